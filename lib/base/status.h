@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+#ifndef CLVITS_BASE_STATUS_H
+#define CLVITS_BASE_STATUS_H
+
+#include <clvits/status.h>
+
+/**
+ * Where the layers below the public API leave what went wrong.
+ *
+ * Every call that can fail takes one, so that threads never share a message; the public call
+ * copies it into the context. The first failure wins: later ones are its consequences.
+ */
+typedef struct clvits_report {
+    clvits_status status;
+    char text[512];
+    clvits_log_fn log; /* NULL is silence */
+    void *log_user;
+} clvits_report;
+
+/** Keep status and message (unless a failure is kept already) and return the status. */
+__attribute__((format(printf, 3, 4))) clvits_status clvits_fail(clvits_report *r,
+                                                                clvits_status status,
+                                                                const char *format, ...);
+
+/** CLVITS_E_MEMORY with what was wanted, as in "the symbol table". */
+clvits_status clvits_fail_memory(clvits_report *r, const char *what);
+
+/** Forget a failure that was dealt with, such as a kernel for which the CPU stepped in. */
+void clvits_report_clear(clvits_report *r);
+
+__attribute__((format(printf, 2, 3))) void clvits_warn(const clvits_report *r, const char *format,
+                                                       ...);
+__attribute__((format(printf, 2, 3))) void clvits_info(const clvits_report *r, const char *format,
+                                                       ...);
+
+#endif

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#ifndef CLVITS_IO_ARRAYS_H
+#define CLVITS_IO_ARRAYS_H
+
+#include "base/arena.h"
+#include "base/status.h"
+
+#include <stdint.h>
+
+typedef enum clvits_dtype {
+    CLVITS_DTYPE_F32,
+    CLVITS_DTYPE_F16,
+    CLVITS_DTYPE_BF16,
+    CLVITS_DTYPE_F64,
+    CLVITS_DTYPE_I64,
+    CLVITS_DTYPE_I32,
+} clvits_dtype;
+
+/** One named array of a voice file, row-major; the data belongs to the set it is in. */
+typedef struct clvits_array {
+    const char *name;
+    clvits_dtype dtype;
+    int rank;
+    int64_t shape[4];
+    const void *data; /* may be unaligned: files give no promise */
+} clvits_array;
+
+/** A set of named arrays, with the memory or mapping behind it. Read-only once made. */
+typedef struct clvits_arrays {
+    clvits_arena arena; /* names, items, and data that had to be converted */
+    clvits_array *items;
+    size_t count, capacity;
+    void *map; /* the mapped file, or NULL */
+    size_t map_size;
+} clvits_arrays;
+
+/** The array of that name, or NULL. */
+const clvits_array *clvits_arrays_find(const clvits_arrays *set, const char *name);
+
+/** Add an item (name is copied, data is not). */
+clvits_status clvits_arrays_add(clvits_arrays *set, const clvits_array *item, clvits_report *r);
+
+/** Number of elements; sizes were checked against overflow when the array was added. */
+int64_t clvits_array_count(const clvits_array *a);
+
+/** Convert the whole array to float; out has room for clvits_array_count() values. */
+void clvits_array_floats(const clvits_array *a, float *out);
+
+/** Release everything, the mapping included. */
+void clvits_arrays_free(clvits_arrays *set);
+
+/** Read a .safetensors file by mapping it. */
+clvits_status clvits_safetensors_open(clvits_arrays *out, const char *path, clvits_report *r);
+
+#endif

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+#ifndef CLVITS_MODEL_CONFIG_H
+#define CLVITS_MODEL_CONFIG_H
+
+#include "base/status.h"
+
+enum { CLVITS_MAX_STAGES = 8 };
+
+/**
+ * The geometry of a VITS model, in the words of the paper's code: what a voice file says,
+ * and what it leaves unsaid and the original hard-codes. Everything is filled in and checked
+ * by clvits_config_check() before a graph is built.
+ */
+typedef struct clvits_config {
+    int n_vocab;
+    int inter_channels;  /* latent z */
+    int hidden_channels; /* text encoder, flow WaveNet */
+    int filter_channels; /* feed-forward of the text encoder */
+    int n_heads, n_layers;
+    int kernel_size; /* feed-forward of the text encoder */
+    int window_size; /* relative attention */
+    float layer_norm_eps;
+
+    int resblock; /* 1 or 2 */
+    int n_resblocks;
+    int resblock_kernel_sizes[CLVITS_MAX_STAGES];
+    int n_resblock_dilations[CLVITS_MAX_STAGES];
+    int resblock_dilation_sizes[CLVITS_MAX_STAGES][CLVITS_MAX_STAGES];
+    int n_upsamples;
+    int upsample_rates[CLVITS_MAX_STAGES];
+    int upsample_kernel_sizes[CLVITS_MAX_STAGES];
+    int upsample_initial_channel;
+    float leaky_relu_slope; /* before upsampling and in the residual blocks: 0.1 */
+    int conv_pre_kernel, conv_post_kernel;
+    int conv_post_bias; /* VITS has none; a HiFi-GAN generator has one */
+
+    int use_sdp; /* stochastic duration predictor, else the deterministic one */
+    int dp_filter_channels, dp_kernel_size;
+    int dp_n_flows;    /* ConvFlows, 4; the first is skipped in the reverse direction */
+    int dds_n_layers;  /* 3 */
+    int spline_bins;   /* 10 */
+    float spline_tail; /* 5 */
+    float dp_norm_eps;
+
+    int flow_n_couplings; /* 4 */
+    int flow_n_layers;    /* WaveNet layers in a coupling, 4 */
+    int flow_kernel_size; /* 5 */
+    int flow_dilation_rate;
+    int flow_mean_only;
+
+    int n_speakers;   /* 1 or more */
+    int gin_channels; /* 0: no conditioning */
+
+    int sampling_rate; /* Hz */
+    int hop_length;    /* samples per latent frame: the product of upsample_rates */
+
+    float noise_scale, noise_w, length_scale; /* the voice's own defaults */
+} clvits_config;
+
+/** What the original code hard-codes, with its default inference scales; the rest zero. */
+clvits_config clvits_config_default(void);
+
+/** Refuse, by field name, a geometry that is incomplete, contradictory or absurdly large. */
+clvits_status clvits_config_check(const clvits_config *c, clvits_report *r);
+
+#endif
