@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""Write the golden files that the tests compare against: python3 tools/golden --help."""
+import argparse
+import importlib
+import warnings
+from pathlib import Path
+
+SETS = {
+    "hf": "Hugging Face voices with random weights",
+    "mini": "references of the embedded voice (needs --voices)",
+    "piper": "Piper voices with random weights, as ONNX",
+    "ops": "single operators",
+}
+
+
+def main():
+    default = Path(__file__).resolve().parents[2] / "tests" / "golden"
+    parser = argparse.ArgumentParser(
+        prog="golden", description=__doc__,
+        epilog="sets: " + "; ".join(f"{name}: {text}" for name, text in SETS.items()))
+    parser.add_argument("sets", nargs="+", choices=[*SETS, "all"], help="what to write")
+    parser.add_argument("--out", type=Path, default=default, help="folder (tests/golden)")
+    parser.add_argument("--voices", type=Path, help="folder with mini/ and mini-fp32/")
+    parser.add_argument("--threads", type=int, default=2, help="PyTorch threads (2)")
+    arguments = parser.parse_args()
+
+    warnings.filterwarnings("ignore")
+    import torch  # late, so that --help needs nothing installed
+    torch.set_num_threads(arguments.threads)
+    for name in SETS if "all" in arguments.sets else arguments.sets:
+        importlib.import_module(name).write_all(arguments.out, arguments)
+
+
+if __name__ == "__main__":
+    main()
