@@ -5,11 +5,13 @@ import importlib
 import warnings
 from pathlib import Path
 
+# Name on the command line: module, what it writes. A module must not be called like a package
+# it imports.
 SETS = {
-    "hf": "Hugging Face voices with random weights",
-    "mini": "references of the embedded voice (needs --voices)",
-    "piper": "Piper voices with random weights, as ONNX",
-    "ops": "single operators",
+    "hf": ("hf", "Hugging Face voices with random weights"),
+    "mini": ("mini", "references of the embedded voice (needs --voices)"),
+    "piper": ("onnx_voice", "Piper voices with random weights, as ONNX"),
+    "ops": ("ops", "single operators"),
 }
 
 
@@ -17,7 +19,7 @@ def main():
     default = Path(__file__).resolve().parents[2] / "tests" / "golden"
     parser = argparse.ArgumentParser(
         prog="golden", description=__doc__,
-        epilog="sets: " + "; ".join(f"{name}: {text}" for name, text in SETS.items()))
+        epilog="sets: " + "; ".join(f"{name}: {text}" for name, (_, text) in SETS.items()))
     parser.add_argument("sets", nargs="+", choices=[*SETS, "all"], help="what to write")
     parser.add_argument("--out", type=Path, default=default, help="folder (tests/golden)")
     parser.add_argument("--voices", type=Path, help="folder with mini/ and mini-fp32/")
@@ -28,7 +30,7 @@ def main():
     import torch  # late, so that --help needs nothing installed
     torch.set_num_threads(arguments.threads)
     for name in SETS if "all" in arguments.sets else arguments.sets:
-        importlib.import_module(name).write_all(arguments.out, arguments)
+        importlib.import_module(SETS[name][0]).write_all(arguments.out, arguments)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ GAINS = [
     (r"duration_predictor\.(post_)?flows\..*conv_proj$", 2.0),
     (r"duration_predictor\.proj$", 0.45),
     (r"decoder\.resblocks", 0.6),
-    (r"decoder\.conv_post$", 0.4),
+    (r"decoder\.conv_post$", 0.5),
 ]
 
 SHARED = dict(
@@ -28,8 +28,8 @@ VOICES = {
     "hf-sdp": dict(
         seed=11, half=False,
         config=dict(
-            hidden_size=20, flow_size=12, ffn_dim=44, spectrogram_bins=33,
-            prior_encoder_num_wavenet_layers=2, posterior_encoder_num_wavenet_layers=2,
+            hidden_size=16, flow_size=12, ffn_dim=36, spectrogram_bins=33,
+            prior_encoder_num_wavenet_layers=2, posterior_encoder_num_wavenet_layers=1,
             upsample_initial_channel=24, upsample_rates=[8, 2, 2],
             upsample_kernel_sizes=[16, 4, 4], sampling_rate=22050, speaking_rate=1.1),
         # As in the published MMS voices, id 0 is both a letter and the blank.
@@ -150,6 +150,10 @@ def write(out, name):
     folder = Path(out) / name
     tokenizer = _tokenizer(spec, folder)
     model = _build(spec, len(spec["letters"]))
+    if model.config.use_stochastic_duration_prediction:
+        affine = model.duration_predictor.flows[0]
+        _, stages = _run_case(model, spec, tokenizer, 1)
+        common.settle_affine(affine.translate, affine.log_scale, stages["logw"])
     _write_weights(model, spec, folder)
     hop = int(np.prod(model.config.upsample_rates))
     cases = []
