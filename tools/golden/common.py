@@ -16,13 +16,14 @@ def normal(rng, shape, std=1.0):
 
 
 def save(folder, prefix="", **arrays):
-    """Write each array as <prefix><name>.npy: int64 ids, int32 durations, else float32."""
+    """Write each array as <prefix><name>.npy: integers for ids, durations, lengths, else float32."""
+    integers = {"ids": np.int64, "durations": np.int32, "lengths": np.int32}
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name, array in arrays.items():
         if isinstance(array, torch.Tensor):
             array = array.detach().numpy()
-        kind = {"ids": np.int64, "durations": np.int32}.get(name.split("_")[-1], np.float32)
+        kind = integers.get(name.split("_")[-1], np.float32)
         np.save(folder / f"{prefix}{name}.npy", np.ascontiguousarray(array, dtype=kind))
 
 

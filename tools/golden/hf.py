@@ -55,6 +55,7 @@ VOICES = {
                dict(text="a mañana. some more words are spoken here", speaker=2, noise_scale=0.4,
                     speaking_rate=0.8),
                dict(ids=[5], speaker=3, noise_scale=0.667)],
+        conversion=dict(source=1, target=3, frames=21),
     ),
 }
 
@@ -145,6 +146,20 @@ def _run_case(model, spec, tokenizer, index):
     return case, stages
 
 
+def _convert(model, rng, source, target, frames):
+    """Voice conversion: posterior of a spectrogram, through the flow and back as another."""
+    spec = common.normal(rng, (1, model.config.spectrogram_bins, frames)).abs()
+    mask = torch.ones(1, 1, frames)
+    g_source, g_target = (model.embed_speaker.weight[[i]].unsqueeze(-1) for i in (source, target))
+    with torch.no_grad(), common.injected(rng) as drawn:
+        z, m_q, logs_q = model.posterior_encoder(spec, mask, g_source)
+        z_p = model.flow(z, mask, g_source)
+        z_hat = model.flow(z_p, mask, g_target, reverse=True)
+        wave = model.decoder(z_hat, g_target)
+    return dict(spec=spec, noise=drawn["z"], m_q=m_q, logs_q=logs_q, z=z, z_p=z_p, z_hat=z_hat,
+                wave=wave)
+
+
 def write(out, name):
     spec = VOICES[name]
     folder = Path(out) / name
@@ -162,6 +177,11 @@ def write(out, name):
         common.check(f"{name}/{index}", stages, 1.0 / case["speaking_rate"], hop)
         common.save(folder / "ref", f"{index}_", **stages)
         cases.append(case)
+    if "conversion" in spec:
+        case = spec["conversion"]
+        rng = np.random.default_rng(spec["seed"] * 1000 + 500)
+        common.save(folder / "ref", "vc_", **_convert(model, rng, **case))
+        cases.append(dict(conversion=case))
     common.save_json(folder / "ref" / "index.json", cases)
 
 
