@@ -16,6 +16,9 @@ typedef enum clvits_dtype {
     CLVITS_DTYPE_I32,
 } clvits_dtype;
 
+/** Bytes of one element. */
+size_t clvits_dtype_size(clvits_dtype dtype);
+
 /** One named array of a voice file, row-major; the data belongs to the set it is in. */
 typedef struct clvits_array {
     const char *name;
@@ -37,7 +40,11 @@ typedef struct clvits_arrays {
 /** The array of that name, or NULL. */
 const clvits_array *clvits_arrays_find(const clvits_arrays *set, const char *name);
 
-/** Add an item (name is copied, data is not). */
+/**
+ * Add an item (name is copied, data is not).
+ *
+ * @return CLVITS_OK, _E_FORMAT (rank or sizes that no array can have) or _E_MEMORY
+ */
 clvits_status clvits_arrays_add(clvits_arrays *set, const clvits_array *item, clvits_report *r);
 
 /** Number of elements; sizes were checked against overflow when the array was added. */
@@ -49,7 +56,13 @@ void clvits_array_floats(const clvits_array *a, float *out);
 /** Release everything, the mapping included. */
 void clvits_arrays_free(clvits_arrays *set);
 
-/** Read a .safetensors file by mapping it. */
+/**
+ * Read a .safetensors file by mapping it. Nothing is copied, so that a file costs what is used.
+ *
+ * @param[out] out  empty on failure; free with clvits_arrays_free()
+ * @return CLVITS_OK, _E_FILE (unreadable), _E_FORMAT (damaged, cut short or another format),
+ *         _E_UNSUPPORTED (element types or ranks that no voice has) or _E_MEMORY
+ */
 clvits_status clvits_safetensors_open(clvits_arrays *out, const char *path, clvits_report *r);
 
 #endif

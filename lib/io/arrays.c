@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#include "io/arrays.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "voice files hold little-endian numbers, which are used in place"
+#endif
+
+size_t clvits_dtype_size(clvits_dtype dtype)
+{
+    switch (dtype) {
+    case CLVITS_DTYPE_F16:
+    case CLVITS_DTYPE_BF16:
+        return 2;
+    case CLVITS_DTYPE_F32:
+    case CLVITS_DTYPE_I32:
+        return 4;
+    case CLVITS_DTYPE_F64:
+    case CLVITS_DTYPE_I64:
+        return 8;
+    }
+    return 0;
+}
+
+const clvits_array *clvits_arrays_find(const clvits_arrays *set, const char *name)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (!strcmp(set->items[i].name, name))
+            return &set->items[i];
+    return NULL;
+}
+
+static int grow(clvits_arrays *set)
+{
+    const size_t capacity = set->capacity ? 2 * set->capacity : 64;
+    clvits_array *items = clvits_arena_array(&set->arena, capacity, sizeof(*items));
+
+    if (!items)
+        return 0;
+    if (set->count)
+        memcpy(items, set->items, set->count * sizeof(*items));
+    set->items = items;
+    set->capacity = capacity;
+    return 1;
+}
+
+/* Whether the number of bytes stays far from the limits of size_t and int64_t. */
+static int shape_is_sane(const clvits_array *a)
+{
+    int64_t count = 1;
+
+    if (a->rank < 0 || a->rank > 4)
+        return 0;
+    for (int i = 0; i < a->rank; i++) {
+        if (a->shape[i] < 0 || __builtin_mul_overflow(count, a->shape[i], &count))
+            return 0;
+    }
+    return (uint64_t)count <= (uint64_t)(PTRDIFF_MAX / 8);
+}
+
+clvits_status clvits_arrays_add(clvits_arrays *set, const clvits_array *item, clvits_report *r)
+{
+    if (!shape_is_sane(item))
+        return clvits_fail(r, CLVITS_E_FORMAT,
+                           "array %s has a rank or size that no array can have", item->name);
+    if (set->count == set->capacity && !grow(set))
+        return clvits_fail_memory(r, "the list of arrays");
+
+    char *name = clvits_arena_text(&set->arena, item->name, strlen(item->name));
+    if (!name)
+        return clvits_fail_memory(r, "an array's name");
+
+    clvits_array *copy = &set->items[set->count++];
+    *copy = *item;
+    copy->name = name;
+    return CLVITS_OK;
+}
+
+int64_t clvits_array_count(const clvits_array *a)
+{
+    int64_t count = 1;
+    for (int i = 0; i < a->rank; i++)
+        count *= a->shape[i];
+    return count;
+}
+
+static float bits_to_float(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+static float half_to_float(uint16_t half)
+{
+    const uint32_t sign = (uint32_t)(half & 0x8000) << 16;
+    const uint32_t exponent = (half >> 10) & 0x1f;
+    const uint32_t mantissa = half & 0x3ff;
+
+    if (exponent == 0) {
+        const float magnitude = (float)mantissa * 0x1p-24f;
+        return sign ? -magnitude : magnitude;
+    }
+    if (exponent == 31)
+        return bits_to_float(sign | 0x7f800000 | mantissa << 13);
+    return bits_to_float(sign | (exponent + 112) << 23 | mantissa << 13);
+}
+
+/* Each element of a type that may lie at any address. */
+#define CONVERT(type, expression)                                                                  \
+    for (int64_t i = 0; i < n; i++) {                                                              \
+        type v;                                                                                    \
+        memcpy(&v, bytes + (size_t)i * sizeof(v), sizeof(v));                                      \
+        out[i] = (expression);                                                                     \
+    }
+
+void clvits_array_floats(const clvits_array *a, float *out)
+{
+    const int64_t n = clvits_array_count(a);
+    const char *bytes = a->data;
+
+    switch (a->dtype) {
+    case CLVITS_DTYPE_F32:
+        if (n)
+            memcpy(out, bytes, (size_t)n * sizeof(float));
+        break;
+    case CLVITS_DTYPE_F16:
+        CONVERT(uint16_t, half_to_float(v))
+        break;
+    case CLVITS_DTYPE_BF16:
+        CONVERT(uint16_t, bits_to_float((uint32_t)v << 16))
+        break;
+    case CLVITS_DTYPE_F64:
+        CONVERT(double, (float)v)
+        break;
+    case CLVITS_DTYPE_I64:
+        CONVERT(int64_t, (float)v)
+        break;
+    case CLVITS_DTYPE_I32:
+        CONVERT(int32_t, (float)v)
+        break;
+    }
+}
+
+void clvits_arrays_free(clvits_arrays *set)
+{
+    if (set->map)
+        munmap(set->map, set->map_size);
+    clvits_arena_free(&set->arena);
+    *set = (clvits_arrays){ 0 };
+}

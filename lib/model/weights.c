@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: MIT
+#include "model/weights.h"
+#include "model/weights_names.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An array of the file under its canonical name. */
+typedef struct entry {
+    char name[112];
+    clvits_weight_part part;
+    int used;
+    const clvits_array *array;
+} entry;
+
+/* How many of a kind of trouble there were, and the first few in words. */
+typedef struct trouble {
+    int count, listed;
+    char text[120];
+} trouble;
+
+typedef struct gather {
+    clvits_arrays *out;
+    clvits_report *r;
+    entry *entries; /* sorted by name and part */
+    size_t n_entries;
+    trouble missing, wrong, left;
+} gather;
+
+static void note(trouble *t, const char *text)
+{
+    const size_t used = strlen(t->text), room = sizeof(t->text) - used;
+    const int whole_fits = strlen(text) + sizeof(", ") <= room;
+
+    t->count++;
+    if (t->listed == t->count - 1 && (whole_fits || t->listed == 0)) {
+        snprintf(t->text + used, room, "%s%s", t->listed ? ", " : "", text);
+        t->listed++;
+    }
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const entry *x = a, *y = b;
+    const int names = strcmp(x->name, y->name);
+    return names ? names : (int)x->part - (int)y->part;
+}
+
+static entry *find(const gather *g, const char *name, clvits_weight_part part)
+{
+    entry key = { .part = part };
+
+    snprintf(key.name, sizeof(key.name), "%s", name);
+    return bsearch(&key, g->entries, g->n_entries, sizeof(key), by_name);
+}
+
+/* Trailing axes of one make no difference: a Linear's [O, I] is a convolution's [O, I, 1]. */
+static int same_shape(const clvits_array *a, const clvits_weight *w)
+{
+    for (int i = 0; i < 4; i++) {
+        const int64_t x = i < a->rank ? a->shape[i] : 1;
+        const int64_t y = i < w->rank ? w->shape[i] : 1;
+        if (x != y)
+            return 0;
+    }
+    return 1;
+}
+
+static int is_real(const clvits_array *a)
+{
+    return a->dtype != CLVITS_DTYPE_I32 && a->dtype != CLVITS_DTYPE_I64;
+}
+
+static void put_shape(char *out, size_t size, const int64_t *shape, int rank)
+{
+    size_t used = (size_t)snprintf(out, size, "[");
+    for (int i = 0; i < rank && used < size; i++)
+        used += (size_t)snprintf(out + used, size - used, "%s%lld", i ? "," : "",
+                                 (long long)shape[i]);
+    if (used < size)
+        snprintf(out + used, size - used, "]");
+}
+
+static void note_wrong(gather *g, const clvits_array *a, const clvits_weight *w)
+{
+    char text[240], is[48], should[48];
+
+    put_shape(is, sizeof(is), a->shape, a->rank);
+    put_shape(should, sizeof(should), w->shape, w->rank);
+    snprintf(text, sizeof(text), "%s is %s%s, not %s", w->name, is,
+             is_real(a) ? "" : " of integers", should);
+    note(&g->wrong, text);
+}
+
+/* Float data of the array: the file's own where it can be read in place. */
+static const float *real_data(gather *g, const clvits_array *a, int writable)
+{
+    if (a->dtype == CLVITS_DTYPE_F32 && !writable &&
+        (uintptr_t)a->data % _Alignof(float) == 0)
+        return a->data;
+
+    float *copy = clvits_arena_array(&g->out->arena, (size_t)clvits_array_count(a), sizeof(*copy));
+    if (copy)
+        clvits_array_floats(a, copy);
+    return copy;
+}
+
+/* w = g v/|v| in place, the norm taken over all axes but the first. */
+static void fold(float *v, const float *gain, int64_t rows, int64_t columns)
+{
+    for (int64_t i = 0; i < rows; i++, v += columns) {
+        double square = 0;
+        for (int64_t j = 0; j < columns; j++)
+            square += (double)v[j] * v[j];
+
+        const double scale = square > 0 ? gain[i] / sqrt(square) : 0;
+        for (int64_t j = 0; j < columns; j++)
+            v[j] = (float)(v[j] * scale);
+    }
+}
+
+static const float *folded_data(gather *g, const clvits_array *gain, const clvits_array *direction)
+{
+    const int64_t rows = clvits_array_count(gain);
+    float *v = (float *)real_data(g, direction, 1);
+    float *gains = malloc((size_t)rows * sizeof(*gains));
+
+    if (v && gains) {
+        clvits_array_floats(gain, gains);
+        fold(v, gains, rows, clvits_array_count(direction) / rows);
+    }
+    free(gains);
+    return gains ? v : NULL;
+}
+
+static clvits_status add(gather *g, const clvits_weight *w, const float *data)
+{
+    if (!data)
+        return clvits_fail_memory(g->r, "the weights of the voice");
+
+    clvits_array a = { .name = w->name, .dtype = CLVITS_DTYPE_F32, .rank = w->rank, .data = data };
+    memcpy(a.shape, w->shape, sizeof(a.shape));
+    return clvits_arrays_add(g->out, &a, g->r);
+}
+
+static clvits_status visit(void *user, const clvits_weight *w)
+{
+    gather *g = user;
+    entry *whole = find(g, w->name, CLVITS_WEIGHT_WHOLE);
+    entry *gain = find(g, w->name, CLVITS_WEIGHT_GAIN);
+    entry *direction = find(g, w->name, CLVITS_WEIGHT_DIRECTION);
+
+    if (whole) {
+        whole->used = 1;
+        if (same_shape(whole->array, w) && is_real(whole->array))
+            return add(g, w, real_data(g, whole->array, 0));
+        note_wrong(g, whole->array, w);
+        return CLVITS_OK;
+    }
+    if (!gain || !direction) {
+        note(&g->missing, w->name);
+        return CLVITS_OK;
+    }
+    gain->used = direction->used = 1;
+    if (!same_shape(direction->array, w) || !is_real(direction->array)) {
+        note_wrong(g, direction->array, w);
+        return CLVITS_OK;
+    }
+    if (clvits_array_count(gain->array) != w->shape[0] || !is_real(gain->array)) {
+        note_wrong(g, gain->array, &(clvits_weight){ "the gain of a weight-normed layer", 3,
+                                                     { w->shape[0], 1, 1 } });
+        return CLVITS_OK;
+    }
+    return add(g, w, folded_data(g, gain->array, direction->array));
+}
+
+static int starts(const char *name, const char *prefix)
+{
+    return !strncmp(name, prefix, strlen(prefix));
+}
+
+/* Tensors that only training uses, or conditioning that nothing feeds. */
+static int may_be_left(const char *name, const clvits_config *c)
+{
+    if (starts(name, "enc_q.") || starts(name, "dp.post_") || starts(name, "dp.flows.1."))
+        return 1;
+    return c->gin_channels == 0 && (strstr(name, ".cond.") || strstr(name, ".cond_layer."));
+}
+
+static clvits_status name_entries(gather *g, const clvits_arrays *raw)
+{
+    g->entries = calloc(raw->count + 1, sizeof(*g->entries));
+    if (!g->entries)
+        return clvits_fail_memory(g->r, "the names of the weights");
+
+    for (size_t i = 0; i < raw->count; i++) {
+        entry *e = &g->entries[g->n_entries];
+        e->array = &raw->items[i];
+        if (clvits_weight_name(e->name, sizeof(e->name), &e->part, e->array->name))
+            g->n_entries++;
+        else
+            note(&g->left, "a tensor with an overlong name");
+    }
+    qsort(g->entries, g->n_entries, sizeof(*g->entries), by_name);
+    for (size_t i = 1; i < g->n_entries; i++)
+        if (!by_name(&g->entries[i - 1], &g->entries[i]))
+            return clvits_fail(g->r, CLVITS_E_FORMAT,
+                               "the voice has %s twice: as %s and as %s", g->entries[i].name,
+                               g->entries[i - 1].array->name, g->entries[i].array->name);
+    return CLVITS_OK;
+}
+
+static int put_trouble(char *out, size_t size, const char *kind, const trouble *t)
+{
+    if (!t->count)
+        return 0;
+
+    return snprintf(out, size, "; %d %s (%s%s)", t->count, kind, t->text,
+                    t->count > t->listed ? ", ..." : "");
+}
+
+static clvits_status judge(gather *g, const clvits_config *c)
+{
+    char text[480];
+    int used = 0;
+
+    for (size_t i = 0; i < g->n_entries; i++)
+        if (!g->entries[i].used && !may_be_left(g->entries[i].name, c))
+            note(&g->left, g->entries[i].name);
+    if (!g->missing.count && !g->wrong.count && !g->left.count)
+        return CLVITS_OK;
+
+    used += put_trouble(text, sizeof(text), "missing", &g->missing);
+    used += put_trouble(text + used, sizeof(text) - (size_t)used, "of the wrong shape", &g->wrong);
+    put_trouble(text + used, sizeof(text) - (size_t)used, "left over", &g->left);
+    return clvits_fail(g->r, CLVITS_E_FORMAT, "the weights do not fit the configuration: %s",
+                       text + strlen("; "));
+}
+
+clvits_status clvits_weights_canonical(clvits_arrays *out, const clvits_arrays *raw,
+                                       const clvits_config *c, clvits_report *r)
+{
+    gather g = { .out = out, .r = r };
+
+    *out = (clvits_arrays){ 0 };
+    clvits_status status = name_entries(&g, raw);
+    if (!status)
+        status = clvits_weights_walk(c, visit, &g);
+    if (!status)
+        status = judge(&g, c);
+    if (status)
+        clvits_arrays_free(out);
+    free(g.entries);
+    return status;
+}

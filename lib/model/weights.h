@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+#ifndef CLVITS_MODEL_WEIGHTS_H
+#define CLVITS_MODEL_WEIGHTS_H
+
+#include "io/arrays.h"
+#include "model/config.h"
+
+/** One tensor that a configuration needs, under its canonical name. */
+typedef struct clvits_weight {
+    char name[96];
+    int rank;
+    int64_t shape[4];
+} clvits_weight;
+
+typedef clvits_status (*clvits_weight_fn)(void *user, const clvits_weight *w);
+
+/**
+ * Visit every tensor that inference with this (checked) configuration needs.
+ *
+ * Names and shapes are those of the original training code with weight normalisation folded:
+ * convolutions [O, I, K], transposed ones [I, O, K], layer norms gamma and beta [C]. A visit that
+ * returns something else than CLVITS_OK ends the walk, which returns the same.
+ */
+clvits_status clvits_weights_walk(const clvits_config *c, clvits_weight_fn visit, void *user);
+
+/**
+ * Bring the arrays of any voice file to the one set that the model is built from: canonical
+ * names, float32, weight normalisation folded, nothing but what clvits_weights_walk() visits.
+ *
+ * What is float32 and aligned already is referenced, not copied: raw must outlive out.
+ *
+ * @param[out] out  empty on failure; free with clvits_arrays_free()
+ * @return CLVITS_OK, _E_FORMAT (one message names what is missing, of another shape or left
+ *         over) or _E_MEMORY
+ */
+clvits_status clvits_weights_canonical(clvits_arrays *out, const clvits_arrays *raw,
+                                       const clvits_config *c, clvits_report *r);
+
+#endif

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+#include "model/weights_names.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Hugging Face names and what they are called in the original code; the first row that fits is
+ * taken. `#` on the left is a number, `*` at the end the rest. On the right `#` is the next of
+ * those numbers, `@` its double (the flow, whose flips have no place in the Hugging Face list)
+ * and `~` its double less one (the duration flows, where the affine step precedes them).
+ */
+static const char *const rows[][2] = {
+    { "text_encoder.embed_tokens.*", "enc_p.emb.*" },
+    { "text_encoder.project.*", "enc_p.proj.*" },
+    { "text_encoder.encoder.layers.#.attention.q_proj.*", "enc_p.encoder.attn_layers.#.conv_q.*" },
+    { "text_encoder.encoder.layers.#.attention.k_proj.*", "enc_p.encoder.attn_layers.#.conv_k.*" },
+    { "text_encoder.encoder.layers.#.attention.v_proj.*", "enc_p.encoder.attn_layers.#.conv_v.*" },
+    { "text_encoder.encoder.layers.#.attention.out_proj.*",
+      "enc_p.encoder.attn_layers.#.conv_o.*" },
+    { "text_encoder.encoder.layers.#.attention.*", "enc_p.encoder.attn_layers.#.*" },
+    { "text_encoder.encoder.layers.#.layer_norm.weight", "enc_p.encoder.norm_layers_1.#.gamma" },
+    { "text_encoder.encoder.layers.#.layer_norm.bias", "enc_p.encoder.norm_layers_1.#.beta" },
+    { "text_encoder.encoder.layers.#.final_layer_norm.weight",
+      "enc_p.encoder.norm_layers_2.#.gamma" },
+    { "text_encoder.encoder.layers.#.final_layer_norm.bias",
+      "enc_p.encoder.norm_layers_2.#.beta" },
+    { "text_encoder.encoder.layers.#.feed_forward.*", "enc_p.encoder.ffn_layers.#.*" },
+
+    { "duration_predictor.norm_#.weight", "dp.norm_#.gamma" },
+    { "duration_predictor.norm_#.bias", "dp.norm_#.beta" },
+    { "duration_predictor.conv_pre.*", "dp.pre.*" },
+    { "duration_predictor.conv_proj.*", "dp.proj.*" },
+    { "duration_predictor.conv_dds.convs_dilated.*", "dp.convs.convs_sep.*" },
+    { "duration_predictor.conv_dds.convs_pointwise.*", "dp.convs.convs_1x1.*" },
+    { "duration_predictor.conv_dds.norms_#.#.weight", "dp.convs.norms_#.#.gamma" },
+    { "duration_predictor.conv_dds.norms_#.#.bias", "dp.convs.norms_#.#.beta" },
+    { "duration_predictor.flows.0.translate", "dp.flows.0.m" },
+    { "duration_predictor.flows.0.log_scale", "dp.flows.0.logs" },
+    { "duration_predictor.flows.#.conv_pre.*", "dp.flows.~.pre.*" },
+    { "duration_predictor.flows.#.conv_proj.*", "dp.flows.~.proj.*" },
+    { "duration_predictor.flows.#.conv_dds.convs_dilated.*", "dp.flows.~.convs.convs_sep.*" },
+    { "duration_predictor.flows.#.conv_dds.convs_pointwise.*", "dp.flows.~.convs.convs_1x1.*" },
+    { "duration_predictor.flows.#.conv_dds.norms_#.#.weight", "dp.flows.~.convs.norms_#.#.gamma" },
+    { "duration_predictor.flows.#.conv_dds.norms_#.#.bias", "dp.flows.~.convs.norms_#.#.beta" },
+    { "duration_predictor.*", "dp.*" },
+
+    { "flow.flows.#.conv_pre.*", "flow.flows.@.pre.*" },
+    { "flow.flows.#.conv_post.*", "flow.flows.@.post.*" },
+    { "flow.flows.#.wavenet.*", "flow.flows.@.enc.*" },
+
+    { "decoder.upsampler.*", "dec.ups.*" },
+    { "decoder.*", "dec.*" },
+    { "embed_speaker.*", "emb_g.*" },
+
+    { "posterior_encoder.conv_pre.*", "enc_q.pre.*" },
+    { "posterior_encoder.conv_proj.*", "enc_q.proj.*" },
+    { "posterior_encoder.wavenet.*", "enc_q.enc.*" },
+};
+
+enum { MAX_NUMBERS = 4, MAX_DIGITS = 6 };
+
+/* The rest at `*` (or the empty end) when the name fits, else NULL. */
+static const char *match(const char *pattern, const char *name, int numbers[MAX_NUMBERS])
+{
+    int n = 0;
+
+    for (; *pattern && *pattern != '*'; pattern++) {
+        if (*pattern != '#') {
+            if (*pattern != *name++)
+                return NULL;
+            continue;
+        }
+        const size_t digits = strspn(name, "0123456789");
+        if (digits == 0 || digits > MAX_DIGITS)
+            return NULL;
+        numbers[n++] = atoi(name);
+        name += digits;
+    }
+    return *pattern == '*' || *name == '\0' ? name : NULL;
+}
+
+/* Append text when it fits. */
+static int put(char *out, size_t size, size_t *used, const char *text)
+{
+    const size_t n = strlen(text);
+    if (n >= size - *used)
+        return 0;
+    memcpy(out + *used, text, n + 1);
+    *used += n;
+    return 1;
+}
+
+static int rewrite(char *out, size_t size, const char *target, const int *numbers,
+                   const char *rest)
+{
+    size_t used = 0;
+
+    for (; *target; target++) {
+        char text[16] = { *target };
+
+        if (*target == '*')
+            return put(out, size, &used, rest);
+        if (*target == '#')
+            snprintf(text, sizeof(text), "%d", *numbers++);
+        else if (*target == '@')
+            snprintf(text, sizeof(text), "%d", 2 * *numbers++);
+        else if (*target == '~')
+            snprintf(text, sizeof(text), "%d", 2 * *numbers++ - 1);
+        if (!put(out, size, &used, text))
+            return 0;
+    }
+    return 1;
+}
+
+/* Cut a suffix of weight normalisation down to ".weight". */
+static clvits_weight_part take_suffix(char *name)
+{
+    static const struct {
+        const char *suffix;
+        clvits_weight_part part;
+    } suffixes[] = {
+        { ".weight_g", CLVITS_WEIGHT_GAIN },
+        { ".weight_v", CLVITS_WEIGHT_DIRECTION },
+        { ".parametrizations.weight.original0", CLVITS_WEIGHT_GAIN },
+        { ".parametrizations.weight.original1", CLVITS_WEIGHT_DIRECTION },
+    };
+    const size_t length = strlen(name);
+
+    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+        const size_t n = strlen(suffixes[i].suffix);
+        if (length > n && !strcmp(name + length - n, suffixes[i].suffix)) {
+            strcpy(name + length - n, ".weight");
+            return suffixes[i].part;
+        }
+    }
+    return CLVITS_WEIGHT_WHOLE;
+}
+
+int clvits_weight_name(char *out, size_t size, clvits_weight_part *part, const char *name)
+{
+    char plain[160];
+
+    if (strlen(name) >= sizeof(plain))
+        return 0;
+    strcpy(plain, name);
+    *part = take_suffix(plain);
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int numbers[MAX_NUMBERS];
+        const char *rest = match(rows[i][0], plain, numbers);
+        if (rest)
+            return rewrite(out, size, rows[i][1], numbers, rest);
+    }
+    size_t used = 0;
+    return put(out, size, &used, plain);
+}
