@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: MIT
+#include "io/audio.h"
+
+#include <sndfile.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct clvits_audio_file {
+    SNDFILE *sound;
+    int fd;
+    char *path, *temporary;
+};
+
+static const struct audio_format {
+    const char *extension;
+    int major, subtype;
+} formats[] = {
+    { "wav", SF_FORMAT_WAV, SF_FORMAT_PCM_16 },
+    { "flac", SF_FORMAT_FLAC, SF_FORMAT_PCM_16 },
+    { "ogg", SF_FORMAT_OGG, SF_FORMAT_VORBIS },
+    { "opus", SF_FORMAT_OGG, SF_FORMAT_OPUS },
+};
+enum { N_FORMATS = sizeof(formats) / sizeof(formats[0]) };
+
+/* Larger pieces overflow the stack of the Vorbis encoder in some releases of libsndfile. */
+enum { PIECE = 4096 };
+
+/* Whether libsndfile lists a code among those that a query gives. */
+static int is_listed(int count_query, int query, int code, int mask)
+{
+    int count = 0;
+
+    sf_command(NULL, count_query, &count, sizeof(count));
+    for (int i = 0; i < count; i++) {
+        SF_FORMAT_INFO info = { .format = i };
+        if (!sf_command(NULL, query, &info, sizeof(info)) && (info.format & mask) == code)
+            return 1;
+    }
+    return 0;
+}
+
+static int is_built_in(const struct audio_format *f)
+{
+    return is_listed(SFC_GET_FORMAT_MAJOR_COUNT, SFC_GET_FORMAT_MAJOR, f->major,
+                     SF_FORMAT_TYPEMASK) &&
+           is_listed(SFC_GET_FORMAT_SUBTYPE_COUNT, SFC_GET_FORMAT_SUBTYPE, f->subtype,
+                     SF_FORMAT_SUBMASK);
+}
+
+/* The extensions that can be written, as in ".wav, .flac". */
+static void list_formats(char *out, size_t size)
+{
+    size_t used = 0;
+
+    out[0] = '\0';
+    for (int i = 0; i < N_FORMATS; i++)
+        if (is_built_in(&formats[i]) && used < size)
+            used += (size_t)snprintf(out + used, size - used, "%s.%s", used ? ", " : "",
+                                     formats[i].extension);
+}
+
+static clvits_status choose_format(const struct audio_format **out, const char *path, int rate,
+                                   clvits_report *r)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *dot = strrchr(name, '.');
+    const struct audio_format *f = NULL;
+    char list[64];
+
+    for (int i = 0; i < N_FORMATS && dot; i++)
+        if (!strcasecmp(dot + 1, formats[i].extension))
+            f = &formats[i];
+    list_formats(list, sizeof(list));
+    if (!f)
+        return clvits_fail(r, CLVITS_E_ARGUMENT,
+                           "%s: the extension says no audio format that is known; use one of %s",
+                           path, list);
+    if (!is_built_in(f))
+        return clvits_fail(r, CLVITS_E_UNSUPPORTED,
+                           "%s: this libsndfile was built without .%s; use one of %s", path,
+                           f->extension, list);
+    if (f->subtype == SF_FORMAT_OPUS && rate != 8000 && rate != 12000 && rate != 16000 &&
+        rate != 24000 && rate != 48000)
+        return clvits_fail(r, CLVITS_E_UNSUPPORTED,
+                           "%s: Opus takes 8000, 12000, 16000, 24000 or 48000 samples per second, "
+                           "and this is %d; use .ogg, .flac or .wav",
+                           path, rate);
+    *out = f;
+    return CLVITS_OK;
+}
+
+/* The file itself where the path is a link to one, so that the link is not replaced. */
+static clvits_status resolve(clvits_audio_file *file, const char *path, clvits_report *r)
+{
+    struct stat st;
+
+    if (!stat(path, &st)) {
+        if (!S_ISREG(st.st_mode))
+            return clvits_fail(r, CLVITS_E_FILE, "%s is there and is not a regular file", path);
+        file->path = realpath(path, NULL);
+    } else {
+        file->path = strdup(path);
+    }
+    return file->path ? CLVITS_OK : clvits_fail_memory(r, "a file name");
+}
+
+static clvits_status open_temporary(clvits_audio_file *file, clvits_report *r)
+{
+    const char *slash = strrchr(file->path, '/');
+    const int folder = slash ? (int)(slash + 1 - file->path) : 0;
+    const size_t size = strlen(file->path) + 48;
+
+    file->temporary = malloc(size);
+    if (!file->temporary)
+        return clvits_fail_memory(r, "a file name");
+
+    /* Not mkstemp(): that would leave the file readable by its owner alone. */
+    for (int i = 0; i < 1000 && file->fd < 0; i++) {
+        snprintf(file->temporary, size, "%.*s.clvits-%ld-%d.tmp", folder, file->path,
+                 (long)getpid(), i);
+        file->fd = open(file->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (file->fd < 0 && errno != EEXIST)
+            break;
+    }
+    if (file->fd >= 0)
+        return CLVITS_OK;
+
+    const int error = errno;
+    free(file->temporary);
+    file->temporary = NULL; /* it is not ours to remove */
+    return clvits_fail(r, CLVITS_E_FILE, "%s cannot be written: %s", file->path, strerror(error));
+}
+
+static clvits_status open_sound(clvits_audio_file *file, const struct audio_format *f, int rate,
+                                clvits_report *r)
+{
+    SF_INFO info = { .samplerate = rate, .channels = 1, .format = f->major | f->subtype };
+
+    file->sound = sf_open_fd(file->fd, SFM_WRITE, &info, SF_FALSE);
+    if (!file->sound)
+        return clvits_fail(r, CLVITS_E_UNSUPPORTED,
+                           "%s: libsndfile cannot write .%s at %d samples per second (%s); use "
+                           ".wav or .flac",
+                           file->path, f->extension, rate, sf_strerror(NULL));
+    sf_command(file->sound, SFC_SET_CLIPPING, NULL, SF_TRUE);
+    return CLVITS_OK;
+}
+
+clvits_status clvits_audio_file_create(clvits_audio_file **out, const char *path, int rate,
+                                       clvits_report *r)
+{
+    const struct audio_format *format = NULL;
+
+    *out = NULL;
+    clvits_status status = choose_format(&format, path, rate, r);
+    if (status)
+        return status;
+
+    clvits_audio_file *file = calloc(1, sizeof(*file));
+    if (!file)
+        return clvits_fail_memory(r, "an audio file");
+    file->fd = -1;
+    status = resolve(file, path, r);
+    if (!status)
+        status = open_temporary(file, r);
+    if (!status)
+        status = open_sound(file, format, rate, r);
+    if (status)
+        clvits_audio_file_discard(&file);
+    *out = file;
+    return status;
+}
+
+static clvits_status write_failed(const clvits_audio_file *file, int error, clvits_report *r)
+{
+    return clvits_fail(r, CLVITS_E_FILE, "%s cannot be written: %s", file->path,
+                       error ? strerror(error) : sf_strerror(file->sound));
+}
+
+clvits_status clvits_audio_file_write(clvits_audio_file *file, const float *samples, size_t count,
+                                      clvits_report *r)
+{
+    while (count > 0) {
+        const size_t piece = count < PIECE ? count : PIECE;
+
+        errno = 0;
+        if (sf_writef_float(file->sound, samples, (sf_count_t)piece) != (sf_count_t)piece ||
+            sf_error(file->sound))
+            return write_failed(file, errno, r);
+        samples += piece;
+        count -= piece;
+    }
+    return CLVITS_OK;
+}
+
+/* Everything that can still fail, the compressed formats' last pages among it. */
+static clvits_status complete(clvits_audio_file *file, clvits_report *r)
+{
+    errno = 0;
+    sf_write_sync(file->sound);
+
+    const int failed = sf_close(file->sound);
+    file->sound = NULL;
+    if (failed)
+        return write_failed(file, errno, r);
+
+    const int closed = close(file->fd);
+    file->fd = -1;
+    if (closed || rename(file->temporary, file->path))
+        return write_failed(file, errno, r);
+    free(file->temporary);
+    file->temporary = NULL;
+    return CLVITS_OK;
+}
+
+clvits_status clvits_audio_file_finish(clvits_audio_file **file, clvits_report *r)
+{
+    const clvits_status status = complete(*file, r);
+    clvits_audio_file_discard(file);
+    return status;
+}
+
+void clvits_audio_file_discard(clvits_audio_file **file)
+{
+    clvits_audio_file *f = *file;
+
+    *file = NULL;
+    if (!f)
+        return;
+    if (f->sound)
+        sf_close(f->sound);
+    if (f->fd >= 0)
+        close(f->fd);
+    if (f->temporary)
+        unlink(f->temporary);
+    free(f->temporary);
+    free(f->path);
+    free(f);
+}
+
+/* Read to the end; what the header declares is not trusted with memory. */
+static clvits_status read_frames(float **samples, size_t *count, SNDFILE *sound, int channels,
+                                 const char *path, clvits_report *r)
+{
+    size_t capacity = 0;
+    float *piece = calloc(PIECE, sizeof(*piece) * (size_t)channels);
+    sf_count_t n = 0;
+
+    while (piece && (n = sf_readf_float(sound, piece, PIECE)) > 0) {
+        if (*count + (size_t)n > capacity) {
+            capacity = 2 * capacity + PIECE;
+            float *more = realloc(*samples, capacity * sizeof(*more));
+            if (!more)
+                break;
+            *samples = more;
+        }
+        for (sf_count_t i = 0; i < n; i++) {
+            double sum = 0;
+            for (int c = 0; c < channels; c++)
+                sum += piece[i * channels + c];
+            (*samples)[(*count)++] = (float)(sum / channels);
+        }
+    }
+    free(piece);
+    if (!piece || n > 0)
+        return clvits_fail_memory(r, "the samples of an audio file");
+    if (sf_error(sound) || !*count)
+        return clvits_fail(r, CLVITS_E_FORMAT, "%s is damaged or holds no sound: %s", path,
+                           sf_strerror(sound));
+    return CLVITS_OK;
+}
+
+clvits_status clvits_audio_read(float **samples, size_t *count, int *rate, const char *path,
+                                clvits_report *r)
+{
+    SF_INFO info = { 0 };
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    *samples = NULL;
+    *count = 0;
+    if (fd < 0)
+        return clvits_fail(r, CLVITS_E_FILE, "%s cannot be opened: %s", path, strerror(errno));
+
+    clvits_status status;
+    SNDFILE *sound = sf_open_fd(fd, SFM_READ, &info, SF_FALSE);
+    if (sound)
+        status = read_frames(samples, count, sound, info.channels, path, r);
+    else
+        status = clvits_fail(r, CLVITS_E_FORMAT, "%s cannot be read as audio: %s", path,
+                             sf_strerror(NULL));
+    *rate = info.samplerate;
+    if (sound)
+        sf_close(sound);
+    close(fd);
+    if (status) {
+        free(*samples);
+        *samples = NULL;
+        *count = 0;
+    }
+    return status;
+}

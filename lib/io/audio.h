@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+#ifndef CLVITS_IO_AUDIO_H
+#define CLVITS_IO_AUDIO_H
+
+#include "base/status.h"
+
+#include <stddef.h>
+
+/** A mono audio file that is being written. Used by one thread at a time. */
+typedef struct clvits_audio_file clvits_audio_file;
+
+/**
+ * Begin an audio file, whose format the extension says: .wav and .flac (16 bits), .ogg (Vorbis)
+ * and .opus, as far as libsndfile was built with them.
+ *
+ * What is written goes into a temporary file in the same folder. The file of the given name
+ * appears, complete, with clvits_audio_file_finish(); one that is there already stays until then.
+ *
+ * @param[out] out   NULL on failure; end it with _finish() or _discard()
+ * @param      rate  samples per second
+ * @return CLVITS_OK, _E_ARGUMENT (unknown extension), _E_UNSUPPORTED (not in this libsndfile, or
+ *         not at this rate), _E_FILE (cannot be written) or _E_MEMORY
+ */
+clvits_status clvits_audio_file_create(clvits_audio_file **out, const char *path, int rate,
+                                       clvits_report *r);
+
+/**
+ * Append samples, 1 being full scale; what is beyond is clipped.
+ *
+ * @return CLVITS_OK or _E_FILE (the disk is full, for one); then discard the file
+ */
+clvits_status clvits_audio_file_write(clvits_audio_file *file, const float *samples, size_t count,
+                                      clvits_report *r);
+
+/**
+ * Complete the file under its name and set the handle to NULL.
+ *
+ * @return CLVITS_OK or _E_FILE; on failure nothing is left of the file
+ */
+clvits_status clvits_audio_file_finish(clvits_audio_file **file, clvits_report *r);
+
+/** Remove what was written and set the handle to NULL; discarding NULL is allowed. */
+void clvits_audio_file_discard(clvits_audio_file **file);
+
+/**
+ * Read a whole audio file; several channels are averaged to one.
+ *
+ * @param[out] samples  NULL on failure; release with free()
+ * @return CLVITS_OK, _E_FILE (unreadable), _E_FORMAT (damaged or no audio) or _E_MEMORY
+ */
+clvits_status clvits_audio_read(float **samples, size_t *count, int *rate, const char *path,
+                                clvits_report *r);
+
+#endif
