@@ -15,6 +15,7 @@
 struct clvits_audio_file {
     SNDFILE *sound;
     int fd;
+    int error; /* errno of the first write that failed, or 0 */
     char *path, *temporary;
 };
 
@@ -138,19 +139,74 @@ static clvits_status open_temporary(clvits_audio_file *file, clvits_report *r)
     return clvits_fail(r, CLVITS_E_FILE, "%s cannot be written: %s", file->path, strerror(error));
 }
 
+static sf_count_t io_length(void *user)
+{
+    const clvits_audio_file *file = user;
+    struct stat st;
+    return fstat(file->fd, &st) ? -1 : (sf_count_t)st.st_size;
+}
+
+static sf_count_t io_seek(sf_count_t offset, int whence, void *user)
+{
+    const clvits_audio_file *file = user;
+    return lseek(file->fd, offset, whence);
+}
+
+static sf_count_t io_tell(void *user)
+{
+    const clvits_audio_file *file = user;
+    return lseek(file->fd, 0, SEEK_CUR);
+}
+
+static sf_count_t io_read(void *to, sf_count_t count, void *user)
+{
+    const clvits_audio_file *file = user;
+    return read(file->fd, to, (size_t)count);
+}
+
+/*
+ * A failure is kept and success reported: libsndfile leaks its encoder's memory when a write
+ * fails while it closes an Ogg file, and does not tell why a write failed.
+ */
+static sf_count_t io_write(const void *from, sf_count_t count, void *user)
+{
+    clvits_audio_file *file = user;
+    const char *at = from;
+
+    for (sf_count_t left = count; left > 0 && !file->error;) {
+        const ssize_t n = write(file->fd, at, (size_t)left);
+        if (n > 0) {
+            at += n;
+            left -= n;
+        } else if (n == 0) {
+            file->error = ENOSPC;
+        } else if (errno != EINTR) {
+            file->error = errno;
+        }
+    }
+    return count;
+}
+
+static clvits_status write_failed(const clvits_audio_file *file, const char *why, clvits_report *r)
+{
+    return clvits_fail(r, CLVITS_E_FILE, "%s cannot be written: %s", file->path, why);
+}
+
 static clvits_status open_sound(clvits_audio_file *file, const struct audio_format *f, int rate,
                                 clvits_report *r)
 {
+    SF_VIRTUAL_IO io = { .get_filelen = io_length, .seek = io_seek, .tell = io_tell,
+                         .read = io_read, .write = io_write };
     SF_INFO info = { .samplerate = rate, .channels = 1, .format = f->major | f->subtype };
 
-    file->sound = sf_open_fd(file->fd, SFM_WRITE, &info, SF_FALSE);
+    file->sound = sf_open_virtual(&io, SFM_WRITE, &info, file);
     if (!file->sound)
         return clvits_fail(r, CLVITS_E_UNSUPPORTED,
                            "%s: libsndfile cannot write .%s at %d samples per second (%s); use "
                            ".wav or .flac",
                            file->path, f->extension, rate, sf_strerror(NULL));
     sf_command(file->sound, SFC_SET_CLIPPING, NULL, SF_TRUE);
-    return CLVITS_OK;
+    return file->error ? write_failed(file, strerror(file->error), r) : CLVITS_OK;
 }
 
 clvits_status clvits_audio_file_create(clvits_audio_file **out, const char *path, int rate,
@@ -178,22 +234,16 @@ clvits_status clvits_audio_file_create(clvits_audio_file **out, const char *path
     return status;
 }
 
-static clvits_status write_failed(const clvits_audio_file *file, int error, clvits_report *r)
-{
-    return clvits_fail(r, CLVITS_E_FILE, "%s cannot be written: %s", file->path,
-                       error ? strerror(error) : sf_strerror(file->sound));
-}
-
 clvits_status clvits_audio_file_write(clvits_audio_file *file, const float *samples, size_t count,
                                       clvits_report *r)
 {
     while (count > 0) {
         const size_t piece = count < PIECE ? count : PIECE;
 
-        errno = 0;
-        if (sf_writef_float(file->sound, samples, (sf_count_t)piece) != (sf_count_t)piece ||
-            sf_error(file->sound))
-            return write_failed(file, errno, r);
+        if (sf_writef_float(file->sound, samples, (sf_count_t)piece) != (sf_count_t)piece)
+            return write_failed(file, sf_strerror(file->sound), r);
+        if (file->error)
+            return write_failed(file, strerror(file->error), r);
         samples += piece;
         count -= piece;
     }
@@ -203,18 +253,18 @@ clvits_status clvits_audio_file_write(clvits_audio_file *file, const float *samp
 /* Everything that can still fail, the compressed formats' last pages among it. */
 static clvits_status complete(clvits_audio_file *file, clvits_report *r)
 {
-    errno = 0;
-    sf_write_sync(file->sound);
-
     const int failed = sf_close(file->sound);
+
     file->sound = NULL;
+    if (file->error)
+        return write_failed(file, strerror(file->error), r);
     if (failed)
-        return write_failed(file, errno, r);
+        return write_failed(file, sf_error_number(failed), r);
 
     const int closed = close(file->fd);
     file->fd = -1;
     if (closed || rename(file->temporary, file->path))
-        return write_failed(file, errno, r);
+        return write_failed(file, strerror(errno), r);
     free(file->temporary);
     file->temporary = NULL;
     return CLVITS_OK;
