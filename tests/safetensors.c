@@ -8,7 +8,8 @@
 #include <string.h>
 
 static const float floats[6] = { 1, -2, 0.5f, 3e38f, 1e-40f, -0.0f };
-static const uint16_t halves[8] = { 0x3c00, 0xc000, 0x3800, 0x7bff, 0x0001, 0x8000, 0x03ff, 0x7c00 };
+static const uint16_t halves[8] = { 0x3c00, 0xc000, 0x3800, 0x7bff,
+                                    0x0001, 0x8000, 0x03ff, 0x7c00 };
 static const float half_values[8] = { 1, -2, 0.5f, 65504, 0x1p-24f, -0.0f, 1023 * 0x1p-24f,
                                       INFINITY };
 static const uint16_t brains[3] = { 0x3f80, 0xc000, 0x4049 };

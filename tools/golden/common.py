@@ -16,7 +16,7 @@ def normal(rng, shape, std=1.0):
 
 
 def save(folder, prefix="", **arrays):
-    """Write each array as <prefix><name>.npy: integers for ids, durations, lengths, else float32."""
+    """Write each array as <prefix><name>.npy: ids, durations, lengths as integers."""
     integers = {"ids": np.int64, "durations": np.int32, "lengths": np.int32}
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
