@@ -1,0 +1,20 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# kernels.sh CL_DIR: clang parses every room's kernels as OpenCL C 1.2, with what the library puts
+# before them.
+set -u
+
+command -v clang >/dev/null || { echo "clang not found"; exit 77; }
+cd "$1" || exit 1
+
+failed=0
+found=0
+for file in *.cl; do
+    case $file in '*.cl' | common.cl) continue ;; esac
+    found=1
+    clang -x cl -cl-std=CL1.2 -Xclang -finclude-default-header -fsyntax-only -Wall -Wextra \
+        -Wno-missing-prototypes -Wno-unused-function -Wno-sign-compare -Werror \
+        -include dims.h -include common.cl "$file" || failed=1
+done
+[ $found = 1 ] || { echo "no kernels in $1"; exit 77; }
+exit $failed
