@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+//
+// What a kernel, and the CPU path of the same name, must know of its tensors: one struct of
+// 32-bit fields per room, filled by lib/op/R.c, read by C and by OpenCL C.
+#ifndef CLVITS_DIMS_H
+#define CLVITS_DIMS_H
+
+// Where a (B,T,C) tensor lies in its buffer: counted in elements, channels contiguous.
+// Row t of item b starts at off + b * bs + t * ld; t from -guard to T + guard - 1 is addressable.
+typedef struct {
+    int off;   // row 0 of item 0
+    int ld;    // from a row to the next
+    int bs;    // from an item to the next
+    int guard; // rows of zeros that a writer leaves on either side of the valid rows
+} clvits_view;
+
+// What follows the sum in a convolution's epilogue, for its second output.
+enum { CLVITS_ACT_NONE = 0, CLVITS_ACT_LEAKY_RELU = 1, CLVITS_ACT_TANH = 2 };
+
+// The blocked convolution, plain and transposed. Output row t takes phase p of step u, where
+// t = u * phases + p - shift; a plain convolution has one phase and no shift.
+typedef struct {
+    int B, I, O;         // O: output channels of one phase
+    int K;               // taps (of one phase)
+    int stride;          // input rows per step
+    int dilation;        // input rows from a tap to the next
+    int pad;             // input row of step u, tap k: u * stride + k * dilation - pad
+    int phases, shift;   // of a transposed convolution; otherwise 1 and 0
+    int groups;          // consecutive blocks of I / groups channels
+    int lanes;           // output channels in a packed block of weights
+    int u0, steps;       // steps u0 .. u0 + steps - 1 cover outputs and guard rows
+    int clock;           // slot of the output's valid length
+    int has_bias;        // 1: one vector; 2: one vector per item (its view is bias)
+    int has_residual, has_sum, has_y, has_act;
+    int act;             // CLVITS_ACT_*
+    float act_slope;     // of the leaky ReLU on the second output
+    float pre_slope;     // of the leaky ReLU on the input; 1: none
+    float scale;         // y = (sum + residual + convolution + bias) * scale
+    clvits_view x, bias, residual, sum, y, a;
+} conv1d_dims;
+
+#endif

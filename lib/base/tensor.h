@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#ifndef CLVITS_BASE_TENSOR_H
+#define CLVITS_BASE_TENSOR_H
+
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct clvits_graph clvits_graph;
+typedef struct clvits_node clvits_node;
+typedef struct clvits_op clvits_op;
+
+typedef enum clvits_type { CLVITS_F32 = 0, CLVITS_I32 = 1 } clvits_type; /* both four bytes */
+
+typedef enum clvits_role {
+    CLVITS_TEMPORARY = 0,
+    CLVITS_INPUT,  /* written before a run */
+    CLVITS_WEIGHT, /* constant; lives in the voice, in PyTorch's layout */
+} clvits_role;
+
+/**
+ * A value of a graph: (B,T,C), time-major, or a weight in its file's own shape.
+ *
+ * T is the capacity. How many rows of an item are valid is said at run time by the tensor's
+ * clock; what reads rows outside finds the zeros of the guard.
+ */
+typedef struct clvits_tensor {
+    clvits_graph *graph;
+    int id;
+    clvits_type type;
+    clvits_role role;
+    int B, T, C;
+    int clock;
+    int guard;                  /* most rows that any reader needs outside; kept in the root */
+    bool output;                /* to be read after a run */
+    struct clvits_tensor *root; /* itself, or the tensor of which this is a range of channels */
+    int c0;                     /* first channel in the root */
+    clvits_node *producer;      /* NULL for inputs and weights */
+
+    const float *data; /* weights only: not owned */
+    int rank;
+    int64_t shape[4];
+} clvits_tensor;
+
+/** Rows and channels counted over the whole tensor: B * T * C, checked when it was made. */
+static inline int64_t clvits_tensor_count(const clvits_tensor *t)
+{
+    return (int64_t)t->B * t->T * t->C;
+}
+
+#endif

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#include "device/device_impl.h"
+
+#include <stdlib.h>
+
+static void count_bytes(clvits_device *d, size_t size)
+{
+    const size_t now = atomic_fetch_add(&d->bytes, size) + size;
+    size_t peak = atomic_load(&d->peak_bytes);
+    while (now > peak && !atomic_compare_exchange_weak(&d->peak_bytes, &peak, now))
+        ;
+}
+
+clvits_status clvits_buffer_make(clvits_buffer **out, clvits_device *d, size_t size,
+                                 clvits_report *r)
+{
+    cl_int e;
+
+    *out = NULL;
+    if (size > d->info.max_alloc)
+        return clvits_fail(r, CLVITS_E_MEMORY, "%s: a buffer of %zu bytes is more than the %zu that "
+                                               "the device allows", d->info.name, size,
+                           d->info.max_alloc);
+    clvits_buffer *b = calloc(1, sizeof(*b));
+    if (!b)
+        return clvits_fail_memory(r, "a buffer");
+    b->device = d;
+    b->size = size ? size : 4;
+    b->memory = clCreateBuffer(d->context, CL_MEM_READ_WRITE, b->size, NULL, &e);
+    if (e != CL_SUCCESS) {
+        free(b);
+        return clvits_cl_fail(r, d, "cannot allocate a buffer", e);
+    }
+    count_bytes(d, b->size);
+    const clvits_status s = clvits_buffer_zero(b, 0, b->size, r);
+    if (s)
+        clvits_buffer_free(&b);
+    *out = b;
+    return s;
+}
+
+void clvits_buffer_free(clvits_buffer **buffer)
+{
+    clvits_buffer *b = *buffer;
+    if (!b)
+        return;
+    atomic_fetch_sub(&b->device->bytes, b->size);
+    clReleaseMemObject(b->memory);
+    free(b);
+    *buffer = NULL;
+}
+
+static clvits_status result(clvits_report *r, const clvits_buffer *b, const char *what, cl_int e)
+{
+    return e == CL_SUCCESS ? CLVITS_OK : clvits_cl_fail(r, b->device, what, e);
+}
+
+clvits_status clvits_buffer_write(clvits_buffer *b, size_t offset, size_t size, const void *src,
+                                  bool wait, clvits_report *r)
+{
+    if (!size)
+        return CLVITS_OK;
+    return result(r, b, "cannot write a buffer",
+                  clEnqueueWriteBuffer(b->device->queue, b->memory, wait ? CL_TRUE : CL_FALSE, offset,
+                                       size, src, 0, NULL, NULL));
+}
+
+clvits_status clvits_buffer_read(clvits_buffer *b, size_t offset, size_t size, void *dst,
+                                 clvits_report *r)
+{
+    if (!size)
+        return CLVITS_OK;
+    return result(r, b, "cannot read a buffer",
+                  clEnqueueReadBuffer(b->device->queue, b->memory, CL_TRUE, offset, size, dst, 0,
+                                      NULL, NULL));
+}
+
+clvits_status clvits_buffer_copy(clvits_buffer *dst, size_t dst_offset, clvits_buffer *src,
+                                 size_t src_offset, size_t size, clvits_report *r)
+{
+    if (!size)
+        return CLVITS_OK;
+    return result(r, dst, "cannot copy a buffer",
+                  clEnqueueCopyBuffer(dst->device->queue, src->memory, dst->memory, src_offset,
+                                      dst_offset, size, 0, NULL, NULL));
+}
+
+clvits_status clvits_buffer_zero(clvits_buffer *b, size_t offset, size_t size, clvits_report *r)
+{
+    const cl_uint zero = 0;
+
+    if (!size)
+        return CLVITS_OK;
+    return result(r, b, "cannot clear a buffer",
+                  clEnqueueFillBuffer(b->device->queue, b->memory, &zero, sizeof(zero), offset,
+                                      size & ~(size_t)3, 0, NULL, NULL));
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+#ifndef CLVITS_DEVICE_CACHE_H
+#define CLVITS_DEVICE_CACHE_H
+
+#include "device/device_impl.h"
+
+/**
+ * A built program from the disk cache, or NULL: no cache, no such entry, or an entry that is
+ * truncated, corrupt or another device's; such a file is ignored and later overwritten.
+ */
+cl_program clvits_cache_load(clvits_device *d, const char *source, const char *options);
+
+/** Keep a program's binary; written beside and renamed, and nothing is said when that fails. */
+void clvits_cache_store(clvits_device *d, const char *source, const char *options,
+                        cl_program program);
+
+#endif

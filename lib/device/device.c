@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: MIT
+#include "device/device_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_PLATFORMS = 32, MAX_DEVICES = 64 };
+
+const char *clvits_cl_error(cl_int e)
+{
+    switch (e) {
+    case CL_SUCCESS: return "CL_SUCCESS";
+    case CL_DEVICE_NOT_FOUND: return "CL_DEVICE_NOT_FOUND";
+    case CL_DEVICE_NOT_AVAILABLE: return "CL_DEVICE_NOT_AVAILABLE";
+    case CL_COMPILER_NOT_AVAILABLE: return "CL_COMPILER_NOT_AVAILABLE";
+    case CL_MEM_OBJECT_ALLOCATION_FAILURE: return "CL_MEM_OBJECT_ALLOCATION_FAILURE";
+    case CL_OUT_OF_RESOURCES: return "CL_OUT_OF_RESOURCES";
+    case CL_OUT_OF_HOST_MEMORY: return "CL_OUT_OF_HOST_MEMORY";
+    case CL_BUILD_PROGRAM_FAILURE: return "CL_BUILD_PROGRAM_FAILURE";
+    case CL_MISALIGNED_SUB_BUFFER_OFFSET: return "CL_MISALIGNED_SUB_BUFFER_OFFSET";
+    case CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST: return "CL_EXEC_STATUS_ERROR";
+    case CL_INVALID_VALUE: return "CL_INVALID_VALUE";
+    case CL_INVALID_DEVICE: return "CL_INVALID_DEVICE";
+    case CL_INVALID_BINARY: return "CL_INVALID_BINARY";
+    case CL_INVALID_BUILD_OPTIONS: return "CL_INVALID_BUILD_OPTIONS";
+    case CL_INVALID_PROGRAM_EXECUTABLE: return "CL_INVALID_PROGRAM_EXECUTABLE";
+    case CL_INVALID_KERNEL_NAME: return "CL_INVALID_KERNEL_NAME";
+    case CL_INVALID_KERNEL_ARGS: return "CL_INVALID_KERNEL_ARGS";
+    case CL_INVALID_ARG_INDEX: return "CL_INVALID_ARG_INDEX";
+    case CL_INVALID_ARG_SIZE: return "CL_INVALID_ARG_SIZE";
+    case CL_INVALID_ARG_VALUE: return "CL_INVALID_ARG_VALUE";
+    case CL_INVALID_WORK_DIMENSION: return "CL_INVALID_WORK_DIMENSION";
+    case CL_INVALID_WORK_GROUP_SIZE: return "CL_INVALID_WORK_GROUP_SIZE";
+    case CL_INVALID_WORK_ITEM_SIZE: return "CL_INVALID_WORK_ITEM_SIZE";
+    case CL_INVALID_GLOBAL_WORK_SIZE: return "CL_INVALID_GLOBAL_WORK_SIZE";
+    case CL_INVALID_BUFFER_SIZE: return "CL_INVALID_BUFFER_SIZE";
+    case -1001: return "CL_PLATFORM_NOT_FOUND_KHR";
+    default: return "OpenCL error";
+    }
+}
+
+clvits_status clvits_cl_fail(clvits_report *r, const clvits_device *d, const char *what, cl_int e)
+{
+    const bool memory = e == CL_MEM_OBJECT_ALLOCATION_FAILURE || e == CL_OUT_OF_HOST_MEMORY ||
+                        e == CL_OUT_OF_RESOURCES || e == CL_INVALID_BUFFER_SIZE;
+    return clvits_fail(r, memory ? CLVITS_E_MEMORY : CLVITS_E_DEVICE, "%s: %s: %s (%d)",
+                       d ? d->info.name : "OpenCL", what, clvits_cl_error(e), e);
+}
+
+static void text_of(cl_device_id id, cl_device_info what, char *out, size_t size)
+{
+    if (clGetDeviceInfo(id, what, size, out, NULL) != CL_SUCCESS)
+        out[0] = '\0';
+    out[size - 1] = '\0';
+}
+
+static void read_info(clvits_device_info *info, cl_platform_id platform, cl_device_id id)
+{
+    cl_device_type type = 0;
+    cl_uint units = 0;
+    cl_ulong local = 0, global = 0, alloc = 0;
+    cl_bool unified = CL_FALSE;
+    char extensions[8192] = "";
+
+    memset(info, 0, sizeof(*info));
+    text_of(id, CL_DEVICE_NAME, info->name, sizeof(info->name));
+    text_of(id, CL_DEVICE_VENDOR, info->vendor, sizeof(info->vendor));
+    text_of(id, CL_DEVICE_VERSION, info->version, sizeof(info->version));
+    text_of(id, CL_DRIVER_VERSION, info->driver, sizeof(info->driver));
+    text_of(id, CL_DEVICE_EXTENSIONS, extensions, sizeof(extensions));
+    if (clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof(info->platform), info->platform,
+                          NULL) != CL_SUCCESS)
+        info->platform[0] = '\0';
+    clGetDeviceInfo(id, CL_DEVICE_TYPE, sizeof(type), &type, NULL);
+    clGetDeviceInfo(id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof(units), &units, NULL);
+    clGetDeviceInfo(id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof(size_t), &info->max_work_group, NULL);
+    clGetDeviceInfo(id, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof(info->max_work_item),
+                    info->max_work_item, NULL);
+    clGetDeviceInfo(id, CL_DEVICE_LOCAL_MEM_SIZE, sizeof(local), &local, NULL);
+    clGetDeviceInfo(id, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof(global), &global, NULL);
+    clGetDeviceInfo(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof(alloc), &alloc, NULL);
+    clGetDeviceInfo(id, CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof(unified), &unified, NULL);
+    info->gpu = (type & CL_DEVICE_TYPE_GPU) != 0;
+    info->compute_units = (int)units;
+    info->local_memory = (size_t)local;
+    info->global_memory = (size_t)global;
+    info->max_alloc = (size_t)alloc;
+    info->unified_memory = unified == CL_TRUE;
+    info->fp16 = strstr(extensions, "cl_khr_fp16") != NULL;
+    /* llvmpipe calls itself a CPU, but runs work-groups and dislikes wide vectors. */
+    info->family = (type & CL_DEVICE_TYPE_CPU) && !strstr(info->platform, "rusticl")
+                       ? CLVITS_FAMILY_CPU
+                       : CLVITS_FAMILY_GPU;
+}
+
+struct found {
+    cl_platform_id platform[MAX_DEVICES];
+    cl_device_id id[MAX_DEVICES];
+    int n;
+};
+
+static void find(struct found *f)
+{
+    cl_platform_id platforms[MAX_PLATFORMS];
+    cl_uint n_platforms = 0;
+
+    f->n = 0;
+    if (clGetPlatformIDs(MAX_PLATFORMS, platforms, &n_platforms) != CL_SUCCESS)
+        return;
+    for (cl_uint p = 0; p < n_platforms && p < MAX_PLATFORMS; p++) {
+        cl_uint n = 0;
+        if (clGetDeviceIDs(platforms[p], CL_DEVICE_TYPE_ALL, (cl_uint)(MAX_DEVICES - f->n),
+                           f->id + f->n, &n) != CL_SUCCESS)
+            continue;
+        for (cl_uint i = 0; i < n && f->n < MAX_DEVICES; i++) {
+            cl_bool available = CL_FALSE, compiler = CL_FALSE;
+            const cl_device_id id = f->id[f->n + (int)i];
+            clGetDeviceInfo(id, CL_DEVICE_AVAILABLE, sizeof(available), &available, NULL);
+            clGetDeviceInfo(id, CL_DEVICE_COMPILER_AVAILABLE, sizeof(compiler), &compiler, NULL);
+            if (!available || !compiler) {
+                memmove(f->id + f->n + i, f->id + f->n + i + 1, (n - i - 1) * sizeof(*f->id));
+                n--, i--;
+                continue;
+            }
+            f->platform[f->n + (int)i] = platforms[p];
+        }
+        f->n += (int)n < MAX_DEVICES - f->n ? (int)n : MAX_DEVICES - f->n;
+    }
+}
+
+clvits_status clvits_device_list(clvits_device_info **list, int *count, clvits_report *r)
+{
+    struct found f;
+
+    find(&f);
+    *count = 0;
+    *list = calloc((size_t)f.n + 1, sizeof(**list));
+    if (!*list)
+        return clvits_fail_memory(r, "the list of devices");
+    for (int i = 0; i < f.n; i++)
+        read_info(*list + i, f.platform[i], f.id[i]);
+    *count = f.n;
+    return CLVITS_OK;
+}
+
+static clvits_status open_queue(clvits_device *d, cl_platform_id platform, clvits_report *r)
+{
+    const cl_context_properties properties[] = { CL_CONTEXT_PLATFORM,
+                                                 (cl_context_properties)platform, 0 };
+    cl_int e;
+
+    d->context = clCreateContext(properties, 1, &d->id, NULL, NULL, &e);
+    if (e != CL_SUCCESS)
+        return clvits_cl_fail(r, d, "cannot make a context", e);
+    d->queue = clCreateCommandQueue(d->context, d->id, 0, &e);
+    if (e != CL_SUCCESS)
+        return clvits_cl_fail(r, d, "cannot make a command queue", e);
+    return CLVITS_OK;
+}
+
+clvits_status clvits_device_open(clvits_device **out, int index, const clvits_device_params *p,
+                                 clvits_report *r)
+{
+    struct found f;
+    clvits_status s;
+
+    *out = NULL;
+    find(&f);
+    if (index < 0 || index >= f.n)
+        return clvits_fail(r, CLVITS_E_DEVICE, "there is no OpenCL device %d; there are %d", index,
+                           f.n);
+    clvits_device *d = calloc(1, sizeof(*d));
+    if (!d)
+        return clvits_fail_memory(r, "a device");
+    pthread_mutex_init(&d->lock, NULL);
+    d->id = f.id[index];
+    read_info(&d->info, f.platform[index], d->id);
+    if (p->family)
+        d->info.family = (clvits_family)(p->family - 1);
+    d->cache_dir = p->cache_dir ? strdup(p->cache_dir) : NULL;
+    d->source_dir = p->source_dir ? strdup(p->source_dir) : NULL;
+    if ((p->cache_dir && !d->cache_dir) || (p->source_dir && !d->source_dir))
+        s = clvits_fail_memory(r, "a device");
+    else
+        s = open_queue(d, f.platform[index], r);
+    if (s)
+        clvits_device_close(&d);
+    *out = d;
+    return s;
+}
+
+void clvits_device_close(clvits_device **device)
+{
+    clvits_device *d = *device;
+    if (!d)
+        return;
+    if (d->queue)
+        clFinish(d->queue);
+    for (struct clvits_program *p = d->programs, *next; p; p = next) {
+        next = p->next;
+        if (p->program)
+            clReleaseProgram(p->program);
+        free(p->key);
+        free(p);
+    }
+    if (d->timed)
+        clReleaseCommandQueue(d->timed);
+    if (d->queue)
+        clReleaseCommandQueue(d->queue);
+    if (d->context)
+        clReleaseContext(d->context);
+    pthread_mutex_destroy(&d->lock);
+    free(d->cache_dir);
+    free(d->source_dir);
+    free(d);
+    *device = NULL;
+}
+
+const clvits_device_info *clvits_device_get_info(const clvits_device *d)
+{
+    return &d->info;
+}
+
+size_t clvits_device_work_group(const clvits_device *d, size_t most)
+{
+    size_t n = 1;
+    while (n * 2 <= most && n * 2 <= d->info.max_work_group && n * 2 <= d->info.max_work_item[0])
+        n *= 2;
+    return n;
+}
+
+size_t clvits_device_bytes(const clvits_device *d)
+{
+    return atomic_load(&((clvits_device *)d)->bytes);
+}
+
+size_t clvits_device_peak_bytes(const clvits_device *d)
+{
+    return atomic_load(&((clvits_device *)d)->peak_bytes);
+}
+
+uint64_t clvits_device_launches(const clvits_device *d)
+{
+    return atomic_load(&((clvits_device *)d)->launches);
+}
+
+clvits_status clvits_device_finish(clvits_device *d, clvits_report *r)
+{
+    const cl_int e = clFinish(d->queue);
+    return e == CL_SUCCESS ? CLVITS_OK : clvits_cl_fail(r, d, "cannot finish", e);
+}

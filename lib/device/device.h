@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+#ifndef CLVITS_DEVICE_DEVICE_H
+#define CLVITS_DEVICE_DEVICE_H
+
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * Which kernels suit a device: work-groups that share local memory (GPU), or one work-item per
+ * job with explicit wide vectors (CPU devices such as PoCL's).
+ */
+typedef enum clvits_family { CLVITS_FAMILY_GPU = 0, CLVITS_FAMILY_CPU = 1 } clvits_family;
+
+/** What a device says of itself. */
+typedef struct clvits_device_info {
+    char name[128], vendor[128], platform[128], version[128], driver[128];
+    clvits_family family;
+    bool gpu; /* CL_DEVICE_TYPE_GPU */
+    int compute_units;
+    size_t max_work_group, max_work_item[3];
+    size_t local_memory, global_memory, max_alloc;
+    bool fp16, unified_memory;
+} clvits_device_info;
+
+typedef struct clvits_device clvits_device; /* open: context, queue, programs; any thread */
+typedef struct clvits_buffer clvits_buffer; /* memory on one device */
+typedef struct clvits_kernel clvits_kernel; /* a kernel with its arguments; one thread at a time */
+
+/** One launch: filled by an operator, turned into a clvits_kernel when a run is made. */
+typedef struct clvits_launch {
+    const char *program; /* room: cl/<program>.cl */
+    const char *kernel;
+    char options[256];   /* -D knobs; the language version is added */
+    int dimensions;
+    size_t global[3], local[3]; /* local[0] == 0: the driver chooses */
+} clvits_launch;
+
+/** Every OpenCL device of this machine; list is freed with free(). No platform is no failure. */
+clvits_status clvits_device_list(clvits_device_info **list, int *count, clvits_report *r);
+
+typedef struct clvits_device_params {
+    const char *cache_dir;  /* program binaries; NULL: no cache */
+    const char *source_dir; /* read cl/ from here instead of the embedded text; NULL normally */
+    int family;             /* 0: by device type; else a clvits_family + 1 */
+} clvits_device_params;
+
+/** Open the index-th device of clvits_device_list(). */
+clvits_status clvits_device_open(clvits_device **out, int index, const clvits_device_params *p,
+                                 clvits_report *r);
+void clvits_device_close(clvits_device **device);
+const clvits_device_info *clvits_device_get_info(const clvits_device *d);
+
+/** The largest power of two that the device allows as a work-group, at most the given one. */
+size_t clvits_device_work_group(const clvits_device *d, size_t most);
+
+/** Bytes now allocated on the device, and the most there ever were. */
+size_t clvits_device_bytes(const clvits_device *d);
+size_t clvits_device_peak_bytes(const clvits_device *d);
+
+/** How many launches since the device was opened. */
+uint64_t clvits_device_launches(const clvits_device *d);
+
+/** Zeroed memory of at least one byte. */
+clvits_status clvits_buffer_make(clvits_buffer **out, clvits_device *d, size_t size,
+                                 clvits_report *r);
+void clvits_buffer_free(clvits_buffer **buffer);
+
+/* Transfers, in order with the launches of the same device. A write that does not wait may still
+ * be reading src: it stays as it is until the next blocking call. A read blocks until done. */
+clvits_status clvits_buffer_write(clvits_buffer *b, size_t offset, size_t size, const void *src,
+                                  bool wait, clvits_report *r);
+clvits_status clvits_buffer_read(clvits_buffer *b, size_t offset, size_t size, void *dst,
+                                 clvits_report *r);
+clvits_status clvits_buffer_copy(clvits_buffer *dst, size_t dst_offset, clvits_buffer *src,
+                                 size_t src_offset, size_t size, clvits_report *r);
+clvits_status clvits_buffer_zero(clvits_buffer *b, size_t offset, size_t size, clvits_report *r);
+
+/** Whether the program builds and has the kernel: asked before a node is placed on a device. */
+clvits_status clvits_program_check(clvits_device *d, const clvits_launch *l, clvits_report *r);
+
+/**
+ * Create the kernel and set its arguments once: dims by value, then the buffers in order; NULL
+ * buffers are replaced by the first one.
+ */
+clvits_status clvits_kernel_make(clvits_kernel **out, clvits_device *d, const clvits_launch *l,
+                                 const void *dims, size_t dims_size,
+                                 clvits_buffer *const *buffers, int n, clvits_report *r);
+void clvits_kernel_free(clvits_kernel **kernel);
+
+/** Enqueue it. When ns is not NULL, wait and store the device's own time. */
+clvits_status clvits_kernel_run(clvits_kernel *k, double *ns, clvits_report *r);
+
+/** Wait for everything enqueued so far. */
+clvits_status clvits_device_finish(clvits_device *d, clvits_report *r);
+
+#endif

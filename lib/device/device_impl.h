@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+//
+// What the files of lib/device share; nothing outside includes it.
+#ifndef CLVITS_DEVICE_IMPL_H
+#define CLVITS_DEVICE_IMPL_H
+
+#include "device/device.h"
+
+#define CL_TARGET_OPENCL_VERSION 120
+#include <CL/cl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct clvits_program {
+    struct clvits_program *next;
+    char *key; /* "room options" */
+    cl_program program;
+    clvits_report failure; /* kept, so that a program is built once even when it fails */
+};
+
+struct clvits_device {
+    clvits_device_info info;
+    cl_device_id id;
+    cl_context context;
+    cl_command_queue queue;     /* in order; profiling off */
+    cl_command_queue timed;     /* in order; profiling on; made on the first timed launch */
+    char *cache_dir, *source_dir;
+    pthread_mutex_t lock;       /* guards programs and timed */
+    struct clvits_program *programs;
+    atomic_size_t bytes, peak_bytes;
+    atomic_ullong launches;
+};
+
+struct clvits_buffer {
+    clvits_device *device;
+    cl_mem memory;
+    size_t size;
+};
+
+/** The name of an OpenCL error, as in "CL_OUT_OF_RESOURCES". */
+const char *clvits_cl_error(cl_int e);
+
+/** Fail with CLVITS_E_DEVICE (or _MEMORY), naming what was tried, the device and the error. */
+clvits_status clvits_cl_fail(clvits_report *r, const clvits_device *d, const char *what, cl_int e);
+
+/** The built program of a launch, from memory, disk cache or source. Owned by the device. */
+clvits_status clvits_program_get(cl_program *out, clvits_device *d, const clvits_launch *l,
+                                 clvits_report *r);
+
+#endif

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+//
+// Assembles a room's source (dims.h, common.cl, the room), builds it once per set of options and
+// keeps it for the life of the device; binaries go through the disk cache (cache.c).
+#include "device/cache.h"
+#include "device/device_impl.h"
+#include "device/source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *read_file(const char *dir, const char *name)
+{
+    char path[4096];
+    char *text = NULL;
+    long size;
+    FILE *f;
+
+    if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path))
+        return NULL;
+    f = fopen(path, "rb");
+    if (!f)
+        return NULL;
+    if (!fseek(f, 0, SEEK_END) && (size = ftell(f)) >= 0 && !fseek(f, 0, SEEK_SET)) {
+        text = malloc((size_t)size + 1);
+        if (text)
+            text[fread(text, 1, (size_t)size, f)] = '\0';
+    }
+    fclose(f);
+    return text;
+}
+
+static char *source_of(const clvits_device *d, const char *name, clvits_report *r)
+{
+    char *text = NULL;
+
+    if (d->source_dir) {
+        text = read_file(d->source_dir, name);
+        if (!text)
+            clvits_fail(r, CLVITS_E_FILE, "cannot read %s/%s", d->source_dir, name);
+        return text;
+    }
+    for (const clvits_source *s = clvits_sources; s->name; s++)
+        if (!strcmp(s->name, name)) {
+            text = strdup(s->text);
+            if (!text)
+                clvits_fail_memory(r, "a kernel's source");
+            return text;
+        }
+    clvits_fail(r, CLVITS_E_UNSUPPORTED, "there are no kernels named %s", name);
+    return NULL;
+}
+
+/* dims.h, common.cl and the room in one text; -I would need files beside the program. */
+static char *assemble(const clvits_device *d, const char *room, clvits_report *r)
+{
+    char file[64];
+    snprintf(file, sizeof(file), "%s.cl", room);
+    char *parts[] = { source_of(d, "dims.h", r), source_of(d, "common.cl", r),
+                      source_of(d, file, r) };
+    char *all = NULL;
+
+    if (parts[0] && parts[1] && parts[2]) {
+        const size_t size = strlen(parts[0]) + strlen(parts[1]) + strlen(parts[2]) + 4;
+        all = malloc(size);
+        if (all)
+            snprintf(all, size, "%s\n%s\n%s", parts[0], parts[1], parts[2]);
+        else
+            clvits_fail_memory(r, "a kernel's source");
+    }
+    for (int i = 0; i < 3; i++)
+        free(parts[i]);
+    return all;
+}
+
+static clvits_status build_failure(clvits_device *d, cl_program program, const clvits_launch *l,
+                                   cl_int e, clvits_report *r)
+{
+    char log[2048] = "";
+    clGetProgramBuildInfo(program, d->id, CL_PROGRAM_BUILD_LOG, sizeof(log), log, NULL);
+    log[sizeof(log) - 1] = '\0';
+    return clvits_fail(r, CLVITS_E_DEVICE, "%s: %s.cl does not build: %s: %.300s", d->info.name,
+                       l->program, clvits_cl_error(e), log);
+}
+
+static clvits_status build_source(cl_program *out, clvits_device *d, const clvits_launch *l,
+                                  const char *text, const char *options, clvits_report *r)
+{
+    cl_int e;
+    cl_program program = clCreateProgramWithSource(d->context, 1, &text, NULL, &e);
+
+    if (e != CL_SUCCESS)
+        return clvits_cl_fail(r, d, "cannot make a program", e);
+    e = clBuildProgram(program, 1, &d->id, options, NULL, NULL);
+    if (e != CL_SUCCESS) {
+        const clvits_status s = build_failure(d, program, l, e, r);
+        clReleaseProgram(program);
+        return s;
+    }
+    *out = program;
+    return CLVITS_OK;
+}
+
+static clvits_status build(cl_program *out, clvits_device *d, const clvits_launch *l,
+                           clvits_report *r)
+{
+    char options[320];
+    char *text = assemble(d, l->program, r);
+    clvits_status s;
+
+    if (!text)
+        return r->status;
+    snprintf(options, sizeof(options), "-cl-std=CL1.2 %s", l->options);
+    *out = clvits_cache_load(d, text, options);
+    if (*out) {
+        free(text);
+        return CLVITS_OK;
+    }
+    s = build_source(out, d, l, text, options, r);
+    if (!s)
+        clvits_cache_store(d, text, options, *out);
+    free(text);
+    return s;
+}
+
+clvits_status clvits_program_get(cl_program *out, clvits_device *d, const clvits_launch *l,
+                                 clvits_report *r)
+{
+    struct clvits_program *p;
+    char key[384];
+    clvits_status s = CLVITS_OK;
+
+    *out = NULL;
+    snprintf(key, sizeof(key), "%s %s", l->program, l->options);
+    pthread_mutex_lock(&d->lock);
+    for (p = d->programs; p && strcmp(p->key, key); p = p->next)
+        ;
+    if (!p) {
+        p = calloc(1, sizeof(*p));
+        if (p)
+            p->key = strdup(key);
+        if (!p || !p->key) {
+            free(p);
+            pthread_mutex_unlock(&d->lock);
+            return clvits_fail_memory(r, "a program");
+        }
+        p->failure.log = r->log;
+        p->failure.log_user = r->log_user;
+        build(&p->program, d, l, &p->failure);
+        p->failure.log = NULL;
+        p->next = d->programs;
+        d->programs = p;
+    }
+    if (p->program)
+        *out = p->program;
+    else
+        s = clvits_fail(r, p->failure.status, "%s", p->failure.text);
+    pthread_mutex_unlock(&d->lock);
+    return s;
+}
+
+clvits_status clvits_program_check(clvits_device *d, const clvits_launch *l, clvits_report *r)
+{
+    cl_program program;
+    cl_int e;
+    const clvits_status s = clvits_program_get(&program, d, l, r);
+
+    if (s)
+        return s;
+    const cl_kernel k = clCreateKernel(program, l->kernel, &e);
+    if (e != CL_SUCCESS)
+        return clvits_cl_fail(r, d, l->kernel, e);
+    clReleaseKernel(k);
+    return CLVITS_OK;
+}

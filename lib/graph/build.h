@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+//
+// The operators as functions, for model code. Shapes are (B,T,C); weights are in PyTorch's layout.
+// Every function returns NULL when an operand is NULL or does not fit (the graph keeps why).
+#ifndef CLVITS_GRAPH_BUILD_H
+#define CLVITS_GRAPH_BUILD_H
+
+#include "graph/graph.h"
+
+/** y[b,t,:] = table[ids[b,t],:] * scale; ids (B,T,1) of CLVITS_I32, table [V][C]. */
+clvits_tensor *clvits_embedding(clvits_tensor *ids, clvits_tensor *table, float scale);
+
+/** What a convolution adds, and where its second output goes; each may be NULL. */
+typedef struct clvits_conv1d_extra {
+    clvits_tensor *residual; /* (B,U,O), added */
+    clvits_tensor *sum;      /* (B,U,O), added: the blocks that ran before */
+    clvits_tensor **act;     /* receives the activated copy */
+} clvits_conv1d_extra;
+
+/**
+ * y = (conv(pre(x), w) + bias + residual + sum) * scale, and act(y).
+ *
+ * x (B,T,I); w [O][I/groups][K]; bias [O], or a (B,1,O) tensor for one bias per item, or NULL.
+ * Returns y, or act(y) where params->only_act. extra may be NULL.
+ */
+clvits_tensor *clvits_conv1d(clvits_tensor *x, clvits_tensor *w, clvits_tensor *bias,
+                             const clvits_conv1d_params *params,
+                             const clvits_conv1d_extra *extra);
+
+/** w [I][O][K], as PyTorch keeps it. Returns y, or act(y) where params->only_act; act (may be
+ *  NULL) receives the activated copy. */
+clvits_tensor *clvits_conv_transpose1d(clvits_tensor *x, clvits_tensor *w, clvits_tensor *bias,
+                                       const clvits_conv_transpose1d_params *params,
+                                       clvits_tensor **act);
+
+/** Batched product y[b,m,n] = scale * sum over k of a[b,m,k] * b[b,k,n], either operand read
+ *  transposed on request; valid rows bound what they index. */
+clvits_tensor *clvits_matmul(clvits_tensor *a, clvits_tensor *b,
+                             const clvits_matmul_params *params);
+
+/** Normalise x (+ residual, may be NULL) over its channels, scale by gamma [C], add beta [C]. */
+clvits_tensor *clvits_layer_norm(clvits_tensor *x, clvits_tensor *residual, clvits_tensor *gamma,
+                                 clvits_tensor *beta, const clvits_layer_norm_params *params);
+
+/**
+ * Multi-head attention with relative positions inside a window (Shaw et al. 2018, as in VITS).
+ *
+ * q, k, v (B,T,C); rel_k, rel_v [1][2*window+1][C/heads], both NULL without relative terms.
+ */
+clvits_tensor *clvits_attention(clvits_tensor *q, clvits_tensor *k, clvits_tensor *v,
+                                clvits_tensor *rel_k, clvits_tensor *rel_v,
+                                const clvits_attention_params *params);
+
+/** Softmax over the first n channels of each row, n being the item's length by x's own clock
+ *  (square masked scores, C = capacity); the channels after them become 0. */
+clvits_tensor *clvits_softmax(clvits_tensor *x);
+
+clvits_tensor *clvits_unary(clvits_tensor *x, const clvits_unary_params *params);
+
+/** b may have one row (clock 0), which then serves every row of a. */
+clvits_tensor *clvits_binary(clvits_tensor *a, clvits_tensor *b, clvits_binary_kind kind);
+
+/** tanh(x[:, :C] + g[:, :C]) * sigmoid(x[:, C:] + g[:, C:]); x (B,T,2C), g (B,1,2C) or NULL. */
+clvits_tensor *clvits_gate(clvits_tensor *x, clvits_tensor *g);
+
+/** Elementwise affine flow y = m + exp(logs) * x, or its reverse (x - m) * exp(-logs); m, logs:
+ *  weights of C elements. logdet may be NULL. */
+clvits_tensor *clvits_affine(clvits_tensor *x, clvits_tensor *m, clvits_tensor *logs, bool reverse,
+                             clvits_tensor **logdet);
+
+/** Affine coupling of the half that changes: y = m + x * exp(logs), or its reverse; m, logs
+ *  (B,T,C); logs NULL for mean-only. logdet may be NULL. */
+clvits_tensor *clvits_coupling(clvits_tensor *x, clvits_tensor *m, clvits_tensor *logs,
+                               bool reverse, clvits_tensor **logdet);
+
+/** y = log(max(x, 1e-5)), logdet = -sum y; reverse: y = exp(x). logdet may be NULL. */
+clvits_tensor *clvits_log_flow(clvits_tensor *x, bool reverse, clvits_tensor **logdet);
+
+/**
+ * Rational-quadratic spline with linear tails (Durkan et al. 2019).
+ *
+ * x (B,T,C); h (B,T,C*(3*bins-1)): per channel bins widths, bins heights, bins - 1 derivatives.
+ */
+clvits_tensor *clvits_spline(clvits_tensor *x, clvits_tensor *h,
+                             const clvits_spline_params *params, clvits_tensor **logdet);
+
+/** Copy, also from a view to a tensor of its own; rows outside the valid ones become 0. */
+clvits_tensor *clvits_copy(clvits_tensor *x);
+
+/** Channels of a, then channels of b. */
+clvits_tensor *clvits_concat(clvits_tensor *a, clvits_tensor *b);
+
+/** Channels in reverse order. */
+clvits_tensor *clvits_flip(clvits_tensor *x);
+
+/** Sum over rows and channels: (B,1,1), in an order that no work-group size changes. */
+clvits_tensor *clvits_sum(clvits_tensor *x);
+
+/**
+ * Frames per id: ceil(exp(logw) * length_scale), as CLVITS_I32 (B,T,1).
+ *
+ * ends receives their inclusive running sums. A duration that is not a number counts as 0; one
+ * above 65536 is held there.
+ */
+clvits_tensor *clvits_durations(clvits_tensor *logw, int length_scale_slot, clvits_tensor **ends);
+
+/** Row f of the result is the row of x (B,T,C) whose id covers frame f; rows past the last end
+ *  are zero. clock is that of the frames. */
+clvits_tensor *clvits_expand(clvits_tensor *x, clvits_tensor *ends, int clock);
+
+/** m + noise * exp(logs) * noise_scale. */
+clvits_tensor *clvits_sample(clvits_tensor *m, clvits_tensor *logs, clvits_tensor *noise,
+                             int noise_scale_slot);
+
+/**
+ * Standard normal noise from Philox4x32-10 (Salmon et al. 2011), the same bits on every device.
+ *
+ * seed_slot holds the low, seed_slot + 1 the high half of an item's seed; element (t,c) depends on
+ * seed, stream, t and c alone, not on batch or capacity.
+ */
+clvits_tensor *clvits_normal(clvits_graph *g, int clock, int channels, int seed_slot, int stream);
+
+#endif

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: MIT
+//
+// Graph and machine to a list of steps and a memory layout: place every node, insert the copies
+// that this needs and no others, then lay out each place's tensors by their lifetimes, the
+// largest first, each at the lowest offset that is free during its life.
+#include "graph/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Tiles may read rows past a tensor's guards (and drop what they computed from them). */
+enum { SLACK_ROWS = 160, ALIGN_FLOATS = 32 };
+
+typedef struct life {
+    int tensor, place;
+    int first, last; /* steps */
+    int64_t floats, offset;
+} life;
+
+static clvits_target target(const clvits_plan *p, int place)
+{
+    return (clvits_target){ .cpu = place == CLVITS_CPU_PLACE ? &p->machine->cpu : NULL,
+                            .device = p->machine->device[place],
+                            .plan = p,
+                            .place = place };
+}
+
+clvits_view clvits_node_view(const clvits_target *at, const clvits_tensor *t)
+{
+    const clvits_tensor *root = t->root;
+    const int64_t offset = at->plan ? at->plan->offset[root->id][at->place] : 0;
+
+    return (clvits_view){ .off = (int)(offset + t->c0),
+                          .ld = root->C,
+                          .bs = (int)clvits_item_floats(root),
+                          .guard = root->guard };
+}
+
+/* Whether entry NAME of a forced placement means this node. */
+static bool names(const char *name, size_t n, const clvits_node *node)
+{
+    return (strlen(node->op->name) == n && !strncmp(name, node->op->name, n)) ||
+           !strncmp(name, node->label, n);
+}
+
+static clvits_status forced_place(int *out, const clvits_plan *p, const clvits_node *n,
+                                  const char *text, clvits_report *r)
+{
+    while (text && *text) {
+        const char *end = strchr(text, ',');
+        const size_t size = end ? (size_t)(end - text) : strlen(text);
+        const char *equals = memchr(text, '=', size);
+        char *rest;
+
+        if (!equals || equals == text)
+            return clvits_fail(r, CLVITS_E_ARGUMENT, "placement \"%.*s\": write NAME=cpu or "
+                                                     "NAME=NUMBER", (int)size, text);
+        if (names(text, (size_t)(equals - text), n)) {
+            const size_t value = (size_t)(text + size - equals - 1);
+            long place = CLVITS_CPU_PLACE;
+            if (value != 3 || strncmp(equals + 1, "cpu", 3)) {
+                place = strtol(equals + 1, &rest, 10);
+                if (rest != text + size || rest == equals + 1 || place < 0 ||
+                    place >= p->machine->n_places)
+                    return clvits_fail(r, CLVITS_E_ARGUMENT,
+                                       "placement \"%.*s\": write cpu, or a device's number up to "
+                                       "%d", (int)size, text, p->machine->n_places - 1);
+            }
+            *out = (int)place;
+        }
+        text = end ? end + 1 : NULL;
+    }
+    return CLVITS_OK;
+}
+
+static void *make_dims(clvits_plan *p, const clvits_node *n, const clvits_target *at)
+{
+    void *dims = clvits_arena_alloc(&p->arena, n->op->dims_size);
+    if (dims)
+        n->op->dims(n, at, dims);
+    return dims;
+}
+
+/* Whether a device can run the node: what its operator says, and then whether it builds. */
+static bool takes(clvits_plan *p, const clvits_node *n, int place, clvits_report *r)
+{
+    clvits_device *d = p->machine->device[place];
+    clvits_target at = target(p, place);
+    clvits_report quiet = { .log = r->log, .log_user = r->log_user };
+    clvits_launch l = { .dimensions = 1 };
+
+    if (!n->op->launch || (n->op->takes && !n->op->takes(n, d)))
+        return false;
+    at.plan = NULL;
+    const void *dims = make_dims(p, n, &at);
+    if (!dims)
+        return false;
+    n->op->launch(n, d, dims, &l);
+    if (clvits_program_check(d, &l, &quiet) == CLVITS_OK)
+        return true;
+    clvits_warn(r, "%s runs on the CPU: %s", n->op->name, quiet.text);
+    return false;
+}
+
+static clvits_status place_nodes(clvits_plan *p, const char *text, clvits_report *r)
+{
+    for (int i = 0; i < p->graph->n_nodes; i++) {
+        const clvits_node *n = p->graph->nodes[i];
+        int place = p->machine->n_places > 1 ? 1 : CLVITS_CPU_PLACE;
+        const clvits_status s = forced_place(&place, p, n, text, r);
+
+        if (s)
+            return s;
+        while (place != CLVITS_CPU_PLACE && !takes(p, n, place, r))
+            place = place + 1 < p->machine->n_places ? place + 1 : CLVITS_CPU_PLACE;
+        p->place[i] = place;
+    }
+    return CLVITS_OK;
+}
+
+/* One pass over the nodes: their steps, and a copy wherever an input is not where it is read. */
+static void list_steps(clvits_plan *p, bool (*there)[CLVITS_MAX_PLACES])
+{
+    for (int i = 0; i < p->graph->n_nodes; i++) {
+        const clvits_node *n = p->graph->nodes[i];
+        const int place = p->place[i];
+
+        for (int k = 0; k < CLVITS_MAX_IN; k++) {
+            if (!n->in[k] || n->in[k]->role == CLVITS_WEIGHT)
+                continue;
+            const clvits_tensor *t = n->in[k]->root;
+            if (p->home[t->id] < 0) {
+                p->home[t->id] = place; /* an input, written where it is read first */
+                there[t->id][place] = true;
+            }
+            if (there[t->id][place])
+                continue;
+            there[t->id][place] = true;
+            p->steps[p->n_steps++] = (clvits_step){ .tensor = t, .place = place,
+                                                    .from = p->home[t->id] };
+            p->n_copies++;
+        }
+        for (int k = 0; k < CLVITS_MAX_OUT; k++)
+            if (n->out[k]) {
+                p->home[n->out[k]->id] = place;
+                there[n->out[k]->id][place] = true;
+            }
+        p->steps[p->n_steps++] = (clvits_step){ .node = n, .place = place };
+    }
+    /* An input that no node reads still can be written. */
+    for (int i = 0; i < p->graph->n_tensors; i++) {
+        const clvits_tensor *t = p->graph->tensors[i];
+        if (t->role == CLVITS_INPUT && t->root == t && p->home[i] < 0) {
+            p->home[i] = CLVITS_CPU_PLACE;
+            there[i][CLVITS_CPU_PLACE] = true;
+        }
+    }
+}
+
+static void touch(life *l, int step)
+{
+    if (step < l->first)
+        l->first = step;
+    if (step > l->last)
+        l->last = step;
+}
+
+/* index[tensor][place] is a life's number + 1. */
+static void find_lives(const clvits_plan *p, life *lives, int (*index)[CLVITS_MAX_PLACES])
+{
+    for (int s = 0; s < p->n_steps; s++) {
+        const clvits_step *step = &p->steps[s];
+        if (!step->node) {
+            touch(&lives[index[step->tensor->id][step->from] - 1], s);
+            touch(&lives[index[step->tensor->id][step->place] - 1], s);
+            continue;
+        }
+        for (int k = 0; k < CLVITS_MAX_IN; k++)
+            if (step->node->in[k] && step->node->in[k]->role != CLVITS_WEIGHT)
+                touch(&lives[index[step->node->in[k]->root->id][step->place] - 1], s);
+        for (int k = 0; k < CLVITS_MAX_OUT; k++)
+            if (step->node->out[k])
+                touch(&lives[index[step->node->out[k]->id][step->place] - 1], s);
+    }
+}
+
+static int larger_first(const void *a, const void *b)
+{
+    const life *x = *(life *const *)a, *y = *(life *const *)b;
+    if (x->floats != y->floats)
+        return x->floats < y->floats ? 1 : -1;
+    return x < y ? -1 : 1;
+}
+
+static bool meet(const life *a, const life *b)
+{
+    return a->place == b->place && a->first <= b->last && b->first <= a->last;
+}
+
+/* The lowest offset at which l overlaps none of those already placed during its life. */
+static int64_t fit(const life *l, life *const *placed, int n)
+{
+    int64_t offset = 0;
+    for (int i = 0; i < n;) {
+        const life *o = placed[i];
+        if (meet(l, o) && offset < o->offset + o->floats && o->offset < offset + l->floats) {
+            offset = o->offset + o->floats;
+            i = 0;
+        } else {
+            i++;
+        }
+    }
+    return offset;
+}
+
+static clvits_status lay_out(clvits_plan *p, life *lives, int n, clvits_report *r)
+{
+    life **order = clvits_arena_array(&p->arena, (size_t)n + 1, sizeof(*order));
+    int64_t slack = ALIGN_FLOATS;
+
+    if (!order)
+        return clvits_fail_memory(r, "a plan");
+    for (int i = 0; i < n; i++) {
+        const int64_t rows = (int64_t)SLACK_ROWS * p->graph->tensors[lives[i].tensor]->C;
+        order[i] = &lives[i];
+        slack = slack > rows ? slack : rows;
+    }
+    slack = (slack + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
+    qsort(order, (size_t)n, sizeof(*order), larger_first);
+    for (int i = 0; i < n; i++) {
+        life *l = order[i];
+        const clvits_tensor *t = p->graph->tensors[l->tensor];
+        l->offset = fit(l, order, i);
+        p->offset[l->tensor][l->place] = slack + l->offset + (int64_t)t->guard * t->C;
+        p->unshared[l->place] += l->floats;
+        if (p->floats[l->place] < 2 * slack + l->offset + l->floats)
+            p->floats[l->place] = 2 * slack + l->offset + l->floats;
+        if (p->floats[l->place] > INT32_MAX)
+            return clvits_fail(r, CLVITS_E_MEMORY, "this text and batch need more than %d values at "
+                                                   "once; use a shorter text or smaller batch",
+                               INT32_MAX);
+    }
+    return CLVITS_OK;
+}
+
+static clvits_status plan_memory(clvits_plan *p, bool (*there)[CLVITS_MAX_PLACES],
+                                 clvits_report *r)
+{
+    const int T = p->graph->n_tensors;
+    life *lives = clvits_arena_array(&p->arena, (size_t)T * CLVITS_MAX_PLACES + 1, sizeof(*lives));
+    int(*index)[CLVITS_MAX_PLACES] = clvits_arena_array(&p->arena, (size_t)T + 1, sizeof(*index));
+    int n = 0;
+
+    if (!lives || !index)
+        return clvits_fail_memory(r, "a plan");
+    for (int t = 0; t < T; t++)
+        for (int place = 0; place < p->machine->n_places; place++) {
+            const clvits_tensor *x = p->graph->tensors[t];
+            p->offset[t][place] = -1;
+            if (!there[t][place])
+                continue;
+            const int64_t floats = x->B * clvits_item_floats(x);
+            lives[n] = (life){ .tensor = t, .place = place, .first = p->n_steps, .last = -1,
+                               .floats = (floats + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS };
+            index[t][place] = ++n;
+        }
+    find_lives(p, lives, index);
+    for (int i = 0; i < n; i++) {
+        const clvits_tensor *x = p->graph->tensors[lives[i].tensor];
+        if (lives[i].place != p->home[lives[i].tensor])
+            continue;
+        if (x->role == CLVITS_INPUT)
+            touch(&lives[i], 0);
+        if (x->output)
+            touch(&lives[i], p->n_steps);
+        if (x->role == CLVITS_INPUT && x->output)
+            touch(&lives[i], 0);
+    }
+    return lay_out(p, lives, n, r);
+}
+
+static clvits_status settle_steps(clvits_plan *p, clvits_packed_weights *w, clvits_report *r)
+{
+    for (int i = 0; i < p->n_steps; i++) {
+        clvits_step *step = &p->steps[i];
+        const clvits_target at = target(p, step->place);
+
+        if (!step->node) {
+            const int64_t floats = step->tensor->B * clvits_item_floats(step->tensor);
+            if (step->from && step->place && floats > p->staging)
+                p->staging = floats;
+            continue;
+        }
+        step->dims = make_dims(p, step->node, &at);
+        if (!step->dims)
+            return clvits_fail_memory(r, "a plan");
+        for (int k = 0; k < CLVITS_MAX_IN; k++) {
+            if (!step->node->in[k] || step->node->in[k]->role != CLVITS_WEIGHT)
+                continue;
+            const clvits_status s =
+                clvits_packed_weights_get(w, step->node, k, &at, &step->weight[k], r);
+            if (s)
+                return s;
+        }
+        if (step->place != CLVITS_CPU_PLACE) {
+            step->launch.dimensions = 1;
+            step->node->op->launch(step->node, at.device, step->dims, &step->launch);
+        }
+    }
+    return CLVITS_OK;
+}
+
+clvits_status clvits_plan_make(clvits_plan **out, const clvits_graph *g, const clvits_machine *m,
+                               clvits_packed_weights *w, const char *place, clvits_report *r)
+{
+    clvits_plan *p = calloc(1, sizeof(*p));
+    clvits_status s = CLVITS_OK;
+
+    *out = NULL;
+    if (!p)
+        return clvits_fail_memory(r, "a plan");
+    p->graph = g;
+    p->machine = m;
+    const size_t T = (size_t)g->n_tensors + 1, N = (size_t)g->n_nodes + 1;
+    bool(*there)[CLVITS_MAX_PLACES] = clvits_arena_array(&p->arena, T, sizeof(*there));
+    p->place = clvits_arena_array(&p->arena, N, sizeof(*p->place));
+    p->home = clvits_arena_array(&p->arena, T, sizeof(*p->home));
+    p->offset = clvits_arena_array(&p->arena, T, sizeof(*p->offset));
+    p->steps = clvits_arena_array(&p->arena, N * (1 + CLVITS_MAX_IN), sizeof(*p->steps));
+    if (!there || !p->place || !p->home || !p->offset || !p->steps)
+        s = clvits_fail_memory(r, "a plan");
+    for (size_t i = 0; !s && i < T; i++)
+        p->home[i] = -1;
+
+    if (!s)
+        s = place_nodes(p, place, r);
+    if (!s) {
+        list_steps(p, there);
+        s = plan_memory(p, there, r);
+    }
+    if (!s)
+        s = settle_steps(p, w, r);
+    if (s)
+        clvits_plan_free(&p);
+    *out = p;
+    return s;
+}
+
+void clvits_plan_free(clvits_plan **plan)
+{
+    if (!*plan)
+        return;
+    clvits_arena_free(&(*plan)->arena);
+    free(*plan);
+    *plan = NULL;
+}
+
+int clvits_plan_place(const clvits_plan *p, const clvits_node *n)
+{
+    return p->place[n->id];
+}
+
+size_t clvits_plan_bytes(const clvits_plan *p, int place)
+{
+    return (size_t)p->floats[place] * sizeof(float);
+}
+
+size_t clvits_plan_bytes_unshared(const clvits_plan *p, int place)
+{
+    return (size_t)p->unshared[place] * sizeof(float);
+}
+
+int clvits_plan_launches(const clvits_plan *p)
+{
+    return p->n_steps - p->n_copies;
+}
+
+int clvits_plan_copies(const clvits_plan *p)
+{
+    return p->n_copies;
+}

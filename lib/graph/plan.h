@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+//
+// What plan.c makes and run.c follows; nothing else includes it.
+#ifndef CLVITS_GRAPH_PLAN_H
+#define CLVITS_GRAPH_PLAN_H
+
+#include "graph/sched.h"
+
+/** A stretch of memory: host on the CPU, buffer on a device. */
+typedef struct clvits_memory {
+    float *host;
+    clvits_buffer *buffer;
+} clvits_memory;
+
+typedef struct clvits_step {
+    const clvits_node *node;     /* NULL: a copy */
+    const clvits_tensor *tensor; /* of a copy: the whole root tensor, guards included */
+    int place;                   /* where the node runs; where a copy goes */
+    int from;                    /* where a copy comes from */
+    clvits_memory weight[CLVITS_MAX_IN];
+    const void *dims;
+    clvits_launch launch;
+} clvits_step;
+
+struct clvits_plan {
+    clvits_arena arena;
+    const clvits_graph *graph;
+    const clvits_machine *machine;
+    int *place;       /* by node id */
+    int *home;        /* by tensor id (roots): where it is made or written first; -1 never used */
+    int64_t (*offset)[CLVITS_MAX_PLACES]; /* by tensor id: floats to row 0 of item 0; -1 absent */
+    clvits_step *steps;
+    int n_steps, n_copies;
+    int64_t floats[CLVITS_MAX_PLACES], unshared[CLVITS_MAX_PLACES];
+    int64_t staging; /* floats that a copy between two devices passes through the host */
+};
+
+/** The weight input i of a node as that place wants it; packed at the first call. */
+clvits_status clvits_packed_weights_get(clvits_packed_weights *w, const clvits_node *n, int i,
+                                        const clvits_target *at, clvits_memory *out,
+                                        clvits_report *r);
+
+/** Floats from an item of a root tensor to the next, guards included. */
+static inline int64_t clvits_item_floats(const clvits_tensor *root)
+{
+    return ((int64_t)root->T + 2 * root->guard) * root->C;
+}
+
+#endif

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: MIT
+#include "graph/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { SLOTS = CLVITS_MAX_CLOCKS + CLVITS_MAX_SCALARS };
+
+struct clvits_run {
+    const clvits_plan *plan;
+    clvits_memory memory[CLVITS_MAX_PLACES];
+    clvits_buffer *table[CLVITS_MAX_PLACES]; /* the run's table on each device */
+    int *lengths;                            /* the table: [slot][B] */
+    float *staging;
+    clvits_kernel **kernels; /* by step; NULL for copies and CPU nodes */
+};
+
+static size_t table_bytes(const clvits_run *run)
+{
+    return (size_t)SLOTS * (size_t)run->plan->graph->batch * sizeof(int);
+}
+
+static clvits_status make_memory(clvits_run *run, clvits_report *r)
+{
+    const clvits_plan *p = run->plan;
+
+    run->lengths = calloc(1, table_bytes(run));
+    run->kernels = calloc((size_t)p->n_steps + 1, sizeof(*run->kernels));
+    run->staging = malloc(((size_t)p->staging + 1) * sizeof(float));
+    if (!run->lengths || !run->kernels || !run->staging)
+        return clvits_fail_memory(r, "a run");
+    for (int b = 0; b < p->graph->batch; b++)
+        run->lengths[b] = 1;
+    if (p->floats[CLVITS_CPU_PLACE]) {
+        const size_t size = (clvits_plan_bytes(p, CLVITS_CPU_PLACE) + 63) & ~(size_t)63;
+        run->memory[CLVITS_CPU_PLACE].host = aligned_alloc(64, size);
+        if (!run->memory[CLVITS_CPU_PLACE].host)
+            return clvits_fail_memory(r, "a run's tensors");
+        memset(run->memory[CLVITS_CPU_PLACE].host, 0, size);
+    }
+    for (int i = 1; i < p->machine->n_places; i++) {
+        if (!p->floats[i])
+            continue;
+        clvits_status s = clvits_buffer_make(&run->memory[i].buffer, p->machine->device[i],
+                                             clvits_plan_bytes(p, i), r);
+        if (!s)
+            s = clvits_buffer_make(&run->table[i], p->machine->device[i], table_bytes(run), r);
+        if (s)
+            return s;
+    }
+    return CLVITS_OK;
+}
+
+static clvits_status make_kernel(clvits_run *run, int i, clvits_report *r)
+{
+    const clvits_step *step = &run->plan->steps[i];
+    const clvits_op *op = step->node->op;
+    clvits_buffer *buffers[1 + CLVITS_MAX_IN + CLVITS_MAX_OUT] = { run->table[step->place] };
+    clvits_buffer *arena = run->memory[step->place].buffer;
+
+    for (int k = 0; k < op->inputs; k++) {
+        const clvits_tensor *t = step->node->in[k];
+        buffers[1 + k] = !t ? NULL : t->role == CLVITS_WEIGHT ? step->weight[k].buffer : arena;
+    }
+    for (int k = 0; k < op->outputs; k++)
+        buffers[1 + op->inputs + k] = arena;
+    return clvits_kernel_make(&run->kernels[i], run->plan->machine->device[step->place],
+                              &step->launch, step->dims, op->dims_size, buffers,
+                              1 + op->inputs + op->outputs, r);
+}
+
+clvits_status clvits_run_make(clvits_run **out, clvits_plan *p, clvits_report *r)
+{
+    clvits_run *run = calloc(1, sizeof(*run));
+    clvits_status s;
+
+    *out = NULL;
+    if (!run)
+        return clvits_fail_memory(r, "a run");
+    run->plan = p;
+    s = make_memory(run, r);
+    for (int i = 0; !s && i < p->n_steps; i++)
+        if (p->steps[i].node && p->steps[i].place != CLVITS_CPU_PLACE)
+            s = make_kernel(run, i, r);
+    if (s)
+        clvits_run_free(&run);
+    *out = run;
+    return s;
+}
+
+void clvits_run_free(clvits_run **out)
+{
+    clvits_run *run = *out;
+    if (!run)
+        return;
+    for (int i = 0; run->kernels && i < run->plan->n_steps; i++)
+        clvits_kernel_free(&run->kernels[i]);
+    for (int i = 0; i < CLVITS_MAX_PLACES; i++) {
+        clvits_buffer_free(&run->memory[i].buffer);
+        clvits_buffer_free(&run->table[i]);
+    }
+    free(run->memory[CLVITS_CPU_PLACE].host);
+    free(run->lengths);
+    free(run->staging);
+    free(run->kernels);
+    free(run);
+    *out = NULL;
+}
+
+clvits_status clvits_run_set_length(clvits_run *run, int clock, int item, int length,
+                                    clvits_report *r)
+{
+    const clvits_graph *g = run->plan->graph;
+
+    if (clock < 1 || clock >= g->n_clocks || g->clocks[clock].parent >= 0 || item < 0 ||
+        item >= g->batch || length < 0 || length > g->clocks[clock].capacity)
+        return clvits_fail(r, CLVITS_E_SHAPE, "a length of %d rows for item %d where %d fit",
+                           length, item, clvits_graph_capacity(g, clock));
+    run->lengths[clock * g->batch + item] = length;
+    for (int i = clock + 1; i < g->n_clocks; i++) {
+        const struct clvits_clock *c = &g->clocks[i];
+        if (c->parent < 0)
+            continue;
+        const int64_t n = (int64_t)run->lengths[c->parent * g->batch + item] * c->mul + c->add;
+        run->lengths[i * g->batch + item] =
+            run->lengths[c->parent * g->batch + item] && n > 0 ? (int)(n / c->div) : 0;
+    }
+    return CLVITS_OK;
+}
+
+int clvits_run_length(const clvits_run *run, int clock, int item)
+{
+    return run->lengths[clock * run->plan->graph->batch + item];
+}
+
+void clvits_run_set_int(clvits_run *run, int slot, int item, int value)
+{
+    run->lengths[slot * run->plan->graph->batch + item] = value;
+}
+
+void clvits_run_set_float(clvits_run *run, int slot, int item, float value)
+{
+    int bits;
+    memcpy(&bits, &value, sizeof(bits));
+    clvits_run_set_int(run, slot, item, bits);
+}
+
+/* Floats from the start of the place's memory to channel 0 of a row of a tensor (never a view). */
+static int64_t row_at(const clvits_run *run, const clvits_tensor *t, int place, int item, int row)
+{
+    return run->plan->offset[t->id][place] + item * clvits_item_floats(t) + (int64_t)row * t->C;
+}
+
+static clvits_status zero_rows(clvits_run *run, const clvits_tensor *t, int item, int row, int rows,
+                               clvits_report *r)
+{
+    const int place = run->plan->home[t->id];
+    const size_t offset = (size_t)row_at(run, t, place, item, row) * sizeof(float);
+    const size_t size = (size_t)rows * (size_t)t->C * sizeof(float);
+
+    if (place != CLVITS_CPU_PLACE)
+        return clvits_buffer_zero(run->memory[place].buffer, offset, size, r);
+    memset((char *)run->memory[place].host + offset, 0, size);
+    return CLVITS_OK;
+}
+
+static clvits_status zero_guards(clvits_run *run, const clvits_tensor *t, int item,
+                                 clvits_report *r)
+{
+    if (!t->guard)
+        return CLVITS_OK;
+    const clvits_status s = zero_rows(run, t, item, -t->guard, t->guard, r);
+    return s ? s : zero_rows(run, t, item, clvits_run_length(run, t->clock, item), t->guard, r);
+}
+
+clvits_status clvits_run_write(clvits_run *run, const clvits_tensor *t, int item, const void *src,
+                               clvits_report *r)
+{
+    const int place = run->plan->home[t->id];
+    const int64_t offset = row_at(run, t, place, item, 0);
+    const size_t size =
+        (size_t)clvits_run_length(run, t->clock, item) * (size_t)t->C * sizeof(float);
+    const clvits_status s = zero_guards(run, t, item, r);
+
+    if (s)
+        return s;
+    if (place != CLVITS_CPU_PLACE)
+        return clvits_buffer_write(run->memory[place].buffer, (size_t)offset * sizeof(float), size,
+                                   src, false, r);
+    memcpy(run->memory[place].host + offset, src, size);
+    return CLVITS_OK;
+}
+
+clvits_status clvits_run_read(clvits_run *run, const clvits_tensor *t, int item, int row, int rows,
+                              void *dst, clvits_report *r)
+{
+    const int place = run->plan->home[t->id];
+    const int64_t offset = row_at(run, t, place, item, row);
+    const size_t size = (size_t)rows * (size_t)t->C * sizeof(float);
+
+    if (place != CLVITS_CPU_PLACE)
+        return clvits_buffer_read(run->memory[place].buffer, (size_t)offset * sizeof(float), size,
+                                  dst, r);
+    memcpy(dst, run->memory[place].host + offset, size);
+    return CLVITS_OK;
+}
+
+clvits_status clvits_run_copy(clvits_run *dst, const clvits_tensor *t, int item, clvits_run *src,
+                              const clvits_tensor *from, int from_item, int row, clvits_report *r)
+{
+    const int to_place = dst->plan->home[t->id], place = src->plan->home[from->id];
+    const size_t to = (size_t)row_at(dst, t, to_place, item, 0) * sizeof(float);
+    const size_t at = (size_t)row_at(src, from, place, from_item, row) * sizeof(float);
+    const size_t size =
+        (size_t)clvits_run_length(dst, t->clock, item) * (size_t)t->C * sizeof(float);
+    const clvits_memory *in = &src->memory[place], *out = &dst->memory[to_place];
+    const clvits_status s = zero_guards(dst, t, item, r);
+
+    if (s)
+        return s;
+    if (place == to_place && place != CLVITS_CPU_PLACE)
+        return clvits_buffer_copy(out->buffer, to, in->buffer, at, size, r);
+    if (to_place == CLVITS_CPU_PLACE && place == CLVITS_CPU_PLACE)
+        memcpy((char *)out->host + to, (char *)in->host + at, size);
+    else if (to_place == CLVITS_CPU_PLACE)
+        return clvits_buffer_read(in->buffer, at, size, (char *)out->host + to, r);
+    else if (place == CLVITS_CPU_PLACE)
+        return clvits_buffer_write(out->buffer, to, size, (char *)in->host + at, true, r);
+    else {
+        void *through = malloc(size + 1);
+        if (!through)
+            return clvits_fail_memory(r, "a copy between devices");
+        clvits_status e = clvits_buffer_read(in->buffer, at, size, through, r);
+        if (!e)
+            e = clvits_buffer_write(out->buffer, to, size, through, true, r);
+        free(through);
+        return e;
+    }
+    return CLVITS_OK;
+}
+
+/* A whole root tensor, guards included, from one place to another. */
+static clvits_status copy(clvits_run *run, const clvits_step *step, clvits_report *r)
+{
+    const clvits_tensor *t = step->tensor;
+    const size_t size = (size_t)(t->B * clvits_item_floats(t)) * sizeof(float);
+    const size_t at = (size_t)row_at(run, t, step->from, 0, -t->guard) * sizeof(float);
+    const size_t to = (size_t)row_at(run, t, step->place, 0, -t->guard) * sizeof(float);
+    char *host = (char *)run->memory[CLVITS_CPU_PLACE].host;
+    clvits_status s;
+
+    if (step->place == CLVITS_CPU_PLACE)
+        return clvits_buffer_read(run->memory[step->from].buffer, at, size, host + to, r);
+    if (step->from == CLVITS_CPU_PLACE)
+        return clvits_buffer_write(run->memory[step->place].buffer, to, size, host + at, true, r);
+    s = clvits_buffer_read(run->memory[step->from].buffer, at, size, run->staging, r);
+    return s ? s
+             : clvits_buffer_write(run->memory[step->place].buffer, to, size, run->staging, true,
+                                   r);
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void compute(const clvits_run *run, const clvits_step *step)
+{
+    const clvits_op *op = step->node->op;
+    clvits_cpu_call call = { .dims = step->dims, .run = run->lengths,
+                             .pool = run->plan->machine->cpu.pool };
+
+    for (int k = 0; k < op->inputs; k++) {
+        const clvits_tensor *t = step->node->in[k];
+        call.in[k] = !t ? NULL
+                     : t->role == CLVITS_WEIGHT ? step->weight[k].host
+                                                : run->memory[CLVITS_CPU_PLACE].host;
+    }
+    for (int k = 0; k < op->outputs; k++)
+        call.out[k] = run->memory[CLVITS_CPU_PLACE].host;
+    run->plan->machine->cpu.table->fn[op->cpu](&call);
+}
+
+clvits_status clvits_run_go(clvits_run *run, clvits_node_time *times, clvits_report *r)
+{
+    const clvits_plan *p = run->plan;
+    clvits_status s = CLVITS_OK;
+
+    for (int i = 1; i < p->machine->n_places && !s; i++)
+        if (run->table[i])
+            s = clvits_buffer_write(run->table[i], 0, table_bytes(run), run->lengths, false, r);
+    for (int i = 0; i < p->n_steps && !s; i++) {
+        const clvits_step *step = &p->steps[i];
+        const double start = times ? now() : 0.0;
+        double ns = 0.0;
+
+        if (!step->node)
+            s = copy(run, step, r);
+        else if (step->place == CLVITS_CPU_PLACE)
+            compute(run, step);
+        else
+            s = clvits_kernel_run(run->kernels[i], times ? &ns : NULL, r);
+        if (times && step->node)
+            *times++ = (clvits_node_time){ .node = step->node, .place = step->place,
+                                           .seconds = ns > 0.0 ? ns * 1e-9 : now() - start };
+    }
+    return s;
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+//
+// From a graph to results: placement, plan, run. A machine is the CPU and the opened devices; a
+// plan says what runs where and in which memory; a run owns the memory of one batch at a time.
+#ifndef CLVITS_GRAPH_SCHED_H
+#define CLVITS_GRAPH_SCHED_H
+
+#include "graph/graph.h"
+
+#include <pthread.h>
+
+enum { CLVITS_CPU_PLACE = 0, CLVITS_MAX_PLACES = 5 };
+
+/** Where nodes can run: place 0 is the CPU, the others are OpenCL devices. Immutable. */
+typedef struct clvits_machine {
+    clvits_cpu cpu;
+    clvits_device *device[CLVITS_MAX_PLACES]; /* device[0] is NULL */
+    int n_places;
+} clvits_machine;
+
+/**
+ * Weights as packed for the places that use them; made once, shared by plans and threads.
+ *
+ * Zero-initialise through clvits_weights_open(); outlives the plans made with it.
+ */
+typedef struct clvits_packed_weights clvits_packed_weights;
+clvits_status clvits_packed_weights_open(clvits_packed_weights **out, clvits_report *r);
+void clvits_packed_weights_close(clvits_packed_weights **weights);
+size_t clvits_packed_weights_host_bytes(const clvits_packed_weights *weights);
+
+/** Placement and memory of one graph. Immutable; any number of runs and threads may share it. */
+typedef struct clvits_plan clvits_plan;
+
+/**
+ * Plan a finished graph. Every node goes to the first OpenCL device that takes it, else to the CPU.
+ *
+ * @param place  NULL, or forced placement "NAME=cpu,NAME=1,...": NAME is an operator or the start
+ *               of a label ("conv1d", "enc_p", "dec.ups"), the value "cpu" or a place's index;
+ *               later entries win
+ */
+clvits_status clvits_plan_make(clvits_plan **out, const clvits_graph *g, const clvits_machine *m,
+                               clvits_packed_weights *w, const char *place, clvits_report *r);
+void clvits_plan_free(clvits_plan **plan);
+
+/** Where a node runs. */
+int clvits_plan_place(const clvits_plan *p, const clvits_node *n);
+
+/** Bytes of a run's memory on that place, and what they would be without reuse. */
+size_t clvits_plan_bytes(const clvits_plan *p, int place);
+size_t clvits_plan_bytes_unshared(const clvits_plan *p, int place);
+
+/** Nodes that the plan runs, and copies between places. */
+int clvits_plan_launches(const clvits_plan *p);
+int clvits_plan_copies(const clvits_plan *p);
+
+/** The memory and kernels for running a plan; one thread at a time. */
+typedef struct clvits_run clvits_run;
+clvits_status clvits_run_make(clvits_run **out, clvits_plan *p, clvits_report *r);
+void clvits_run_free(clvits_run **run);
+
+/* What changes from run to run. Lengths come first: writing an input zeroes the rows around them.
+ * Setting a clock of its own also sets those derived from it. */
+clvits_status clvits_run_set_length(clvits_run *run, int clock, int item, int length,
+                                    clvits_report *r);
+int clvits_run_length(const clvits_run *run, int clock, int item);
+void clvits_run_set_float(clvits_run *run, int slot, int item, float value);
+void clvits_run_set_int(clvits_run *run, int slot, int item, int value);
+
+/** Write all valid rows of an input, [length][C] floats (or ints), for one item. src stays as it
+ *  is until clvits_run_go() and a read have returned. */
+clvits_status clvits_run_write(clvits_run *run, const clvits_tensor *t, int item, const void *src,
+                               clvits_report *r);
+
+/** Read rows [row, row + rows) of an output or input; blocks. */
+clvits_status clvits_run_read(clvits_run *run, const clvits_tensor *t, int item, int row, int rows,
+                              void *dst, clvits_report *r);
+
+/** Fill all valid rows of an input of dst from rows row, row + 1, ... of a tensor of another run
+ *  (of the same machine), without passing through the host where both live on one device. */
+clvits_status clvits_run_copy(clvits_run *dst, const clvits_tensor *t, int item, clvits_run *src,
+                              const clvits_tensor *from, int from_item, int row, clvits_report *r);
+
+/** Times of one node, for traces and benches; in the order in which the nodes ran. */
+typedef struct clvits_node_time {
+    const clvits_node *node;
+    int place;
+    double seconds;
+} clvits_node_time;
+
+/**
+ * Run all nodes. Returns once everything is enqueued; reads wait.
+ *
+ * @param times  NULL, or room for clvits_plan_launches() entries: every node is then waited for
+ */
+clvits_status clvits_run_go(clvits_run *run, clvits_node_time *times, clvits_report *r);
+
+#endif

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#include "graph/build.h"
+#include "op/conv.h"
+
+static int stride(const clvits_conv1d_params *p)
+{
+    return p->stride ? p->stride : 1;
+}
+
+static int dilation(const clvits_conv1d_params *p)
+{
+    return p->dilation ? p->dilation : 1;
+}
+
+static int groups(const clvits_conv1d_params *p)
+{
+    return p->groups ? p->groups : 1;
+}
+
+static clvits_status shape(clvits_node *n, clvits_report *r)
+{
+    const clvits_conv1d_params *p = n->params;
+    const clvits_tensor *x = n->in[0], *w = n->in[1];
+    const int S = stride(p), D = dilation(p), G = groups(p);
+
+    if (!x || !w || w->role != CLVITS_WEIGHT || w->rank != 3)
+        return clvits_fail(r, CLVITS_E_SHAPE, "%s: conv1d wants x (B,T,I) and a weight [O][I][K]",
+                           n->label);
+    const int64_t O = w->shape[0], K = w->shape[2];
+    if (S < 1 || D < 1 || G < 1 || p->pad_left < 0 || p->pad_right < 0 || x->C % G || O % G ||
+        w->shape[1] != x->C / G)
+        return clvits_fail(r, CLVITS_E_SHAPE,
+                           "%s: conv1d of %d channels by weight [%lld][%lld][%lld] in %d groups, "
+                           "stride %d, dilation %d", n->label, x->C, (long long)O,
+                           (long long)w->shape[1], (long long)K, G, S, D);
+    const int clock = clvits_conv_clock(n, S, p->pad_left + p->pad_right - D * ((int)K - 1) - 1 + S);
+    return clvits_conv_outputs(n, clock, (int)O, p->act, p->only_act, r);
+}
+
+static int guard(const clvits_node *n, int i)
+{
+    const clvits_conv1d_params *p = n->params;
+    const int reach = dilation(p) * ((int)n->in[1]->shape[2] - 1);
+
+    if (i != 0)
+        return 0;
+    return p->pad_left > reach - p->pad_left ? p->pad_left : reach - p->pad_left;
+}
+
+static void dims(const clvits_node *n, const clvits_target *at, void *dims)
+{
+    const clvits_conv1d_params *p = n->params;
+    conv1d_dims *d = dims;
+
+    *d = (conv1d_dims){
+        .I = n->in[0]->C,
+        .O = (int)n->in[1]->shape[0],
+        .K = (int)n->in[1]->shape[2],
+        .stride = stride(p),
+        .dilation = dilation(p),
+        .pad = p->pad_left,
+        .phases = 1,
+        .groups = groups(p),
+        .act = p->act,
+        .act_slope = p->act_slope,
+        .pre_slope = p->pre_slope != 0.0f ? p->pre_slope : 1.0f,
+        .scale = p->scale != 0.0f ? p->scale : 1.0f,
+    };
+    clvits_conv_dims(n, at, d);
+}
+
+static int64_t pack(const clvits_node *n, const clvits_target *at, int i, float *out)
+{
+    const clvits_conv1d_params *p = n->params;
+    const clvits_tensor *w = n->in[1];
+    const int G = groups(p), O = (int)w->shape[0] / G, I = (int)w->shape[1], K = (int)w->shape[2];
+    const int N = clvits_conv_lanes(O, at), blocks = (O + N - 1) / N;
+
+    if (i != 1)
+        return 0;
+    if (!out)
+        return (int64_t)G * blocks * K * I * N;
+    for (int g = 0; g < G; g++)
+        for (int b = 0; b < blocks; b++)
+            for (int k = 0; k < K; k++)
+                for (int c = 0; c < I; c++)
+                    for (int l = 0; l < N; l++) {
+                        const int64_t o = g * O + b * N + l;
+                        *out++ = b * N + l < O ? w->data[(o * I + c) * K + k] : 0.0f;
+                    }
+    return 0;
+}
+
+static double flops(const clvits_node *n)
+{
+    const clvits_tensor *w = n->in[1], *y = n->out[0] ? n->out[0] : n->out[1];
+    return 2.0 * (double)clvits_tensor_count(y) * (double)w->shape[1] * (double)w->shape[2];
+}
+
+const clvits_op clvits_op_conv1d = {
+    .name = "conv1d",
+    .inputs = 5,
+    .outputs = 2,
+    .params_size = sizeof(clvits_conv1d_params),
+    .dims_size = sizeof(conv1d_dims),
+    .shape = shape,
+    .guard = guard,
+    .dims = dims,
+    .pack = pack,
+    .cpu = CLVITS_CPU_CONV1D,
+    .launch = clvits_conv_launch,
+    .flops = flops,
+};
+
+clvits_tensor *clvits_conv1d(clvits_tensor *x, clvits_tensor *w, clvits_tensor *bias,
+                             const clvits_conv1d_params *params,
+                             const clvits_conv1d_extra *extra)
+{
+    const clvits_conv1d_extra none = { 0 };
+    const clvits_conv1d_extra *e = extra ? extra : &none;
+    clvits_tensor *in[] = { x, w, bias, e->residual, e->sum };
+    clvits_node *n = clvits_graph_call(&clvits_op_conv1d, in, 5, 2, params);
+
+    if (e->act)
+        *e->act = n ? n->out[1] : NULL;
+    return n ? n->out[params->only_act] : NULL;
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+#ifndef CLVITS_OP_OP_H
+#define CLVITS_OP_OP_H
+
+#include "base/node.h"
+#include "cpu/cpu.h"
+#include "device/device.h"
+
+#include <dims.h>
+
+/** Where a node is to run: cpu or device is set, the other is NULL. */
+typedef struct clvits_target {
+    const clvits_cpu *cpu;
+    const clvits_device *device;
+    const struct clvits_plan *plan; /* gives the views; NULL before there is a layout */
+    int place;
+} clvits_target;
+
+/**
+ * One operator: its shape rule, its CPU path, its kernel and what they cost.
+ *
+ * The arguments of the kernel, and of the CPU path, are always: the room's dims, the run's table
+ * of lengths and scalars, the inputs in order (an absent one is a buffer that is not read), the
+ * outputs in order (likewise).
+ */
+struct clvits_op {
+    const char *name;
+    int inputs, outputs; /* buffers that its kernel takes, absent ones included */
+    size_t params_size;
+    size_t dims_size;
+
+    /** Check the inputs and parameters, add the outputs with clvits_graph_output(). */
+    clvits_status (*shape)(clvits_node *n, clvits_report *r);
+
+    /** Rows of zeros that input i must have on either side; NULL: none for any input. */
+    int (*guard)(const clvits_node *n, int i);
+
+    /** Fill the room's struct; clvits_node_view() gives the views. */
+    void (*dims)(const clvits_node *n, const clvits_target *at, void *dims);
+
+    /**
+     * Bring weight input i to the layout that the target wants: write to out (or nowhere when
+     * out is NULL) and return the number of floats. NULL, or 0 returned: as the file has it.
+     */
+    int64_t (*pack)(const clvits_node *n, const clvits_target *at, int i, float *out);
+
+    clvits_cpu_id cpu;
+
+    /** Whether the device can run it; NULL: every device can. The CPU path always can. */
+    bool (*takes)(const clvits_node *n, const clvits_device *d);
+
+    /** Choose kernel, options and grid. */
+    void (*launch)(const clvits_node *n, const clvits_device *d, const void *dims,
+                   clvits_launch *l);
+
+    /** Work of one run at full capacity. */
+    double (*flops)(const clvits_node *n);
+};
+
+/* Every operator; definitions in lib/op/R.c. */
+extern const clvits_op clvits_op_affine;
+extern const clvits_op clvits_op_attention;
+extern const clvits_op clvits_op_binary;
+extern const clvits_op clvits_op_concat;
+extern const clvits_op clvits_op_conv1d;
+extern const clvits_op clvits_op_conv_transpose1d;
+extern const clvits_op clvits_op_copy;
+extern const clvits_op clvits_op_coupling;
+extern const clvits_op clvits_op_durations;
+extern const clvits_op clvits_op_embedding;
+extern const clvits_op clvits_op_expand;
+extern const clvits_op clvits_op_flip;
+extern const clvits_op clvits_op_gate;
+extern const clvits_op clvits_op_layer_norm;
+extern const clvits_op clvits_op_log_flow;
+extern const clvits_op clvits_op_matmul;
+extern const clvits_op clvits_op_normal;
+extern const clvits_op clvits_op_sample;
+extern const clvits_op clvits_op_softmax;
+extern const clvits_op clvits_op_spline;
+extern const clvits_op clvits_op_sum;
+extern const clvits_op clvits_op_unary;
+
+/** All of the above, sorted by name, NULL at the end. */
+extern const clvits_op *const clvits_ops[];
+
+/** Where a tensor lies in its buffer at that place; all zero before there is a layout. */
+clvits_view clvits_node_view(const clvits_target *at, const clvits_tensor *t);
+
+/* Parameters, where an operator has any. Zero is the usual default. */
+
+typedef struct clvits_conv1d_params {
+    int stride, dilation, groups; /* 0 means 1 */
+    int pad_left, pad_right;      /* rows of zeros; dilation * (K - 1) / 2 keeps the length */
+    float pre_slope;              /* leaky ReLU on the input before the sum; 0 means none */
+    float scale;                  /* 0 means 1 */
+    int act;                      /* CLVITS_ACT_*: what the second output holds */
+    float act_slope;
+    bool only_act;                /* the first output is not wanted */
+} clvits_conv1d_params;
+
+typedef struct clvits_conv_transpose1d_params {
+    int stride, pad; /* output rows: (T - 1) * stride - 2 * pad + K */
+    float pre_slope;
+    int act;
+    float act_slope;
+    bool only_act;
+} clvits_conv_transpose1d_params;
+
+typedef struct clvits_matmul_params {
+    bool transpose_a, transpose_b; /* swap rows and channels of that operand */
+    float scale;                   /* 0 means 1 */
+} clvits_matmul_params;
+
+typedef struct clvits_embedding_params {
+    float scale;
+} clvits_embedding_params;
+
+typedef struct clvits_layer_norm_params {
+    float eps;
+    bool gelu; /* GELU (erf) on the result */
+} clvits_layer_norm_params;
+
+typedef struct clvits_attention_params {
+    int heads, window; /* window 0: no relative terms */
+} clvits_attention_params;
+
+typedef enum clvits_unary_kind {
+    CLVITS_RELU = 0,
+    CLVITS_LEAKY_RELU,
+    CLVITS_GELU, /* exact, by erf */
+    CLVITS_TANH,
+    CLVITS_SIGMOID,
+    CLVITS_EXP,
+    CLVITS_SCALE, /* x * a * the run's scalar in slot */
+} clvits_unary_kind;
+
+typedef struct clvits_unary_params {
+    clvits_unary_kind kind;
+    float a;  /* slope of CLVITS_LEAKY_RELU, factor of CLVITS_SCALE */
+    int slot; /* CLVITS_SCALE: a run scalar's slot + 1; 0 for none */
+} clvits_unary_params;
+
+typedef enum clvits_binary_kind { CLVITS_ADD = 0, CLVITS_SUB, CLVITS_MUL } clvits_binary_kind;
+
+typedef struct clvits_binary_params {
+    clvits_binary_kind kind;
+} clvits_binary_params;
+
+/** affine, coupling, log_flow: a flow's direction, and whether its log-determinant, per row and
+ *  summed over channels, is wanted as a second output (B,T,1). */
+typedef struct clvits_flow_params {
+    bool reverse;
+    bool logdet;
+} clvits_flow_params;
+
+typedef struct clvits_spline_params {
+    bool reverse;
+    bool logdet;
+    int bins;
+    float tail;  /* identity outside [-tail, tail] */
+    float scale; /* multiplies the raw widths and heights: 1 / sqrt(filter_channels) */
+} clvits_spline_params;
+
+/** durations, sample: the slot of the run's length_scale, of its noise_scale. */
+typedef struct clvits_slot_params {
+    int slot;
+} clvits_slot_params;
+
+typedef struct clvits_normal_params {
+    int clock, channels; /* shape of the result */
+    int slot;            /* run scalars slot and slot + 1: low and high half of the seed */
+    int stream;          /* which of an utterance's independent noises */
+} clvits_normal_params;
+
+typedef struct clvits_expand_params {
+    int clock; /* of the frames */
+} clvits_expand_params;
+
+#endif

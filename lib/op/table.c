@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+#include "op/op.h"
+
+const clvits_op *const clvits_ops[] = {
+    &clvits_op_conv1d,
+    &clvits_op_conv_transpose1d,
+    NULL,
+};

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+#include "harness.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+typedef struct conv_case {
+    const char *name;
+    int B, I, O, T, K, S, D, left, right, G;
+    float pre, scale;
+    int act;
+    bool bias, residual, sum, item_bias, only_act;
+} conv_case;
+
+static const conv_case cases[] = {
+    { "one by one", 1, 5, 7, 13, 1, 1, 1, 0, 0, 1, .bias = true },
+    { "odd sizes", 2, 3, 5, 37, 3, 1, 1, 1, 1, 1, .bias = true },
+    { "dilated", 2, 17, 33, 61, 7, 1, 5, 15, 15, 1, .bias = true },
+    { "even taps", 1, 6, 9, 30, 4, 1, 1, 1, 2, 1, .bias = true },
+    { "no bias, one channel", 1, 32, 1, 50, 7, 1, 1, 3, 3, 1, .act = CLVITS_ACT_TANH, .only_act = true },
+    { "strided", 2, 4, 6, 41, 5, 3, 1, 2, 2, 1, .bias = true },
+    { "groups", 1, 12, 8, 33, 5, 2, 2, 4, 4, 4, .bias = true },
+    { "depthwise", 2, 24, 24, 65, 3, 1, 9, 9, 9, 24, .bias = true },
+    { "unpadded", 1, 8, 8, 20, 5, 1, 2, 0, 0, 1, .bias = true },
+    { "epilogue", 2, 16, 40, 47, 3, 1, 3, 3, 3, 1, 0.1f, 1.0f / 3.0f, CLVITS_ACT_LEAKY_RELU,
+      .bias = true, .residual = true, .sum = true },
+    { "bias per item", 3, 8, 20, 19, 5, 1, 1, 2, 2, 1, .item_bias = true },
+    { "wide", 1, 96, 70, 150, 11, 1, 5, 25, 25, 1, .act = CLVITS_ACT_LEAKY_RELU, .bias = true },
+};
+
+static double leaky(double v, double slope)
+{
+    return v >= 0 ? v : v * slope;
+}
+
+/* The formula, in double; want and want_act are [B][U][O]. */
+static void truth(const conv_case *c, int U, const float *x, const int *len, const float *w,
+                  const float *bias, const float *residual, const float *sum, double *want,
+                  double *want_act)
+{
+    const int I = c->I / c->G, O = c->O / c->G;
+
+    for (int b = 0; b < c->B; b++)
+        for (int u = 0; u < U; u++)
+            for (int o = 0; o < c->O; o++) {
+                const int64_t at = ((int64_t)b * U + u) * c->O + o;
+                double v = 0;
+                for (int k = 0; k < c->K; k++) {
+                    const int t = u * c->S + k * c->D - c->left;
+                    for (int i = 0; i < I && t >= 0 && t < len[b]; i++)
+                        v += (double)w[((int64_t)o * I + i) * c->K + k] *
+                             leaky((double)x[((int64_t)b * c->T + t) * c->I + o / O * I + i],
+                                   c->pre != 0.0f ? (double)c->pre : 1.0);
+                }
+                v += c->bias ? (double)bias[o] : c->item_bias ? (double)bias[b * c->O + o] : 0;
+                v += c->residual ? (double)residual[at] : 0;
+                v += c->sum ? (double)sum[at] : 0;
+                v *= c->scale != 0.0f ? (double)c->scale : 1.0;
+                want[at] = v;
+                want_act[at] = c->act == CLVITS_ACT_TANH ? tanh(v) : leaky(v, 0.1f);
+            }
+}
+
+static void run_case(const conv_case *c)
+{
+    harness h;
+    const float *x, *w, *bias = NULL, *residual = NULL, *sum = NULL;
+    clvits_conv1d_params p = { .stride = c->S, .dilation = c->D, .groups = c->G,
+                               .pad_left = c->left, .pad_right = c->right, .pre_slope = c->pre,
+                               .scale = c->scale, .act = c->act, .act_slope = 0.1f,
+                               .only_act = c->only_act };
+    clvits_tensor *act = NULL, *tb = NULL;
+    clvits_conv1d_extra extra = { .act = &act };
+    int len[4];
+
+    harness_begin(&h, c->B);
+    const int clock = clvits_graph_clock(h.graph, c->T);
+    const int out = clvits_graph_clock_of(h.graph, clock, 1,
+                                          c->left + c->right - c->D * (c->K - 1) - 1 + c->S, c->S);
+    clvits_tensor *tx = harness_input(&h, clock, c->I, -1, 1, &x);
+    clvits_tensor *tw = harness_weight(&h, 3, (int64_t[]){ c->O, c->I / c->G, c->K }, -1, 1, &w);
+    if (c->bias)
+        tb = harness_weight(&h, 1, (int64_t[]){ c->O }, -1, 1, &bias);
+    if (c->item_bias)
+        tb = harness_input(&h, 0, c->O, -1, 1, &bias);
+    if (c->residual)
+        extra.residual = harness_input(&h, out, c->O, -1, 1, &residual);
+    if (c->sum)
+        extra.sum = harness_input(&h, out, c->O, -1, 1, &sum);
+    clvits_tensor *y = clvits_graph_keep(clvits_conv1d(tx, tw, tb, &p, &extra));
+    clvits_graph_keep(act);
+    harness_plan(&h);
+    for (int b = 0; b < c->B; b++) {
+        len[b] = b == 0 ? c->T : c->T - 5 * b;
+        harness_length(&h, clock, b, len[b]);
+    }
+    harness_go(&h);
+
+    const int U = y->T;
+    double *want = malloc((size_t)clvits_tensor_count(y) * sizeof(*want));
+    double *want_act = malloc((size_t)clvits_tensor_count(y) * sizeof(*want));
+    truth(c, U, x, len, w, bias, residual, sum, want, want_act);
+    harness_close(&h, y, c->only_act ? want_act : want, 1e-5);
+    if (act && !c->only_act)
+        harness_close(&h, act, want_act, 1e-5);
+    free(want);
+    free(want_act);
+    harness_end(&h);
+}
+
+START_TEST(forward)
+{
+    run_case(&cases[_i]);
+}
+END_TEST
+
+START_TEST(refuses_what_does_not_fit)
+{
+    harness h;
+    const float *x, *w;
+
+    harness_begin(&h, 1);
+    clvits_tensor *tx = harness_input(&h, clvits_graph_clock(h.graph, 9), 4, -1, 1, &x);
+    clvits_tensor *tw = harness_weight(&h, 3, (int64_t[]){ 4, 5, 3 }, -1, 1, &w);
+    ck_assert_ptr_null(clvits_conv1d(tx, tw, NULL, &(clvits_conv1d_params){ 0 }, NULL));
+    ck_assert_int_eq(clvits_graph_finish(h.graph, &h.report), CLVITS_E_SHAPE);
+    harness_end(&h);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("conv1d");
+    TCase *t = tcase_create("cases");
+
+    tcase_set_timeout(t, HARNESS_TIMEOUT);
+    tcase_add_loop_test(t, forward, 0, LENGTH(cases));
+    tcase_add_test(t, refuses_what_does_not_fit);
+    suite_add_tcase(s, t);
+    return harness_main(s);
+}

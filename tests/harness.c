@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+#include "harness.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { GUARD = 3 };
+
+struct harness_input {
+    struct harness_input *next;
+    clvits_tensor *tensor;
+    const void *values;
+};
+
+static void print_log(void *user, clvits_log_level level, const char *text)
+{
+    (void)user;
+    if (level <= CLVITS_LOG_WARNING)
+        fprintf(stderr, "clvits: %s\n", text);
+}
+
+static void ok(const harness *h, clvits_status s)
+{
+    ck_assert_msg(s == CLVITS_OK, "%s: %s", clvits_status_text(s), h->report.text);
+}
+
+static void open_device(harness *h, const char *name)
+{
+    const char *family = getenv("CLVITS_TEST_FAMILY");
+    const clvits_device_params p = {
+        .cache_dir = getenv("CLVITS_CACHE"),
+        .family = !family ? 0 : 1 + (!strcmp(family, "cpu") ? CLVITS_FAMILY_CPU : CLVITS_FAMILY_GPU),
+    };
+    clvits_device_info *list;
+    int n, found = -1;
+
+    ok(h, clvits_device_list(&list, &n, &h->report));
+    for (int i = 0; i < n && found < 0; i++)
+        if (!name || strstr(list[i].name, name) || strstr(list[i].platform, name))
+            found = i;
+    free(list);
+    ck_assert_msg(found >= 0 || !name, "no OpenCL device is named \"%s\"", name);
+    if (found < 0)
+        return;
+    ok(h, clvits_device_open(&h->machine.device[1], found, &p, &h->report));
+    h->machine.n_places = 2;
+}
+
+void harness_begin(harness *h, int batch)
+{
+    const char *name = getenv("CLVITS_TEST_DEVICE");
+    const bool cpu = name && !strncmp(name, "cpu", 3);
+
+    *h = (harness){ .report = { .log = print_log }, .machine = { .n_places = 1 }, .seed = 1 };
+    ok(h, clvits_cpu_open(&h->machine.cpu, cpu && name[3] == ':' ? name + 4 : NULL, 0, &h->report));
+    if (!cpu)
+        open_device(h, name);
+    ok(h, clvits_packed_weights_open(&h->weights, &h->report));
+    ok(h, clvits_graph_open(&h->graph, batch, &h->report));
+}
+
+void harness_end(harness *h)
+{
+    clvits_run_free(&h->run);
+    clvits_plan_free(&h->plan);
+    clvits_graph_close(&h->graph);
+    clvits_packed_weights_close(&h->weights);
+    for (int i = 1; i < h->machine.n_places; i++) {
+        ck_assert_uint_eq(clvits_device_bytes(h->machine.device[i]), 0);
+        clvits_device_close(&h->machine.device[i]);
+    }
+    clvits_cpu_close(&h->machine.cpu);
+    clvits_arena_free(&h->arena);
+}
+
+static void *memory(harness *h, size_t n, size_t size)
+{
+    void *p = clvits_arena_array(&h->arena, n + 1, size);
+    ck_assert_ptr_nonnull(p);
+    return p;
+}
+
+float *harness_random(harness *h, int64_t n, float lo, float hi)
+{
+    float *p = memory(h, (size_t)n, sizeof(*p));
+    for (int64_t i = 0; i < n; i++) {
+        h->seed = h->seed * 6364136223846793005u + 1442695040888963407u;
+        p[i] = lo + (hi - lo) * (float)(h->seed >> 40) / 16777216.0f;
+    }
+    return p;
+}
+
+clvits_tensor *harness_input_of(harness *h, clvits_type type, int clock, int channels,
+                                const void *values)
+{
+    struct harness_input *in = memory(h, 1, sizeof(*in));
+    in->tensor = clvits_graph_input(h->graph, type, clock, channels);
+    ck_assert_ptr_nonnull(in->tensor);
+    in->values = values;
+    in->next = h->inputs;
+    h->inputs = in;
+    return in->tensor;
+}
+
+clvits_tensor *harness_input(harness *h, int clock, int channels, float lo, float hi,
+                             const float **values)
+{
+    const int64_t n = (int64_t)h->graph->batch * clvits_graph_capacity(h->graph, clock) * channels;
+    *values = harness_random(h, n, lo, hi);
+    return harness_input_of(h, CLVITS_F32, clock, channels, *values);
+}
+
+clvits_tensor *harness_weight(harness *h, int rank, const int64_t *shape, float lo, float hi,
+                              const float **values)
+{
+    int64_t n = 1;
+    for (int i = 0; i < rank; i++)
+        n *= shape[i];
+    *values = harness_random(h, n, lo, hi);
+    return clvits_graph_weight(h->graph, *values, rank, shape);
+}
+
+void harness_plan(harness *h)
+{
+    ok(h, clvits_graph_finish(h->graph, &h->report));
+    for (int i = 0; i < h->graph->n_tensors; i++)
+        if (h->graph->tensors[i]->root->guard < GUARD)
+            h->graph->tensors[i]->root->guard = GUARD;
+    ok(h, clvits_plan_make(&h->plan, h->graph, &h->machine, h->weights, h->place, &h->report));
+    ok(h, clvits_run_make(&h->run, h->plan, &h->report));
+    for (int c = 1; c < h->graph->n_clocks; c++)
+        for (int b = 0; b < h->graph->batch && h->graph->clocks[c].parent < 0; b++)
+            harness_length(h, c, b, h->graph->clocks[c].capacity);
+}
+
+void harness_length(harness *h, int clock, int item, int length)
+{
+    ok(h, clvits_run_set_length(h->run, clock, item, length, &h->report));
+}
+
+void harness_go(harness *h)
+{
+    for (const struct harness_input *in = h->inputs; in; in = in->next) {
+        const clvits_tensor *t = in->tensor;
+        for (int b = 0; b < t->B; b++)
+            ok(h, clvits_run_write(h->run, t, b,
+                                   (const char *)in->values +
+                                       (size_t)b * (size_t)t->T * (size_t)t->C * sizeof(float),
+                                   &h->report));
+    }
+    ok(h, clvits_run_go(h->run, NULL, &h->report));
+}
+
+static void check_zero(harness *h, const clvits_tensor *t, int item, int row)
+{
+    float *rows = memory(h, (size_t)GUARD * (size_t)t->C, sizeof(*rows));
+    ok(h, clvits_run_read(h->run, t, item, row, GUARD, rows, &h->report));
+    for (int i = 0; i < GUARD * t->C; i++)
+        ck_assert_msg(rows[i] == 0.0f, "guard row %d, channel %d of item %d holds %g",
+                      row + i / t->C, i % t->C, item, (double)rows[i]);
+}
+
+const float *harness_output(harness *h, const clvits_tensor *t)
+{
+    float *out = memory(h, (size_t)clvits_tensor_count(t), sizeof(*out));
+
+    ck_assert_ptr_nonnull(t);
+    ck_assert_msg(t->root->output, "the output was not kept");
+    for (int b = 0; b < t->B; b++) {
+        const int len = clvits_run_length(h->run, t->clock, b);
+        ok(h, clvits_run_read(h->run, t, b, 0, len, out + (int64_t)b * t->T * t->C, &h->report));
+        check_zero(h, t, b, -GUARD);
+        check_zero(h, t, b, len);
+    }
+    return out;
+}
+
+void harness_close(harness *h, const clvits_tensor *t, const double *want, double tolerance)
+{
+    const float *got = harness_output(h, t);
+    double largest = 1e-30, worst = -1.0;
+    int64_t where = 0;
+
+    for (int b = 0; b < t->B; b++)
+        for (int64_t i = 0; i < (int64_t)clvits_run_length(h->run, t->clock, b) * t->C; i++) {
+            const int64_t k = (int64_t)b * t->T * t->C + i;
+            const double error = fabs((double)got[k] - want[k]);
+            largest = fmax(largest, fabs(want[k]));
+            if (!(error <= worst)) {
+                worst = error;
+                where = k;
+            }
+        }
+    ck_assert_msg(worst <= tolerance * largest,
+                  "item %d, row %d, channel %d: got %.9g, want %.9g; error %.3g of %.3g",
+                  (int)(where / t->C / t->T), (int)(where / t->C % t->T), (int)(where % t->C),
+                  (double)got[where], want[where], worst, largest);
+}
+
+int harness_main(Suite *s)
+{
+    SRunner *runner = srunner_create(s);
+    srunner_run_all(runner, CK_NORMAL);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

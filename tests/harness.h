@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+//
+// Runs small graphs on the device under test and compares with a formula in double precision.
+//
+// CLVITS_TEST_DEVICE names it: "cpu", "cpu:avx2" (an instruction set), or a part of an OpenCL
+// device's or platform's name ("pthread", "llvmpipe", "oclgrind"); CLVITS_TEST_FAMILY=gpu or =cpu
+// forces the kernel family. Without either, the first OpenCL device, else the CPU.
+#ifndef CLVITS_TESTS_HARNESS_H
+#define CLVITS_TESTS_HARNESS_H
+
+#include "graph/build.h"
+#include "graph/sched.h"
+
+#include <check.h>
+
+#define LENGTH(a) ((int)(sizeof(a) / sizeof(*(a))))
+
+/** One graph under test; begun and ended within a test. */
+typedef struct harness {
+    clvits_report report;
+    clvits_machine machine;
+    clvits_packed_weights *weights;
+    clvits_graph *graph;
+    clvits_plan *plan;
+    clvits_run *run;
+    clvits_arena arena;
+    struct harness_input *inputs;
+    uint64_t seed;
+    const char *place; /* forced placement, NULL by default */
+} harness;
+
+/** Open the device under test and an empty graph. */
+void harness_begin(harness *h, int batch);
+
+/** Free everything; fails the test on memory left on a device. */
+void harness_end(harness *h);
+
+/** Uniform numbers in [lo, hi], the same in every run. */
+float *harness_random(harness *h, int64_t n, float lo, float hi);
+
+/** An input (B,T,C) of uniform numbers; values receives them, [B][T][C]. */
+clvits_tensor *harness_input(harness *h, int clock, int channels, float lo, float hi,
+                             const float **values);
+
+/** An input with the caller's values, [B][T][C] floats or ints, not copied. */
+clvits_tensor *harness_input_of(harness *h, clvits_type type, int clock, int channels,
+                                const void *values);
+
+/** A weight of uniform numbers. */
+clvits_tensor *harness_weight(harness *h, int rank, const int64_t *shape, float lo, float hi,
+                              const float **values);
+
+/**
+ * Finish the graph and plan it. Every tensor then has guard rows, so that writers are seen to zero
+ * them; lengths are set with harness_length() after this.
+ */
+void harness_plan(harness *h);
+
+/** Set the valid rows of an item; the capacity where this is not called. */
+void harness_length(harness *h, int clock, int item, int length);
+
+/** Write the inputs, run. */
+void harness_go(harness *h);
+
+/** The valid rows of a kept output, [B][T][C] with zeros after each item's length; the guard rows
+ *  are checked to be zero. */
+const float *harness_output(harness *h, const clvits_tensor *t);
+
+/** Fail unless max |got - want| <= tolerance * max |want|, over the valid rows. */
+void harness_close(harness *h, const clvits_tensor *t, const double *want, double tolerance);
+
+/** main() of every test file: one suite, run in forked children with time for a kernel build. */
+int harness_main(Suite *s);
+#define HARNESS_TIMEOUT 240
+
+#endif
