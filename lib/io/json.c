@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+#include "io/json.h"
+#include "io/file.h"
+
+#include <cjson/cJSON.h>
+
+#include <limits.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { MAX_SIZE = 16 << 20, MAX_KEY = 64 };
+
+clvits_status clvits_json_fail(clvits_json *j, clvits_status status, const char *format, ...)
+{
+    char text[sizeof(j->report->text)];
+    va_list args;
+
+    if (j->status)
+        return j->status;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    j->status = status;
+    return clvits_fail(j->report, status, "%s: %s", j->path, text);
+}
+
+static int line_of(const char *text, const char *at)
+{
+    int line = 1;
+    for (; text < at; text++)
+        line += *text == '\n';
+    return line;
+}
+
+static clvits_status parse(clvits_json *j, const char *text, size_t size)
+{
+    const char *end = text;
+
+    if (size > MAX_SIZE)
+        return clvits_json_fail(j, CLVITS_E_FORMAT, "%zu bytes are more than a voice describes",
+                                size);
+    if (size)
+        j->root = cJSON_ParseWithLengthOpts(text, size, &end, 0);
+    if (!j->root)
+        return clvits_json_fail(j, CLVITS_E_FORMAT,
+                                "not JSON, or cut short: it cannot be read beyond line %d",
+                                line_of(text, end));
+    if (!cJSON_IsObject(j->root))
+        return clvits_json_fail(j, CLVITS_E_FORMAT, "it should hold one JSON object");
+    return CLVITS_OK;
+}
+
+clvits_status clvits_json_open(clvits_json *j, const char *path, clvits_report *r)
+{
+    void *map;
+    size_t size;
+
+    *j = (clvits_json){ .path = path, .report = r };
+    j->status = clvits_file_map(&map, &size, path, r);
+    if (j->status)
+        return j->status;
+
+    parse(j, map, size);
+    if (map)
+        munmap(map, size);
+    return j->status;
+}
+
+void clvits_json_close(clvits_json *j)
+{
+    cJSON_Delete(j->root);
+    j->root = NULL;
+}
+
+const cJSON *clvits_json_at(const clvits_json *j, const char *key)
+{
+    const cJSON *node = j->root;
+
+    while (node && *key) {
+        char part[MAX_KEY];
+        const size_t n = strcspn(key, ".");
+
+        if (n >= sizeof(part))
+            return NULL;
+        memcpy(part, key, n);
+        part[n] = '\0';
+        node = cJSON_GetObjectItemCaseSensitive(node, part);
+        key += n + (key[n] == '.');
+    }
+    return cJSON_IsNull(node) ? NULL : node;
+}
+
+static const char *kind_of(const cJSON *node)
+{
+    if (cJSON_IsString(node))
+        return "text";
+    if (cJSON_IsBool(node))
+        return "true or false";
+    if (cJSON_IsArray(node))
+        return "a list";
+    if (cJSON_IsObject(node))
+        return "an object";
+    return "another number";
+}
+
+/* The node at a key when it passes; else NULL, with a failure where one is due. */
+static const cJSON *get(clvits_json *j, const char *key, int required,
+                        cJSON_bool (*is)(const cJSON *), const char *kind)
+{
+    const cJSON *node = j->status ? NULL : clvits_json_at(j, key);
+
+    if (j->status)
+        return NULL;
+    if (!node) {
+        if (required)
+            clvits_json_fail(j, CLVITS_E_FORMAT, "%s is missing; it should be %s", key, kind);
+        return NULL;
+    }
+    if (!is(node)) {
+        clvits_json_fail(j, CLVITS_E_FORMAT, "%s should be %s, but is %s", key, kind,
+                         kind_of(node));
+        return NULL;
+    }
+    return node;
+}
+
+int clvits_json_node_int(int *out, const cJSON *node)
+{
+    if (!cJSON_IsNumber(node))
+        return 0;
+    const double v = node->valuedouble;
+    if (!(v >= INT_MIN && v <= INT_MAX) || v != floor(v))
+        return 0;
+    *out = (int)v;
+    return 1;
+}
+
+static cJSON_bool is_int(const cJSON *node)
+{
+    int value;
+    return clvits_json_node_int(&value, node);
+}
+
+const cJSON *clvits_json_object(clvits_json *j, const char *key, int required)
+{
+    return get(j, key, required, cJSON_IsObject, "an object");
+}
+
+void clvits_json_int(clvits_json *j, int *out, const char *key, int required)
+{
+    const cJSON *node = get(j, key, required, is_int, "a whole number");
+    if (node)
+        clvits_json_node_int(out, node);
+}
+
+void clvits_json_float(clvits_json *j, float *out, const char *key, int required)
+{
+    const cJSON *node = get(j, key, required, cJSON_IsNumber, "a number");
+    if (node)
+        *out = (float)node->valuedouble;
+}
+
+void clvits_json_bool(clvits_json *j, int *out, const char *key, int required)
+{
+    const cJSON *node = get(j, key, required, cJSON_IsBool, "true or false");
+    if (node)
+        *out = cJSON_IsTrue(node);
+}
+
+const char *clvits_json_text(clvits_json *j, const char *key, int required)
+{
+    const cJSON *node = get(j, key, required, cJSON_IsString, "text");
+    return node ? node->valuestring : NULL;
+}
+
+void clvits_json_ints(clvits_json *j, int *out, int *count, int max, const char *key)
+{
+    const cJSON *list = get(j, key, CLVITS_JSON_REQUIRED, cJSON_IsArray, "a list"), *item;
+    int n = 0;
+
+    if (!list)
+        return;
+    cJSON_ArrayForEach(item, list) {
+        if (n == max) {
+            clvits_json_fail(j, CLVITS_E_FORMAT, "%s has more than %d items", key, max);
+            return;
+        }
+        if (!clvits_json_node_int(&out[n++], item)) {
+            clvits_json_fail(j, CLVITS_E_FORMAT, "%s should hold whole numbers only", key);
+            return;
+        }
+    }
+    *count = n;
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#ifndef CLVITS_MODEL_VOICE_FILE_H
+#define CLVITS_MODEL_VOICE_FILE_H
+
+#include "io/arrays.h"
+#include "model/config.h"
+#include "text/text.h"
+
+/** A speaker that the voice has a name for. */
+typedef struct clvits_speaker {
+    const char *name;
+    int id; /* below config.n_speakers */
+} clvits_speaker;
+
+/**
+ * Everything that a voice's files say, checked, whatever format they are in. Read-only once open.
+ *
+ * It holds pointers into itself: it stays where it was opened.
+ */
+typedef struct clvits_voice_file {
+    clvits_config config;
+    clvits_arrays weights; /* what clvits_weights_walk() visits, float32 */
+    clvits_arrays raw;     /* the file behind weights */
+    clvits_symbols symbols;
+    clvits_text_settings text;
+    clvits_speaker *speakers; /* in the file's order; voices need not name theirs */
+    int n_speakers;           /* named ones */
+    const char *name;
+    clvits_arena arena; /* names */
+} clvits_voice_file;
+
+/**
+ * Open a voice. What it is, is seen from the content:
+ *  - a Hugging Face VitsModel: the folder, or a .safetensors file in it. Beside it stand
+ *    config.json, and vocab.json with tokenizer_config.json; a model.safetensors.json, which
+ *    gives symbols and defaults the way Piper does, is preferred to those two;
+ *  - a Piper voice: the .onnx file, beside which NAME.onnx.json stands.
+ *
+ * @param[out] out          empty on failure; free with clvits_voice_file_free()
+ * @param      config_path  the JSON file with the configuration; NULL for the usual name
+ * @return CLVITS_OK, _E_FILE (a file is missing or unreadable), _E_FORMAT (damaged, no voice, or
+ *         parts that do not fit each other), _E_UNSUPPORTED (a relative of VITS) or _E_MEMORY
+ */
+clvits_status clvits_voice_file_open(clvits_voice_file *out, const char *path,
+                                     const char *config_path, clvits_report *r);
+
+void clvits_voice_file_free(clvits_voice_file *v);
+
+/** The id of a named speaker, or -1. */
+int clvits_voice_file_speaker(const clvits_voice_file *v, const char *name);
+
+/**
+ * Where the embedded voice is: in the folder that the environment's CLVITS_VOICES names, else in
+ * the source tree this was built from, else among the installed data: beside the running library
+ * or program, else where it was configured to go.
+ *
+ * @param[out] out  room for size bytes
+ * @return CLVITS_OK or _E_FILE, with the places that were looked at
+ */
+clvits_status clvits_voice_file_embedded_path(char *out, size_t size, clvits_report *r);
+
+#endif

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+#include "model/voice_parts.h"
+
+#include <cjson/cJSON.h>
+
+#include <string.h>
+
+/* Keys that give other models away, at the top or in the sections of a training configuration. */
+static const char *const sections[] = { "", "model.", "data.", "train." };
+static const struct {
+    const char *key, *model;
+} look_alikes[] = {
+    { "num_tones", "MeloTTS or Bert-VITS2" },
+    { "num_languages", "MeloTTS or Bert-VITS2" },
+    { "disable_bert", "MeloTTS" },
+    { "use_spk_conditioned_encoder", "Bert-VITS2" },
+    { "bert_gen", "Bert-VITS2" },
+    { "use_transformer_flows", "VITS2" },
+    { "use_transformer_flow", "VITS2" },
+    { "use_mel_posterior_encoder", "VITS2" },
+    { "gen_istft_n_fft", "an iSTFT decoder (MB-iSTFT-VITS)" },
+    { "mb_istft_vits", "an iSTFT decoder (MB-iSTFT-VITS)" },
+    { "ms_istft_vits", "an iSTFT decoder (MS-iSTFT-VITS)" },
+    { "istft_vits", "an iSTFT decoder (iSTFT-VITS)" },
+};
+
+static clvits_status refuse_look_alikes(clvits_json *j)
+{
+    for (size_t i = 0; i < sizeof(look_alikes) / sizeof(look_alikes[0]); i++) {
+        for (size_t s = 0; s < sizeof(sections) / sizeof(sections[0]); s++) {
+            char key[64] = "";
+            strcat(strcat(key, sections[s]), look_alikes[i].key);
+            if (clvits_json_at(j, key))
+                return clvits_json_fail(j, CLVITS_E_UNSUPPORTED,
+                                        "%s says that this is %s, which is not VITS and is not "
+                                        "supported",
+                                        key, look_alikes[i].model);
+        }
+    }
+    return CLVITS_OK;
+}
+
+static clvits_status check_type(clvits_json *j)
+{
+    if (refuse_look_alikes(j))
+        return j->status;
+    if (!clvits_json_at(j, "model_type") && clvits_json_object(j, "model", CLVITS_JSON_OPTIONAL))
+        return clvits_json_fail(j, CLVITS_E_UNSUPPORTED,
+                                "this is the configuration of a training run; export the voice "
+                                "as a Hugging Face VitsModel or with Piper first");
+
+    const char *type = clvits_json_text(j, "model_type", CLVITS_JSON_REQUIRED);
+    if (type && strcmp(type, "vits"))
+        return clvits_json_fail(j, CLVITS_E_UNSUPPORTED,
+                                "model_type is \"%.32s\"; only \"vits\" is supported", type);
+    return j->status;
+}
+
+/* Options of the format that no published voice uses. */
+static void check_fixed(clvits_json *j)
+{
+    const char *act = clvits_json_text(j, "hidden_act", CLVITS_JSON_OPTIONAL);
+    int use_bias = 1, separable_channels = 2;
+
+    clvits_json_bool(j, &use_bias, "use_bias", CLVITS_JSON_OPTIONAL);
+    clvits_json_int(j, &separable_channels, "depth_separable_channels", CLVITS_JSON_OPTIONAL);
+    if (act && strcmp(act, "relu"))
+        clvits_json_fail(j, CLVITS_E_UNSUPPORTED, "hidden_act is \"%.32s\"; only \"relu\" is "
+                                                  "supported", act);
+    if (!use_bias)
+        clvits_json_fail(j, CLVITS_E_UNSUPPORTED, "use_bias is false; only true is supported");
+    if (separable_channels != 2)
+        clvits_json_fail(j, CLVITS_E_UNSUPPORTED,
+                         "depth_separable_channels is %d; only 2 is supported",
+                         separable_channels);
+}
+
+static void read_dilations(clvits_json *j, clvits_config *c)
+{
+    static const char key[] = "resblock_dilation_sizes";
+    const cJSON *list = clvits_json_at(j, key), *row, *item;
+    int i = 0;
+
+    if (j->status)
+        return;
+    if (!cJSON_IsArray(list) || cJSON_GetArraySize(list) != c->n_resblocks) {
+        clvits_json_fail(j, CLVITS_E_FORMAT,
+                         "%s should be a list of %d lists, as many as resblock_kernel_sizes has "
+                         "items",
+                         key, c->n_resblocks);
+        return;
+    }
+    cJSON_ArrayForEach(row, list) {
+        int n = 0;
+
+        if (!cJSON_IsArray(row) || cJSON_GetArraySize(row) > CLVITS_MAX_STAGES) {
+            clvits_json_fail(j, CLVITS_E_FORMAT, "%s should be a list of lists of at most %d", key,
+                             CLVITS_MAX_STAGES);
+            return;
+        }
+        cJSON_ArrayForEach(item, row)
+            if (!clvits_json_node_int(&c->resblock_dilation_sizes[i][n++], item)) {
+                clvits_json_fail(j, CLVITS_E_FORMAT, "%s should hold whole numbers only", key);
+                return;
+            }
+        c->n_resblock_dilations[i++] = n;
+    }
+}
+
+static void read_decoder(clvits_json *j, clvits_config *c)
+{
+    int n_kernels = 0;
+
+    c->resblock = 1;
+    clvits_json_int(j, &c->upsample_initial_channel, "upsample_initial_channel",
+                    CLVITS_JSON_REQUIRED);
+    clvits_json_ints(j, c->upsample_rates, &c->n_upsamples, CLVITS_MAX_STAGES, "upsample_rates");
+    clvits_json_ints(j, c->upsample_kernel_sizes, &n_kernels, CLVITS_MAX_STAGES,
+                     "upsample_kernel_sizes");
+    if (n_kernels != c->n_upsamples)
+        clvits_json_fail(j, CLVITS_E_FORMAT,
+                         "upsample_kernel_sizes has %d items and upsample_rates %d", n_kernels,
+                         c->n_upsamples);
+    clvits_json_ints(j, c->resblock_kernel_sizes, &c->n_resblocks, CLVITS_MAX_STAGES,
+                     "resblock_kernel_sizes");
+    read_dilations(j, c);
+    clvits_json_float(j, &c->leaky_relu_slope, "leaky_relu_slope", CLVITS_JSON_OPTIONAL);
+
+    c->hop_length = c->n_upsamples > 0;
+    for (int i = 0; i < c->n_upsamples; i++)
+        if (__builtin_mul_overflow(c->hop_length, c->upsample_rates[i], &c->hop_length))
+            clvits_json_fail(j, CLVITS_E_FORMAT, "the product of upsample_rates is absurdly large");
+}
+
+static void read_duration(clvits_json *j, clvits_config *c)
+{
+    c->use_sdp = 1;
+    clvits_json_bool(j, &c->use_sdp, "use_stochastic_duration_prediction", CLVITS_JSON_OPTIONAL);
+    clvits_json_int(j, &c->dp_kernel_size, "duration_predictor_kernel_size", CLVITS_JSON_OPTIONAL);
+    clvits_json_int(j, &c->dp_n_flows, "duration_predictor_num_flows", CLVITS_JSON_OPTIONAL);
+    clvits_json_int(j, &c->dds_n_layers, "depth_separable_num_layers", CLVITS_JSON_OPTIONAL);
+    clvits_json_int(j, &c->spline_bins, "duration_predictor_flow_bins", CLVITS_JSON_OPTIONAL);
+    clvits_json_float(j, &c->spline_tail, "duration_predictor_tail_bound", CLVITS_JSON_OPTIONAL);
+
+    /* The stochastic predictor is as wide as the encoder, whatever the file says. */
+    c->dp_filter_channels = c->hidden_channels;
+    if (!c->use_sdp) {
+        c->dp_filter_channels = 256;
+        clvits_json_int(j, &c->dp_filter_channels, "duration_predictor_filter_channels",
+                        CLVITS_JSON_OPTIONAL);
+        c->dp_norm_eps = c->layer_norm_eps;
+    }
+}
+
+static void read_config(clvits_json *j, clvits_config *c)
+{
+    float speaking_rate = 1;
+
+    clvits_json_int(j, &c->n_vocab, "vocab_size", CLVITS_JSON_REQUIRED);
+    clvits_json_int(j, &c->inter_channels, "flow_size", CLVITS_JSON_REQUIRED);
+    clvits_json_int(j, &c->hidden_channels, "hidden_size", CLVITS_JSON_REQUIRED);
+    clvits_json_int(j, &c->filter_channels, "ffn_dim", CLVITS_JSON_REQUIRED);
+    clvits_json_int(j, &c->n_heads, "num_attention_heads", CLVITS_JSON_REQUIRED);
+    clvits_json_int(j, &c->n_layers, "num_hidden_layers", CLVITS_JSON_REQUIRED);
+    clvits_json_int(j, &c->kernel_size, "ffn_kernel_size", CLVITS_JSON_REQUIRED);
+    clvits_json_int(j, &c->window_size, "window_size", CLVITS_JSON_OPTIONAL);
+    clvits_json_float(j, &c->layer_norm_eps, "layer_norm_eps", CLVITS_JSON_OPTIONAL);
+    check_fixed(j);
+    read_decoder(j, c);
+    read_duration(j, c);
+
+    clvits_json_int(j, &c->flow_n_couplings, "prior_encoder_num_flows", CLVITS_JSON_OPTIONAL);
+    clvits_json_int(j, &c->flow_n_layers, "prior_encoder_num_wavenet_layers",
+                    CLVITS_JSON_OPTIONAL);
+    clvits_json_int(j, &c->flow_kernel_size, "wavenet_kernel_size", CLVITS_JSON_OPTIONAL);
+    clvits_json_int(j, &c->flow_dilation_rate, "wavenet_dilation_rate", CLVITS_JSON_OPTIONAL);
+
+    clvits_json_int(j, &c->n_speakers, "num_speakers", CLVITS_JSON_OPTIONAL);
+    clvits_json_int(j, &c->gin_channels, "speaker_embedding_size", CLVITS_JSON_OPTIONAL);
+    if (c->n_speakers == 0)
+        c->n_speakers = 1;
+    if (c->n_speakers == 1)
+        c->gin_channels = 0; /* there is no table of speakers then, and nothing to feed in */
+
+    clvits_json_int(j, &c->sampling_rate, "sampling_rate", CLVITS_JSON_REQUIRED);
+    clvits_json_float(j, &c->noise_scale, "noise_scale", CLVITS_JSON_OPTIONAL);
+    clvits_json_float(j, &c->noise_w, "noise_scale_duration", CLVITS_JSON_OPTIONAL);
+    clvits_json_float(j, &speaking_rate, "speaking_rate", CLVITS_JSON_OPTIONAL);
+    if (!(speaking_rate > 0))
+        clvits_json_fail(j, CLVITS_E_FORMAT, "speaking_rate is %g, but must be above zero",
+                         speaking_rate);
+    c->length_scale = 1 / speaking_rate;
+}
+
+clvits_status clvits_hf_config_read(clvits_config *c, const char *path, clvits_report *r)
+{
+    clvits_json j;
+
+    *c = clvits_config_default();
+    if (!clvits_json_open(&j, path, r) && !check_type(&j))
+        read_config(&j, c);
+    clvits_json_close(&j);
+    return j.status;
+}
+
+static clvits_status read_vocabulary(clvits_voice_file *v, clvits_json *j)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, j->root) {
+        int id;
+        if (!clvits_json_node_int(&id, item))
+            return clvits_json_fail(j, CLVITS_E_FORMAT,
+                                    "the symbol \"%.32s\" should have a whole number",
+                                    item->string);
+        if (clvits_voice_symbol_add(v, j, "vocab", item->string, &(int32_t){ id }, 1))
+            return j->status;
+    }
+    return CLVITS_OK;
+}
+
+static void read_tokenizer(clvits_voice_file *v, clvits_json *j, clvits_report *r)
+{
+    int add_blank = 1, normalize = 1, phonemize = 1, romanize = 0;
+
+    clvits_json_bool(j, &add_blank, "add_blank", CLVITS_JSON_OPTIONAL);
+    clvits_json_bool(j, &normalize, "normalize", CLVITS_JSON_OPTIONAL);
+    clvits_json_bool(j, &phonemize, "phonemize", CLVITS_JSON_OPTIONAL);
+    clvits_json_bool(j, &romanize, "is_uroman", CLVITS_JSON_OPTIONAL);
+
+    v->text.kind = phonemize ? CLVITS_TEXT_ESPEAK : CLVITS_TEXT_CHARACTERS;
+    v->text.espeak_voice = phonemize ? "en-us" : NULL; /* the format knows no other language */
+    v->text.padding = add_blank ? CLVITS_PADDING_BLANK : CLVITS_PADDING_NONE;
+    v->text.blank_id = 0;
+    v->text.lower_case = normalize;
+    if (romanize && !j->status)
+        clvits_warn(r, "this voice was trained on romanised text: write the text in Latin letters "
+                       "(the uroman program does that)");
+}
+
+clvits_status clvits_hf_text_read(clvits_voice_file *v, const char *vocab_path,
+                                  const char *tokenizer_path, clvits_report *r)
+{
+    clvits_json vocab, tokenizer;
+
+    if (!clvits_json_open(&vocab, vocab_path, r))
+        read_vocabulary(v, &vocab);
+    clvits_json_close(&vocab);
+    if (vocab.status)
+        return vocab.status;
+
+    if (!clvits_json_open(&tokenizer, tokenizer_path, r))
+        read_tokenizer(v, &tokenizer, r);
+    clvits_json_close(&tokenizer);
+    return tokenizer.status;
+}
