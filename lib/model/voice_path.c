@@ -32,7 +32,8 @@ static int holds_near_library(char *out, size_t size)
 
     if (!dladdr(&anchor, &info) || !info.dli_fname)
         return 0;
-    char *real = realpath(info.dli_fname, NULL);
+    /* A program is named as it was called, and without a slash the shell looked for it. */
+    char *real = realpath(strchr(info.dli_fname, '/') ? info.dli_fname : "/proc/self/exe", NULL);
     if (!real)
         return 0;
     snprintf(folder, sizeof(folder), "%s", real);
