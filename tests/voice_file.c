@@ -360,6 +360,9 @@ START_TEST(refuses_what_is_no_voice)
     ck_assert_msg(strstr(r.text, "holds no voice"), "%s", r.text);
     clvits_report_clear(&r);
     ck_assert_int_eq(clvits_voice_file_open(&v, "", NULL, &r), CLVITS_E_FILE);
+    clvits_report_clear(&r);
+    ck_assert_int_eq(mkfifo(files_path("pipe"), 0600), 0); /* nobody writes to it */
+    ck_assert_int_eq(clvits_voice_file_open(&v, files_path("pipe"), NULL, &r), CLVITS_E_FILE);
 }
 END_TEST
 

@@ -5,11 +5,11 @@
 #include "model/voice_parts.h"
 #include "model/weights.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define SAFETENSORS "model.safetensors"
 
@@ -180,17 +180,18 @@ static clvits_status open_piper(opening *o, const char *path)
 /* The first bytes of a file; what is beyond its end stays zero. */
 static clvits_status first_bytes(unsigned char bytes[16], const char *path, clvits_report *r)
 {
-    FILE *file = fopen(path, "rb");
+    void *map;
+    size_t size;
 
     memset(bytes, 0, 16);
-    if (!file)
-        return clvits_fail(r, CLVITS_E_FILE, "%s cannot be opened: %s", path, strerror(errno));
-    const size_t n = fread(bytes, 1, 16, file);
-    const int failed = ferror(file);
-    fclose(file);
-    if (failed)
-        return clvits_fail(r, CLVITS_E_FILE, "%s cannot be read", path);
-    return n ? CLVITS_OK : clvits_fail(r, CLVITS_E_FORMAT, "%s is empty", path);
+    const clvits_status status = clvits_file_map(&map, &size, path, r);
+    if (status)
+        return status;
+    if (!map)
+        return clvits_fail(r, CLVITS_E_FORMAT, "%s is empty", path);
+    memcpy(bytes, map, size < 16 ? size : 16);
+    munmap(map, size);
+    return CLVITS_OK;
 }
 
 static clvits_status open_file(opening *o, const char *path)
