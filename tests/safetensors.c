@@ -37,7 +37,8 @@ static void check_values(const clvits_arrays *set, const char *name, const float
     ck_assert_ptr_nonnull(a);
     ck_assert_int_eq(clvits_array_count(a), count);
     clvits_array_floats(a, got);
-    ck_assert_mem_eq(got, want, (size_t)count * sizeof(float));
+    if (count > 0)
+        ck_assert_mem_eq(got, want, (size_t)count * sizeof(float));
 }
 
 START_TEST(every_type)
