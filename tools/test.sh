@@ -1,0 +1,160 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# test.sh [--force] [ARGUMENT...]: install what is missing, build three times (gcc, clang, gcc with
+# AddressSanitizer and UBSan), and run the tests of each. Its last line counts them all.
+#
+# Arguments go to `meson test` and then choose what runs, in the gcc build alone: a test's name,
+# --suite NAME, -v. CLVITS_TEST_DEVICE=NAME runs on that OpenCL device in place of PoCL.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+
+force=
+case ${1-} in
+-h | --help)
+    sed -n 's/^# \{0,1\}//; 3,/^set/{/^set/d; p}' "$0"
+    exit 0
+    ;;
+--force)
+    force=1
+    shift
+    ;;
+esac
+
+out=build-test
+stamp=$out/passed
+passed=0
+failed=0
+skipped=0
+
+finish()
+{
+    local summary="$passed passed, $failed failed, $skipped skipped"
+    # What passed whole is worth remembering; a part, or a failure, is not.
+    if [ -n "${state-}" ] && [ $failed = 0 ] && [ "$state" = "$(tree_state)" ]; then
+        printf '%s\n%s\n' "$state" "$summary" >$stamp
+    fi
+    echo "$summary"
+    exit $((failed > 0))
+}
+
+# What a result rests on: the project's files, the packages, the drivers, the choice of device.
+tree_state()
+{
+    {
+        find . \( -path ./.git -o -path './build*' -o -path ./.venv -o -name __pycache__ \) -prune \
+            -o -path './*.wav' ! -path './tests/*' -prune -o -type f -print0 |
+            sort -z | xargs -0 sha256sum
+        dpkg-query -W 2>/dev/null
+        cat /etc/OpenCL/vendors/*.icd 2>/dev/null
+        ls -lR ../shared/voices 2>/dev/null
+        env | grep -E '^(CLVITS_|OCL_|POCL_|CC=|CFLAGS=|LDFLAGS=)' | sort
+    } | sha256sum
+}
+
+if ! tools/setup.sh test; then
+    failed=1
+    finish
+fi
+
+if [ $# = 0 ]; then
+    state=$(tree_state)
+    if [ -z "$force" ] && [ -f $stamp ] && [ "$(head -n 1 $stamp)" = "$state" ]; then
+        echo "Nothing has changed since every test passed here; --force runs them again."
+        tail -n 1 $stamp
+        exit 0
+    fi
+fi
+mkdir -p $out
+
+# PoCL takes every core for itself; a few tests at once fill the gaps between its launches.
+cores=$(nproc)
+at_once=$((cores < 4 ? 2 : cores / 2))
+[ $at_once -le 8 ] || at_once=8
+
+# Compiled kernels stay in the build folder, shared by the three builds.
+export POCL_CACHE_DIR=$PWD/$out/cache/pocl
+export CLVITS_CACHE=$PWD/$out/cache/clvits
+mkdir -p "$POCL_CACHE_DIR" "$CLVITS_CACHE"
+
+pocl=/etc/OpenCL/vendors/pocl.icd
+if [ -z "${CLVITS_TEST_DEVICE-}" ] && [ -f $pocl ]; then
+    export OCL_ICD_VENDORS=$pocl
+fi
+
+# build NAME COMPILER [SETUP OPTION...]: configure when new or when the options changed; compile.
+build()
+{
+    local dir=$out/$1 options="${*:2}"
+    echo "== $1: build"
+    if [ ! -f "$dir/build.ninja" ] || [ "$(cat "$dir/options" 2>/dev/null)" != "$options" ]; then
+        rm -rf "$dir"
+        CC=$2 meson setup "$dir" -Dwerror=true -Dtests=enabled "${@:3}" >"$out/$1.log" 2>&1
+        echo "$options" >"$dir/options"
+    fi
+    if ! ninja -C "$dir" >>"$out/$1.log" 2>&1; then
+        tail -n 60 "$out/$1.log"
+        echo "== $1: the build failed; its whole log is $out/$1.log"
+        failed=$((failed + 1))
+        return 1
+    fi
+}
+
+# check NAME [TEST OPTION...]: run the tests of a build and add up their results.
+check()
+{
+    local dir=$out/$1 counts status
+    echo "== $1: test"
+    rm -f "$dir/meson-logs/$1.json"
+    meson test -C "$dir" --no-rebuild --logbase "$1" --num-processes $at_once --print-errorlogs \
+        "${@:2}" </dev/null
+    status=$?
+    counts=$(python3 - "$dir/meson-logs/$1.json" <<'END'
+import json, sys
+passed = failed = skipped = 0
+try:
+    lines = open(sys.argv[1], encoding="utf-8").read().splitlines()
+except FileNotFoundError:
+    lines = []
+for line in lines:
+    result = json.loads(line)["result"]
+    if result in ("OK", "EXPECTEDFAIL"):
+        passed += 1
+    elif result == "SKIP":
+        skipped += 1
+    else:
+        failed += 1
+print(passed, failed, skipped)
+END
+    ) || counts="0 1 0"
+    # shellcheck disable=SC2086 # three numbers
+    set -- $counts
+    if [ $status != 0 ] && [ "$2" = 0 ]; then
+        set -- "$1" 1 "$3"
+    fi
+    passed=$((passed + $1))
+    failed=$((failed + $2))
+    skipped=$((skipped + $3))
+}
+
+if [ $# -gt 0 ]; then
+    build gcc gcc && check gcc "$@"
+    finish
+fi
+
+build gcc gcc && check gcc --no-suite slow
+
+build clang clang &&
+    check clang --no-suite slow --no-suite rusticl --no-suite oclgrind --no-suite gpu-kernels
+
+# Sanitizers watch the host's code, and only with PoCL: loading Mesa's older driver aborts them.
+[ ! -f $pocl ] || export OCL_ICD_VENDORS=$pocl
+unset CLVITS_TEST_DEVICE
+export CK_TIMEOUT_MULTIPLIER=4
+export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
+build sanitize gcc --buildtype=debugoptimized -Db_sanitize=address,undefined &&
+    check sanitize --timeout-multiplier 4 --no-suite slow --no-suite hygiene
+
+finish
