@@ -27,6 +27,7 @@ quietly()
 }
 
 tools/setup.sh demo
+. tools/bare.sh
 if [ ! -f build/build.ninja ]; then
     quietly meson setup build
 fi

@@ -60,7 +60,7 @@ probe()
     cmd:*) command -v "$what" >/dev/null ;;
     pc:*) pkg-config --exists "$what" 2>/dev/null ;;
     header:*) echo "#include <$what>" | cc -fsyntax-only -x c - 2>/dev/null ;;
-    lib:*) PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null | grep -qF "$what" ;;
+    lib:*) [[ $(PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null) == *"$what "* ]] ;;
     icd:*) grep -qsF "$what" "${OCL_ICD_VENDORS:-/etc/OpenCL/vendors}"/*.icd ;;
     device:*) device_found ;;
     esac
@@ -107,7 +107,7 @@ apt_get()
 
 has_candidate()
 {
-    LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'
+    [[ $(LC_ALL=C apt-cache policy "$1" 2>/dev/null) == *"Candidate: "[!\(]* ]]
 }
 
 # Drop the optional rows that this release does not have.
@@ -128,7 +128,7 @@ existing()
 install()
 {
     local rows=$1 packages command
-    mapfile -t packages < <(awk '{ print $3 }' <<<"$rows" | sort -u)
+    mapfile -t packages < <(awk '{ print $3 }' <<<"$rows")
     command="apt-get install --no-install-recommends ${packages[*]}"
 
     if ! debian; then
@@ -162,7 +162,7 @@ install()
     done
     rows=$(existing <<<"$rows")
     [ -n "$rows" ] || return 0
-    mapfile -t packages < <(awk '{ print $3 }' <<<"$rows" | sort -u)
+    mapfile -t packages < <(awk '{ print $3 }' <<<"$rows")
     echo "setup: installing" >&2
     show <<<"$rows"
     apt_get install --assume-no --no-install-recommends "${packages[@]}" || true
@@ -189,7 +189,7 @@ ensure()
     local rows
     rows=$(missing <<<"$1")
     [ -n "$rows" ] || return 0
-    install "$rows" || exit 1
+    install "$(awk '!seen[$3]++' <<<"$rows")" || exit 1
     rows=$(missing <<<"$1" | grep ^must || true)
     if [ -n "$rows" ]; then
         echo "setup: still not usable:" >&2

@@ -5,7 +5,7 @@
 # AddressSanitizer and UBSan), and run the tests of each. Its last line counts them all.
 #
 # Arguments go to `meson test` and then choose what runs, in the gcc build alone: a test's name,
-# --suite NAME, -v. CLVITS_TEST_DEVICE=NAME runs on that OpenCL device in place of PoCL.
+# --suite NAME, -v. CLVITS_TEST_DEVICE=NAME tests another OpenCL device than PoCL's.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -66,6 +66,7 @@ if [ $# = 0 ]; then
     fi
 fi
 mkdir -p $out
+. tools/bare.sh
 
 # PoCL takes every core for itself; a few tests at once fill the gaps between its launches.
 cores=$(nproc)
