@@ -1,5 +1,6 @@
-// conv1d.cl — y[b,t,o] = (bias[o] + residual + sum + sum over k,i of w[o,i,k] * x[b, u*S + k*D - P, i])
-//                        * scale, and act(y), for the plain and, by phases, the transposed convolution
+// conv1d.cl — y[b,t,o] = scale * (bias[o] + residual + sum
+//                                 + sum over k,i of w[o,i,k] * x[b, u*S + k*D - P, i])
+// and act(y), for the plain and, by phases, the transposed convolution
 //
 // x (B,T,I), y (B,U,O): channels vary fastest, guard rows of zeros before and after each sequence.
 // w packed as [group][phase][O/LANES][K][I][LANES].

@@ -31,7 +31,9 @@ static void open_device(harness *h, const char *name)
     const char *family = getenv("CLVITS_TEST_FAMILY");
     const clvits_device_params p = {
         .cache_dir = getenv("CLVITS_CACHE"),
-        .family = !family ? 0 : 1 + (!strcmp(family, "cpu") ? CLVITS_FAMILY_CPU : CLVITS_FAMILY_GPU),
+        .family = !family                  ? 0
+                  : !strcmp(family, "cpu") ? 1 + CLVITS_FAMILY_CPU
+                                           : 1 + CLVITS_FAMILY_GPU,
     };
     clvits_device_info *list;
     int n, found = -1;

@@ -18,9 +18,9 @@ clvits_status clvits_buffer_make(clvits_buffer **out, clvits_device *d, size_t s
 
     *out = NULL;
     if (size > d->info.max_alloc)
-        return clvits_fail(r, CLVITS_E_MEMORY, "%s: a buffer of %zu bytes is more than the %zu that "
-                                               "the device allows", d->info.name, size,
-                           d->info.max_alloc);
+        return clvits_fail(r, CLVITS_E_MEMORY,
+                           "%s: a buffer of %zu bytes is more than the %zu that the device allows",
+                           d->info.name, size, d->info.max_alloc);
     clvits_buffer *b = calloc(1, sizeof(*b));
     if (!b)
         return clvits_fail_memory(r, "a buffer");
@@ -61,8 +61,8 @@ clvits_status clvits_buffer_write(clvits_buffer *b, size_t offset, size_t size, 
     if (!size)
         return CLVITS_OK;
     return result(r, b, "cannot write a buffer",
-                  clEnqueueWriteBuffer(b->device->queue, b->memory, wait ? CL_TRUE : CL_FALSE, offset,
-                                       size, src, 0, NULL, NULL));
+                  clEnqueueWriteBuffer(b->device->queue, b->memory, wait ? CL_TRUE : CL_FALSE,
+                                       offset, size, src, 0, NULL, NULL));
 }
 
 clvits_status clvits_buffer_read(clvits_buffer *b, size_t offset, size_t size, void *dst,

@@ -236,8 +236,9 @@ static clvits_status lay_out(clvits_plan *p, life *lives, int n, clvits_report *
         if (p->floats[l->place] < 2 * slack + l->offset + l->floats)
             p->floats[l->place] = 2 * slack + l->offset + l->floats;
         if (p->floats[l->place] > INT32_MAX)
-            return clvits_fail(r, CLVITS_E_MEMORY, "this text and batch need more than %d values at "
-                                                   "once; use a shorter text or smaller batch",
+            return clvits_fail(r, CLVITS_E_MEMORY,
+                               "this text and batch need more than %d values at once; use a "
+                               "shorter text or smaller batch",
                                INT32_MAX);
     }
     return CLVITS_OK;
@@ -259,9 +260,9 @@ static clvits_status plan_memory(clvits_plan *p, bool (*there)[CLVITS_MAX_PLACES
             p->offset[t][place] = -1;
             if (!there[t][place])
                 continue;
-            const int64_t floats = x->B * clvits_item_floats(x);
+            const int64_t lines = (x->B * clvits_item_floats(x) + ALIGN_FLOATS - 1) / ALIGN_FLOATS;
             lives[n] = (life){ .tensor = t, .place = place, .first = p->n_steps, .last = -1,
-                               .floats = (floats + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS };
+                               .floats = lines * ALIGN_FLOATS };
             index[t][place] = ++n;
         }
     find_lives(p, lives, index);

@@ -33,7 +33,8 @@ static clvits_status shape(clvits_node *n, clvits_report *r)
                            "%s: conv1d of %d channels by weight [%lld][%lld][%lld] in %d groups, "
                            "stride %d, dilation %d", n->label, x->C, (long long)O,
                            (long long)w->shape[1], (long long)K, G, S, D);
-    const int clock = clvits_conv_clock(n, S, p->pad_left + p->pad_right - D * ((int)K - 1) - 1 + S);
+    const int growth = p->pad_left + p->pad_right - D * ((int)K - 1) - 1 + S;
+    const int clock = clvits_conv_clock(n, S, growth);
     return clvits_conv_outputs(n, clock, (int)O, p->act, p->only_act, r);
 }
 
