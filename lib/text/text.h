@@ -93,7 +93,11 @@ typedef struct clvits_token {
     int32_t n_ids;    /* without the padding that follows */
 } clvits_token;
 
-/** A sentence, or what of a sentence fits the limit on ids. Owned by its reader. */
+/**
+ * A sentence, or what of a sentence fits the limit on ids. Owned by its reader.
+ *
+ * Where even a word is longer than the limit, it is in every sentence that has a part of it.
+ */
 typedef struct clvits_sentence {
     const int32_t *ids;
     const int32_t *id_tokens; /* per id: index into tokens, or -1 for padding, begin and end */

@@ -1,0 +1,501 @@
+// SPDX-License-Identifier: MIT
+// Text to ids without espeak-ng: UTF-8, symbols, sentences, characters, padding, limits.
+#include "text/split.h"
+#include "text/text.h"
+#include "text/utf8.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LENGTH(array) ((int)(sizeof(array) / sizeof((array)[0])))
+
+Suite *suite(void);
+
+static char logged[2048];
+static int n_logged;
+
+static void keep_log(void *user, clvits_log_level level, const char *text)
+{
+    (void)user;
+    ck_assert_int_eq(level, CLVITS_LOG_WARNING);
+    n_logged++;
+    snprintf(logged, sizeof(logged), "%s", text);
+}
+
+static clvits_symbols symbols;
+
+static void open_symbols(void)
+{
+    static const char *const plain[] = { "_", "^", "$", " ", "a", "b", "c",  "d", "e", "h",
+                                         "l", "o", "r", "w", "'", "é", "aɪ", "ß", "я", "-" };
+    clvits_report r = { 0 };
+
+    for (int32_t i = 0; i < LENGTH(plain); i++)
+        ck_assert_int_eq(clvits_symbols_add(&symbols, plain[i], &i, 1, &r), CLVITS_OK);
+}
+
+static void close_symbols(void)
+{
+    clvits_symbols_free(&symbols);
+}
+
+static clvits_text_settings settings_of(clvits_text_padding padding)
+{
+    return (clvits_text_settings){
+        .kind = CLVITS_TEXT_CHARACTERS, .padding = padding, .symbols = &symbols, .lower_case = 1
+    };
+}
+
+/* Read a whole text and write the ids as "1 2 3 | 4 5", sentences parted by bars. */
+static clvits_status read_ids(char *out, size_t size, const clvits_text_settings *s,
+                              const char *text, clvits_report *r)
+{
+    clvits_text_reader *reader;
+    clvits_status status = clvits_text_open(&reader, s, text, strlen(text), r);
+    const clvits_sentence *sentence = NULL;
+    size_t at = 0;
+
+    *out = '\0';
+    while (!status) {
+        status = clvits_text_next(&sentence, reader, r);
+        if (status || !sentence)
+            break;
+        if (at)
+            at += (size_t)snprintf(out + at, size - at, " |");
+        for (int i = 0; i < sentence->n_ids && at + 16 < size; i++)
+            at +=
+                (size_t)snprintf(out + at, size - at, "%s%d", at ? " " : "", (int)sentence->ids[i]);
+    }
+    clvits_text_close(&reader);
+    ck_assert_ptr_null(reader);
+    return status;
+}
+
+START_TEST(utf8_is_checked_at_every_position)
+{
+    static const char *const bad[] = { "\x80",
+                                       "\xBF",
+                                       "\xC0\x80",
+                                       "\xC1\xBF",
+                                       "\xC3",
+                                       "\xE0\x9F\xBF",
+                                       "\xE2\x82",
+                                       "\xED\xA0\x80",
+                                       "\xF0\x8F\xBF\xBF",
+                                       "\xF0\x9F\x98",
+                                       "\xF4\x90\x80\x80",
+                                       "\xF5\x80\x80\x80",
+                                       "\xFE",
+                                       "\xFF" };
+    const char good[] = "aé€😀 z";
+    const clvits_text_settings s = settings_of(CLVITS_PADDING_NONE);
+
+    ck_assert_uint_eq(clvits_utf8_check(good, strlen(good)), strlen(good));
+    for (int k = 0; k < LENGTH(bad); k++)
+        for (size_t at = 0; at <= strlen(good); at++) {
+            char text[64], offset[64];
+            if (((unsigned char)good[at] & 0xC0) == 0x80)
+                continue;
+            snprintf(text, sizeof(text), "%.*s%s%s", (int)at, good, bad[k], good + at);
+            ck_assert_uint_eq(clvits_utf8_check(text, strlen(text)), at);
+            clvits_report r = { 0 };
+            clvits_text_reader *reader;
+            ck_assert_int_eq(clvits_text_open(&reader, &s, text, strlen(text), &r),
+                             CLVITS_E_ARGUMENT);
+            ck_assert_ptr_null(reader);
+            snprintf(offset, sizeof(offset), "byte offset %zu ", at);
+            ck_assert_msg(strstr(r.text, offset) != NULL, "%s in: %s", offset, r.text);
+        }
+    clvits_report r = { 0 };
+    clvits_text_reader *reader;
+    ck_assert_int_eq(clvits_text_open(&reader, &s, "ab\0c", 4, &r), CLVITS_E_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(r.text, "NUL byte at offset 2"));
+}
+END_TEST
+
+START_TEST(utf8_round_trips)
+{
+    uint32_t wrong = 0;
+
+    for (uint32_t c = 1; c < 0x110000; c++) {
+        char utf8[4];
+        uint32_t back = 0;
+        if (c == 0xD800)
+            c = 0xE000;
+        const int n = clvits_utf8_write(utf8, c);
+        if (clvits_utf8_read(&back, utf8, (size_t)n) != n || back != c ||
+            (n > 1 && clvits_utf8_read(&back, utf8, (size_t)n - 1)))
+            wrong = c;
+    }
+    ck_assert_uint_eq(wrong, 0);
+}
+END_TEST
+
+START_TEST(case_and_composition)
+{
+    static const uint32_t lower[][2] = { { 'A', 'a' },       { 'z', 'z' },     { 0xC9, 0xE9 },
+                                         { 0xD7, 0xD7 },     { 0x178, 0xFF },  { 0x17D, 0x17E },
+                                         { 0x17E, 0x17E },   { 0x186, 0x254 }, { 0x3A9, 0x3C9 },
+                                         { 0x42F, 0x44F },   { 0x401, 0x451 }, { 0x1EA4, 0x1EA5 },
+                                         { 0x1EA5, 0x1EA5 }, { 0x531, 0x561 }, { 0x4E00, 0x4E00 } };
+    uint32_t base, mark;
+
+    for (int i = 0; i < LENGTH(lower); i++)
+        ck_assert_uint_eq(clvits_char_lower(lower[i][0]), lower[i][1]);
+    ck_assert_int_eq(clvits_char_decompose(&base, &mark, 0xE7), 1);
+    ck_assert(base == 'c' && mark == 0x327);
+    ck_assert_int_eq(clvits_char_decompose(&base, &mark, 0x129), 1);
+    ck_assert(base == 'i' && mark == 0x303);
+    ck_assert_int_eq(clvits_char_decompose(&base, &mark, 0xE6), 0);
+    ck_assert_int_eq(clvits_char_decompose(&base, &mark, 'c'), 0);
+}
+END_TEST
+
+START_TEST(symbols_are_found)
+{
+    clvits_report r = { 0 };
+    const int32_t two[] = { 70, 71 };
+    clvits_symbols many = { 0 };
+
+    ck_assert_ptr_null(clvits_symbols_find(&many, "a", 1));
+    ck_assert_ptr_null(clvits_symbols_match(&many, "a", 1));
+    for (int32_t i = 0; i < 3000; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "s%d", (int)i);
+        ck_assert_int_eq(clvits_symbols_add(&many, name, &i, 1, &r), CLVITS_OK);
+    }
+    ck_assert_int_eq(clvits_symbols_add(&many, "s7", two, 2, &r), CLVITS_OK);
+    ck_assert_uint_eq(many.count, 3000);
+    ck_assert_int_eq(clvits_symbols_find(&many, "s2999", 5)->ids[0], 2999);
+    ck_assert_int_eq(clvits_symbols_find(&many, "s7", 2)->ids[1], 71);
+    ck_assert_str_eq(clvits_symbols_match(&many, "s12345", 6)->text, "s1234");
+    ck_assert_ptr_null(clvits_symbols_match(&many, "x", 1));
+    ck_assert_str_eq(clvits_symbols_text(&many, 70), "s7");
+    ck_assert_ptr_null(clvits_symbols_text(&many, 12345));
+
+    const int32_t negative = -1;
+    ck_assert_int_eq(clvits_symbols_add(&many, "", two, 2, &r), CLVITS_E_FORMAT);
+    ck_assert_int_eq(clvits_symbols_add(&many, "x", two, 0, &r), CLVITS_E_FORMAT);
+    ck_assert_int_eq(clvits_symbols_add(&many, "x", &negative, 1, &r), CLVITS_E_FORMAT);
+    ck_assert_int_eq(clvits_symbols_add(&many, "\xC3", two, 2, &r), CLVITS_E_FORMAT);
+    clvits_symbols_free(&many);
+}
+END_TEST
+
+/* Sentences as they should be cut, parted by bars. */
+static const char *const sentence_cases[] = {
+    "One.| Two! |Three?| Four",
+    "Mr. Smith met Dr. Who, e.g. today.| He left.",
+    "Pi is 3.14 and 1.5e3.| Yes.",
+    "The U.S. army came at 5 p.m. sharp.| J. R. Smith.",
+    "Apples, pears etc. and more.| Etc. |Done.",
+    "No. |No. 5 is alive.",
+    "\"Stop!\"| he cried. |(Really?)| Yes…| No",
+    "Well... maybe.| Wait...| What?!| Fine",
+    "Line one\n|line two\r\n|line three",
+    "example.com and a.b are names",
+    "你好。|世界！|好吗？|好",
+    "यह वाक्य है।|दूसरा।",
+    "كيف حالك؟ |بخير۔ |نعم",
+    "It is I. |You know.",
+    "Say [[ a. b! c ]] now. |End",
+    "An open [[ block. |Is text",
+};
+
+START_TEST(sentences_are_divided)
+{
+    const char *want = sentence_cases[_i];
+    char text[256] = { 0 };
+    size_t n = 0, pos = 0;
+    clvits_split split;
+
+    for (const char *c = want; *c; c++)
+        if (*c != '|')
+            text[n++] = *c;
+    for (const char *c = want; *c;) {
+        const char *bar = strchr(c, '|') ? strchr(c, '|') : c + strlen(c);
+        const char *last = bar;
+        while (*c == ' ' || *c == '\n' || *c == '\r')
+            c++;
+        while (last > c && (last[-1] == ' ' || last[-1] == '\n' || last[-1] == '\r'))
+            last--;
+        ck_assert_int_eq(clvits_split_sentence(&split, text, pos, n, 1000), 1);
+        char got[256];
+        snprintf(got, sizeof(got), "%.*s", (int)(split.span.end - split.span.start),
+                 text + split.span.start);
+        ck_assert_msg(strlen(got) == (size_t)(last - c) && !strncmp(got, c, strlen(got)),
+                      "got \"%s\", want \"%.*s\"", got, (int)(last - c), c);
+        ck_assert_int_eq(split.ends, 1);
+        pos = split.next;
+        c = *bar ? bar + 1 : bar;
+    }
+    ck_assert_int_eq(clvits_split_sentence(&split, text, pos, n, 1000), 0);
+}
+END_TEST
+
+static const struct {
+    const char *text;
+    const char *clauses; /* text<mark>, parted by bars */
+} clause_cases[] = {
+    { "Hello, world!", "Hello,<,>|world!<!>" },
+    { "At 12:30, 3,000 came; good: yes", "At 12:30,<,>|3,000 came;<;>|good:<:>|yes<>" },
+    { "well... maybe.", "well...<;>|maybe.<.>" },
+    { "Mr. Smith (or \"Bob,\" sir).", "Mr. Smith (or \"Bob,\"<,>|sir).<.>" },
+    { "一，二、三。", "一，<,>|二、<,>|三。<.>" },
+    { "yes – no — maybe-not", "yes –<;>|no —<;>|maybe-not<>" },
+    { "say [[ a, b ]], then", "say<>|[ a, b ]<>|,<,>|then<>" },
+};
+
+START_TEST(clauses_are_divided)
+{
+    const char *text = clause_cases[_i].text;
+    char got[256] = { 0 };
+    size_t n = 0;
+    clvits_clause c;
+
+    for (size_t pos = 0; clvits_split_clause(&c, text, pos, strlen(text)); pos = c.next)
+        n += (size_t)snprintf(got + n, sizeof(got) - n, "%s%s%.*s%s<%.*s>", n ? "|" : "",
+                              c.block ? "[" : "", (int)(c.span.end - c.span.start),
+                              text + c.span.start, c.block ? "]" : "", c.mark != 0, &c.mark);
+    ck_assert_str_eq(got, clause_cases[_i].clauses);
+}
+END_TEST
+
+START_TEST(paddings)
+{
+    char ids[256];
+    clvits_report r = { 0 };
+    clvits_text_settings s = settings_of(CLVITS_PADDING_NONE);
+
+    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "Abc  ÉS", &r), CLVITS_OK);
+    ck_assert_str_eq(ids, "4 5 6 3 3 15");
+    s.padding = CLVITS_PADDING_BLANK;
+    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, " ab! c.", &r), CLVITS_OK);
+    ck_assert_str_eq(ids, "0 4 0 5 0 | 0 6 0");
+    s.blank_id = 9;
+    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "a\tя", &r), CLVITS_OK);
+    ck_assert_str_eq(ids, "9 4 9 3 9 18 9");
+    s.padding = CLVITS_PADDING_PIPER;
+    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "ab", &r), CLVITS_OK);
+    ck_assert_str_eq(ids, "1 0 4 0 5 0 2");
+    s.lower_case = 0;
+    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "aB", &r), CLVITS_OK);
+    ck_assert_str_eq(ids, "1 0 4 0 2");
+}
+END_TEST
+
+START_TEST(spans_lead_back_to_the_text)
+{
+    const char text[] = "  \"Hello, world!\"  a-b 'c' ";
+    clvits_text_settings s = settings_of(CLVITS_PADDING_PIPER);
+    clvits_text_reader *reader;
+    const clvits_sentence *x;
+    clvits_report r = { 0 };
+
+    ck_assert_int_eq(clvits_text_open(&reader, &s, text, strlen(text), &r), CLVITS_OK);
+    ck_assert_int_eq(clvits_text_next(&x, reader, &r), CLVITS_OK);
+    ck_assert_uint_eq(x->start, 2);
+    ck_assert_uint_eq(x->n, strlen("\"Hello, world!\""));
+    ck_assert_int_eq(x->ends, 1);
+    ck_assert_int_eq(x->n_words, 2);
+    ck_assert(x->words[0].start == 3 && x->words[0].n == 5);
+    ck_assert(x->words[1].start == 10 && x->words[1].n == 5);
+    ck_assert_int_eq(x->n_tokens, 11); /* hello, space, world */
+    ck_assert_int_eq(x->n_ids, 2 + 2 * 11 + 1);
+    for (int i = 0; i < x->n_ids; i++)
+        ck_assert_int_eq(x->id_tokens[i], i < 2 || i % 2 || i == x->n_ids - 1 ? -1 : i / 2 - 1);
+    for (int i = 0; i < x->n_tokens; i++) {
+        const clvits_token *t = &x->tokens[i];
+        ck_assert_int_eq(t->word, i < 5 ? 0 : i == 5 ? -1 : 1);
+        ck_assert_int_eq(t->n_ids, 1);
+        ck_assert_str_eq(t->text, clvits_symbols_text(&symbols, x->ids[t->first_id]));
+    }
+    ck_assert_int_eq(clvits_text_next(&x, reader, &r), CLVITS_OK);
+    ck_assert_int_eq(x->n_words, 2);
+    ck_assert(x->words[0].start == 19 && x->words[0].n == 3);
+    ck_assert(x->words[1].start == 24 && x->words[1].n == 1);
+    ck_assert_int_eq(clvits_text_next(&x, reader, &r), CLVITS_OK);
+    ck_assert_ptr_null(x);
+    clvits_text_close(&reader);
+    clvits_text_close(&reader);
+}
+END_TEST
+
+START_TEST(unknown_warning)
+{
+    char ids[256];
+    clvits_text_settings s = settings_of(CLVITS_PADDING_NONE);
+    clvits_report r = { .log = keep_log };
+
+    n_logged = 0;
+    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "a@a@b, q. 漢é漢", &r), CLVITS_OK);
+    ck_assert_int_eq(n_logged, 1);
+    ck_assert_str_eq(logged, "skipped symbols that the voice does not have: @ (U+0040), "
+                             "q (U+0071), 漢 (U+6F22)");
+
+    char many[1024];
+    size_t n = 0;
+    for (uint32_t c = 0x4E00; c < 0x4E00 + 200; c++)
+        n += (size_t)clvits_utf8_write(many + n, c);
+    many[n++] = 'a';
+    many[n] = '\0';
+    n_logged = 0;
+    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, many, &r), CLVITS_OK);
+    ck_assert_int_eq(n_logged, 1);
+    ck_assert_uint_lt(strlen(logged), 500);
+    ck_assert_str_eq(logged + strlen(logged) - 11, " and others");
+
+    n_logged = 0;
+    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "abc, abc.", &r), CLVITS_OK);
+    ck_assert_int_eq(n_logged, 0);
+}
+END_TEST
+
+START_TEST(nothing_to_speak_is_refused)
+{
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        { "", "empty" },
+        { "  \n\t ", "nothing to speak" },
+        { "... !?", "nothing to speak" },
+        { "漢字", "漢 (U+6F22), 字 (U+5B57)" },
+    };
+    clvits_text_settings s = settings_of(CLVITS_PADDING_PIPER);
+    char ids[64];
+
+    for (int i = 0; i < LENGTH(cases); i++) {
+        clvits_report r = { 0 };
+        ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, cases[i].text, &r), CLVITS_E_ARGUMENT);
+        ck_assert_msg(strstr(r.text, cases[i].says) != NULL, "%s", r.text);
+    }
+}
+END_TEST
+
+START_TEST(settings_are_checked)
+{
+    char ids[64];
+    clvits_text_settings s = settings_of(CLVITS_PADDING_PIPER);
+    clvits_report r = { 0 };
+
+    s.kind = CLVITS_TEXT_IDS;
+    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "a", &r), CLVITS_E_UNSUPPORTED);
+    s.kind = CLVITS_TEXT_CHARACTERS;
+    s.max_ids = 3;
+    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "a", &r), CLVITS_E_FORMAT);
+    s.max_ids = 0;
+    clvits_symbols few = { 0 };
+    const int32_t id = 4;
+    s.symbols = &few;
+    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "a", &r), CLVITS_E_FORMAT);
+    ck_assert_int_eq(clvits_symbols_add(&few, "a", &id, 1, &r), CLVITS_OK);
+    clvits_report_clear(&r);
+    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "a", &r), CLVITS_E_FORMAT);
+    ck_assert_ptr_nonnull(strstr(r.text, "^ (begin)"));
+    clvits_symbols_free(&few);
+}
+END_TEST
+
+/* Every byte of a long line comes back in order, no sentence is over the limit, and what the
+ * reader holds does not grow with the text. */
+static void check_long_line(const char *filler, int max_ids, int cuts_at_words)
+{
+    const size_t n = 1 << 20, step = strlen(filler);
+    char *text = malloc(n + 1);
+    clvits_text_settings s = settings_of(CLVITS_PADDING_PIPER);
+    clvits_text_reader *reader;
+    const clvits_sentence *x;
+    clvits_report r = { 0 };
+    size_t most = 0, at = 0, tokens = 0, letters = 0;
+
+    for (size_t i = 0; i < n; i++)
+        text[i] = filler[i % step];
+    for (size_t i = 0; i < n; i++)
+        letters += text[i] >= 'a' && text[i] <= 'z';
+    s.max_ids = max_ids;
+    ck_assert_int_eq(clvits_text_open(&reader, &s, text, n, &r), CLVITS_OK);
+    for (;;) {
+        ck_assert_int_eq(clvits_text_next(&x, reader, &r), CLVITS_OK);
+        if (!x)
+            break;
+        ck_assert_int_le(x->n_ids, max_ids ? max_ids : CLVITS_TEXT_MAX_IDS);
+        if (cuts_at_words)
+            ck_assert_uint_ge(x->start, at);
+        ck_assert_uint_ge(x->start + x->n, at);
+        at = x->start + x->n;
+        ck_assert_uint_le(at, n);
+        if (cuts_at_words && at < n)
+            ck_assert_int_eq(text[at], ' ');
+        for (int i = 0; i < x->n_tokens; i++) {
+            const int32_t w = x->tokens[i].word;
+            tokens += w >= 0 && w < x->n_words;
+        }
+        int outside = 0;
+        for (int i = 0; i < x->n_words; i++)
+            outside += x->words[i].start + x->words[i].n > n;
+        ck_assert_int_eq(outside, 0);
+        most = clvits_text_memory(reader) > most ? clvits_text_memory(reader) : most;
+    }
+    ck_assert_uint_eq(tokens, letters);
+    ck_assert_uint_lt(most, 1 << 19);
+    clvits_text_close(&reader);
+    free(text);
+}
+
+START_TEST(long_lines_take_little_memory)
+{
+    check_long_line("hello world ", 0, 1);
+    check_long_line("hello, world ", 64, 1);
+    check_long_line("hello", 100, 0);
+    check_long_line("[[ a ", 100, 0);
+    check_long_line("a. b ", 0, 1);
+}
+END_TEST
+
+START_TEST(long_sentences_are_cut_at_clauses)
+{
+    clvits_text_settings s = settings_of(CLVITS_PADDING_NONE);
+    clvits_text_reader *reader;
+    const clvits_sentence *x;
+    clvits_report r = { 0 };
+    const char text[] = "hello, abc abc abc. a";
+    static const size_t spans[][2] = { { 0, 6 }, { 7, 19 }, { 20, 21 } };
+
+    s.max_ids = 16;
+    ck_assert_int_eq(clvits_text_open(&reader, &s, text, strlen(text), &r), CLVITS_OK);
+    for (int i = 0; i < LENGTH(spans); i++) {
+        ck_assert_int_eq(clvits_text_next(&x, reader, &r), CLVITS_OK);
+        ck_assert_ptr_nonnull(x);
+        ck_assert_uint_eq(x->start, spans[i][0]);
+        ck_assert_uint_eq(x->start + x->n, spans[i][1]);
+        ck_assert_int_eq(x->ends, i > 0);
+    }
+    clvits_text_close(&reader);
+}
+END_TEST
+
+Suite *suite(void)
+{
+    Suite *s = suite_create("text");
+    TCase *t = tcase_create("cases");
+
+    tcase_add_checked_fixture(t, open_symbols, close_symbols);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, utf8_is_checked_at_every_position);
+    tcase_add_test(t, utf8_round_trips);
+    tcase_add_test(t, case_and_composition);
+    tcase_add_test(t, symbols_are_found);
+    tcase_add_loop_test(t, sentences_are_divided, 0, LENGTH(sentence_cases));
+    tcase_add_loop_test(t, clauses_are_divided, 0, LENGTH(clause_cases));
+    tcase_add_test(t, paddings);
+    tcase_add_test(t, spans_lead_back_to_the_text);
+    tcase_add_test(t, unknown_warning);
+    tcase_add_test(t, nothing_to_speak_is_refused);
+    tcase_add_test(t, settings_are_checked);
+    tcase_add_test(t, long_lines_take_little_memory);
+    tcase_add_test(t, long_sentences_are_cut_at_clauses);
+    suite_add_tcase(s, t);
+    return s;
+}
