@@ -152,7 +152,12 @@ void harness_go(harness *h)
                                        (size_t)b * (size_t)t->T * (size_t)t->C * sizeof(float),
                                    &h->report));
     }
+    const clvits_device *d = h->machine.device[h->machine.n_places - 1];
+    const uint64_t before = d ? clvits_device_launches(d) : 0;
+
     ok(h, clvits_run_go(h->run, NULL, &h->report));
+    ck_assert_msg(!d || h->place || clvits_device_launches(d) > before,
+                  "no kernel ran on the device under test");
 }
 
 static void check_zero(harness *h, const clvits_tensor *t, int item, int row)
