@@ -39,4 +39,23 @@ typedef struct {
     clvits_view x, bias, residual, sum, y, a;
 } conv1d_dims;
 
+// Attention over heads of D consecutive channels, with relative terms for |key - query| <= window.
+enum { ATTENTION_MAX_HEAD = 256, ATTENTION_REL_PAD = 12 };
+
+typedef struct {
+    int B, H, D;
+    int T;            // capacity in rows
+    int window;
+    int has_rel;      // rel_k, rel_v: [2 * window + 1][D] and ATTENTION_REL_PAD more rows
+    int clock;
+    float scale;      // of the queries
+    clvits_view q, k, v, y;
+} attention_dims;
+
+typedef struct {
+    int B, T, C;      // rows (capacity) and channels
+    int clock;        // valid rows, and channels that count
+    clvits_view x, y;
+} softmax_dims;
+
 #endif

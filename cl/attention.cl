@@ -1,0 +1,376 @@
+// attention.cl — y[b,i] = sum over j of p[i,j] * (v[b,j] + rel_v[j-i+window]), head by head, where
+//                p[i,:] = softmax over valid j of q[b,i] * scale . (k[b,j] + rel_k[j-i+window])
+//
+// q, k, v, y (B,T,H*HEAD). The relative terms count where |j - i| <= window. Keys are taken block
+// by block with a running softmax: when a block raises a row's largest score (top), what was summed
+// so far is scaled down. Scores never leave the work-group.
+//
+// attention: 64 work-items share ROWS queries; for GPUs. attention_lanes: one work-item has 16
+// queries in the lanes of its vectors; for CPU devices. Likewise softmax and softmax_lanes.
+
+// Knob, set by lib/op/attention.c. The default is legal on every device.
+#ifndef HEAD
+#define HEAD 16 // channels of a head, at most 256
+#endif
+
+#define GROUP 64
+#define ROWS 16  // queries of a work-group
+#define KEYS 32  // keys of a block
+#define CHUNK 32 // channels staged at a time
+#define CHUNKS ((HEAD + CHUNK - 1) / CHUNK)
+#define LOWEST (-3e38f)
+
+// The first and last relative position between n queries from i on and m keys from j on.
+int band_first(const attention_dims d, const int i, const int n, const int j)
+{
+    return max(j - (i + n - 1) + d.window, 0);
+}
+
+int band_last(const attention_dims d, const int i, const int j, const int m)
+{
+    return d.has_rel ? min(j + m - 1 - i + d.window, 2 * d.window) : -1;
+}
+
+// Zeros before and after the valid rows: HEAD channels from c on, by `of` work-items.
+void attention_guard(const attention_dims d, global float *y, const int b, const int c,
+                     const int len, const int item, const int of)
+{
+    for (int e = item; e < d.y.guard * HEAD; e += of) {
+        const int g = e / HEAD, x = c + e % HEAD;
+        y[at(d.y, b, -1 - g, x)] = 0.0f;
+        y[at(d.y, b, len + g, x)] = 0.0f;
+    }
+}
+
+// Scores: item (y,x) of 8 by 8 has queries 2y, 2y + 1 and keys x, x + 8, x + 16, x + 24.
+// Sums: item (y,x) of 4 by 16 has queries 4y .. 4y + 3 and, of each chunk, channels x and x + 16.
+kernel __attribute__((reqd_work_group_size(GROUP, 1, 1)))
+void attention(const attention_dims d, global const int *run, global const float *restrict q,
+               global const float *restrict k, global const float *restrict v,
+               global const float *restrict rel_k, global const float *restrict rel_v,
+               global float *restrict y)
+{
+    local float staged[CHUNK * (KEYS + 1)]; // keys [channel][key], then values [key][channel]
+    local float queries[CHUNK * (ROWS + 1)];
+    local float p[ROWS * (KEYS + 1)];
+    local float part[GROUP], factor[ROWS];
+    const int item = get_local_id(0), h = get_global_id(1) * HEAD, b = get_global_id(2);
+    const int len = valid_rows(run, d.clock, d.B, b), i0 = (int)get_group_id(0) * ROWS;
+    const int end = i0 < len ? len : 0; // no way out before a barrier: not every compiler bears it
+    const int sy = item / 8, sx = item % 8, oy = item / 16, ox = item % 16;
+    const int row = item / 4, from = item % 4 * (KEYS / 4); // this item's share of the softmax
+    float top = LOWEST, total = 0.0f;
+    float out[CHUNKS * 8];
+
+    if (i0 == 0)
+        attention_guard(d, y, b, h, len, item, GROUP);
+    for (int e = 0; e < CHUNKS * 8; e++)
+        out[e] = 0.0f;
+
+    for (int j0 = 0; j0 < end; j0 += KEYS) {
+        const int keys = min(len - j0, KEYS);
+        const int m0 = band_first(d, i0, ROWS, j0), m1 = band_last(d, i0, j0, keys);
+        float s[8] = { 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f };
+
+        for (int c0 = 0; c0 < HEAD; c0 += CHUNK) {
+            barrier(CLK_LOCAL_MEM_FENCE);
+            for (int e = item; e < CHUNK * KEYS; e += GROUP) {
+                const int c = e % CHUNK, j = e / CHUNK;
+                staged[c * (KEYS + 1) + j] =
+                    c0 + c < HEAD && j < keys ? k[at(d.k, b, j0 + j, h + c0 + c)] : 0.0f;
+            }
+            for (int e = item; e < CHUNK * ROWS; e += GROUP) {
+                const int c = e % CHUNK, i = e / CHUNK;
+                queries[c * (ROWS + 1) + i] = c0 + c < HEAD && i0 + i < len
+                    ? q[at(d.q, b, i0 + i, h + c0 + c)] * d.scale : 0.0f;
+            }
+            barrier(CLK_LOCAL_MEM_FENCE);
+            for (int c = 0; c < CHUNK; c++) {
+                const float q0 = queries[c * (ROWS + 1) + 2 * sy];
+                const float q1 = queries[c * (ROWS + 1) + 2 * sy + 1];
+                for (int e = 0; e < 4; e++) {
+                    const float x = staged[c * (KEYS + 1) + sx + 8 * e];
+                    s[e] = MAD(q0, x, s[e]);
+                    s[4 + e] = MAD(q1, x, s[4 + e]);
+                }
+            }
+        }
+        for (int e = 0; e < 4; e++) {
+            p[2 * sy * (KEYS + 1) + sx + 8 * e] = s[e];
+            p[(2 * sy + 1) * (KEYS + 1) + sx + 8 * e] = s[4 + e];
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+        for (int e = item; e < (m1 - m0 + 1) * ROWS; e += GROUP) {
+            const int i = e % ROWS, m = m0 + e / ROWS, j = i0 + i + m - d.window - j0;
+            if (j >= 0 && j < keys && i0 + i < len) {
+                float sum = 0.0f;
+                for (int c = 0; c < HEAD; c++)
+                    sum = MAD(q[at(d.q, b, i0 + i, h + c)] * d.scale, rel_k[m * HEAD + c], sum);
+                p[i * (KEYS + 1) + j] += sum;
+            }
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+
+        float most = top;
+        for (int j = from; j < min(from + KEYS / 4, keys); j++)
+            most = fmax(most, p[row * (KEYS + 1) + j]);
+        part[item] = most;
+        barrier(CLK_LOCAL_MEM_FENCE);
+        for (int e = 0; e < 4; e++)
+            most = fmax(most, part[row * 4 + e]);
+        const float down = exp(top - most);
+        top = most;
+        total *= down;
+        if (from == 0)
+            factor[row] = down;
+        for (int j = from; j < from + KEYS / 4; j++) {
+            const float e = j < keys ? exp(p[row * (KEYS + 1) + j] - most) : 0.0f;
+            p[row * (KEYS + 1) + j] = e;
+            total += e;
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+
+#pragma unroll
+        for (int chunk = 0; chunk < CHUNKS; chunk++) {
+            for (int e = item; e < CHUNK * KEYS; e += GROUP) {
+                const int c = chunk * CHUNK + e % CHUNK, j = e / CHUNK;
+                staged[e] = c < HEAD && j < keys ? v[at(d.v, b, j0 + j, h + c)] : 0.0f;
+            }
+            barrier(CLK_LOCAL_MEM_FENCE);
+            float a[8];
+#pragma unroll
+            for (int e = 0; e < 8; e++)
+                a[e] = out[chunk * 8 + e] * factor[4 * oy + e / 2];
+            for (int j = 0; j < KEYS; j++) {
+                const float v0 = staged[j * CHUNK + ox], v1 = staged[j * CHUNK + ox + 16];
+#pragma unroll
+                for (int r = 0; r < 4; r++) {
+                    const float e = p[(4 * oy + r) * (KEYS + 1) + j];
+                    a[2 * r] = MAD(e, v0, a[2 * r]);
+                    a[2 * r + 1] = MAD(e, v1, a[2 * r + 1]);
+                }
+            }
+            const int c0 = chunk * CHUNK + ox, c1 = c0 + 16;
+            for (int m = m0; m <= m1; m++) {
+                const float v0 = c0 < HEAD ? rel_v[m * HEAD + c0] : 0.0f;
+                const float v1 = c1 < HEAD ? rel_v[m * HEAD + c1] : 0.0f;
+#pragma unroll
+                for (int r = 0; r < 4; r++) {
+                    const int j = i0 + 4 * oy + r + m - d.window - j0;
+                    const float e = j >= 0 && j < keys ? p[(4 * oy + r) * (KEYS + 1) + j] : 0.0f;
+                    a[2 * r] = MAD(e, v0, a[2 * r]);
+                    a[2 * r + 1] = MAD(e, v1, a[2 * r + 1]);
+                }
+            }
+#pragma unroll
+            for (int e = 0; e < 8; e++)
+                out[chunk * 8 + e] = a[e];
+            barrier(CLK_LOCAL_MEM_FENCE);
+        }
+    }
+
+    part[item] = total;
+    barrier(CLK_LOCAL_MEM_FENCE);
+#pragma unroll
+    for (int r = 0; r < 4; r++) {
+        const int i = 4 * oy + r;
+        const float all = part[4 * i] + part[4 * i + 1] + part[4 * i + 2] + part[4 * i + 3];
+        if (i0 + i < len) {
+#pragma unroll
+            for (int chunk = 0; chunk < CHUNKS; chunk++) {
+                const int c = chunk * CHUNK + ox;
+                if (c < HEAD)
+                    y[at(d.y, b, i0 + i, h + c)] = out[chunk * 8 + 2 * r] / all;
+                if (c + 16 < HEAD)
+                    y[at(d.y, b, i0 + i, h + c + 16)] = out[chunk * 8 + 2 * r + 1] / all;
+            }
+        }
+    }
+}
+
+#define TILE 12        // accumulators of a tile
+#define LANES_KEYS 60  // keys of a block: whole tiles
+#define EACH(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
+
+// acc[r] += sum over i < n of w[i] * s[i * step + r * next], for the TILE rows r.
+void tile(float16 *acc, const int n, const float16 *w, global const float *s, const int step,
+          const int next)
+{
+#define LOAD(r) float16 a##r = acc[r];
+    EACH(LOAD)
+    for (int i = 0; i < n; i++, s += step) {
+        const float16 x = w[i];
+#define MULTIPLY(r) a##r = MAD((float16)(s[r * next]), x, a##r);
+        EACH(MULTIPLY)
+    }
+#define STORE(r) acc[r] = a##r;
+    EACH(STORE)
+}
+
+// Tiles read up to 11 keys, channels or relative positions too many; what they make is not used.
+kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void attention_lanes(const attention_dims d, global const int *run, global const float *restrict q,
+                     global const float *restrict k, global const float *restrict v,
+                     global const float *restrict rel_k, global const float *restrict rel_v,
+                     global float *restrict y)
+{
+    float16 queries[HEAD], out[HEAD + TILE], p[LANES_KEYS], band[LANES_KEYS + 16 + TILE];
+    const int h = get_global_id(1) * HEAD, b = get_global_id(2), i0 = (int)get_global_id(0) * 16;
+    const int len = valid_rows(run, d.clock, d.B, b);
+    float *lane = (float *)queries;
+    float16 top = (float16)(LOWEST), total = (float16)(0.0f);
+
+    if (i0 == 0)
+        attention_guard(d, y, b, h, len, 0, 1);
+    if (i0 >= len)
+        return;
+    for (int i = 0; i < 16; i++)
+        for (int c = 0; c < HEAD; c++)
+            lane[16 * c + i] = i0 + i < len ? q[at(d.q, b, i0 + i, h + c)] * d.scale : 0.0f;
+    for (int c = 0; c < HEAD + TILE; c++)
+        out[c] = (float16)(0.0f);
+
+    for (int j0 = 0; j0 < len; j0 += LANES_KEYS) {
+        const int keys = min(len - j0, LANES_KEYS);
+        const int m0 = band_first(d, i0, 16, j0), m1 = band_last(d, i0, j0, keys);
+        const float16 before = top;
+
+        for (int j = 0; j < LANES_KEYS; j++)
+            p[j] = (float16)(0.0f);
+        for (int j = 0; j < keys; j += TILE)
+            tile(p + j, HEAD, queries, k + at(d.k, b, j0 + j, h), 1, d.k.ld);
+        for (int m = 0; m <= m1 - m0; m++)
+            band[m] = (float16)(0.0f);
+        for (int m = m0; m <= m1; m += TILE) {
+            for (int e = 0; e < TILE; e++)
+                band[m - m0 + e] = (float16)(0.0f);
+            tile(band + (m - m0), HEAD, queries, rel_k + m * HEAD, 1, HEAD);
+        }
+        for (int m = m0; m <= m1; m++) {
+            const int shift = i0 + m - d.window - j0;
+            for (int i = max(-shift, 0); i < min(keys - shift, 16); i++)
+                ((float *)p)[16 * (shift + i) + i] += ((float *)band)[16 * (m - m0) + i];
+        }
+
+        for (int j = 0; j < keys; j++)
+            top = fmax(top, p[j]);
+        const float16 factor = exp(before - top);
+        total *= factor;
+        for (int j = 0; j < keys; j++) {
+            p[j] = exp(p[j] - top);
+            total += p[j];
+        }
+        for (int c = 0; c < HEAD && j0 > 0; c++)
+            out[c] *= factor;
+
+        for (int m = m0; m <= m1; m++) {
+            const int shift = i0 + m - d.window - j0;
+            band[m - m0] = (float16)(0.0f);
+            for (int i = max(-shift, 0); i < min(keys - shift, 16); i++)
+                ((float *)band)[16 * (m - m0) + i] = ((float *)p)[16 * (shift + i) + i];
+        }
+        for (int c = 0; c < HEAD; c += TILE)
+            tile(out + c, keys, p, v + at(d.v, b, j0, h + c), d.v.ld, 1);
+        for (int c = 0; c < HEAD && m0 <= m1; c += TILE)
+            tile(out + c, m1 - m0 + 1, band, rel_v + m0 * HEAD + c, HEAD, 1);
+    }
+
+    for (int c = 0; c < HEAD; c++)
+        out[c] /= total;
+    lane = (float *)out;
+    for (int i = 0; i < min(len - i0, 16); i++)
+        for (int c = 0; c < HEAD; c++)
+            y[at(d.y, b, i0 + i, h + c)] = lane[16 * c + i];
+}
+
+void softmax_guard(const softmax_dims d, global float *y, const int b, const int len,
+                   const int item, const int of)
+{
+    for (int e = item; e < d.y.guard * d.C; e += of) {
+        const int g = e / d.C, c = e % d.C;
+        y[at(d.y, b, -1 - g, c)] = 0.0f;
+        y[at(d.y, b, len + g, c)] = 0.0f;
+    }
+}
+
+// A work-group per row.
+kernel __attribute__((reqd_work_group_size(GROUP, 1, 1)))
+void softmax(const softmax_dims d, global const int *run, global const float *restrict x,
+             global float *restrict y)
+{
+    local float part[GROUP];
+    const int item = get_local_id(0), t = get_group_id(0), b = get_global_id(1);
+    const int len = valid_rows(run, d.clock, d.B, b), n = t < len ? min(len, d.C) : 0;
+    float top = LOWEST, total = 0.0f;
+
+    if (t == 0)
+        softmax_guard(d, y, b, len, item, GROUP);
+    x += at(d.x, b, t, 0);
+    y += at(d.y, b, t, 0);
+    for (int c = item; c < n; c += GROUP)
+        top = fmax(top, x[c]);
+    part[item] = top;
+    for (int step = GROUP / 2; step > 0; step /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (item < step)
+            part[item] = fmax(part[item], part[item + step]);
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    top = part[0];
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int c = item; c < n; c += GROUP)
+        total += exp(x[c] - top);
+    part[item] = total;
+    for (int step = GROUP / 2; step > 0; step /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (item < step)
+            part[item] += part[item + step];
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    total = part[0];
+    for (int c = item; c < d.C && t < len; c += GROUP)
+        y[c] = c < n ? exp(x[c] - top) / total : 0.0f;
+}
+
+// A work-item per row.
+kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void softmax_lanes(const softmax_dims d, global const int *run, global const float *restrict x,
+                   global float *restrict y)
+{
+    const int t = get_global_id(0), b = get_global_id(1);
+    const int len = valid_rows(run, d.clock, d.B, b), n = min(len, d.C), whole = n / 16 * 16;
+    float16 tops = (float16)(LOWEST), sums = (float16)(0.0f);
+    float top = LOWEST, total = 0.0f;
+
+    if (t == 0)
+        softmax_guard(d, y, b, len, 0, 1);
+    if (t >= len)
+        return;
+    x += at(d.x, b, t, 0);
+    y += at(d.y, b, t, 0);
+    for (int c = 0; c < whole; c += 16)
+        tops = fmax(tops, vload16(0, x + c));
+    for (int c = whole; c < n; c++)
+        top = fmax(top, x[c]);
+    const float8 t8 = fmax(tops.lo, tops.hi);
+    const float4 t4 = fmax(t8.lo, t8.hi);
+    top = fmax(top, fmax(fmax(t4.x, t4.y), fmax(t4.z, t4.w)));
+    for (int c = 0; c < whole; c += 16) {
+        const float16 e = exp(vload16(0, x + c) - top);
+        vstore16(e, 0, y + c);
+        sums += e;
+    }
+    for (int c = whole; c < n; c++) {
+        y[c] = exp(x[c] - top);
+        total += y[c];
+    }
+    const float8 s8 = sums.lo + sums.hi;
+    const float4 s4 = s8.lo + s8.hi;
+    total += (s4.x + s4.y) + (s4.z + s4.w);
+    for (int c = 0; c < whole; c += 16)
+        vstore16(vload16(0, y + c) / total, 0, y + c);
+    for (int c = whole; c < n; c++)
+        y[c] /= total;
+    for (int c = n; c < d.C; c++)
+        y[c] = 0.0f;
+}
