@@ -57,5 +57,66 @@ typedef struct {
     int clock;        // valid rows, and channels that count
     clvits_view x, y;
 } softmax_dims;
+// Rows of a table by number; a number outside the table counts as the nearest row.
+typedef struct {
+    int B, T, C;
+    int clock;
+    int V;       // rows of the table
+    float scale;
+    clvits_view ids, y;
+} embedding_dims;
+
+// Layer norm over channels.
+typedef struct {
+    int B, T, C;
+    int clock;
+    int has_residual;
+    int gelu;
+    float eps;
+    clvits_view x, residual, y;
+} norm_dims;
+
+// What the unary and the binary kernel compute; as clvits_unary_kind and clvits_binary_kind.
+enum {
+    UNARY_RELU,
+    UNARY_LEAKY_RELU,
+    UNARY_GELU,
+    UNARY_TANH,
+    UNARY_SIGMOID,
+    UNARY_EXP,
+    UNARY_SCALE
+};
+enum { BINARY_ADD, BINARY_SUB, BINARY_MUL };
+
+// Everything that works on an element at a time. The second and third operands are p and q.
+typedef struct {
+    int B, T, C;       // of the result
+    int clock;
+    int kind;          // UNARY_* or BINARY_*
+    int slot;          // of the run's scalar; -1: none
+    int has_p, has_q;
+    int one_row;       // p has one row, which serves all
+    int per_channel;   // p and q are weights of C elements
+    int reverse;       // of a flow
+    int has_logdet;
+    float a;           // slope or factor
+    clvits_view x, p, q, y, logdet;
+} pointwise_dims;
+
+// Copies: the first Ca channels of the result from a, the others from b, or all from a backwards.
+typedef struct {
+    int B, T, C;
+    int clock;
+    int Ca;
+    int flip;
+    clvits_view a, b, y;
+} move_dims;
+
+// Sum over rows and channels.
+typedef struct {
+    int B, C;
+    int clock;  // of what is summed
+    clvits_view x, y;
+} reduce_dims;
 
 #endif

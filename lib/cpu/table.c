@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "cpu/isa.h"
 
+clvits_cpu_fn CLVITS_CPU_PATH(affine);
 clvits_cpu_fn CLVITS_CPU_PATH(attention);
+clvits_cpu_fn CLVITS_CPU_PATH(binary);
 clvits_cpu_fn CLVITS_CPU_PATH(conv1d);
+clvits_cpu_fn CLVITS_CPU_PATH(coupling);
+clvits_cpu_fn CLVITS_CPU_PATH(embedding);
+clvits_cpu_fn CLVITS_CPU_PATH(gate);
+clvits_cpu_fn CLVITS_CPU_PATH(layer_norm);
+clvits_cpu_fn CLVITS_CPU_PATH(log_flow);
+clvits_cpu_fn CLVITS_CPU_PATH(sample);
 clvits_cpu_fn CLVITS_CPU_PATH(softmax);
+clvits_cpu_fn CLVITS_CPU_PATH(unary);
 
 extern const clvits_cpu_table CLVITS_ISA_PASTE(clvits_cpu_table, CLVITS_ISA);
 
@@ -12,8 +21,17 @@ const clvits_cpu_table CLVITS_ISA_PASTE(clvits_cpu_table, CLVITS_ISA) = {
     .vector = CLVITS_VECTOR,
     .registers = CLVITS_REGISTERS,
     .fn = {
+        [CLVITS_CPU_AFFINE] = CLVITS_CPU_PATH(affine),
         [CLVITS_CPU_ATTENTION] = CLVITS_CPU_PATH(attention),
+        [CLVITS_CPU_BINARY] = CLVITS_CPU_PATH(binary),
         [CLVITS_CPU_CONV1D] = CLVITS_CPU_PATH(conv1d),
+        [CLVITS_CPU_COUPLING] = CLVITS_CPU_PATH(coupling),
+        [CLVITS_CPU_EMBEDDING] = CLVITS_CPU_PATH(embedding),
+        [CLVITS_CPU_GATE] = CLVITS_CPU_PATH(gate),
+        [CLVITS_CPU_LAYER_NORM] = CLVITS_CPU_PATH(layer_norm),
+        [CLVITS_CPU_LOG_FLOW] = CLVITS_CPU_PATH(log_flow),
+        [CLVITS_CPU_SAMPLE] = CLVITS_CPU_PATH(sample),
         [CLVITS_CPU_SOFTMAX] = CLVITS_CPU_PATH(softmax),
+        [CLVITS_CPU_UNARY] = CLVITS_CPU_PATH(unary),
     },
 };

@@ -2,9 +2,18 @@
 #include "op/op.h"
 
 const clvits_op *const clvits_ops[] = {
+    &clvits_op_affine,
     &clvits_op_attention,
+    &clvits_op_binary,
     &clvits_op_conv1d,
     &clvits_op_conv_transpose1d,
+    &clvits_op_coupling,
+    &clvits_op_embedding,
+    &clvits_op_gate,
+    &clvits_op_layer_norm,
+    &clvits_op_log_flow,
+    &clvits_op_sample,
     &clvits_op_softmax,
+    &clvits_op_unary,
     NULL,
 };

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+#include "graph/build.h"
+#include "op/rows.h"
+
+#include <stdio.h>
+
+enum { GPU_LANES = 16, GPU_ROWS = 4 }; /* one work-group of the GPU family; LANES in cl/norm.cl */
+
+static clvits_status shape(clvits_node *n, clvits_report *r)
+{
+    const clvits_tensor *x = n->in[0];
+
+    if (!clvits_rows_fit(x, x->clock, x->C) || !clvits_weight_fits(n->in[1], x->C) ||
+        !clvits_weight_fits(n->in[2], x->C))
+        return clvits_fail(r, CLVITS_E_SHAPE,
+                           "%s: layer_norm wants x (B,T,C), gamma [C] and beta [C]", n->label);
+    if (n->in[3] && !clvits_rows_fit(n->in[3], x->clock, x->C))
+        return clvits_fail(r, CLVITS_E_SHAPE, "%s: the residual does not have layer_norm's rows "
+                                              "and %d channels", n->label, x->C);
+    return clvits_graph_output(n, 0, CLVITS_F32, x->clock, x->C, r);
+}
+
+static void dims(const clvits_node *n, const clvits_target *at, void *dims)
+{
+    const clvits_layer_norm_params *p = n->params;
+    const clvits_tensor *y = n->out[0];
+    norm_dims *d = dims;
+
+    *d = (norm_dims){
+        .B = y->B,
+        .T = y->T,
+        .C = y->C,
+        .clock = y->clock,
+        .has_residual = n->in[3] != NULL,
+        .gelu = p->gelu,
+        .eps = p->eps != 0.0f ? p->eps : 1e-5f,
+        .x = clvits_node_view(at, n->in[0]),
+        .y = clvits_node_view(at, y),
+    };
+    if (n->in[3])
+        d->residual = clvits_node_view(at, n->in[3]);
+}
+
+static bool takes(const clvits_node *n, const clvits_device *d)
+{
+    (void)n;
+    return clvits_device_get_info(d)->family == CLVITS_FAMILY_CPU ||
+           clvits_device_work_group(d, GPU_LANES * GPU_ROWS) == GPU_LANES * GPU_ROWS;
+}
+
+static void launch(const clvits_node *n, const clvits_device *device, const void *dims,
+                   clvits_launch *l)
+{
+    const norm_dims *d = dims;
+    const bool gpu = clvits_device_get_info(device)->family == CLVITS_FAMILY_GPU;
+    const size_t rows = (size_t)(d->T + 2 * d->y.guard);
+
+    (void)n;
+    l->program = "norm";
+    l->kernel = "layer_norm";
+    l->dimensions = 3;
+    snprintf(l->options, sizeof(l->options), "-DROWS=%d", gpu ? GPU_ROWS : 0);
+    l->local[0] = gpu ? GPU_LANES : 1;
+    l->local[1] = gpu ? GPU_ROWS : 1;
+    l->local[2] = 1;
+    l->global[0] = l->local[0];
+    l->global[1] = (rows + l->local[1] - 1) / l->local[1] * l->local[1];
+    l->global[2] = (size_t)d->B;
+}
+
+static double flops(const clvits_node *n)
+{
+    return 10.0 * (double)clvits_tensor_count(n->out[0]);
+}
+
+const clvits_op clvits_op_layer_norm = {
+    .name = "layer_norm",
+    .inputs = 4,
+    .outputs = 1,
+    .params_size = sizeof(clvits_layer_norm_params),
+    .dims_size = sizeof(norm_dims),
+    .shape = shape,
+    .dims = dims,
+    .cpu = CLVITS_CPU_LAYER_NORM,
+    .takes = takes,
+    .launch = launch,
+    .flops = flops,
+};
+
+clvits_tensor *clvits_layer_norm(clvits_tensor *x, clvits_tensor *residual, clvits_tensor *gamma,
+                                 clvits_tensor *beta, const clvits_layer_norm_params *params)
+{
+    clvits_tensor *in[] = { x, gamma, beta, residual };
+    return clvits_graph_first(clvits_graph_call(&clvits_op_layer_norm, in, 4, 3, params));
+}
