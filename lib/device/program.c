@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Assembles a room's source (dims.h, common.cl, the room), builds it once per set of options and
-// keeps it for the life of the device; binaries go through the disk cache (cache.c).
+// Assembles a room's source (dims.h, exact.h, common.cl, the header that the room may share with
+// its CPU path, the room), builds it once per set of options and keeps it for the life of the device; binaries go through the disk cache (cache.c).
 #include "device/cache.h"
 #include "device/device_impl.h"
 #include "device/source.h"
@@ -31,13 +31,14 @@ static char *read_file(const char *dir, const char *name)
     return text;
 }
 
-static char *source_of(const clvits_device *d, const char *name, clvits_report *r)
+/* The text of a file in cl/; NULL, without a word when it is optional, when there is none. */
+static char *source_of(const clvits_device *d, const char *name, bool optional, clvits_report *r)
 {
     char *text = NULL;
 
     if (d->source_dir) {
         text = read_file(d->source_dir, name);
-        if (!text)
+        if (!text && !optional)
             clvits_fail(r, CLVITS_E_FILE, "cannot read %s/%s", d->source_dir, name);
         return text;
     }
@@ -48,29 +49,38 @@ static char *source_of(const clvits_device *d, const char *name, clvits_report *
                 clvits_fail_memory(r, "a kernel's source");
             return text;
         }
-    clvits_fail(r, CLVITS_E_UNSUPPORTED, "there are no kernels named %s", name);
+    if (!optional)
+        clvits_fail(r, CLVITS_E_UNSUPPORTED, "there are no kernels named %s", name);
     return NULL;
 }
 
-/* dims.h, common.cl and the room in one text; -I would need files beside the program. */
+/* All parts in one text; -I would need files beside the program. */
 static char *assemble(const clvits_device *d, const char *room, clvits_report *r)
 {
-    char file[64];
+    enum { PARTS = 5, SHARED = 3 };
+    char header[64], file[64];
+    snprintf(header, sizeof(header), "%s.h", room);
     snprintf(file, sizeof(file), "%s.cl", room);
-    char *parts[] = { source_of(d, "dims.h", r), source_of(d, "common.cl", r),
-                      source_of(d, file, r) };
-    char *all = NULL;
+    const char *names[PARTS] = { "dims.h", "exact.h", "common.cl", header, file };
+    char *parts[PARTS], *all = NULL;
+    size_t size = 1;
+    bool complete = true;
 
-    if (parts[0] && parts[1] && parts[2]) {
-        const size_t size = strlen(parts[0]) + strlen(parts[1]) + strlen(parts[2]) + 4;
+    for (int i = 0; i < PARTS; i++) {
+        parts[i] = source_of(d, names[i], i == SHARED, r);
+        complete = complete && (parts[i] || i == SHARED);
+        size += parts[i] ? strlen(parts[i]) + 1 : 0;
+    }
+    if (complete) {
         all = malloc(size);
-        if (all)
-            snprintf(all, size, "%s\n%s\n%s", parts[0], parts[1], parts[2]);
-        else
+        if (!all)
             clvits_fail_memory(r, "a kernel's source");
     }
-    for (int i = 0; i < 3; i++)
+    for (size_t i = 0, at = 0; i < PARTS; i++) {
+        if (all && parts[i])
+            at += (size_t)snprintf(all + at, size - at, "%s\n", parts[i]);
         free(parts[i]);
+    }
     return all;
 }
 
