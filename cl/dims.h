@@ -119,4 +119,41 @@ typedef struct {
     clvits_view x, y;
 } reduce_dims;
 
+typedef struct {
+    int B;
+    int clock;         // slot of the ids' length
+    int slot;          // of length_scale
+    int local_size;    // work-items of an item's work-group
+    clvits_view x, y, ends;
+} durations_dims;
+
+typedef struct {
+    int B, C;
+    int ids, frames;   // slots of both lengths
+    int rows;          // rows of the result with its guards, at capacity
+    int parts;         // work-items of a row
+    clvits_view x, ends, y;
+} expand_dims;
+
+typedef struct {
+    int B, C;
+    int clock;
+    int slot;          // of the seed's low half; the high half is next
+    int stream;
+    int rows;          // rows of the result with its guards, at capacity
+    clvits_view y;
+} normal_dims;
+
+// A spline's constants beyond what its parameters say: knot k lies at
+// -tail + k * step + gain * (share of the bins before it); low parts take up the rounding.
+typedef struct {
+    int B, C, bins;
+    int clock;
+    int rows;          // rows of the results with their guards, at capacity
+    int reverse, has_logdet;
+    float tail, scale;
+    float step, step_low, gain, gain_low;
+    clvits_view x, h, y, logdet;
+} spline_dims;
+
 #endif

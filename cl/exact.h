@@ -9,7 +9,7 @@
 #ifndef CLVITS_EXACT_H
 #define CLVITS_EXACT_H
 
-#ifdef __OPENCL_VERSION__
+#if defined(__OPENCL_VERSION__) || defined(__OPENCL_C_VERSION__)
 #define EXACT
 #define EXACT_TABLE constant
 #define EXACT_GLOBAL global

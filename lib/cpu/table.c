@@ -6,7 +6,9 @@ clvits_cpu_fn CLVITS_CPU_PATH(attention);
 clvits_cpu_fn CLVITS_CPU_PATH(binary);
 clvits_cpu_fn CLVITS_CPU_PATH(conv1d);
 clvits_cpu_fn CLVITS_CPU_PATH(coupling);
+clvits_cpu_fn CLVITS_CPU_PATH(durations);
 clvits_cpu_fn CLVITS_CPU_PATH(embedding);
+clvits_cpu_fn CLVITS_CPU_PATH(expand);
 clvits_cpu_fn CLVITS_CPU_PATH(gate);
 clvits_cpu_fn CLVITS_CPU_PATH(layer_norm);
 clvits_cpu_fn CLVITS_CPU_PATH(log_flow);
@@ -26,7 +28,9 @@ const clvits_cpu_table CLVITS_ISA_PASTE(clvits_cpu_table, CLVITS_ISA) = {
         [CLVITS_CPU_BINARY] = CLVITS_CPU_PATH(binary),
         [CLVITS_CPU_CONV1D] = CLVITS_CPU_PATH(conv1d),
         [CLVITS_CPU_COUPLING] = CLVITS_CPU_PATH(coupling),
+        [CLVITS_CPU_DURATIONS] = CLVITS_CPU_PATH(durations),
         [CLVITS_CPU_EMBEDDING] = CLVITS_CPU_PATH(embedding),
+        [CLVITS_CPU_EXPAND] = CLVITS_CPU_PATH(expand),
         [CLVITS_CPU_GATE] = CLVITS_CPU_PATH(gate),
         [CLVITS_CPU_LAYER_NORM] = CLVITS_CPU_PATH(layer_norm),
         [CLVITS_CPU_LOG_FLOW] = CLVITS_CPU_PATH(log_flow),
