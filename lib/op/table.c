@@ -14,6 +14,7 @@ const clvits_op *const clvits_ops[] = {
     &clvits_op_gate,
     &clvits_op_layer_norm,
     &clvits_op_log_flow,
+    &clvits_op_normal,
     &clvits_op_sample,
     &clvits_op_softmax,
     &clvits_op_unary,
