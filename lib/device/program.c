@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Assembles a room's source (dims.h, exact.h, common.cl, the header that the room may share with
-// its CPU path, the room), builds it once per set of options and keeps it for the life of the device; binaries go through the disk cache (cache.c).
+// its CPU path, the room), builds it once per set of options and keeps it for the life of the
+// device; binaries go through the disk cache (cache.c).
 #include "device/cache.h"
 #include "device/device_impl.h"
 #include "device/source.h"
