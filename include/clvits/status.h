@@ -23,7 +23,7 @@ typedef enum clvits_status {
     CLVITS_E_FORMAT,      /* a file was read and is not what it should be */
     CLVITS_E_DEVICE,      /* no such device, or the driver reported an error */
     CLVITS_E_UNSUPPORTED, /* well-formed, but more than this build can do */
-    CLVITS_E_CANCELLED    /* stopped by clvits_utterance_cancel or by the caller's callback */
+    CLVITS_E_CANCELLED    /* stopped by clvits_cancel_raise or by the audio callback */
 } clvits_status;
 
 /** A short English name of a status, such as "bad file format"; never NULL, never freed. */

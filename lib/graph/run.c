@@ -309,3 +309,10 @@ clvits_status clvits_run_go(clvits_run *run, clvits_node_time *times, clvits_rep
     }
     return s;
 }
+
+void clvits_machine_finish(const clvits_machine *m)
+{
+    clvits_report ignored = { 0 };
+    for (int i = 1; i < m->n_places; i++)
+        clvits_device_finish(m->device[i], &ignored);
+}

@@ -94,4 +94,7 @@ typedef struct clvits_node_time {
  */
 clvits_status clvits_run_go(clvits_run *run, clvits_node_time *times, clvits_report *r);
 
+/** Wait until every device has done what was enqueued; before giving up on a run half-way. */
+void clvits_machine_finish(const clvits_machine *m);
+
 #endif

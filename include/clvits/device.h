@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#ifndef CLVITS_PUBLIC_DEVICE_H
+#define CLVITS_PUBLIC_DEVICE_H
+
+#include <clvits/status.h>
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** An OpenCL device of this machine, as its driver describes it. Sizes are in bytes. */
+typedef struct clvits_device_desc {
+    int number;           /* what clvits_context_params.device takes, as decimal digits */
+    char name[128];
+    char vendor[128];
+    char platform[128];
+    char version[128];    /* "OpenCL 3.0 ..." */
+    char driver[128];
+    int is_gpu;
+    int compute_units;
+    size_t max_work_group; /* work-items */
+    size_t local_memory, global_memory, max_allocation;
+    int has_fp16;
+    int has_unified_memory;
+} clvits_device_desc;
+
+/**
+ * List the OpenCL devices. A machine without any is no failure: the list is then empty.
+ *
+ * @param[out] list   release with clvits_devices_free(); NULL on failure
+ * @param[out] count  number of entries
+ * @return CLVITS_OK or _E_MEMORY
+ */
+CLVITS_API clvits_status clvits_devices(clvits_device_desc **list, size_t *count);
+
+/** Release a list of clvits_devices() and set it to NULL; releasing NULL is allowed. */
+CLVITS_API void clvits_devices_free(clvits_device_desc **list);
+
+/** How a context is opened; zero everywhere is the default. Texts are copied. */
+typedef struct clvits_context_params {
+    /**
+     * NULL or "auto": the first OpenCL GPU, else the first OpenCL device, else the CPU path.
+     * "cpu": the CPU path alone. "opencl": as "auto", but never the CPU path alone. A number:
+     * that device of clvits_devices(). Anything else: the first device with this in its name or
+     * its platform's, in any case of letters. Several, separated by commas: nodes go to the first
+     * that takes them. Whatever no device takes runs on the CPU path.
+     */
+    const char *device;
+    /** NULL, or what runs where: "NAME=cpu,NAME=1,..." with NAME an operator ("conv1d") or the
+     *  start of a module's name ("enc_p", "flow", "dec.ups"), and as value "cpu" or the place of
+     *  a device among those opened, counted from 1. Never changes results beyond rounding. */
+    const char *place;
+    const char *cache_dir;  /* built kernels; NULL: the user's cache folder; "": none */
+    const char *kernel_dir; /* NULL, or a folder to read kernels from instead of the built-in ones;
+                               for their development */
+    const char *cpu_isa;    /* NULL: the best of this processor; "baseline", "avx2", "avx512" */
+    int threads;            /* of the CPU path; 0: one per processor */
+    int kernel_family;      /* 0: as suits the device; 1: work-group kernels; 2: vector kernels */
+    clvits_log_fn log;      /* NULL: silence */
+    void *log_user;
+} clvits_context_params;
+
+/**
+ * Devices, threads and caches that voices run on. Any number of threads may use one at once.
+ *
+ * The environment fills in what the params leave open: CLVITS_DEVICE, CLVITS_PLACE, CLVITS_CACHE,
+ * CLVITS_KERNELS, CLVITS_CPU, CLVITS_THREADS, CLVITS_FAMILY (gpu or cpu).
+ */
+typedef struct clvits_context clvits_context;
+
+/**
+ * Open a context.
+ *
+ * @param[out] out     NULL on failure (the message then goes to params->log)
+ * @param      params  NULL for the defaults
+ * @return CLVITS_OK, _E_DEVICE (nothing matches, or it cannot be opened), _E_ARGUMENT,
+ *         _E_UNSUPPORTED or _E_MEMORY
+ */
+CLVITS_API clvits_status clvits_context_open(clvits_context **out,
+                                             const clvits_context_params *params);
+
+/** Close a context whose voices are closed, and set it to NULL; closing NULL is allowed. */
+CLVITS_API void clvits_context_close(clvits_context **context);
+
+/**
+ * What happened in the last call on this context, by the calling thread, that failed.
+ *
+ * @return valid until this thread's next failing call on the context; "" when nothing failed
+ */
+CLVITS_API const char *clvits_context_error(const clvits_context *context);
+
+/** Where nodes run first: the opened device's name, or the processor's; valid while open. */
+CLVITS_API const char *clvits_context_device(const clvits_context *context);
+
+/** Number of OpenCL devices opened; 0 when everything runs on the CPU path. */
+CLVITS_API int clvits_context_device_count(const clvits_context *context);
+
+/** Bytes of device memory in use, and the most there were; summed over the opened devices. */
+CLVITS_API size_t clvits_context_device_bytes(const clvits_context *context, size_t *peak);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

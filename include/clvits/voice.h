@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+#ifndef CLVITS_PUBLIC_VOICE_H
+#define CLVITS_PUBLIC_VOICE_H
+
+#include <clvits/device.h>
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A loaded voice. Any number of threads may speak with it at once. */
+typedef struct clvits_voice clvits_voice;
+
+/**
+ * Open a voice: a Hugging Face VitsModel folder, or a Piper voice (NAME.onnx, beside which
+ * NAME.onnx.json stands).
+ *
+ * @param[out] out      NULL on failure
+ * @param      context  outlives the voice
+ * @param      path     NULL for the embedded voice
+ * @return CLVITS_OK, _E_FILE (unreadable), _E_FORMAT (not a voice, or damaged), _E_UNSUPPORTED
+ *         (a model that only looks like VITS) or _E_MEMORY
+ */
+CLVITS_API clvits_status clvits_voice_open(clvits_voice **out, clvits_context *context,
+                                           const char *path);
+
+/** Release a voice that nobody speaks with and set it to NULL; releasing NULL is allowed. */
+CLVITS_API void clvits_voice_close(clvits_voice **voice);
+
+/** What a voice is. Texts are valid while it is open. */
+typedef struct clvits_voice_info {
+    const char *name;
+    int sample_rate;     /* Hz */
+    int hop_length;      /* samples per frame, the unit of durations */
+    int n_symbols;       /* ids are 0 to n_symbols - 1 */
+    int n_speakers;      /* at least 1 */
+    int64_t parameters;  /* of the inference part */
+    int takes_text;      /* 0: ids only */
+    const char *front_end; /* "espeak-ng", "characters" or "ids" */
+    const char *language;  /* espeak-ng's name of it, or "" */
+    float noise_scale, noise_w, length_scale; /* the voice's own defaults */
+    /* geometry */
+    int hidden_channels, inter_channels, n_layers, n_heads, resblock, stochastic_durations;
+    int upsample_initial_channel;
+} clvits_voice_info;
+CLVITS_API void clvits_voice_get_info(const clvits_voice *voice, clvits_voice_info *info);
+
+/** The name of speaker i, or NULL where the voice has none for it. */
+CLVITS_API const char *clvits_voice_speaker_name(const clvits_voice *voice, int speaker);
+
+/** The speaker of that name, or -1. */
+CLVITS_API int clvits_voice_find_speaker(const clvits_voice *voice, const char *name);
+
+/** A flag by which another thread ends a call of clvits_speak(). */
+typedef struct clvits_cancel clvits_cancel;
+CLVITS_API clvits_status clvits_cancel_make(clvits_cancel **out);
+CLVITS_API void clvits_cancel_raise(clvits_cancel *cancel); /* any thread; also a signal handler */
+CLVITS_API void clvits_cancel_lower(clvits_cancel *cancel); /* ready for another call */
+CLVITS_API void clvits_cancel_free(clvits_cancel **cancel);
+
+/** When a phoneme or word is heard, in samples from the start of the call's audio. */
+typedef struct clvits_timing {
+    const char *text;      /* UTF-8, n bytes, not terminated where it is a word */
+    size_t n;
+    int64_t start, length; /* samples */
+    int word;              /* of a phoneme: index of its word in the chunk, or -1 */
+} clvits_timing;
+
+/** A piece of speech. All pointers are valid during the callback only. */
+typedef struct clvits_chunk {
+    const float *samples; /* mono, about -1 to 1 */
+    size_t n_samples;
+    int sample_rate;      /* Hz */
+    int64_t position;     /* of the first sample in the call's audio */
+    int sentence;         /* counted from 0 */
+    int is_silence;       /* the pause between two sentences */
+    int is_first, is_last; /* of its sentence; timings come with the first */
+    size_t text_start, text_n; /* bytes of the sentence in the text; 0 for ids */
+    const clvits_timing *phonemes;
+    size_t n_phonemes;
+    const clvits_timing *words;
+    size_t n_words;
+    const int32_t *durations; /* frames per id, padding included */
+    size_t n_durations;
+} clvits_chunk;
+
+/** Receives audio in order, on the thread that called clvits_speak(); not 0 ends the call. */
+typedef int (*clvits_audio_fn)(void *user, const clvits_chunk *chunk);
+
+/** How to speak; begin with clvits_speak_params_default(). */
+typedef struct clvits_speak_params {
+    float noise_scale;      /* variety of the sound, 0 and up */
+    float noise_w;          /* variety of the durations, 0 and up */
+    float length_scale;     /* slowness, above 0: 2 is half as fast */
+    float sentence_silence; /* seconds after each sentence but the last */
+    float volume;           /* factor; 1 leaves the voice as it is */
+    int speaker;            /* 0 to n_speakers - 1 */
+    uint64_t seed;          /* the same seed gives the same speech */
+    clvits_audio_fn audio;  /* may be NULL */
+    void *user;
+    clvits_cancel *cancel;  /* may be NULL; outlives the call */
+} clvits_speak_params;
+
+/** The voice's own scales, speaker 0, seed 0, volume 1, 0.2 s between sentences. */
+CLVITS_API void clvits_speak_params_default(const clvits_voice *voice,
+                                            clvits_speak_params *params);
+
+/**
+ * Speak a text, sentence by sentence.
+ *
+ * @param text  UTF-8, n bytes; need not be terminated
+ * @return CLVITS_OK, _E_ARGUMENT (no text, invalid UTF-8, nothing in it that the voice can say, a
+ *         parameter out of range), _E_UNSUPPORTED (the voice takes ids only, or espeak-ng is not
+ *         installed), _E_CANCELLED, _E_DEVICE or _E_MEMORY
+ */
+CLVITS_API clvits_status clvits_speak(clvits_voice *voice, const char *text, size_t n,
+                                      const clvits_speak_params *params);
+
+/**
+ * Speak ids as one sentence: exactly these, with whatever padding the voice wants among them.
+ *
+ * @param ids  n of them, each from 0 to n_symbols - 1; n up to 16384
+ * @return as clvits_speak()
+ */
+CLVITS_API clvits_status clvits_speak_ids(clvits_voice *voice, const int32_t *ids, size_t n,
+                                          const clvits_speak_params *params);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+#include "model/context.h"
+
+#include <clvits/clvits.h>
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct clvits_message {
+    struct clvits_message *next;
+    char text[sizeof(((clvits_report *)0)->text)];
+};
+
+const char *clvits_version(void)
+{
+    return CLVITS_VERSION_TEXT;
+}
+
+clvits_report clvits_context_report(const clvits_context *c)
+{
+    return (clvits_report){ .log = c->log, .log_user = c->log_user };
+}
+
+clvits_status clvits_context_keep(clvits_context *c, const clvits_report *r)
+{
+    struct clvits_message *m = c->has_key ? pthread_getspecific(c->error) : NULL;
+
+    if (r->status == CLVITS_OK)
+        return CLVITS_OK;
+    if (!m && c->has_key && (m = calloc(1, sizeof(*m))) != NULL) {
+        pthread_setspecific(c->error, m);
+        pthread_mutex_lock(&c->lock);
+        m->next = c->messages;
+        c->messages = m;
+        pthread_mutex_unlock(&c->lock);
+    }
+    if (m)
+        memcpy(m->text, r->text, sizeof(m->text));
+    if (r->log)
+        r->log(r->log_user, CLVITS_LOG_ERROR, r->text);
+    return r->status;
+}
+
+const char *clvits_context_error(const clvits_context *c)
+{
+    const struct clvits_message *m = c->has_key ? pthread_getspecific(c->error) : NULL;
+    return m ? m->text : "";
+}
+
+clvits_status clvits_devices(clvits_device_desc **list, size_t *count)
+{
+    clvits_report r = { 0 };
+    clvits_device_info *info;
+    int n;
+    const clvits_status s = clvits_device_list(&info, &n, &r);
+
+    *list = NULL;
+    *count = 0;
+    if (s)
+        return s;
+    clvits_device_desc *d = calloc((size_t)n + 1, sizeof(*d));
+    for (int i = 0; d && i < n; i++) {
+        d[i] = (clvits_device_desc){ .number = i,
+                                     .is_gpu = info[i].gpu,
+                                     .compute_units = info[i].compute_units,
+                                     .max_work_group = info[i].max_work_group,
+                                     .local_memory = info[i].local_memory,
+                                     .global_memory = info[i].global_memory,
+                                     .max_allocation = info[i].max_alloc,
+                                     .has_fp16 = info[i].fp16,
+                                     .has_unified_memory = info[i].unified_memory };
+        memcpy(d[i].name, info[i].name, sizeof(d[i].name));
+        memcpy(d[i].vendor, info[i].vendor, sizeof(d[i].vendor));
+        memcpy(d[i].platform, info[i].platform, sizeof(d[i].platform));
+        memcpy(d[i].version, info[i].version, sizeof(d[i].version));
+        memcpy(d[i].driver, info[i].driver, sizeof(d[i].driver));
+    }
+    free(info);
+    if (!d)
+        return CLVITS_E_MEMORY;
+    *list = d;
+    *count = (size_t)n;
+    return CLVITS_OK;
+}
+
+void clvits_devices_free(clvits_device_desc **list)
+{
+    free(*list);
+    *list = NULL;
+}
+
+static bool contains(const char *text, const char *part, size_t n)
+{
+    for (; *text; text++) {
+        size_t i = 0;
+        while (i < n && text[i] && tolower((unsigned char)text[i]) == tolower((unsigned char)part[i]))
+            i++;
+        if (i == n)
+            return true;
+    }
+    return false;
+}
+
+/* The device that a name of n bytes means, or -1. */
+static int match(const clvits_device_info *list, int count, const char *name, size_t n)
+{
+    char *end;
+    const long number = strtol(name, &end, 10);
+
+    if (end == name + n && n > 0)
+        return number >= 0 && number < count ? (int)number : -1;
+    for (int i = 0; i < count; i++)
+        if (contains(list[i].name, name, n) || contains(list[i].platform, name, n))
+            return i;
+    return -1;
+}
+
+/* The first GPU, else the first device, else -1. */
+static int best(const clvits_device_info *list, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (list[i].gpu)
+            return i;
+    return count > 0 ? 0 : -1;
+}
+
+static bool is(const char *name, size_t n, const char *what)
+{
+    return strlen(what) == n && !strncmp(name, what, n);
+}
+
+static clvits_status no_device(clvits_report *r, const clvits_device_info *list, int count,
+                               const char *name, size_t n)
+{
+    char all[256] = "none";
+    size_t used = 0;
+
+    for (int i = 0; i < count && used < sizeof(all); i++)
+        used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%d: %.60s", i ? ", " : "", i,
+                                 list[i].name);
+    if (!count)
+        return clvits_fail(r, CLVITS_E_DEVICE,
+                           "there is no OpenCL device on this machine; install a driver for your "
+                           "GPU (or pocl-opencl-icd), or choose \"cpu\"");
+    return clvits_fail(r, CLVITS_E_DEVICE,
+                       "no OpenCL device matches \"%.*s\"; there are: %s; or choose \"cpu\"",
+                       (int)(n < 60 ? n : 60), name, all);
+}
+
+/* Open what the comma-separated list names, in its order. */
+static clvits_status open_devices(clvits_context *c, const char *names,
+                                  const clvits_device_params *p, clvits_report *r)
+{
+    clvits_device_info *list;
+    int count;
+    clvits_status s = clvits_device_list(&list, &count, r);
+
+    while (names && !s) {
+        const size_t n = strcspn(names, ",");
+        const bool any = is(names, n, "auto") || n == 0;
+        int index = -1;
+
+        if (is(names, n, "cpu"))
+            break;
+        index = any || is(names, n, "opencl") ? best(list, count) : match(list, count, names, n);
+        if (index < 0 && !any)
+            s = no_device(r, list, count, names, n);
+        else if (index >= 0 && c->machine.n_places == CLVITS_MAX_PLACES)
+            s = clvits_fail(r, CLVITS_E_ARGUMENT, "more than %d devices in \"%s\"",
+                            CLVITS_MAX_PLACES - 1, names);
+        else if (index >= 0)
+            s = clvits_device_open(&c->machine.device[c->machine.n_places], index, p, r);
+        if (index >= 0 && !s)
+            c->machine.n_places++;
+        names = names[n] ? names + n + 1 : NULL;
+    }
+    free(list);
+    return s;
+}
+
+static const char *setting(const char *given, const char *variable)
+{
+    return given ? given : getenv(variable);
+}
+
+/* The user's cache folder, in out; NULL where there is none. */
+static const char *default_cache(char *out, size_t size)
+{
+    const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    size_t n = size;
+
+    if (base && *base)
+        n = (size_t)snprintf(out, size, "%s/clvits", base);
+    else if (home && *home)
+        n = (size_t)snprintf(out, size, "%s/.cache/clvits", home);
+    return n < size ? out : NULL;
+}
+
+static clvits_status open_parts(clvits_context *c, const clvits_context_params *p,
+                                clvits_report *r)
+{
+    const char *place = setting(p->place, "CLVITS_PLACE");
+    const char *threads = getenv("CLVITS_THREADS"), *family = getenv("CLVITS_FAMILY");
+    const char *device = setting(p->device, "CLVITS_DEVICE");
+    char cache[4096];
+    clvits_device_params d = { .cache_dir = setting(p->cache_dir, "CLVITS_CACHE"),
+                               .source_dir = setting(p->kernel_dir, "CLVITS_KERNELS"),
+                               .family = p->kernel_family };
+
+    if (!d.cache_dir)
+        d.cache_dir = default_cache(cache, sizeof(cache));
+    else if (!*d.cache_dir)
+        d.cache_dir = NULL;
+    if (!d.family && family)
+        d.family = !strcmp(family, "gpu") ? 1 + CLVITS_FAMILY_GPU
+                   : !strcmp(family, "cpu") ? 1 + CLVITS_FAMILY_CPU
+                                            : -1;
+    if (d.family < 0 || d.family > 2)
+        return clvits_fail(r, CLVITS_E_ARGUMENT, "there are two families of kernels: gpu and cpu");
+    if (place) {
+        c->place = strdup(place);
+        if (!c->place)
+            return clvits_fail_memory(r, "a context");
+    }
+    const clvits_status s =
+        clvits_cpu_open(&c->machine.cpu, setting(p->cpu_isa, "CLVITS_CPU"),
+                        p->threads ? p->threads : threads ? atoi(threads) : 0, r);
+    return s ? s : open_devices(c, device ? device : "auto", &d, r);
+}
+
+clvits_status clvits_context_open(clvits_context **out, const clvits_context_params *params)
+{
+    const clvits_context_params none = { 0 };
+    const clvits_context_params *p = params ? params : &none;
+    clvits_report r = { .log = p->log, .log_user = p->log_user };
+    clvits_context *c = calloc(1, sizeof(*c));
+    clvits_status s;
+
+    *out = NULL;
+    if (!c) {
+        s = clvits_fail_memory(&r, "a context");
+    } else {
+        c->log = p->log;
+        c->log_user = p->log_user;
+        c->machine.n_places = 1;
+        pthread_mutex_init(&c->lock, NULL);
+        c->has_key = pthread_key_create(&c->error, NULL) == 0;
+        s = open_parts(c, p, &r);
+    }
+    if (s) {
+        if (r.log)
+            r.log(r.log_user, CLVITS_LOG_ERROR, r.text);
+        clvits_context_close(&c);
+    }
+    *out = c;
+    return s;
+}
+
+void clvits_context_close(clvits_context **context)
+{
+    clvits_context *c = *context;
+    if (!c)
+        return;
+    for (int i = 1; i < c->machine.n_places; i++)
+        clvits_device_close(&c->machine.device[i]);
+    clvits_cpu_close(&c->machine.cpu);
+    if (c->has_key)
+        pthread_key_delete(c->error);
+    for (struct clvits_message *m = c->messages, *next; m; m = next) {
+        next = m->next;
+        free(m);
+    }
+    pthread_mutex_destroy(&c->lock);
+    free(c->place);
+    free(c);
+    *context = NULL;
+}
+
+const char *clvits_context_device(const clvits_context *c)
+{
+    return c->machine.n_places > 1 ? clvits_device_get_info(c->machine.device[1])->name
+                                   : c->machine.cpu.name;
+}
+
+int clvits_context_device_count(const clvits_context *c)
+{
+    return c->machine.n_places - 1;
+}
+
+size_t clvits_context_device_bytes(const clvits_context *c, size_t *peak)
+{
+    size_t now = 0, most = 0;
+    for (int i = 1; i < c->machine.n_places; i++) {
+        now += clvits_device_bytes(c->machine.device[i]);
+        most += clvits_device_peak_bytes(c->machine.device[i]);
+    }
+    if (peak)
+        *peak = most;
+    return now;
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#ifndef CLVITS_MODEL_CONTEXT_H
+#define CLVITS_MODEL_CONTEXT_H
+
+#include "graph/sched.h"
+
+#include <clvits/device.h>
+
+struct clvits_context {
+    clvits_machine machine;
+    char *place;
+    clvits_log_fn log;
+    void *log_user;
+    pthread_key_t error; /* each thread's last message, freed with the thread or the context */
+    bool has_key;
+    pthread_mutex_t lock;          /* guards messages */
+    struct clvits_message *messages; /* all threads', so that closing frees them */
+};
+
+/** A report that logs to the context's log. */
+clvits_report clvits_context_report(const clvits_context *c);
+
+/** Keep a failed report as the calling thread's message, log it, and return its status. */
+clvits_status clvits_context_keep(clvits_context *c, const clvits_report *r);
+
+#endif

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+//
+// HiFi-GAN generator (dec). Everything between two convolutions is in the epilogue of the first:
+// residual, sum over the parallel blocks, their mean, and the leaky ReLU before the next.
+#include "model/blocks.h"
+
+/* After the last stage PyTorch's default slope, not the configured one. */
+#define LAST_SLOPE 0.01f
+
+/* A tensor and its activated copy. */
+typedef struct pair {
+    clvits_tensor *raw, *act;
+} pair;
+
+static clvits_conv1d_params same(int kernel, int dilation, float slope)
+{
+    const int pad = (kernel - 1) * dilation / 2;
+    return (clvits_conv1d_params){ .dilation = dilation, .pad_left = pad, .pad_right = pad,
+                                   .act = CLVITS_ACT_LEAKY_RELU, .act_slope = slope };
+}
+
+/* One step x + conv(lrelu(x)) (ResBlock2), x + conv2(lrelu(conv1(lrelu(x)))) (ResBlock1). The last
+ * step of a block adds the sum of the blocks before; that of the last block divides by their
+ * number, and only its activated copy goes on. */
+static pair step(clvits_scope *s, pair x, const clvits_name *block, int j, int i, float next_slope,
+                 clvits_tensor *sum)
+{
+    const clvits_config *c = s->c;
+    const int K = c->resblock_kernel_sizes[j], D = c->resblock_dilation_sizes[j][i];
+    const bool last = i == c->n_resblock_dilations[j] - 1, final = last && j == c->n_resblocks - 1;
+    clvits_conv1d_params p = same(K, c->resblock == 1 ? 1 : D, c->leaky_relu_slope);
+    clvits_name name = clvits_named("%s.convs.%d", block->text, i);
+    clvits_tensor *in = x.act;
+    pair y = { 0 };
+
+    if (c->resblock == 1) {
+        clvits_conv1d_params first = same(K, D, c->leaky_relu_slope);
+        first.only_act = true;
+        in = clvits_layer_conv1d(s, in, clvits_named("%s.convs1.%d", block->text, i).text, &first,
+                                 NULL);
+        name = clvits_named("%s.convs2.%d", block->text, i);
+    }
+    if (final) {
+        p.scale = 1.0f / (float)c->n_resblocks;
+        p.act_slope = next_slope;
+        p.only_act = true;
+    } else if (last) {
+        p.act = CLVITS_ACT_NONE;
+    }
+    clvits_tensor *out =
+        clvits_layer_conv1d(s, in, name.text, &p,
+                            &(clvits_conv1d_extra){ .residual = x.raw, .sum = last ? sum : NULL,
+                                                    .act = &y.act });
+    y.raw = final ? NULL : out;
+    return y;
+}
+
+/* The mean of a stage's residual blocks, activated for what comes next. */
+static clvits_tensor *residual_blocks(clvits_scope *s, pair x, int stage, float next_slope)
+{
+    clvits_tensor *sum = NULL;
+
+    for (int j = 0; j < s->c->n_resblocks; j++) {
+        const clvits_name block =
+            clvits_named("dec.resblocks.%d", stage * s->c->n_resblocks + j);
+        pair y = x;
+        clvits_graph_label(s->graph, "%s", block.text);
+        for (int i = 0; i < s->c->n_resblock_dilations[j]; i++)
+            y = step(s, y, &block, j, i, next_slope, sum);
+        if (j == s->c->n_resblocks - 1)
+            return y.act;
+        sum = y.raw;
+    }
+    return NULL;
+}
+
+static pair upsample(clvits_scope *s, clvits_tensor *x, int stage)
+{
+    const int rate = s->c->upsample_rates[stage], K = s->c->upsample_kernel_sizes[stage];
+    const clvits_conv_transpose1d_params p = { .stride = rate, .pad = (K - rate) / 2,
+                                               .act = CLVITS_ACT_LEAKY_RELU,
+                                               .act_slope = s->c->leaky_relu_slope };
+    pair y;
+
+    clvits_graph_label(s->graph, "dec.ups.%d", stage);
+    y.raw = clvits_conv_transpose1d(x, clvits_scope_weight(s, "dec.ups.%d.weight", stage),
+                                    clvits_scope_weight(s, "dec.ups.%d.bias", stage), &p, &y.act);
+    return y;
+}
+
+/* conv_pre, conditioned and activated for the first upsampling. */
+static clvits_tensor *before(clvits_scope *s, clvits_tensor *z)
+{
+    clvits_conv1d_params p = same(s->c->conv_pre_kernel, 1, s->c->leaky_relu_slope);
+
+    clvits_graph_label(s->graph, "dec.conv_pre");
+    p.only_act = !s->g;
+    if (s->g)
+        p.act = CLVITS_ACT_NONE;
+    clvits_tensor *x = clvits_layer_conv1d(s, z, "dec.conv_pre", &p, NULL);
+    if (!s->g)
+        return x;
+    x = clvits_binary(x, clvits_layer_linear(s, s->g, "dec.cond"), CLVITS_ADD);
+    return clvits_unary(x, &(clvits_unary_params){ .kind = CLVITS_LEAKY_RELU,
+                                                   .a = s->c->leaky_relu_slope });
+}
+
+clvits_tensor *clvits_decoder(clvits_scope *s, clvits_tensor *z)
+{
+    clvits_conv1d_params post = same(s->c->conv_post_kernel, 1, 0.0f);
+    clvits_tensor *x = before(s, z);
+
+    for (int i = 0; i < s->c->n_upsamples; i++)
+        x = residual_blocks(s, upsample(s, x, i), i,
+                            i == s->c->n_upsamples - 1 ? LAST_SLOPE : s->c->leaky_relu_slope);
+    clvits_graph_label(s->graph, "dec.conv_post");
+    post.act = CLVITS_ACT_TANH;
+    post.only_act = true;
+    return clvits_conv1d(x, clvits_scope_weight(s, "dec.conv_post.weight"),
+                         s->c->conv_post_bias ? clvits_scope_weight(s, "dec.conv_post.bias") : NULL,
+                         &post, NULL);
+}
+
+static int floor_div(int a, int b)
+{
+    return a >= 0 ? a / b : -((-a + b - 1) / b);
+}
+
+void clvits_decoder_context(const clvits_config *c, int *before_frames, int *after_frames)
+{
+    int lo = -(c->conv_post_kernel / 2), hi = c->hop_length - 1 + c->conv_post_kernel / 2;
+
+    for (int i = c->n_upsamples - 1; i >= 0; i--) {
+        const int K = c->upsample_kernel_sizes[i], rate = c->upsample_rates[i];
+        const int pad = (K - rate) / 2;
+        int reach = 0;
+        for (int j = 0; j < c->n_resblocks; j++) {
+            int r = 0;
+            for (int d = 0; d < c->n_resblock_dilations[j]; d++)
+                r += (c->resblock_kernel_sizes[j] - 1) / 2 *
+                     (c->resblock_dilation_sizes[j][d] + (c->resblock == 1));
+            reach = r > reach ? r : reach;
+        }
+        /* Output row t of an upsampling reads the rows from (t + pad - K + 1) / rate, rounded up,
+         * to (t + pad) / rate, rounded down. */
+        lo = -floor_div(-(lo - reach + pad - K + 1), rate);
+        hi = floor_div(hi + reach + pad, rate);
+    }
+    *before_frames = -(lo - c->conv_pre_kernel / 2);
+    *after_frames = hi + c->conv_pre_kernel / 2;
+}

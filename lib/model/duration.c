@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+//
+// Duration predictors (dp): log-durations from the text encoder's output.
+#include "model/blocks.h"
+
+#include <math.h>
+
+static clvits_tensor *conditioned(clvits_scope *s, clvits_tensor *x)
+{
+    if (!s->g)
+        return x;
+    return clvits_binary(x, clvits_layer_linear(s, s->g, "dp.cond"), CLVITS_ADD);
+}
+
+static clvits_tensor *convolve(clvits_scope *s, clvits_tensor *x, int i)
+{
+    const int pad = s->c->dp_kernel_size / 2;
+    const clvits_conv1d_params p = { .pad_left = pad, .pad_right = pad,
+                                     .act = CLVITS_ACT_LEAKY_RELU, .act_slope = 0.0f,
+                                     .only_act = true };
+
+    x = clvits_layer_conv1d(s, x, clvits_named("dp.conv_%d", i).text, &p, NULL);
+    return clvits_layer_norm_named(s, x, NULL, clvits_named("dp.norm_%d", i).text,
+                                   s->c->dp_norm_eps, false);
+}
+
+clvits_tensor *clvits_duration_plain(clvits_scope *s, clvits_tensor *enc)
+{
+    clvits_graph_label(s->graph, "dp");
+    return clvits_layer_linear(s, convolve(s, convolve(s, conditioned(s, enc), 1), 2), "dp.proj");
+}
+
+/* Reverse ConvFlow: x1 through the inverse of the spline that x0 and the text choose. */
+static clvits_tensor *conv_flow(clvits_scope *s, clvits_tensor *x0, clvits_tensor *x1,
+                                clvits_tensor *text, int place)
+{
+    const clvits_spline_params p = { .reverse = true, .bins = s->c->spline_bins,
+                                     .tail = s->c->spline_tail,
+                                     .scale = 1.0f / sqrtf((float)s->c->dp_filter_channels) };
+
+    clvits_graph_label(s->graph, "dp.flows.%d", place);
+    clvits_tensor *h = clvits_layer_linear(s, x0, clvits_named("dp.flows.%d.pre", place).text);
+    h = clvits_dds_conv(s, h, text, clvits_named("dp.flows.%d.convs", place).text);
+    h = clvits_layer_linear(s, h, clvits_named("dp.flows.%d.proj", place).text);
+    return clvits_spline(x1, h, &p, NULL);
+}
+
+/*
+ * The flows in reverse with the first ConvFlow left out, as in the original's inference. A flip of
+ * two channels is an exchange of names.
+ */
+clvits_tensor *clvits_duration_stochastic(clvits_scope *s, clvits_tensor *enc,
+                                          clvits_tensor *noise, int noise_w_slot)
+{
+    const clvits_unary_params scale = { .kind = CLVITS_SCALE, .a = 1.0f, .slot = noise_w_slot + 1 };
+
+    clvits_graph_label(s->graph, "dp");
+    clvits_tensor *x = conditioned(s, clvits_layer_linear(s, enc, "dp.pre"));
+    x = clvits_layer_linear(s, clvits_dds_conv(s, x, NULL, "dp.convs"), "dp.proj");
+    clvits_tensor *z = clvits_unary(noise, &scale);
+    clvits_tensor *z0 = clvits_graph_slice(z, 0, 1), *z1 = clvits_graph_slice(z, 1, 1);
+
+    for (int i = s->c->dp_n_flows - 1; i >= 1; i--) {
+        clvits_tensor *kept = z1;
+        z1 = conv_flow(s, kept, z0, x, 2 * i + 1);
+        z0 = kept;
+    }
+    clvits_graph_label(s->graph, "dp.flows.0");
+    return clvits_affine(z1, clvits_scope_rows(s, "dp.flows.0.m", 0, 1),
+                         clvits_scope_rows(s, "dp.flows.0.logs", 0, 1), true, NULL);
+}

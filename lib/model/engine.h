@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+//
+// Runs a model's stages for batches of id sequences: chooses capacities, keeps plans and runs for
+// reuse, decodes window by window. Any number of threads may use one engine at once.
+#ifndef CLVITS_MODEL_ENGINE_H
+#define CLVITS_MODEL_ENGINE_H
+
+#include "graph/sched.h"
+#include "model/model.h"
+
+#include <stdatomic.h>
+
+typedef struct clvits_engine clvits_engine;
+
+/**
+ * @param m      copied; its configuration and weights outlive the engine, as does the machine
+ * @param place  NULL, or a forced placement (see clvits_plan_make); copied
+ */
+clvits_status clvits_engine_open(clvits_engine **out, const clvits_model *m,
+                                 const clvits_machine *machine, const char *place,
+                                 clvits_report *r);
+void clvits_engine_close(clvits_engine **engine);
+
+/** One item of a batch: what is given, and what comes of it. */
+typedef struct clvits_item {
+    const int32_t *ids;
+    int n_ids; /* 1 to 16384 */
+    int sid;
+    uint64_t seed;
+    float noise_scale, noise_w, length_scale;
+    int32_t *durations; /* receives frames per id; room for n_ids */
+    int frames;         /* receives their sum, at least 1 */
+} clvits_item;
+
+/** How the caller follows a batch. */
+typedef struct clvits_sink {
+    void *user;
+    /** NULL, or called once the durations of all items are known. */
+    clvits_status (*durations)(void *user, const clvits_item *items, int n, clvits_report *r);
+    /** Called with the samples of each item, in order, in pieces; another status than OK ends. */
+    clvits_status (*wave)(void *user, int item, const float *samples, int n, clvits_report *r);
+    const atomic_int *cancel; /* NULL, or ends the batch when it is not 0 */
+} clvits_sink;
+
+/** Speak a batch; items differ in length, and each gets exactly what it would get alone. */
+clvits_status clvits_engine_speak(clvits_engine *e, clvits_item *items, int n,
+                                  const clvits_sink *sink, clvits_report *r);
+
+#endif

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+#include "model/blocks.h"
+
+enum { DURATION_STREAM = 0, LATENT_STREAM = 1 };
+
+static clvits_status begin(clvits_scope *s, const clvits_model *m, const clvits_stage_options *o,
+                           clvits_report *r)
+{
+    *s = (clvits_scope){ .c = m->config, .weights = m->weights };
+    return clvits_graph_open(&s->graph, o->batch, r);
+}
+
+/* The speaker's vector, where the model has speakers; returns the input of their ids. */
+static clvits_tensor *speaker(clvits_scope *s)
+{
+    if (!s->c->gin_channels)
+        return NULL;
+    clvits_graph_label(s->graph, "emb_g");
+    clvits_tensor *sid = clvits_graph_input(s->graph, CLVITS_I32, 0, 1);
+    s->g = clvits_embedding(sid, clvits_scope_weight(s, "emb_g.weight"), 1.0f);
+    return sid;
+}
+
+static clvits_tensor *noise(clvits_scope *s, const clvits_stage_options *o, int clock,
+                            int channels, int seed, int stream)
+{
+    if (o->inject_noise)
+        return clvits_graph_input(s->graph, CLVITS_F32, clock, channels);
+    return clvits_normal(s->graph, clock, channels, seed, stream);
+}
+
+static clvits_status end(clvits_scope *s, clvits_graph **out, clvits_report *r)
+{
+    const clvits_status status = clvits_graph_finish(s->graph, r);
+
+    if (status)
+        clvits_graph_close(&s->graph);
+    *out = s->graph;
+    return status;
+}
+
+clvits_status clvits_text_stage_build(clvits_text_stage *out, const clvits_model *m,
+                                      const clvits_stage_options *o, int capacity,
+                                      clvits_report *r)
+{
+    clvits_scope s;
+    const clvits_status status = begin(&s, m, o, r);
+
+    *out = (clvits_text_stage){ 0 };
+    if (status)
+        return status;
+    out->clock = clvits_graph_clock(s.graph, capacity);
+    out->seed = clvits_graph_scalar(s.graph, 2);
+    out->noise_w = clvits_graph_scalar(s.graph, 1);
+    out->length_scale = clvits_graph_scalar(s.graph, 1);
+    out->ids = clvits_graph_input(s.graph, CLVITS_I32, out->clock, 1);
+    out->sid = speaker(&s);
+    out->enc = clvits_text_encoder(&s, out->ids, &out->stats);
+    if (m->config->use_sdp) {
+        clvits_graph_label(s.graph, "dp");
+        out->noise = noise(&s, o, out->clock, 2, out->seed, DURATION_STREAM);
+        out->logw = clvits_duration_stochastic(&s, out->enc, out->noise, out->noise_w);
+    } else {
+        out->logw = clvits_duration_plain(&s, out->enc);
+    }
+    clvits_graph_label(s.graph, "durations");
+    out->durations = clvits_graph_keep(clvits_durations(out->logw, out->length_scale, &out->ends));
+    clvits_graph_keep(out->ends);
+    clvits_graph_keep(out->stats);
+    if (o->keep_all) {
+        clvits_graph_keep(out->enc);
+        clvits_graph_keep(out->logw);
+    }
+    return end(&s, &out->graph, r);
+}
+
+clvits_status clvits_latent_stage_build(clvits_latent_stage *out, const clvits_model *m,
+                                        const clvits_stage_options *o, int text_capacity,
+                                        int frames, clvits_report *r)
+{
+    const int C = m->config->inter_channels;
+    clvits_scope s;
+    const clvits_status status = begin(&s, m, o, r);
+
+    *out = (clvits_latent_stage){ 0 };
+    if (status)
+        return status;
+    out->text_clock = clvits_graph_clock(s.graph, text_capacity);
+    out->clock = clvits_graph_clock(s.graph, frames);
+    out->seed = clvits_graph_scalar(s.graph, 2);
+    out->noise_scale = clvits_graph_scalar(s.graph, 1);
+    out->stats = clvits_graph_input(s.graph, CLVITS_F32, out->text_clock, 2 * C);
+    out->ends = clvits_graph_input(s.graph, CLVITS_I32, out->text_clock, 1);
+    out->sid = speaker(&s);
+    clvits_graph_label(s.graph, "expand");
+    clvits_tensor *stats = clvits_expand(out->stats, out->ends, out->clock);
+    out->noise = noise(&s, o, out->clock, C, out->seed, LATENT_STREAM);
+    out->z_p = clvits_sample(clvits_graph_slice(stats, 0, C), clvits_graph_slice(stats, C, C),
+                             out->noise, out->noise_scale);
+    if (o->keep_all)
+        clvits_graph_keep(out->z_p);
+    out->z = clvits_graph_keep(clvits_flow_reverse(&s, out->z_p));
+    return end(&s, &out->graph, r);
+}
+
+clvits_status clvits_wave_stage_build(clvits_wave_stage *out, const clvits_model *m,
+                                      const clvits_stage_options *o, int frames, clvits_report *r)
+{
+    clvits_scope s;
+    const clvits_status status = begin(&s, m, o, r);
+
+    *out = (clvits_wave_stage){ 0 };
+    if (status)
+        return status;
+    out->clock = clvits_graph_clock(s.graph, frames);
+    out->z = clvits_graph_input(s.graph, CLVITS_F32, out->clock, m->config->inter_channels);
+    out->sid = speaker(&s);
+    out->wave = clvits_graph_keep(clvits_decoder(&s, out->z));
+    return end(&s, &out->graph, r);
+}
