@@ -192,22 +192,33 @@ void attention(const attention_dims d, global const int *run, global const float
 #define LANES_KEYS 60  // keys of a block: whole tiles
 #define EACH(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
 
-// acc[r] += sum over i < n of w[i] * s[i * step + r * next], for the TILE rows r.
-void tile(float16 *acc, const int n, const float16 *w, global const float *s, const int step,
-          const int next)
+// acc[r] += sum over i < n of w[i] * s[i * step + r * next], for the first rows of a tile; where
+// there are fewer than TILE, the last one is read again.
+void tile(float16 *acc, const int rows, const int n, const float16 *w, global const float *s,
+          const int step, const int next)
 {
 #define LOAD(r) float16 a##r = acc[r];
     EACH(LOAD)
-    for (int i = 0; i < n; i++, s += step) {
-        const float16 x = w[i];
+    if (rows >= TILE) {
+        for (int i = 0; i < n; i++, s += step) {
+            const float16 x = w[i];
 #define MULTIPLY(r) a##r = MAD((float16)(s[r * next]), x, a##r);
-        EACH(MULTIPLY)
+            EACH(MULTIPLY)
+        }
+    } else {
+#define PLACE(r) const int s##r = min(r, rows - 1) * next;
+        EACH(PLACE)
+        for (int i = 0; i < n; i++, s += step) {
+            const float16 x = w[i];
+#define MULTIPLY_PLACED(r) a##r = MAD((float16)(s[s##r]), x, a##r);
+            EACH(MULTIPLY_PLACED)
+        }
     }
 #define STORE(r) acc[r] = a##r;
     EACH(STORE)
 }
 
-// Tiles read up to 11 keys, channels or relative positions too many; what they make is not used.
+// The last tile makes more than is used.
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void attention_lanes(const attention_dims d, global const int *run, global const float *restrict q,
                      global const float *restrict k, global const float *restrict v,
@@ -238,13 +249,13 @@ void attention_lanes(const attention_dims d, global const int *run, global const
         for (int j = 0; j < LANES_KEYS; j++)
             p[j] = (float16)(0.0f);
         for (int j = 0; j < keys; j += TILE)
-            tile(p + j, HEAD, queries, k + at(d.k, b, j0 + j, h), 1, d.k.ld);
+            tile(p + j, keys - j, HEAD, queries, k + at(d.k, b, j0 + j, h), 1, d.k.ld);
         for (int m = 0; m <= m1 - m0; m++)
             band[m] = (float16)(0.0f);
         for (int m = m0; m <= m1; m += TILE) {
             for (int e = 0; e < TILE; e++)
                 band[m - m0 + e] = (float16)(0.0f);
-            tile(band + (m - m0), HEAD, queries, rel_k + m * HEAD, 1, HEAD);
+            tile(band + (m - m0), m1 - m + 1, HEAD, queries, rel_k + m * HEAD, 1, HEAD);
         }
         for (int m = m0; m <= m1; m++) {
             const int shift = i0 + m - d.window - j0;
@@ -270,9 +281,9 @@ void attention_lanes(const attention_dims d, global const int *run, global const
                 ((float *)band)[16 * (m - m0) + i] = ((float *)p)[16 * (shift + i) + i];
         }
         for (int c = 0; c < HEAD; c += TILE)
-            tile(out + c, keys, p, v + at(d.v, b, j0, h + c), d.v.ld, 1);
+            tile(out + c, HEAD - c, keys, p, v + at(d.v, b, j0, h + c), d.v.ld, 1);
         for (int c = 0; c < HEAD && m0 <= m1; c += TILE)
-            tile(out + c, m1 - m0 + 1, band, rel_v + m0 * HEAD + c, HEAD, 1);
+            tile(out + c, HEAD - c, m1 - m0 + 1, band, rel_v + m0 * HEAD + c, HEAD, 1);
     }
 
     for (int c = 0; c < HEAD; c++)

@@ -40,13 +40,13 @@ typedef struct {
 } conv1d_dims;
 
 // Attention over heads of D consecutive channels, with relative terms for |key - query| <= window.
-enum { ATTENTION_MAX_HEAD = 256, ATTENTION_REL_PAD = 12 };
+enum { ATTENTION_MAX_HEAD = 256 };
 
 typedef struct {
     int B, H, D;
     int T;            // capacity in rows
     int window;
-    int has_rel;      // rel_k, rel_v: [2 * window + 1][D] and ATTENTION_REL_PAD more rows
+    int has_rel;      // rel_k, rel_v: [2 * window + 1][D]
     int clock;
     float scale;      // of the queries
     clvits_view q, k, v, y;

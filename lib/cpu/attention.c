@@ -21,8 +21,6 @@
 #define ROUND_TILE(n) (((n) + CLVITS_TILE - 1) / CLVITS_TILE * CLVITS_TILE)
 #define BAND (KEYS + LANES + CLVITS_TILE)
 
-_Static_assert(ATTENTION_REL_PAD >= CLVITS_TILE, "tiles of the band read only padding");
-
 typedef struct attention_job {
     const attention_dims *d;
     const int *run;
@@ -86,9 +84,10 @@ static void scores(const attention_job *j, rows *s, const float *k)
     const attention_dims *d = j->d;
 
     for (int r = 0; r < s->keys; r += CLVITS_TILE)
-        tile(s->p[r], d->D, s->q[0], k + (long)(s->key + r) * d->k.ld, 1, d->k.ld, 0);
+        tile(s->p[r], s->keys - r, d->D, s->q[0], k + (long)(s->key + r) * d->k.ld, 1, d->k.ld, 0);
     for (int m0 = s->band_first; m0 <= s->band_last; m0 += CLVITS_TILE) {
-        tile(s->band[0], d->D, s->q[0], j->rel_k + (long)m0 * d->D, 1, d->D, 0);
+        tile(s->band[0], s->band_last - m0 + 1, d->D, s->q[0], j->rel_k + (long)m0 * d->D, 1,
+             d->D, 0);
         for (int m = m0; m < m0 + CLVITS_TILE && m <= s->band_last; m++) {
             int from, to;
             const int shift = band_lanes(d, s, m, &from, &to);
@@ -126,7 +125,7 @@ static void weigh(const attention_job *j, rows *s, const float *v)
     const int band = s->band_last - s->band_first + 1;
 
     for (int c = 0; c < d->D; c += CLVITS_TILE)
-        tile(s->out[c], s->keys, s->p[0], v + (long)s->key * d->v.ld + c, d->v.ld, 1, 1);
+        tile(s->out[c], d->D - c, s->keys, s->p[0], v + (long)s->key * d->v.ld + c, d->v.ld, 1, 1);
     if (band <= 0)
         return;
     memset(s->band, 0, (size_t)band * sizeof(s->band[0]));
@@ -137,7 +136,8 @@ static void weigh(const attention_job *j, rows *s, const float *v)
             s->band[m - s->band_first][i] = s->p[shift + i][i];
     }
     for (int c = 0; c < d->D; c += CLVITS_TILE)
-        tile(s->out[c], band, s->band[0], j->rel_v + (long)s->band_first * d->D + c, d->D, 1, 1);
+        tile(s->out[c], d->D - c, band, s->band[0],
+             j->rel_v + (long)s->band_first * d->D + c, d->D, 1, 1);
 }
 
 static void attention_rows(void *context, int index)

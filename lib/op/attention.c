@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 /* Sizes that cl/attention.cl is written for: the rows of a job, per family. */
 enum { GPU_GROUP = 64, GPU_ROWS = 16, LANES_ROWS = 16, GPU_LOCAL = 16 * 1024 };
@@ -65,23 +64,6 @@ static void dims(const clvits_node *n, const clvits_target *at, void *dims)
     };
 }
 
-/* The relative terms with room to read whole tiles past their end. */
-static int64_t pack(const clvits_node *n, const clvits_target *at, int i, float *out)
-{
-    const clvits_tensor *w = n->in[i];
-
-    (void)at;
-    if ((i != 3 && i != 4) || !w)
-        return 0;
-    const int64_t used = w->shape[1] * w->shape[2];
-    const int64_t all = used + ATTENTION_REL_PAD * (w->shape[2] + 1);
-    if (out) {
-        memcpy(out, w->data, (size_t)used * sizeof(*out));
-        memset(out + used, 0, (size_t)(all - used) * sizeof(*out));
-    }
-    return all;
-}
-
 /* Whether the kernels that share local memory suit the device. */
 static bool by_groups(const clvits_device *device)
 {
@@ -125,7 +107,6 @@ const clvits_op clvits_op_attention = {
     .dims_size = sizeof(attention_dims),
     .shape = shape,
     .dims = dims,
-    .pack = pack,
     .cpu = CLVITS_CPU_ATTENTION,
     .launch = launch,
     .flops = flops,
