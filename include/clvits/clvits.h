@@ -37,6 +37,8 @@
  *         return status != CLVITS_OK;
  *     }
  */
+#include <clvits/audio.h>
+#include <clvits/check.h>
 #include <clvits/device.h>
 #include <clvits/status.h>
 #include <clvits/voice.h>

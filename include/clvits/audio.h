@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#ifndef CLVITS_PUBLIC_AUDIO_H
+#define CLVITS_PUBLIC_AUDIO_H
+
+#include <clvits/device.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A mono audio file that is being written. Used by one thread at a time. */
+typedef struct clvits_recording clvits_recording;
+
+/**
+ * Begin an audio file, whose format the extension says: .wav and .flac (16 bits), .ogg (Vorbis)
+ * and .opus, as far as libsndfile was built with them.
+ *
+ * What is written goes into a temporary file in the same folder. The file of the given name
+ * appears, complete, with clvits_recording_finish(); one that is there already stays until then.
+ *
+ * @param[out] out      NULL on failure; end it with clvits_recording_finish() or _discard()
+ * @param      context  receives the messages; outlives the recording
+ * @param      rate     samples per second
+ * @return CLVITS_OK, _E_ARGUMENT (unknown extension), _E_UNSUPPORTED (not in this libsndfile, or
+ *         not at this rate), _E_FILE (cannot be written) or _E_MEMORY
+ */
+CLVITS_API clvits_status clvits_recording_open(clvits_recording **out, clvits_context *context,
+                                               const char *path, int rate);
+
+/**
+ * Append samples, 1 being full scale; what is beyond is clipped.
+ *
+ * @return CLVITS_OK or _E_FILE (the disk is full, for one); then discard the recording
+ */
+CLVITS_API clvits_status clvits_recording_write(clvits_recording *recording, const float *samples,
+                                                size_t n);
+
+/**
+ * Complete the file under its name and set the handle to NULL.
+ *
+ * @return CLVITS_OK or _E_FILE; on failure nothing is left of the file
+ */
+CLVITS_API clvits_status clvits_recording_finish(clvits_recording **recording);
+
+/** Remove what was written and set the handle to NULL; discarding NULL is allowed. */
+CLVITS_API void clvits_recording_discard(clvits_recording **recording);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+#ifndef CLVITS_PUBLIC_CHECK_H
+#define CLVITS_PUBLIC_CHECK_H
+
+#include <clvits/device.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What comparing one operator on a device with the CPU path came to. */
+typedef struct clvits_check_result {
+    const char *name;   /* of the operator, and what is special: "conv1d, dilated" */
+    const char *shape;  /* of its operands: "(3,37,7) [33][7][3]", weights in brackets */
+    int taken;          /* 0: the device leaves this one to the CPU path, and nothing was compared */
+    int ok;             /* 1: within the tolerance, or left to the CPU path */
+    double error;       /* largest difference over the largest value; infinite when not a number */
+    double tolerance;   /* 0: all bits must be the same */
+    double device_milliseconds, cpu_milliseconds; /* of the operator alone, once warm */
+    const char *failure; /* NULL, or why it could not run */
+} clvits_check_result;
+
+/** Receives the operators one after the other; not 0 ends the check. */
+typedef int (*clvits_check_fn)(void *user, const clvits_check_result *result);
+
+/**
+ * Run every operator, on odd shapes and items of different lengths, on the context's first OpenCL
+ * device and on the CPU path, and compare.
+ *
+ * An operator that fails does not keep the others from being checked. What context_params.place
+ * says has no influence. The first run on a device builds its kernels, which takes its time.
+ *
+ * @param result  called from the calling thread; the texts are valid during the call; may be NULL
+ * @return CLVITS_OK when all agree, _E_DEVICE (one does not, or the context has no OpenCL device),
+ *         _E_CANCELLED (result() ended it) or _E_MEMORY
+ */
+CLVITS_API clvits_status clvits_check(clvits_context *context, clvits_check_fn result, void *user);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

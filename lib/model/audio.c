@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#include "io/audio.h"
+#include "model/context.h"
+
+#include <clvits/audio.h>
+
+#include <stdlib.h>
+
+struct clvits_recording {
+    clvits_context *context;
+    clvits_audio_file *file;
+};
+
+clvits_status clvits_recording_open(clvits_recording **out, clvits_context *context,
+                                    const char *path, int rate)
+{
+    clvits_report r = clvits_context_report(context);
+    clvits_recording *recording = calloc(1, sizeof(*recording));
+
+    *out = NULL;
+    if (!recording) {
+        clvits_fail_memory(&r, "an audio file");
+    } else if (!clvits_audio_file_create(&recording->file, path, rate, &r)) {
+        recording->context = context;
+        *out = recording;
+        return CLVITS_OK;
+    }
+    free(recording);
+    return clvits_context_keep(context, &r);
+}
+
+clvits_status clvits_recording_write(clvits_recording *recording, const float *samples, size_t n)
+{
+    clvits_report r = clvits_context_report(recording->context);
+
+    clvits_audio_file_write(recording->file, samples, n, &r);
+    return clvits_context_keep(recording->context, &r);
+}
+
+clvits_status clvits_recording_finish(clvits_recording **recording)
+{
+    clvits_context *context = (*recording)->context;
+    clvits_report r = clvits_context_report(context);
+
+    clvits_audio_file_finish(&(*recording)->file, &r);
+    clvits_recording_discard(recording);
+    return clvits_context_keep(context, &r);
+}
+
+void clvits_recording_discard(clvits_recording **recording)
+{
+    if (*recording)
+        clvits_audio_file_discard(&(*recording)->file);
+    free(*recording);
+    *recording = NULL;
+}

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: MIT
+#include "model/check.h"
+
+#include <string.h>
+
+/* Near what float arithmetic in another order comes to, and far below what an error would be. */
+#define CLOSE 1e-5
+
+enum { ROWS = 37 };
+
+static float *numbers(clvits_check_graph *g, int64_t n, float lo, float hi)
+{
+    float *p = clvits_arena_array(&g->arena, (size_t)n, sizeof(*p));
+
+    g->no_memory |= !p;
+    for (int64_t i = 0; p && i < n; i++) {
+        g->seed = g->seed * 6364136223846793005u + 1442695040888963407u;
+        p[i] = lo + (hi - lo) * (float)(g->seed >> 40) / 16777216.0f;
+    }
+    return p;
+}
+
+static clvits_tensor *add_input(clvits_check_graph *g, clvits_tensor *t, void *values)
+{
+    if (!t || !values)
+        return NULL;
+    g->inputs[g->n_inputs].tensor = t;
+    g->inputs[g->n_inputs++].values = values;
+    return t;
+}
+
+static clvits_tensor *input(clvits_check_graph *g, int clock, int channels, float lo, float hi)
+{
+    clvits_tensor *t = clvits_graph_input(g->graph, CLVITS_F32, clock, channels);
+    return t ? add_input(g, t, numbers(g, clvits_tensor_count(t), lo, hi)) : NULL;
+}
+
+static clvits_tensor *weight(clvits_check_graph *g, int rank, int64_t a, int64_t b, int64_t c)
+{
+    const int64_t shape[] = { a, b, c };
+    const int64_t n = a * (rank > 1 ? b : 1) * (rank > 2 ? c : 1);
+    const float *data = numbers(g, n, -0.5f, 0.5f);
+    return data ? clvits_graph_weight(g->graph, data, rank, shape) : NULL;
+}
+
+static void compare(clvits_check_graph *g, clvits_tensor *t)
+{
+    if (t)
+        g->outputs[g->n_outputs++] = clvits_graph_keep(t);
+}
+
+static int rows(clvits_check_graph *g)
+{
+    return clvits_graph_clock(g->graph, ROWS);
+}
+
+static const struct conv {
+    int I, O, K;
+    bool bias, item_bias, added, act;
+    clvits_conv1d_params p;
+} convs[] = {
+    { 7, 33, 3, true, .p = { .pad_left = 1, .pad_right = 1 } },
+    { 65, 50, 1, false },
+    { 16, 16, 7, true, .added = true, .act = true,
+      .p = { .dilation = 3, .pad_left = 9, .pad_right = 9, .pre_slope = 0.1f, .scale = 0.5f,
+             .act = CLVITS_ACT_LEAKY_RELU, .act_slope = 0.1f } },
+    { 12, 18, 5, true, .p = { .stride = 2, .groups = 3, .pad_left = 2, .pad_right = 2 } },
+    { 9, 9, 3, true, .p = { .dilation = 3, .groups = 9, .pad_left = 3, .pad_right = 3 } },
+    { 24, 1, 7, false, .item_bias = true,
+      .p = { .pad_left = 3, .pad_right = 3, .act = CLVITS_ACT_TANH, .only_act = true } },
+};
+
+static void conv1d(clvits_check_graph *g, int i)
+{
+    const struct conv *c = &convs[i];
+    const int clock = rows(g);
+    clvits_tensor *x = input(g, clock, c->I, -1, 1), *act = NULL, *bias = NULL;
+    clvits_conv1d_extra extra = { .act = c->act ? &act : NULL };
+
+    if (c->bias)
+        bias = weight(g, 1, c->O, 0, 0);
+    if (c->item_bias)
+        bias = input(g, 0, c->O, -1, 1);
+    if (c->added) {
+        extra.residual = input(g, clock, c->O, -1, 1);
+        extra.sum = input(g, clock, c->O, -1, 1);
+    }
+    clvits_tensor *w = weight(g, 3, c->O, c->I / (c->p.groups ? c->p.groups : 1), c->K);
+    compare(g, clvits_conv1d(x, w, bias, &c->p, &extra));
+    compare(g, act);
+}
+
+static void conv_transpose1d(clvits_check_graph *g, int i)
+{
+    const clvits_conv_transpose1d_params p[] = {
+        { .stride = 8, .pad = 4, .pre_slope = 0.1f },
+        { .stride = 2, .pad = 1, .act = CLVITS_ACT_LEAKY_RELU, .act_slope = 0.1f },
+    };
+    clvits_tensor *x = input(g, rows(g), 24, -1, 1), *act = NULL;
+    clvits_tensor *w = weight(g, 3, 24, 13, i ? 4 : 16), *bias = weight(g, 1, 13, 0, 0);
+
+    compare(g, clvits_conv_transpose1d(x, w, bias, &p[i], i ? &act : NULL));
+    compare(g, act);
+}
+
+static void embedding(clvits_check_graph *g, int i)
+{
+    enum { SYMBOLS = 41 };
+    clvits_tensor *ids = clvits_graph_input(g->graph, CLVITS_I32, rows(g), 1);
+    const int64_t n = ids ? clvits_tensor_count(ids) : 0;
+    int *values = clvits_arena_array(&g->arena, (size_t)n, sizeof(*values));
+
+    (void)i;
+    g->no_memory |= !values;
+    for (int64_t k = 0; values && k < n; k++)
+        values[k] = (int)(k * 29 % SYMBOLS);
+    ids = add_input(g, ids, values);
+    compare(g, clvits_embedding(ids, weight(g, 2, SYMBOLS, 27, 0), 5.0f));
+}
+
+static void layer_norm(clvits_check_graph *g, int i)
+{
+    const int clock = rows(g), C = i ? 96 : 51;
+    clvits_tensor *x = input(g, clock, C, -1, 1);
+    clvits_tensor *residual = i ? NULL : input(g, clock, C, -1, 1);
+    const clvits_layer_norm_params p = { .eps = 1e-5f, .gelu = i };
+    clvits_tensor *gamma = weight(g, 1, C, 0, 0), *beta = weight(g, 1, C, 0, 0);
+
+    compare(g, clvits_layer_norm(x, residual, gamma, beta, &p));
+}
+
+static void attention(clvits_check_graph *g, int i)
+{
+    const int clock = rows(g);
+    const clvits_attention_params p = { .heads = 2, .window = i ? 4 : 0 };
+    clvits_tensor *q = input(g, clock, 26, -1, 1), *k = input(g, clock, 26, -1, 1);
+    clvits_tensor *v = input(g, clock, 26, -1, 1);
+    clvits_tensor *rel_k = i ? weight(g, 3, 1, 9, 13) : NULL;
+    clvits_tensor *rel_v = i ? weight(g, 3, 1, 9, 13) : NULL;
+
+    compare(g, clvits_attention(q, k, v, rel_k, rel_v, &p));
+}
+
+static void softmax(clvits_check_graph *g, int i)
+{
+    (void)i;
+    compare(g, clvits_softmax(input(g, rows(g), ROWS, -4, 4)));
+}
+
+static void matmul(clvits_check_graph *g, int i)
+{
+    const int a_clock = rows(g), b_clock = i ? rows(g) : clvits_graph_clock(g->graph, 19);
+    const clvits_matmul_params p = { .transpose_b = i, .scale = 0.25f };
+    clvits_tensor *a = input(g, a_clock, 19, -1, 1), *b = input(g, b_clock, i ? 19 : 33, -1, 1);
+
+    compare(g, clvits_matmul(a, b, &p));
+}
+
+static void unary(clvits_check_graph *g, int i)
+{
+    const clvits_unary_params p = { .kind = (clvits_unary_kind)i, .a = 0.1f };
+    compare(g, clvits_unary(input(g, rows(g), 21, -6, 6), &p));
+}
+
+static void binary(clvits_check_graph *g, int i)
+{
+    const int clock = rows(g);
+    const bool one_row = i == 3;
+    const clvits_binary_kind kind = one_row ? CLVITS_ADD : (clvits_binary_kind)i;
+    clvits_tensor *a = input(g, clock, 21, -1, 1), *b = input(g, one_row ? 0 : clock, 21, -1, 1);
+
+    compare(g, clvits_binary(a, b, kind));
+}
+
+static void gate(clvits_check_graph *g, int i)
+{
+    clvits_tensor *x = input(g, rows(g), 42, -3, 3), *c = i ? input(g, 0, 42, -3, 3) : NULL;
+    compare(g, clvits_gate(x, c));
+}
+
+/* affine, coupling, log_flow, spline: i is 1 in reverse. */
+static void affine(clvits_check_graph *g, int i)
+{
+    clvits_tensor *x = input(g, rows(g), 5, -2, 2), *logdet = NULL;
+    clvits_tensor *m = weight(g, 1, 5, 0, 0), *logs = weight(g, 1, 5, 0, 0);
+
+    compare(g, clvits_affine(x, m, logs, i, &logdet));
+    compare(g, logdet);
+}
+
+static void coupling(clvits_check_graph *g, int i)
+{
+    const int clock = rows(g);
+    clvits_tensor *x = input(g, clock, 11, -2, 2), *m = input(g, clock, 11, -1, 1);
+    clvits_tensor *logs = input(g, clock, 11, -1, 1), *logdet = NULL;
+
+    compare(g, clvits_coupling(x, m, logs, i, &logdet));
+    compare(g, logdet);
+}
+
+static void mean_coupling(clvits_check_graph *g, int i)
+{
+    const int clock = rows(g);
+    clvits_tensor *x = input(g, clock, 11, -2, 2), *m = input(g, clock, 11, -1, 1);
+
+    compare(g, clvits_coupling(x, m, NULL, i, NULL));
+}
+
+static void log_flow(clvits_check_graph *g, int i)
+{
+    clvits_tensor *x = input(g, rows(g), 3, i ? -3.0f : 0.0f, 3), *logdet = NULL;
+
+    compare(g, clvits_log_flow(x, i, i ? NULL : &logdet));
+    compare(g, logdet);
+}
+
+static void spline(clvits_check_graph *g, int i)
+{
+    const clvits_spline_params p = { .reverse = i, .bins = 10, .tail = 5, .scale = 0.2f };
+    const int clock = rows(g);
+    clvits_tensor *x = input(g, clock, 3, -6, 6), *h = input(g, clock, 3 * 29, -3, 3);
+    clvits_tensor *logdet = NULL;
+
+    compare(g, clvits_spline(x, h, &p, &logdet));
+    compare(g, logdet);
+}
+
+static void copy(clvits_check_graph *g, int i)
+{
+    (void)i;
+    compare(g, clvits_copy(clvits_graph_slice(input(g, rows(g), 19, -1, 1), 5, 11)));
+}
+
+static void concat(clvits_check_graph *g, int i)
+{
+    const int clock = rows(g);
+    clvits_tensor *a = input(g, clock, 6, -1, 1), *b = input(g, clock, 13, -1, 1);
+
+    (void)i;
+    compare(g, clvits_concat(a, b));
+}
+
+static void flip(clvits_check_graph *g, int i)
+{
+    (void)i;
+    compare(g, clvits_flip(input(g, rows(g), 19, -1, 1)));
+}
+
+static void sum(clvits_check_graph *g, int i)
+{
+    (void)i;
+    compare(g, clvits_sum(input(g, rows(g), 19, -0.5f, 1)));
+}
+
+static void durations(clvits_check_graph *g, int i)
+{
+    clvits_tensor *logw = input(g, rows(g), 1, -2, 3), *ends = NULL;
+
+    (void)i;
+    g->scalar = clvits_graph_scalar(g->graph, 1);
+    g->scalar_value = 1.1f;
+    compare(g, clvits_durations(logw, g->scalar, &ends));
+    compare(g, ends);
+}
+
+static void expand(clvits_check_graph *g, int i)
+{
+    clvits_tensor *logw = input(g, rows(g), 1, -1, 1), *ends = NULL;
+    clvits_tensor *x = logw ? input(g, logw->clock, 10, -1, 1) : NULL;
+    const int frames = clvits_graph_clock(g->graph, 91);
+
+    (void)i;
+    g->scalar = clvits_graph_scalar(g->graph, 1);
+    g->scalar_value = 1.0f;
+    clvits_durations(logw, g->scalar, &ends);
+    compare(g, clvits_expand(x, ends, frames));
+}
+
+static void sample(clvits_check_graph *g, int i)
+{
+    const int clock = rows(g);
+    clvits_tensor *m = input(g, clock, 21, -1, 1), *logs = input(g, clock, 21, -1, 1);
+    clvits_tensor *noise = input(g, clock, 21, -3, 3);
+
+    (void)i;
+    g->scalar = clvits_graph_scalar(g->graph, 1);
+    g->scalar_value = 0.667f;
+    compare(g, clvits_sample(m, logs, noise, g->scalar));
+}
+
+static void normal(clvits_check_graph *g, int i)
+{
+    g->seed_slot = clvits_graph_scalar(g->graph, 2);
+    compare(g, clvits_normal(g->graph, rows(g), 21, g->seed_slot, i));
+}
+
+const clvits_check_case clvits_check_cases[] = {
+    { "affine", &clvits_op_affine, CLOSE, affine, 0 },
+    { "affine, reverse", &clvits_op_affine, CLOSE, affine, 1 },
+    { "attention", &clvits_op_attention, CLOSE, attention, 0 },
+    { "attention, relative", &clvits_op_attention, CLOSE, attention, 1 },
+    { "binary, add", &clvits_op_binary, CLOSE, binary, CLVITS_ADD },
+    { "binary, subtract", &clvits_op_binary, CLOSE, binary, CLVITS_SUB },
+    { "binary, multiply", &clvits_op_binary, CLOSE, binary, CLVITS_MUL },
+    { "binary, one row", &clvits_op_binary, CLOSE, binary, 3 },
+    { "concat", &clvits_op_concat, 0, concat, 0 },
+    { "conv1d", &clvits_op_conv1d, CLOSE, conv1d, 0 },
+    { "conv1d, one tap", &clvits_op_conv1d, CLOSE, conv1d, 1 },
+    { "conv1d, dilated, fused", &clvits_op_conv1d, CLOSE, conv1d, 2 },
+    { "conv1d, stride, groups", &clvits_op_conv1d, CLOSE, conv1d, 3 },
+    { "conv1d, depthwise", &clvits_op_conv1d, CLOSE, conv1d, 4 },
+    { "conv1d, bias per item", &clvits_op_conv1d, CLOSE, conv1d, 5 },
+    { "conv_transpose1d", &clvits_op_conv_transpose1d, CLOSE, conv_transpose1d, 0 },
+    { "conv_transpose1d, fused", &clvits_op_conv_transpose1d, CLOSE, conv_transpose1d, 1 },
+    { "copy", &clvits_op_copy, 0, copy, 0 },
+    { "coupling", &clvits_op_coupling, CLOSE, coupling, 0 },
+    { "coupling, reverse", &clvits_op_coupling, CLOSE, coupling, 1 },
+    { "coupling, mean only", &clvits_op_coupling, CLOSE, mean_coupling, 1 },
+    { "durations", &clvits_op_durations, 0, durations, 0 },
+    { "embedding", &clvits_op_embedding, CLOSE, embedding, 0 },
+    { "expand", &clvits_op_expand, 0, expand, 0 },
+    { "flip", &clvits_op_flip, 0, flip, 0 },
+    { "gate", &clvits_op_gate, CLOSE, gate, 0 },
+    { "gate, conditioned", &clvits_op_gate, CLOSE, gate, 1 },
+    { "layer_norm, residual", &clvits_op_layer_norm, CLOSE, layer_norm, 0 },
+    { "layer_norm, GELU", &clvits_op_layer_norm, CLOSE, layer_norm, 1 },
+    { "log_flow", &clvits_op_log_flow, CLOSE, log_flow, 0 },
+    { "log_flow, reverse", &clvits_op_log_flow, CLOSE, log_flow, 1 },
+    { "matmul", &clvits_op_matmul, CLOSE, matmul, 0 },
+    { "matmul, transposed", &clvits_op_matmul, CLOSE, matmul, 1 },
+    { "normal", &clvits_op_normal, 0, normal, 7 },
+    { "sample", &clvits_op_sample, CLOSE, sample, 0 },
+    { "softmax", &clvits_op_softmax, CLOSE, softmax, 0 },
+    { "spline", &clvits_op_spline, CLOSE, spline, 0 },
+    { "spline, reverse", &clvits_op_spline, CLOSE, spline, 1 },
+    { "sum", &clvits_op_sum, CLOSE, sum, 0 },
+    { "unary, ReLU", &clvits_op_unary, CLOSE, unary, CLVITS_RELU },
+    { "unary, leaky ReLU", &clvits_op_unary, CLOSE, unary, CLVITS_LEAKY_RELU },
+    { "unary, GELU", &clvits_op_unary, CLOSE, unary, CLVITS_GELU },
+    { "unary, tanh", &clvits_op_unary, CLOSE, unary, CLVITS_TANH },
+    { "unary, sigmoid", &clvits_op_unary, CLOSE, unary, CLVITS_SIGMOID },
+    { "unary, exp", &clvits_op_unary, CLOSE, unary, CLVITS_EXP },
+    { "unary, scale", &clvits_op_unary, CLOSE, unary, CLVITS_SCALE },
+};
+const int clvits_check_case_count =
+    (int)(sizeof(clvits_check_cases) / sizeof(clvits_check_cases[0]));
