@@ -16,6 +16,7 @@ clvits_cpu_fn CLVITS_CPU_PATH(gate);
 clvits_cpu_fn CLVITS_CPU_PATH(layer_norm);
 clvits_cpu_fn CLVITS_CPU_PATH(log_flow);
 clvits_cpu_fn CLVITS_CPU_PATH(normal);
+clvits_cpu_fn CLVITS_CPU_PATH(spline);
 clvits_cpu_fn CLVITS_CPU_PATH(sample);
 clvits_cpu_fn CLVITS_CPU_PATH(softmax);
 clvits_cpu_fn CLVITS_CPU_PATH(sum);
@@ -43,6 +44,7 @@ const clvits_cpu_table CLVITS_ISA_PASTE(clvits_cpu_table, CLVITS_ISA) = {
         [CLVITS_CPU_LAYER_NORM] = CLVITS_CPU_PATH(layer_norm),
         [CLVITS_CPU_LOG_FLOW] = CLVITS_CPU_PATH(log_flow),
         [CLVITS_CPU_NORMAL] = CLVITS_CPU_PATH(normal),
+        [CLVITS_CPU_SPLINE] = CLVITS_CPU_PATH(spline),
         [CLVITS_CPU_SAMPLE] = CLVITS_CPU_PATH(sample),
         [CLVITS_CPU_SOFTMAX] = CLVITS_CPU_PATH(softmax),
         [CLVITS_CPU_SUM] = CLVITS_CPU_PATH(sum),

@@ -18,6 +18,7 @@ const clvits_op *const clvits_ops[] = {
     &clvits_op_layer_norm,
     &clvits_op_log_flow,
     &clvits_op_normal,
+    &clvits_op_spline,
     &clvits_op_sample,
     &clvits_op_softmax,
     &clvits_op_sum,
