@@ -118,7 +118,9 @@ static void flow_rows(const clvits_cpu_call *call, int b, int t, int rows)
     for (int end = t + rows; t < end; t++) {
         const float *restrict x = row(call->in[0], d->x, b, t);
         const float *restrict m = d->per_channel ? call->in[1] : row(call->in[1], d->p, b, t);
-        const float *restrict s = d->per_channel ? call->in[2] : row(call->in[2], d->q, b, t);
+        const float *restrict s = d->per_channel ? call->in[2]
+                                  : d->has_q     ? row(call->in[2], d->q, b, t)
+                                                 : NULL;
         float *restrict y = (float *)call->out[0] + clvits_at(d->y, b, t);
         float sum = 0.0f;
 
