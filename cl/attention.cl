@@ -188,35 +188,7 @@ void attention(const attention_dims d, global const int *run, global const float
     }
 }
 
-#define TILE 12        // accumulators of a tile
-#define LANES_KEYS 60  // keys of a block: whole tiles
-#define EACH(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
-
-// acc[r] += sum over i < n of w[i] * s[i * step + r * next], for the first rows of a tile; where
-// there are fewer than TILE, the last one is read again.
-void tile(float16 *acc, const int rows, const int n, const float16 *w, global const float *s,
-          const int step, const int next)
-{
-#define LOAD(r) float16 a##r = acc[r];
-    EACH(LOAD)
-    if (rows >= TILE) {
-        for (int i = 0; i < n; i++, s += step) {
-            const float16 x = w[i];
-#define MULTIPLY(r) a##r = MAD((float16)(s[r * next]), x, a##r);
-            EACH(MULTIPLY)
-        }
-    } else {
-#define PLACE(r) const int s##r = min(r, rows - 1) * next;
-        EACH(PLACE)
-        for (int i = 0; i < n; i++, s += step) {
-            const float16 x = w[i];
-#define MULTIPLY_PLACED(r) a##r = MAD((float16)(s[s##r]), x, a##r);
-            EACH(MULTIPLY_PLACED)
-        }
-    }
-#define STORE(r) acc[r] = a##r;
-    EACH(STORE)
-}
+#define LANES_KEYS 60 // keys of a block: whole tiles
 
 // The last tile makes more than is used.
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
@@ -225,7 +197,7 @@ void attention_lanes(const attention_dims d, global const int *run, global const
                      global const float *restrict rel_k, global const float *restrict rel_v,
                      global float *restrict y)
 {
-    float16 queries[HEAD], out[HEAD + TILE], p[LANES_KEYS], band[LANES_KEYS + 16 + TILE];
+    float16 queries[HEAD], out[HEAD + TILE_ROWS], p[LANES_KEYS], band[LANES_KEYS + 16 + TILE_ROWS];
     const int h = get_global_id(1) * HEAD, b = get_global_id(2), i0 = (int)get_global_id(0) * 16;
     const int len = valid_rows(run, d.clock, d.B, b);
     float *lane = (float *)queries;
@@ -238,7 +210,7 @@ void attention_lanes(const attention_dims d, global const int *run, global const
     for (int i = 0; i < 16; i++)
         for (int c = 0; c < HEAD; c++)
             lane[16 * c + i] = i0 + i < len ? q[at(d.q, b, i0 + i, h + c)] * d.scale : 0.0f;
-    for (int c = 0; c < HEAD + TILE; c++)
+    for (int c = 0; c < HEAD + TILE_ROWS; c++)
         out[c] = (float16)(0.0f);
 
     for (int j0 = 0; j0 < len; j0 += LANES_KEYS) {
@@ -248,14 +220,14 @@ void attention_lanes(const attention_dims d, global const int *run, global const
 
         for (int j = 0; j < LANES_KEYS; j++)
             p[j] = (float16)(0.0f);
-        for (int j = 0; j < keys; j += TILE)
-            tile(p + j, keys - j, HEAD, queries, k + at(d.k, b, j0 + j, h), 1, d.k.ld);
+        for (int j = 0; j < keys; j += TILE_ROWS)
+            lanes_tile(p + j, keys - j, HEAD, queries, k + at(d.k, b, j0 + j, h), 1, d.k.ld);
         for (int m = 0; m <= m1 - m0; m++)
             band[m] = (float16)(0.0f);
-        for (int m = m0; m <= m1; m += TILE) {
-            for (int e = 0; e < TILE; e++)
+        for (int m = m0; m <= m1; m += TILE_ROWS) {
+            for (int e = 0; e < TILE_ROWS; e++)
                 band[m - m0 + e] = (float16)(0.0f);
-            tile(band + (m - m0), m1 - m + 1, HEAD, queries, rel_k + m * HEAD, 1, HEAD);
+            lanes_tile(band + (m - m0), m1 - m + 1, HEAD, queries, rel_k + m * HEAD, 1, HEAD);
         }
         for (int m = m0; m <= m1; m++) {
             const int shift = i0 + m - d.window - j0;
@@ -280,10 +252,10 @@ void attention_lanes(const attention_dims d, global const int *run, global const
             for (int i = max(-shift, 0); i < min(keys - shift, 16); i++)
                 ((float *)band)[16 * (m - m0) + i] = ((float *)p)[16 * (shift + i) + i];
         }
-        for (int c = 0; c < HEAD; c += TILE)
-            tile(out + c, HEAD - c, keys, p, v + at(d.v, b, j0, h + c), d.v.ld, 1);
-        for (int c = 0; c < HEAD && m0 <= m1; c += TILE)
-            tile(out + c, HEAD - c, m1 - m0 + 1, band, rel_v + m0 * HEAD + c, HEAD, 1);
+        for (int c = 0; c < HEAD; c += TILE_ROWS)
+            lanes_tile(out + c, HEAD - c, keys, p, v + at(d.v, b, j0, h + c), d.v.ld, 1);
+        for (int c = 0; c < HEAD && m0 <= m1; c += TILE_ROWS)
+            lanes_tile(out + c, HEAD - c, m1 - m0 + 1, band, rel_v + m0 * HEAD + c, HEAD, 1);
     }
 
     for (int c = 0; c < HEAD; c++)

@@ -100,3 +100,38 @@ row_place row_of(const int C, const int len, const int guard)
     r.valid = r.t >= len + guard ? -1 : r.t >= 0 && r.t < len;
     return r;
 }
+
+// A tile of up to 12 accumulators of 16 lanes, for one work-item on a CPU device.
+#define TILE_ROWS 12
+#define EACH_TILE_ROW(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
+
+// acc[r] += sum over i < n of w[i] * s[i * step + r * next], for the first rows of a tile; where
+// there are fewer than TILE_ROWS, the last one is read again.
+void lanes_tile(float16 *acc, const int rows, const int n, const float16 *w,
+                global const float *s, const int step, const int next)
+{
+#define LOAD(r) float16 a##r = acc[r];
+    EACH_TILE_ROW(LOAD)
+    if (rows >= TILE_ROWS) {
+        for (int i = 0; i < n; i++, s += step) {
+            const float16 x = w[i];
+#define MULTIPLY(r) a##r = MAD((float16)(s[r * next]), x, a##r);
+            EACH_TILE_ROW(MULTIPLY)
+        }
+    } else {
+#define PLACE(r) const int s##r = min(r, rows - 1) * next;
+        EACH_TILE_ROW(PLACE)
+        for (int i = 0; i < n; i++, s += step) {
+            const float16 x = w[i];
+#define MULTIPLY_PLACED(r) a##r = MAD((float16)(s[s##r]), x, a##r);
+            EACH_TILE_ROW(MULTIPLY_PLACED)
+        }
+    }
+#define STORE(r) acc[r] = a##r;
+    EACH_TILE_ROW(STORE)
+#undef LOAD
+#undef MULTIPLY
+#undef PLACE
+#undef MULTIPLY_PLACED
+#undef STORE
+}

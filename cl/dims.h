@@ -57,6 +57,15 @@ typedef struct {
     int clock;        // valid rows, and channels that count
     clvits_view x, y;
 } softmax_dims;
+
+// y[b,m,n] = scale * sum over k of a[b,m,k] * b[b,k,n]. The strides say how either operand is read.
+typedef struct {
+    int B, M, N, K;                // capacities
+    int m_clock, n_clock, k_clock; // slots of what is valid of them; -1: all
+    int am, ak, bk, bn;            // elements from an index to the next
+    float scale;
+    clvits_view a, b, y;
+} matmul_dims;
 // Rows of a table by number; a number outside the table counts as the nearest row.
 typedef struct {
     int B, T, C;

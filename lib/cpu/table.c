@@ -15,6 +15,7 @@ clvits_cpu_fn CLVITS_CPU_PATH(flip);
 clvits_cpu_fn CLVITS_CPU_PATH(gate);
 clvits_cpu_fn CLVITS_CPU_PATH(layer_norm);
 clvits_cpu_fn CLVITS_CPU_PATH(log_flow);
+clvits_cpu_fn CLVITS_CPU_PATH(matmul);
 clvits_cpu_fn CLVITS_CPU_PATH(normal);
 clvits_cpu_fn CLVITS_CPU_PATH(spline);
 clvits_cpu_fn CLVITS_CPU_PATH(sample);
@@ -43,6 +44,7 @@ const clvits_cpu_table CLVITS_ISA_PASTE(clvits_cpu_table, CLVITS_ISA) = {
         [CLVITS_CPU_GATE] = CLVITS_CPU_PATH(gate),
         [CLVITS_CPU_LAYER_NORM] = CLVITS_CPU_PATH(layer_norm),
         [CLVITS_CPU_LOG_FLOW] = CLVITS_CPU_PATH(log_flow),
+        [CLVITS_CPU_MATMUL] = CLVITS_CPU_PATH(matmul),
         [CLVITS_CPU_NORMAL] = CLVITS_CPU_PATH(normal),
         [CLVITS_CPU_SPLINE] = CLVITS_CPU_PATH(spline),
         [CLVITS_CPU_SAMPLE] = CLVITS_CPU_PATH(sample),

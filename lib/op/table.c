@@ -17,6 +17,7 @@ const clvits_op *const clvits_ops[] = {
     &clvits_op_gate,
     &clvits_op_layer_norm,
     &clvits_op_log_flow,
+    &clvits_op_matmul,
     &clvits_op_normal,
     &clvits_op_spline,
     &clvits_op_sample,
