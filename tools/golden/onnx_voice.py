@@ -198,6 +198,29 @@ def _write_case(model, path, name, index, spec, hop):
     common.save(path.parent / "ref", f"{index}_ort_", durations=durations, wave=wave)
 
 
+def _parameters(model):
+    """What inference needs, by its name, with weight normalisation folded."""
+    state = model.state_dict()
+    for name, v in list(state.items()):
+        if name.endswith("weight_v"):
+            del state[name]
+            g = state.pop(name[:-1] + "g")
+            state[name[:-2]] = g * v / v.flatten(1).norm(dim=1).view_as(g)
+    training = ("enc_q.", "dp.post_", "dp.flows.1.")
+    return {name: x for name, x in sorted(state.items()) if not name.startswith(training)}
+
+
+def _write_state(model, path):
+    """A line per tensor: name, shape, and sums of x, of |x| and of x (1 + i mod 97)."""
+    with open(path, "w", encoding="ascii") as out:
+        for name, x in _parameters(model).items():
+            shape = ",".join(map(str, x.shape))
+            x = x.double().flatten()
+            ramp = 1 + torch.arange(x.numel()) % 97
+            sums = " ".join(f"{float(s):.9g}" for s in (x.sum(), x.abs().sum(), (x * ramp).sum()))
+            out.write(f"{name} {shape} {sums}\n")
+
+
 def write(out, name):
     spec = VOICES[name]
     path = Path(out) / name / "model.onnx"
@@ -207,6 +230,8 @@ def write(out, name):
     affine = model.dp.flows[0]
     common.settle_affine(affine.m, affine.logs, _run_case(model, spec, 1)["logw"])
     _export(model, path)
+    path.parent.joinpath("ref").mkdir(exist_ok=True)
+    _write_state(model, path.parent / "ref" / "state.txt")
     common.save_json(path.with_suffix(".onnx.json"), _describe(spec, hop))
     for index in range(len(spec["cases"])):
         _write_case(model, path, name, index, spec, hop)

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#include "io/onnx_module.h"
+
+#include <stdio.h>
+
+enum {
+    HEAD = 4096, /* what comes before the graph is short, or this is no such file */
+    GRAPH = 7,   /* field of the graph in a model, the one that every ONNX file has */
+    LAST_FIELD = 25,
+};
+
+/* A number of seven bits a byte; 0 when it does not end. */
+static size_t varint(uint64_t *out, const unsigned char *p, size_t n)
+{
+    *out = 0;
+    for (size_t i = 0; i < n && i < 10; i++) {
+        *out |= (uint64_t)(p[i] & 127) << (7 * i);
+        if (p[i] < 128)
+            return i + 1;
+    }
+    return 0;
+}
+
+int clvits_onnx_detect(const char *path)
+{
+    unsigned char head[HEAD];
+    FILE *f = fopen(path, "rb");
+    const size_t n = f ? fread(head, 1, sizeof(head), f) : 0;
+
+    if (f)
+        fclose(f);
+    /* an IR version of one byte comes first, then lengths lead from field to field */
+    if (n < 4 || head[0] != 8 || head[1] < 1 || head[1] > 127)
+        return 0;
+    for (size_t at = 0; at < n;) {
+        uint64_t tag, value;
+        size_t used = varint(&tag, head + at, n - at);
+        if (!used || tag >> 3 < 1 || tag >> 3 > LAST_FIELD)
+            return 0;
+        if (tag == (GRAPH << 3 | 2))
+            return 1;
+        at += used;
+        used = varint(&value, head + at, n - at);
+        if (!used || ((tag & 7) != 0 && (tag & 7) != 2))
+            return 0;
+        at += used;
+        if ((tag & 7) == 2 && value > n - at)
+            return 0;
+        at += (tag & 7) == 2 ? (size_t)value : 0;
+    }
+    return 0;
+}
+
+static void read_voice(onnx_reader *g, clvits_config *c)
+{
+    if (clvits_onnx_load(g) || clvits_onnx_refuse(g) || clvits_onnx_modules(g))
+        return;
+    if (clvits_onnx_take_text_encoder(g, c) || clvits_onnx_take_duration(g, c) ||
+        clvits_onnx_take_flow(g, c))
+        return;
+    clvits_onnx_take_decoder(g, c);
+}
+
+clvits_status clvits_onnx_voice_open(clvits_arrays *out, clvits_config *config, const char *path,
+                                     clvits_report *r)
+{
+    onnx_reader g = {.out = out, .path = path, .report = r};
+    clvits_config c = *config;
+
+    *out = (clvits_arrays){0};
+    read_voice(&g, &c);
+    clvits_arena_free(&g.scratch);
+    if (g.status)
+        clvits_arrays_free(out);
+    else
+        *config = c;
+    return g.status;
+}
