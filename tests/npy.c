@@ -35,7 +35,8 @@ static void read_shape(npy *a, const char *text, const char *path)
     }
 }
 
-static void read_header(npy *a, char type[4], FILE *file, const char *path)
+/* Returns whether the columns, not the rows, are contiguous. */
+static int read_header(npy *a, char type[4], FILE *file, const char *path)
 {
     unsigned char fixed[10];
     char header[4096];
@@ -48,11 +49,12 @@ static void read_header(npy *a, char type[4], FILE *file, const char *path)
                   "%s: its header cannot be read", path);
     header[size] = '\0';
 
-    ck_assert_msg(!strncmp(field(header, "'fortran_order'", path), "False", 5),
-                  "%s is in Fortran order", path);
+    const int columns = !strncmp(field(header, "'fortran_order'", path), "True", 4);
     memcpy(type, field(header, "'descr'", path) + 1, 3); /* '<f4' after its quote */
     type[3] = '\0';
     read_shape(a, field(header, "'shape'", path), path);
+    ck_assert_msg(!columns || a->rank <= 2, "%s is in Fortran order and no matrix", path);
+    return columns && a->rank == 2;
 }
 
 static double value(const char *type, const char *at)
@@ -78,7 +80,7 @@ npy npy_read(const char *path)
     FILE *file = fopen(path, "rb");
 
     ck_assert_msg(file != NULL, "%s cannot be opened", path);
-    read_header(&a, type, file, path);
+    const int columns = read_header(&a, type, file, path);
     ck_assert_msg(strstr("<f4<f8<i4<i8", type) != NULL, "%s holds elements of type %s", path, type);
 
     const size_t size = (size_t)(type[2] - '0');
@@ -88,7 +90,9 @@ npy npy_read(const char *path)
     ck_assert(bytes && a.data && a.floats);
     ck_assert_msg(fread(bytes, size, a.count, file) == a.count, "%s is cut short", path);
     for (size_t i = 0; i < a.count; i++) {
-        a.data[i] = value(type, bytes + i * size);
+        const size_t rows = (size_t)a.shape[0], wide = (size_t)a.shape[1];
+        const size_t at = columns ? i % wide * rows + i / wide : i;
+        a.data[i] = value(type, bytes + at * size);
         a.floats[i] = (float)a.data[i];
     }
 

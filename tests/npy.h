@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** One array of a NumPy file, in C order. */
+/** One array of a NumPy file, in C order (as which a matrix in Fortran order is read, too). */
 typedef struct npy {
     int rank;
     int64_t shape[8];

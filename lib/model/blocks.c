@@ -37,8 +37,8 @@ clvits_tensor *clvits_scope_rows(clvits_scope *s, const char *name, int64_t from
     int64_t shape[4], stride = 1;
 
     if (!a || from < 0 || n < 1 || from + n > a->shape[0]) {
-        clvits_graph_fail(s->graph, CLVITS_E_FORMAT, "the voice's tensor %s is missing or too small",
-                          name);
+        clvits_graph_fail(s->graph, CLVITS_E_FORMAT,
+                          "the voice's tensor %s is missing or too small", name);
         return NULL;
     }
     for (int i = 0; i < a->rank; i++) {

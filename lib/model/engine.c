@@ -355,8 +355,9 @@ static clvits_status check_items(const clvits_engine *e, const clvits_item *item
                                items[i].sid, c->n_speakers > 1 ? c->n_speakers - 1 : 0);
         for (int k = 0; k < items[i].n_ids; k++)
             if (items[i].ids[k] < 0 || items[i].ids[k] >= c->n_vocab)
-                return clvits_fail(r, CLVITS_E_ARGUMENT, "id %d at position %d; this voice has 0 to "
-                                                         "%d", items[i].ids[k], k, c->n_vocab - 1);
+                return clvits_fail(r, CLVITS_E_ARGUMENT,
+                                   "id %d at position %d; this voice has 0 to %d",
+                                   items[i].ids[k], k, c->n_vocab - 1);
         *most_ids = items[i].n_ids > *most_ids ? items[i].n_ids : *most_ids;
     }
     return CLVITS_OK;

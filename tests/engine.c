@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: MIT
+//
+// The engine as a whole, with the embedded voice: batches, windows, reuse, placement, threads,
+// cancelling; and the device against the CPU path.
+#include "model/engine.h"
+#include "model/voice_file.h"
+#include "stages.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_IDS = 400, MAX_SAMPLES = 1 << 21, THREADS = 4 };
+
+/* What one item of a batch came to. */
+typedef struct speech {
+    int32_t durations[MAX_IDS];
+    float *samples;
+    int n, pieces, stop_after;
+} speech;
+
+typedef struct fixture {
+    harness h;
+    clvits_voice_file file;
+    clvits_engine *engine;
+    int32_t *ids[3];
+    int n_ids[3];
+} fixture;
+
+static void begin(fixture *f, const char *place)
+{
+    char path[1024];
+
+    memset(f, 0, sizeof(*f));
+    harness_begin(&f->h, 1);
+    snprintf(path, sizeof(path), "%s/mini", SOURCE_VOICES);
+    ck_assert_msg(clvits_voice_file_open(&f->file, path, NULL, &f->h.report) == CLVITS_OK, "%s",
+                  f->h.report.text);
+    const clvits_model m = { &f->file.config, &f->file.weights };
+    ck_assert_int_eq(clvits_engine_open(&f->engine, &m, &f->h.machine, place, &f->h.report), 0);
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof(path), "%s/mini/ref/%d_ids.npy", GOLDEN_DIR, i);
+        f->ids[i] = stages_ints(&f->h, path, &f->n_ids[i]);
+        ck_assert_int_lt(f->n_ids[i], MAX_IDS);
+    }
+}
+
+static void end(fixture *f)
+{
+    clvits_engine_close(&f->engine);
+    clvits_voice_file_free(&f->file);
+    harness_end(&f->h);
+}
+
+static clvits_item item(const fixture *f, int sentence, speech *s)
+{
+    return (clvits_item){ .ids = f->ids[sentence],
+                          .n_ids = f->n_ids[sentence],
+                          .seed = 7u + (uint64_t)sentence,
+                          .noise_scale = 0.667f,
+                          .noise_w = 0.5f,
+                          .length_scale = 1.1f,
+                          .durations = s->durations };
+}
+
+static clvits_status keep(void *user, int i, const float *samples, int n, clvits_report *r)
+{
+    speech *s = (speech *)user + i;
+
+    ck_assert_int_le(s->n + n, MAX_SAMPLES);
+    s->samples = realloc(s->samples, (size_t)(s->n + n) * sizeof(float));
+    memcpy(s->samples + s->n, samples, (size_t)n * sizeof(float));
+    s->n += n;
+    if (++s->pieces == s->stop_after)
+        return clvits_fail(r, CLVITS_E_CANCELLED, "enough");
+    return CLVITS_OK;
+}
+
+static void speak(fixture *f, clvits_item *items, int n, speech *out)
+{
+    const clvits_sink sink = { .user = out, .wave = keep };
+    clvits_report r = { 0 };
+    ck_assert_msg(clvits_engine_speak(f->engine, items, n, &sink, &r) == CLVITS_OK, "%s", r.text);
+}
+
+static speech speak_one(fixture *f, clvits_item it)
+{
+    speech s = { 0 };
+    it.durations = s.durations;
+    speak(f, &it, 1, &s);
+    ck_assert_int_eq(s.n, it.frames * f->file.config.hop_length);
+    return s;
+}
+
+static void assert_same(const speech *a, const speech *b, const char *what)
+{
+    ck_assert_msg(a->n == b->n, "%s: %d and %d samples", what, a->n, b->n);
+    for (int i = 0; i < a->n; i++)
+        ck_assert_msg(a->samples[i] == b->samples[i], "%s: sample %d is %.9g, not %.9g", what, i,
+                      (double)b->samples[i], (double)a->samples[i]);
+}
+
+START_TEST(batch_equals_singles)
+{
+    fixture f;
+    speech batch[3] = { 0 };
+    clvits_item items[3];
+
+    begin(&f, NULL);
+    for (int i = 0; i < 3; i++)
+        items[i] = item(&f, i, &batch[i]);
+    speak(&f, items, 3, batch);
+    for (int i = 0; i < 3; i++) {
+        speech single = speak_one(&f, item(&f, i, &batch[i]));
+        assert_same(&single, &batch[i], "in a batch");
+        free(single.samples);
+        free(batch[i].samples);
+    }
+    end(&f);
+}
+END_TEST
+
+START_TEST(runs_are_reused)
+{
+    fixture f;
+    speech s = { 0 };
+
+    begin(&f, NULL);
+    speech first = speak_one(&f, item(&f, 1, &s));
+    speech other = speak_one(&f, item(&f, 2, &s));
+    speech again = speak_one(&f, item(&f, 1, &s));
+    assert_same(&first, &again, "after another text");
+    clvits_item seeded = item(&f, 1, &s);
+    seeded.seed++;
+    speech different = speak_one(&f, seeded);
+    ck_assert(different.n != first.n ||
+              memcmp(different.samples, first.samples, (size_t)first.n * sizeof(float)));
+    free(first.samples);
+    free(other.samples);
+    free(again.samples);
+    free(different.samples);
+    end(&f);
+}
+END_TEST
+
+/* The decoder over all frames at once must give what its windows give. */
+START_TEST(windows_equal_one_shot)
+{
+    fixture f;
+    speech s = { 0 };
+    clvits_latent_stage latent;
+    clvits_text_stage text;
+    clvits_wave_stage wave;
+    const clvits_stage_options o = { .batch = 1 };
+
+    begin(&f, NULL);
+    const clvits_model m = { &f.file.config, &f.file.weights };
+    clvits_item it = item(&f, 2, &s);
+    it.noise_scale = 0.0f;
+    it.noise_w = 0.0f;
+    it.length_scale = 3.0f;
+    speech windows = speak_one(&f, it);
+    ck_assert_int_gt(windows.pieces, 2);
+
+    ck_assert_int_eq(clvits_text_stage_build(&text, &m, &o, it.n_ids, &f.h.report), 0);
+    stages_run t = stages_open(&f.h, text.graph);
+    clvits_run_set_float(t.run, text.length_scale, 0, 3.0f);
+    stages_length(&f.h, &t, text.clock, it.n_ids);
+    stages_write(&f.h, &t, text.ids, it.ids);
+    stages_go(&f.h, &t);
+    const int32_t *ends = stages_read(&f.h, &t, text.ends, it.n_ids);
+    const int frames = ends[it.n_ids - 1];
+    ck_assert_int_eq(clvits_latent_stage_build(&latent, &m, &o, it.n_ids, frames, &f.h.report), 0);
+    stages_run l = stages_open(&f.h, latent.graph);
+    stages_length(&f.h, &l, latent.text_clock, it.n_ids);
+    stages_length(&f.h, &l, latent.clock, frames);
+    stages_write(&f.h, &l, latent.ends, ends);
+    stages_write(&f.h, &l, latent.stats, stages_read(&f.h, &t, text.stats, it.n_ids));
+    stages_go(&f.h, &l);
+    ck_assert_int_eq(clvits_wave_stage_build(&wave, &m, &o, frames, &f.h.report), 0);
+    stages_run w = stages_open(&f.h, wave.graph);
+    stages_length(&f.h, &w, wave.clock, frames);
+    stages_write(&f.h, &w, wave.z, stages_read(&f.h, &l, latent.z, frames));
+    stages_go(&f.h, &w);
+    speech whole = { .n = frames * f.file.config.hop_length };
+    whole.samples = stages_read(&f.h, &w, wave.wave, whole.n);
+    assert_same(&whole, &windows, "by windows");
+    free(windows.samples);
+    stages_close(&t, &text.graph);
+    stages_close(&l, &latent.graph);
+    stages_close(&w, &wave.graph);
+    end(&f);
+}
+END_TEST
+
+static const char *const places[] = { "enc_p=cpu",    "dp=cpu",     "flow=cpu",       "dec=cpu",
+                                      "conv1d=cpu",   "normal=cpu", "layer_norm=cpu", "gate=cpu",
+                                      "attention=cpu", "spline=cpu" };
+
+START_TEST(placement_does_not_change_results)
+{
+    fixture f;
+    speech s = { 0 };
+
+    begin(&f, NULL);
+    speech here = speak_one(&f, item(&f, 0, &s));
+    end(&f);
+    begin(&f, places[_i]);
+    speech there = speak_one(&f, item(&f, 0, &s));
+    ck_assert_int_eq(here.n, there.n);
+    stages_compare(places[_i], there.samples, here.samples, here.n);
+    end(&f);
+    free(here.samples);
+    free(there.samples);
+}
+END_TEST
+
+START_TEST(device_agrees_with_cpu)
+{
+    fixture f;
+    speech s = { 0 };
+
+    begin(&f, NULL);
+    const uint64_t before =
+        f.h.machine.n_places > 1 ? clvits_device_launches(f.h.machine.device[1]) : 0;
+    speech device[3], cpu;
+    for (int i = 0; i < 3; i++)
+        device[i] = speak_one(&f, item(&f, i, &s));
+    if (f.h.machine.n_places > 1)
+        ck_assert_uint_gt(clvits_device_launches(f.h.machine.device[1]), before);
+    end(&f);
+
+    setenv("CLVITS_TEST_DEVICE", "cpu", 1);
+    begin(&f, NULL);
+    for (int i = 0; i < 3; i++) {
+        cpu = speak_one(&f, item(&f, i, &s));
+        ck_assert_int_eq(cpu.n, device[i].n);
+        stages_compare("device against CPU", device[i].samples, cpu.samples, cpu.n);
+        free(cpu.samples);
+        free(device[i].samples);
+    }
+    end(&f);
+}
+END_TEST
+
+typedef struct worker {
+    fixture *f;
+    pthread_t thread;
+    speech out;
+    int sentence;
+} worker;
+
+static void *work(void *arg)
+{
+    worker *w = arg;
+    w->out = speak_one(w->f, item(w->f, w->sentence, &w->out));
+    return NULL;
+}
+
+START_TEST(threads_share_an_engine)
+{
+    fixture f;
+    speech s = { 0 };
+    worker workers[THREADS];
+
+    begin(&f, NULL);
+    for (int i = 0; i < THREADS; i++) {
+        workers[i] = (worker){ .f = &f, .sentence = i % 3 };
+        ck_assert_int_eq(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(workers[i].thread, NULL);
+    for (int i = 0; i < THREADS; i++) {
+        speech alone = speak_one(&f, item(&f, workers[i].sentence, &s));
+        assert_same(&alone, &workers[i].out, "beside other threads");
+        free(alone.samples);
+        free(workers[i].out.samples);
+    }
+    end(&f);
+}
+END_TEST
+
+START_TEST(stops_when_told)
+{
+    fixture f;
+    speech s = { .stop_after = 1 };
+    atomic_int cancel = 1;
+    clvits_sink sink = { .user = &s, .wave = keep };
+    clvits_report r = { 0 };
+
+    begin(&f, NULL);
+    clvits_item it = item(&f, 2, &s);
+    it.length_scale = 3.0f;
+    ck_assert_int_eq(clvits_engine_speak(f.engine, &it, 1, &sink, &r), CLVITS_E_CANCELLED);
+    ck_assert_int_eq(s.pieces, 1);
+    clvits_report_clear(&r);
+    sink.cancel = &cancel;
+    ck_assert_int_eq(clvits_engine_speak(f.engine, &it, 1, &sink, &r), CLVITS_E_CANCELLED);
+    ck_assert_int_eq(s.pieces, 1);
+    free(s.samples);
+    s = speak_one(&f, item(&f, 0, &s));
+    free(s.samples);
+    end(&f);
+}
+END_TEST
+
+START_TEST(refuses_bad_items)
+{
+    fixture f;
+    speech s = { 0 };
+    clvits_sink sink = { .user = &s, .wave = keep };
+
+    begin(&f, NULL);
+    for (int i = 0; i < 5; i++) {
+        clvits_report r = { 0 };
+        clvits_item it = item(&f, 0, &s);
+        const int32_t high = f.file.config.n_vocab, low = -1;
+        if (i < 2) {
+            it.ids = i ? &high : &low;
+            it.n_ids = 1;
+        }
+        it.n_ids = i == 2 ? 0 : i == 3 ? 1 << 20 : it.n_ids;
+        it.sid = i == 4;
+        ck_assert_int_eq(clvits_engine_speak(f.engine, &it, 1, &sink, &r), CLVITS_E_ARGUMENT);
+        ck_assert_int_gt(strlen(r.text), 10);
+    }
+    ck_assert_int_eq(s.n, 0);
+    end(&f);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("engine");
+    TCase *t = tcase_create("embedded voice");
+
+    tcase_set_timeout(t, HARNESS_TIMEOUT);
+    tcase_add_test(t, batch_equals_singles);
+    tcase_add_test(t, runs_are_reused);
+    tcase_add_test(t, windows_equal_one_shot);
+    tcase_add_loop_test(t, placement_does_not_change_results, 0, LENGTH(places));
+    tcase_add_test(t, device_agrees_with_cpu);
+    tcase_add_test(t, threads_share_an_engine);
+    tcase_add_test(t, stops_when_told);
+    tcase_add_test(t, refuses_bad_items);
+    suite_add_tcase(s, t);
+    return harness_main(s);
+}
