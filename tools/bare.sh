@@ -5,6 +5,6 @@
 # up; it needs no more than this line to go on.
 if [ ! -d /sys/devices/system/cpu ]; then
     megabytes=$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo)
-    cores=$(nproc)
-    export HWLOC_SYNTHETIC="[NUMANode(memory=${megabytes}MB)] pu:$cores"
+    units=$(nproc)
+    export HWLOC_SYNTHETIC="[NUMANode(memory=${megabytes}MB)] pu:$units"
 fi

@@ -26,8 +26,8 @@ quietly()
     fi
 }
 
-tools/setup.sh demo
 . tools/bare.sh
+tools/setup.sh demo
 if [ ! -f build/build.ninja ]; then
     quietly meson setup build
 fi

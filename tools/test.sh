@@ -52,6 +52,7 @@ tree_state()
     } | sha256sum
 }
 
+. tools/bare.sh
 if ! tools/setup.sh test; then
     failed=1
     finish
@@ -66,7 +67,6 @@ if [ $# = 0 ]; then
     fi
 fi
 mkdir -p $out
-. tools/bare.sh
 
 # PoCL takes every core for itself; a few tests at once fill the gaps between its launches.
 cores=$(nproc)
