@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+#include "options.h"
+
+#include <string.h>
+
+static const char help[] =
+    "usage: clvits devices [--json]\n"
+    "\n"
+    "List the OpenCL devices. \"*\" marks the one that is used when none is named; \"clvits speak\n"
+    "--device\" takes the number, or a part of the name. Without any, the CPU path runs.\n"
+    "\n"
+    "  --json   everything known of each, as JSON\n"
+    "\n" PROGRAM_CODES;
+
+static void print_json(const clvits_device_desc *list, size_t n)
+{
+    printf("[");
+    for (size_t i = 0; i < n; i++) {
+        const clvits_device_desc *d = &list[i];
+        const char *const texts[][2] = { { "name", d->name },       { "vendor", d->vendor },
+                                         { "platform", d->platform }, { "version", d->version },
+                                         { "driver", d->driver } };
+        printf("%s\n  {\"number\": %d", i ? "," : "", d->number);
+        for (size_t k = 0; k < sizeof(texts) / sizeof(*texts); k++) {
+            printf(", \"%s\": ", texts[k][0]);
+            program_json(stdout, texts[k][1], strlen(texts[k][1]));
+        }
+        printf(", \"gpu\": %s, \"compute_units\": %d, \"max_work_group\": %zu, "
+               "\"local_memory\": %zu, \"global_memory\": %zu, \"max_allocation\": %zu, "
+               "\"fp16\": %s, \"unified_memory\": %s}",
+               d->is_gpu ? "true" : "false", d->compute_units, d->max_work_group, d->local_memory,
+               d->global_memory, d->max_allocation, d->has_fp16 ? "true" : "false",
+               d->has_unified_memory ? "true" : "false");
+    }
+    printf("%s]\n", n ? "\n" : "");
+}
+
+static void print_table(const clvits_device_desc *list, size_t n)
+{
+    size_t chosen = 0;
+    int width = 4;
+
+    for (size_t i = n; i-- > 0;) {
+        if (list[i].is_gpu)
+            chosen = i;
+        if ((int)strlen(list[i].name) > width)
+            width = (int)strlen(list[i].name);
+    }
+    if (!n) {
+        printf("no OpenCL device; the CPU path runs everything\n");
+        return;
+    }
+    printf("   NO  %-*s  TYPE  UNITS  MEMORY     LOCAL    PLATFORM\n", width, "NAME");
+    for (size_t i = 0; i < n; i++)
+        printf("%c %3d  %-*s  %-4s  %5d  %5.1f GiB  %3zu KiB  %s\n", i == chosen ? '*' : ' ',
+               list[i].number, width, list[i].name, list[i].is_gpu ? "gpu" : "cpu",
+               list[i].compute_units, (double)list[i].global_memory / 1073741824.0,
+               list[i].local_memory / 1024, list[i].platform);
+}
+
+int command_devices(int argc, char **argv)
+{
+    bool json = false;
+    const option table[] = { { "json", 0, OPTION_FLAG, &json, 0, 0 } };
+    clvits_device_desc *list;
+    size_t n;
+    const int code = options_parse(table, 1, "devices", help, &argc, argv);
+
+    if (code)
+        return code < 0 ? CODE_OK : code;
+    if (argc)
+        return program_fail(CODE_USAGE, "\"%s\" is one argument too many", argv[0]);
+    const clvits_status s = clvits_devices(&list, &n);
+    if (s)
+        return program_fail(program_code(s, CODE_FAILED), "the devices cannot be listed: %s",
+                            clvits_status_text(s));
+    if (json)
+        print_json(list, n);
+    else
+        print_table(list, n);
+    clvits_devices_free(&list);
+    return CODE_OK;
+}

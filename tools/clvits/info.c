@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+#include "options.h"
+
+#include <string.h>
+
+static const char help[] =
+    "usage: clvits info [--json] [VOICE]\n"
+    "\n"
+    "Say what a voice is: a folder in Hugging Face's format, or a Piper voice NAME.onnx. Without\n"
+    "VOICE, the embedded one.\n"
+    "\n"
+    "  --json      as JSON, with every speaker\n"
+    "\n" PROGRAM_CODES;
+
+enum { SPEAKERS_SHOWN = 12 };
+
+static void print_json(const clvits_voice *voice, const clvits_voice_info *v)
+{
+    printf("{\n  \"name\": ");
+    program_json(stdout, v->name, strlen(v->name));
+    printf(",\n  \"sample_rate\": %d,\n  \"hop_length\": %d,\n  \"symbols\": %d,\n"
+           "  \"parameters\": %lld,\n  \"front_end\": \"%s\",\n  \"language\": ",
+           v->sample_rate, v->hop_length, v->n_symbols, (long long)v->parameters, v->front_end);
+    program_json(stdout, v->language, strlen(v->language));
+    printf(",\n  \"noise_scale\": %g,\n  \"noise_w\": %g,\n  \"length_scale\": %g,\n"
+           "  \"hidden_channels\": %d,\n  \"inter_channels\": %d,\n  \"layers\": %d,\n"
+           "  \"heads\": %d,\n  \"resblock\": %d,\n  \"stochastic_durations\": %s,\n"
+           "  \"upsample_initial_channel\": %d,\n  \"speakers\": [",
+           (double)v->noise_scale, (double)v->noise_w, (double)v->length_scale,
+           v->hidden_channels, v->inter_channels, v->n_layers, v->n_heads, v->resblock,
+           v->stochastic_durations ? "true" : "false", v->upsample_initial_channel);
+    for (int i = 0; i < v->n_speakers; i++) {
+        const char *name = clvits_voice_speaker_name(voice, i);
+        printf("%s", i ? ", " : "");
+        if (name)
+            program_json(stdout, name, strlen(name));
+        else
+            printf("null");
+    }
+    printf("]\n}\n");
+}
+
+static void print_text(const clvits_voice *voice, const clvits_voice_info *v)
+{
+    printf("name         %s\n", v->name);
+    printf("rate         %d Hz, %d samples per frame\n", v->sample_rate, v->hop_length);
+    printf("text         %s%s%s, %d symbols\n", v->front_end, *v->language ? ", " : "",
+           v->language, v->n_symbols);
+    printf("parameters   %.2f million\n", (double)v->parameters * 1e-6);
+    printf("geometry     hidden %d, latent %d, %d layers of %d heads, %s durations, decoder from "
+           "%d channels with residual block %d\n",
+           v->hidden_channels, v->inter_channels, v->n_layers, v->n_heads,
+           v->stochastic_durations ? "stochastic" : "deterministic", v->upsample_initial_channel,
+           v->resblock);
+    printf("defaults     noise scale %g, noise w %g, length scale %g\n", (double)v->noise_scale,
+           (double)v->noise_w, (double)v->length_scale);
+    printf("speakers     %d", v->n_speakers);
+    for (int i = 0, shown = 0; i < v->n_speakers && shown <= SPEAKERS_SHOWN; i++) {
+        const char *name = clvits_voice_speaker_name(voice, i);
+        if (!name)
+            continue;
+        if (shown++ == SPEAKERS_SHOWN)
+            printf(", ... (--json lists all)");
+        else
+            printf("%s%s", shown == 1 ? ": " : ", ", name);
+    }
+    printf("\n");
+}
+
+int command_info(int argc, char **argv)
+{
+    bool json = false;
+    const char *path = NULL;
+    const option table[] = { { "json", 0, OPTION_FLAG, &json, 0, 0 },
+                             { "model", 'm', OPTION_TEXT, &path, 0, 0 } };
+    program_log log = { 0 };
+    clvits_context_params params = { .device = "cpu" };
+    clvits_context *context = NULL;
+    clvits_voice *voice = NULL;
+    clvits_voice_info info;
+    int code = options_parse(table, 2, "info", help, &argc, argv);
+
+    if (code)
+        return code < 0 ? CODE_OK : code;
+    if (argc > 1 || (argc && path))
+        return program_fail(CODE_USAGE, "one voice at a time");
+    code = program_open(&context, &params, &log);
+    if (code)
+        return code;
+    const clvits_status s = clvits_voice_open(&voice, context, argc ? argv[0] : path);
+    if (s) {
+        code = program_fail(program_code(s, CODE_INPUT), "%s", clvits_context_error(context));
+    } else {
+        clvits_voice_get_info(voice, &info);
+        if (json)
+            print_json(voice, &info);
+        else
+            print_text(voice, &info);
+    }
+    clvits_voice_close(&voice);
+    clvits_context_close(&context);
+    return code;
+}

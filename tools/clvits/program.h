@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+//
+// What the subcommands share: exit codes, messages, signals, small files that appear complete.
+#ifndef CLVITS_TOOLS_PROGRAM_H
+#define CLVITS_TOOLS_PROGRAM_H
+
+#include <clvits/clvits.h>
+
+#include <stdbool.h>
+#include <stdio.h>
+
+enum {
+    CODE_OK = 0,
+    CODE_FAILED = 1,       /* device, driver, memory, espeak-ng; a check that found a difference */
+    CODE_USAGE = 2,        /* arguments, unknown speaker, nothing to say */
+    CODE_INPUT = 3,        /* voice or text file */
+    CODE_OUTPUT = 4,       /* audio, timings, standard output */
+    CODE_INTERRUPTED = 128 /* plus the signal's number: 130 for Ctrl-C */
+};
+
+#define PROGRAM_CODES                                                                             \
+    "exit codes:\n"                                                                               \
+    "  0    done\n"                                                                               \
+    "  1    the device, its driver or memory failed, or something needed is not installed\n"     \
+    "  2    bad arguments: unknown option or speaker, number out of range, nothing to say\n"     \
+    "  3    a voice or text file is missing, damaged or not what it should be\n"                 \
+    "  4    the output cannot be written: folder, full disk, closed standard output\n"           \
+    "  130  interrupted by Ctrl-C (143 by SIGTERM)\n"
+
+/** One line "clvits: ..." to standard error; returns the code. */
+int program_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** The same, for what does not end the program. */
+void program_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/** What the library logs: failures are kept for program_error(), the rest printed as asked. */
+typedef struct program_log {
+    bool quiet, verbose;
+    char error[512];
+} program_log;
+void program_receive(void *log, clvits_log_level level, const char *text);
+
+/** The code for a status, where files are the voice's (CODE_INPUT) or the output's. */
+int program_code(clvits_status status, int file_code);
+
+/** Open a context that logs to log; prints why it does not. Returns a code. */
+int program_open(clvits_context **out, clvits_context_params *params, program_log *log);
+
+/** Let SIGINT, SIGTERM and SIGHUP raise a flag that ends what runs; NULL, before the flag is freed,
+ *  lets them end the program again. Returns a code. */
+int program_catch_signals(clvits_cancel *cancel);
+
+/** The signal that came, or 0. */
+int program_signal(void);
+
+/** Say that a signal ended it; returns the code for that. */
+int program_interrupted(void);
+
+/** Bring out what is buffered for standard output. Returns a code. */
+int program_flush(void);
+
+/** Monotonic seconds. */
+double program_now(void);
+
+/** A JSON string with its quotes. */
+void program_json(FILE *f, const char *text, size_t n);
+
+/** A small text file that appears under its name once it is complete. */
+typedef struct text_file {
+    FILE *f;
+    char *path, *temporary;
+} text_file;
+int text_file_open(text_file *t, const char *path);
+int text_file_finish(text_file *t);
+void text_file_discard(text_file *t);
+
+int command_check(int argc, char **argv);
+int command_devices(int argc, char **argv);
+int command_info(int argc, char **argv);
+int command_speak(int argc, char **argv);
+
+#endif

@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: MIT
+#include "options.h"
+#include "speak.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char help[] =
+    "usage: clvits speak [OPTION]... [TEXT]\n"
+    "\n"
+    "Turn text into speech. Without TEXT, -f or --ids, the text comes from standard input, where\n"
+    "each line is one utterance. Without -o, -d or --output-raw, the speech goes to clvits.wav in\n"
+    "the current folder. - and _ are the same in the names of options.\n"
+    "\n"
+    "voice:\n"
+    "  -m, --model VOICE          folder of a Hugging Face VitsModel, or a Piper voice NAME.onnx;\n"
+    "                             otherwise the embedded voice\n"
+    "  -s, --speaker ID|NAME      otherwise the first\n"
+    "text:\n"
+    "  -f, --input-file FILE      one utterance per line; - is standard input\n"
+    "      --json-input           lines are objects as Piper's: \"text\", and optionally \"speaker\"\n"
+    "                             (name), \"speaker_id\", \"output_file\"\n"
+    "      --ids \"N N ...\"        symbol ids instead of text, as the voice's model takes them\n"
+    "speech:\n"
+    "  -o, --output-file FILE     all of it in one file: .wav .flac .ogg .opus; - is --output-raw\n"
+    "  -d, --output-dir DIR       a file per utterance: 0001.wav and on, each named on standard\n"
+    "                             output\n"
+    "      --format EXT           of the files in DIR: wav (default) flac ogg opus\n"
+    "      --output-raw           16-bit little-endian mono samples to standard output\n"
+    "      --timings FILE         when each phoneme and word is heard, in seconds: .json .tsv, or\n"
+    "                             .srt for subtitles; with -d one beside each file, and only the\n"
+    "                             extension counts\n"
+    "manner:\n"
+    "      --noise-scale X        variety of the sound, 0 and up; default: the voice's\n"
+    "      --noise-w X            variety of the rhythm, 0 and up; default: the voice's\n"
+    "      --length-scale X       slowness; 2 is half as fast; default: the voice's\n"
+    "      --sentence-silence X   seconds of silence after each sentence; 0.2\n"
+    "      --volume X             factor; 1\n"
+    "      --seed N               another seed, another rendering; 0. An utterance sounds the same\n"
+    "                             alone and among others\n"
+    "device:\n"
+    "      --device D             cpu, opencl, a number of \"clvits devices\" or a part of a name;\n"
+    "                             several with commas; default: a GPU, else any OpenCL device,\n"
+    "                             else cpu\n"
+    "      --place NAME=WHERE     operators or modules to place by hand: conv1d=cpu,flow=1\n"
+    "      --threads N            of the CPU path; default: all processors\n"
+    "messages:\n"
+    "  -v, --verbose              also memory, load time and what the library does\n"
+    "  -q, --quiet                errors only\n"
+    "\n"
+    "Nothing is left half-written: a file appears under its name when it is complete.\n"
+    "\n" PROGRAM_CODES;
+
+typedef struct settings {
+    const char *voice, *speaker, *output, *dir, *format, *timings;
+    bool raw;
+    float noise_scale, noise_w, length_scale, sentence_silence, volume; /* NAN: the default */
+    uint64_t seed;
+    clvits_context_params context;
+    speech_source source;
+} settings;
+
+/* One run of the command. */
+typedef struct session {
+    settings set;
+    program_log log;
+    speech_clock clock;
+    clvits_context *context;
+    clvits_voice *voice;
+    clvits_voice_info info;
+    clvits_cancel *cancel;
+    clvits_speak_params params;
+    int speaker;
+    timings_format timings;
+    speech_output out;
+    utterance now;
+    bool pause_first;
+    int64_t start, heard; /* of the utterance, in samples: where in the output, how many so far */
+    int files, spoken;
+    char skipped[600]; /* why the last utterance was, while that is not printed yet; or "" */
+    const char *where; /* the file that holds the utterances without one of their own, or NULL */
+    int code;          /* of what went wrong in a callback */
+} session;
+
+static int parse(session *s, int argc, char **argv)
+{
+    settings *o = &s->set;
+    const option table[] = {
+        { "model", 'm', OPTION_TEXT, &o->voice, 0, 0 },
+        { "speaker", 's', OPTION_TEXT, &o->speaker, 0, 0 },
+        { "input-file", 'f', OPTION_TEXT, &o->source.path, 0, 0 },
+        { "json-input", 0, OPTION_FLAG, &o->source.json, 0, 0 },
+        { "ids", 0, OPTION_TEXT, &o->source.ids, 0, 0 },
+        { "output-file", 'o', OPTION_TEXT, &o->output, 0, 0 },
+        { "output-dir", 'd', OPTION_TEXT, &o->dir, 0, 0 },
+        { "format", 0, OPTION_TEXT, &o->format, 0, 0 },
+        { "output-raw", 0, OPTION_FLAG, &o->raw, 0, 0 },
+        { "timings", 0, OPTION_TEXT, &o->timings, 0, 0 },
+        { "noise-scale", 0, OPTION_FLOAT, &o->noise_scale, 0, 100 },
+        { "noise-w", 0, OPTION_FLOAT, &o->noise_w, 0, 100 },
+        { "noise-w-scale", 0, OPTION_FLOAT, &o->noise_w, 0, 100 },
+        { "length-scale", 0, OPTION_FLOAT, &o->length_scale, 0.01, 100 },
+        { "sentence-silence", 0, OPTION_FLOAT, &o->sentence_silence, 0, 3600 },
+        { "volume", 0, OPTION_FLOAT, &o->volume, 0, 1000 },
+        { "seed", 0, OPTION_SEED, &o->seed, 0, 0 },
+        { "device", 0, OPTION_TEXT, &o->context.device, 0, 0 },
+        { "place", 0, OPTION_TEXT, &o->context.place, 0, 0 },
+        { "threads", 0, OPTION_INT, &o->context.threads, 1, 1024 },
+        { "verbose", 'v', OPTION_FLAG, &s->clock.verbose, 0, 0 },
+        { "debug", 0, OPTION_FLAG, &s->clock.verbose, 0, 0 },
+        { "quiet", 'q', OPTION_FLAG, &s->clock.quiet, 0, 0 },
+    };
+    const int code = options_parse(table, (int)(sizeof(table) / sizeof(*table)), "speak", help,
+                                   &argc, argv);
+
+    if (code)
+        return code;
+    if (argc > 1)
+        return program_fail(CODE_USAGE, "\"%.40s\" is one argument too many; put the text in quotes",
+                            argv[1]);
+    if (argc && strcmp(argv[0], "-"))
+        o->source.text = argv[0];
+    if (o->source.path && !strcmp(o->source.path, "-"))
+        o->source.path = NULL;
+    if (o->output && !strcmp(o->output, "-")) {
+        o->output = NULL;
+        o->raw = true;
+    }
+    return CODE_OK;
+}
+
+static int check_settings(session *s)
+{
+    settings *o = &s->set;
+
+    if ((o->source.text != NULL) + (o->source.path != NULL) + (o->source.ids != NULL) > 1)
+        return program_fail(CODE_USAGE, "the text is given more than once; choose one of TEXT, -f "
+                                        "and --ids");
+    if (o->source.json && (o->source.text || o->source.ids))
+        return program_fail(CODE_USAGE, "--json-input reads lines; leave TEXT and --ids out");
+    if ((o->output != NULL) + (o->dir != NULL) + o->raw > 1)
+        return program_fail(CODE_USAGE, "there is more than one output; choose one of -o, -d and "
+                                        "--output-raw");
+    if (o->raw && isatty(STDOUT_FILENO))
+        return program_fail(CODE_USAGE, "raw samples on a terminal are of no use; send them to a "
+                                        "file or a player, or use -o FILE");
+    if (o->format && !o->dir)
+        return program_fail(CODE_USAGE, "--format goes with -d; with -o the extension says it");
+    if (o->timings) {
+        s->timings = timings_format_of(o->timings);
+        if (s->timings == TIMINGS_NONE)
+            return program_fail(CODE_USAGE, "--timings %s: end the name in .json, .tsv or .srt",
+                                o->timings);
+    }
+    if (!o->format)
+        o->format = "wav";
+    if (!o->output && !o->dir && !o->raw)
+        o->output = "clvits.wav";
+    s->log.quiet = s->clock.quiet;
+    s->log.verbose = s->clock.verbose;
+    s->clock.progress = !s->clock.quiet && isatty(STDERR_FILENO);
+    s->clock.first = -1.0;
+    return CODE_OK;
+}
+
+static int no_speaker(const session *s, const char *what)
+{
+    const char *first = clvits_voice_speaker_name(s->voice, 0);
+    const int n = s->info.n_speakers;
+
+    if (n == 1)
+        return program_fail(CODE_USAGE, "there is no speaker %s; this voice has one, number 0",
+                            what);
+    return program_fail(CODE_USAGE, "there is no speaker %s; this voice has 0 to %d%s%s%s", what,
+                        n - 1, first ? ", the first being \"" : "", first ? first : "",
+                        first ? "\" (clvits info lists them)" : "");
+}
+
+/* A number is an id; where there is no such id it may still be a name. */
+static int find_speaker(const session *s, const char *what, int *out)
+{
+    char *end;
+    const long id = strtol(what, &end, 10);
+
+    if (end != what && !*end && id >= 0 && id < s->info.n_speakers) {
+        *out = (int)id;
+        return CODE_OK;
+    }
+    *out = clvits_voice_find_speaker(s->voice, what);
+    return *out < 0 ? no_speaker(s, what) : CODE_OK;
+}
+
+static void set_float(float *out, float value)
+{
+    if (!isnan(value))
+        *out = value;
+}
+
+static int open_voice(session *s)
+{
+    const settings *o = &s->set;
+    const double start = program_now();
+    const int code = program_open(&s->context, &s->set.context, &s->log);
+
+    if (code)
+        return code;
+    const clvits_status status = clvits_voice_open(&s->voice, s->context, o->voice);
+    if (status)
+        return program_fail(program_code(status, CODE_INPUT), "%s",
+                            clvits_context_error(s->context));
+    s->clock.load = program_now() - start;
+    clvits_voice_get_info(s->voice, &s->info);
+    clvits_speak_params_default(s->voice, &s->params);
+    set_float(&s->params.noise_scale, o->noise_scale);
+    set_float(&s->params.noise_w, o->noise_w);
+    set_float(&s->params.length_scale, o->length_scale);
+    set_float(&s->params.sentence_silence, o->sentence_silence);
+    set_float(&s->params.volume, o->volume);
+    s->params.seed = o->seed;
+    s->params.cancel = s->cancel;
+    return o->speaker ? find_speaker(s, o->speaker, &s->speaker) : CODE_OK;
+}
+
+/* How much of all text is spoken at this chunk; negative when that is not known. */
+static double share_of(const session *s, const clvits_chunk *c)
+{
+    const speech_source *source = &s->set.source;
+    const double in_line = (double)(c->text_start + c->text_n);
+
+    if (s->now.n_ids)
+        return -1.0;
+    if (!s->now.line)
+        return in_line / ((double)s->now.n + 1e-9);
+    if (source->json)
+        return source->total > 0 ? (double)source->bytes / (double)source->total : -1.0;
+    return source->total > 0 ? ((double)source->bytes - (double)s->now.n + in_line) /
+                                   (double)source->total
+                             : -1.0;
+}
+
+static int heard(void *user, const clvits_chunk *c)
+{
+    session *s = user;
+
+    if (s->heard == 0) {
+        if (s->pause_first)
+            s->code = speech_output_pause(&s->out, s->context,
+                                          (double)s->params.sentence_silence);
+        s->pause_first = false;
+        s->start = s->out.samples;
+    }
+    s->heard += (int64_t)c->n_samples;
+    if (c->is_first && !c->is_silence) {
+        int64_t frames = 0;
+        for (size_t i = 0; i < c->n_durations; i++)
+            frames += c->durations[i];
+        timings_add(&s->out.timings, c, s->now.n_ids ? NULL : s->now.text, s->start,
+                    frames * s->info.hop_length);
+    }
+    if (!s->code)
+        s->code = speech_output_write(&s->out, s->context, c->samples, c->n_samples);
+    speech_clock_heard(&s->clock, (double)c->n_samples / c->sample_rate, share_of(s, c));
+    return s->code || program_signal();
+}
+
+/* The name of a file of its own for the utterance at hand; NULL: it goes where all go. */
+static const char *own_file(session *s, char *out, size_t size)
+{
+    if (s->now.output)
+        return s->now.output;
+    if (!s->set.dir)
+        return NULL;
+    snprintf(out, size, "%s/%04d.%s", s->set.dir, ++s->files, s->set.format);
+    return out;
+}
+
+static int open_own(session *s, speech_output *out, const char *path)
+{
+    static const char *const endings[] = { [TIMINGS_JSON] = "json", [TIMINGS_TSV] = "tsv",
+                                           [TIMINGS_SRT] = "srt" };
+    char beside[PATH_MAX];
+    const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
+    const size_t stem = dot && (!slash || dot > slash) ? (size_t)(dot - path) : strlen(path);
+
+    if (s->timings)
+        snprintf(beside, sizeof(beside), "%.*s.%s", (int)stem, path, endings[s->timings]);
+    return speech_output_open(out, s->context, path, s->timings ? beside : NULL, s->timings,
+                              s->info.sample_rate);
+}
+
+static bool nothing_to_say(const session *s, clvits_status status)
+{
+    return status == CLVITS_E_ARGUMENT && s->now.line && !s->heard && !s->now.n_ids &&
+           speech_is_utf8(s->now.text, s->now.n);
+}
+
+/* A skipped utterance is a warning among others, and the error where there are no others. */
+static void print_skipped(session *s)
+{
+    if (*s->skipped && !s->clock.quiet)
+        program_note("warning: skipped %s", s->skipped);
+    *s->skipped = '\0';
+}
+
+/* Speak the utterance into s->out. *skipped: nothing in it can be spoken. */
+static int speak_one(session *s, bool *skipped)
+{
+    char where[32] = "";
+    clvits_status status;
+
+    print_skipped(s);
+    s->heard = 0;
+    s->params.audio = heard;
+    s->params.user = s;
+    speech_clock_begin(&s->clock);
+    if (s->now.n_ids)
+        status = clvits_speak_ids(s->voice, s->now.ids, s->now.n_ids, &s->params);
+    else
+        status = clvits_speak(s->voice, s->now.text, s->now.n, &s->params);
+    speech_clock_end(&s->clock);
+
+    *skipped = nothing_to_say(s, status);
+    s->spoken += status == CLVITS_OK;
+    if (s->code)
+        return s->code;
+    if (program_signal())
+        return program_interrupted();
+    if (status == CLVITS_OK)
+        return CODE_OK;
+    if (s->now.line)
+        snprintf(where, sizeof(where), "line %d: ", s->now.line);
+    if (!*skipped)
+        return program_fail(program_code(status, CODE_FAILED), "%s%s", where,
+                            clvits_context_error(s->context));
+    snprintf(s->skipped, sizeof(s->skipped), "%s%s", where, clvits_context_error(s->context));
+    return CODE_OK;
+}
+
+static int choose_speaker(session *s)
+{
+    char id[16];
+
+    s->params.speaker = s->speaker;
+    if (s->now.speaker_id >= 0) {
+        snprintf(id, sizeof(id), "%d", s->now.speaker_id);
+        if (s->now.speaker_id >= s->info.n_speakers)
+            return no_speaker(s, id);
+        s->params.speaker = s->now.speaker_id;
+    }
+    return s->now.speaker ? find_speaker(s, s->now.speaker, &s->params.speaker) : CODE_OK;
+}
+
+static int handle(session *s)
+{
+    char name[PATH_MAX];
+    bool skipped = false;
+    int code = choose_speaker(s);
+    const char *path = code ? NULL : own_file(s, name, sizeof(name));
+
+    if (code)
+        return code;
+    if (!path) {
+        s->pause_first = s->out.samples > 0;
+        return speak_one(s, &skipped);
+    }
+
+    const speech_output common = s->out;
+    code = open_own(s, &s->out, path);
+    s->pause_first = false;
+    if (!code)
+        code = speak_one(s, &skipped);
+    if (!code && !skipped)
+        code = speech_output_finish(&s->out, s->context);
+    if (!code && !skipped) {
+        printf("%s\n", path);
+        code = program_flush();
+    } else {
+        speech_output_discard(&s->out);
+    }
+    s->files -= skipped && !s->now.output;
+    s->out = common;
+    return code;
+}
+
+/* Whatever may fail before anything is spoken, first. */
+static int open_common(session *s)
+{
+    const settings *o = &s->set;
+
+    if (o->dir && strlen(o->dir) > PATH_MAX - 64)
+        return program_fail(CODE_OUTPUT, "the name of the output folder is too long");
+    if (o->dir) {
+        if (mkdir(o->dir, 0777) && errno != EEXIST)
+            return program_fail(CODE_OUTPUT, "%s cannot be made: %s", o->dir, strerror(errno));
+        return CODE_OK;
+    }
+    return speech_output_open(&s->out, s->context, o->output, o->timings, s->timings,
+                              s->info.sample_rate);
+}
+
+static int speak_all(session *s)
+{
+    bool more = true;
+    int code = open_common(s);
+
+    if (!code && s->set.source.f == stdin && isatty(STDIN_FILENO) && !s->clock.quiet)
+        program_note("reading text from the terminal; Ctrl-D ends it");
+    while (!code) {
+        code = speech_source_next(&s->set.source, &s->now, &more);
+        if (code || !more || program_signal())
+            break;
+        code = handle(s);
+    }
+    if (!code && program_signal())
+        code = program_interrupted();
+    if (!code && !s->spoken)
+        return program_fail(CODE_USAGE, "%s", *s->skipped ? s->skipped : "the text is empty; give "
+                                                                         "at least one word");
+    print_skipped(s);
+    if (!code && s->out.open && s->out.samples) {
+        s->where = s->set.output;
+        code = speech_output_finish(&s->out, s->context);
+    }
+    return code;
+}
+
+int command_speak(int argc, char **argv)
+{
+    session s = { .set = { .noise_scale = NAN, .noise_w = NAN, .length_scale = NAN,
+                           .sentence_silence = NAN, .volume = NAN } };
+    int code = parse(&s, argc, argv);
+
+    if (code)
+        return code < 0 ? CODE_OK : code;
+    code = check_settings(&s);
+    if (!code && clvits_cancel_make(&s.cancel))
+        code = program_fail(CODE_FAILED, "out of memory");
+    if (!code)
+        code = program_catch_signals(s.cancel);
+    if (!code)
+        code = speech_source_open(&s.set.source);
+    if (!code)
+        code = open_voice(&s);
+    if (!code)
+        code = speak_all(&s);
+    if (!code)
+        speech_clock_report(&s.clock, s.context, &s.info, s.where);
+    speech_output_discard(&s.out);
+    speech_source_close(&s.set.source);
+    clvits_voice_close(&s.voice);
+    clvits_context_close(&s.context);
+    if (s.cancel)
+        program_catch_signals(NULL);
+    clvits_cancel_free(&s.cancel);
+    return code;
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+//
+// The parts of "clvits speak": what is said, where it goes, when it is heard, how long it takes.
+#ifndef CLVITS_TOOLS_SPEAK_H
+#define CLVITS_TOOLS_SPEAK_H
+
+#include "program.h"
+
+#include <stdint.h>
+
+/* What to say. */
+
+/** One call of clvits_speak(): valid until the next one is read. */
+typedef struct utterance {
+    const char *text; /* UTF-8, n bytes */
+    size_t n;
+    const int32_t *ids; /* instead of text where n_ids is not 0 */
+    size_t n_ids;
+    const char *speaker; /* of a JSON line: its name, or NULL */
+    int speaker_id;      /* of a JSON line; -1: not said */
+    const char *output;  /* of a JSON line, or NULL */
+    int line;            /* counted from 1; 0: not from a file */
+} utterance;
+
+typedef struct speech_source {
+    const char *text; /* from the command line; NULL: read lines */
+    const char *ids;  /* likewise */
+    const char *path; /* of the lines; NULL: standard input */
+    bool json;
+    /* while reading */
+    FILE *f;
+    int line;
+    bool done;
+    char *buffer;
+    size_t capacity;
+    int32_t *numbers;
+    struct cJSON *object;
+    long long bytes, total; /* of the file, read so far and whole; total -1: not known */
+} speech_source;
+
+/** Begin to read; close it on failure as well. Returns a code. */
+int speech_source_open(speech_source *s);
+void speech_source_close(speech_source *s);
+
+/** The next utterance; *more becomes false at the end, or when a signal came. Returns a code. */
+int speech_source_next(speech_source *s, utterance *u, bool *more);
+
+/** Whether n bytes are UTF-8 without NUL. */
+bool speech_is_utf8(const char *text, size_t n);
+
+/* When it is heard. */
+
+typedef enum timings_format { TIMINGS_NONE, TIMINGS_JSON, TIMINGS_TSV, TIMINGS_SRT } timings_format;
+
+typedef struct timings {
+    timings_format format;
+    text_file file;
+    int rate, count; /* sentences, or cues */
+} timings;
+
+/** The format that the extension of a path says, or TIMINGS_NONE. */
+timings_format timings_format_of(const char *path);
+
+int timings_open(timings *t, const char *path, timings_format format, int rate);
+
+/** Add the sentence that begins with this chunk, the call's audio beginning at sample `start`. */
+void timings_add(timings *t, const clvits_chunk *chunk, const char *text, int64_t start,
+                 int64_t length);
+
+/** samples: of the whole. Returns a code. */
+int timings_finish(timings *t, int64_t samples);
+void timings_discard(timings *t);
+
+/* Where it goes: one audio file, or raw samples to standard output. */
+
+typedef struct speech_output {
+    clvits_recording *recording; /* NULL: standard output */
+    bool open;
+    int rate;
+    int64_t samples;
+    timings timings;
+} speech_output;
+
+/** path NULL: raw to standard output. timings_path may be NULL. Returns a code. */
+int speech_output_open(speech_output *o, clvits_context *context, const char *path,
+                       const char *timings_path, timings_format format, int rate);
+int speech_output_write(speech_output *o, clvits_context *context, const float *samples, size_t n);
+int speech_output_pause(speech_output *o, clvits_context *context, double seconds);
+int speech_output_finish(speech_output *o, clvits_context *context);
+void speech_output_discard(speech_output *o);
+
+/* How long it takes. */
+
+typedef struct speech_clock {
+    bool quiet, verbose, progress;
+    double load, speaking, began; /* seconds; began: when the call that runs did */
+    double first;                 /* from the first call to the first audio; -1: none yet */
+    double audio;                 /* seconds of speech */
+    double shown;                 /* when progress was printed last */
+} speech_clock;
+
+void speech_clock_begin(speech_clock *c);
+void speech_clock_end(speech_clock *c);
+
+/** Audio came; share is how much of the text is spoken, negative when that is not known. */
+void speech_clock_heard(speech_clock *c, double seconds, double share);
+
+/** The lines on standard error. */
+void speech_clock_report(const speech_clock *c, const clvits_context *context,
+                         const clvits_voice_info *voice, const char *where);
+
+#endif

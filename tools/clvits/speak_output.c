@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#include "speak.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PIECE = 4096 };
+
+int speech_output_open(speech_output *o, clvits_context *context, const char *path,
+                       const char *timings_path, timings_format format, int rate)
+{
+    *o = (speech_output){ .open = true, .rate = rate };
+    if (path) {
+        const clvits_status s = clvits_recording_open(&o->recording, context, path, rate);
+        if (s)
+            return program_fail(program_code(s, CODE_OUTPUT), "%s",
+                                clvits_context_error(context));
+    }
+    return timings_path ? timings_open(&o->timings, timings_path, format, rate) : CODE_OK;
+}
+
+static int write_bytes(const void *bytes, size_t n)
+{
+    const char *at = bytes;
+
+    while (n > 0) {
+        const ssize_t done = write(STDOUT_FILENO, at, n);
+        if (done >= 0) {
+            at += done;
+            n -= (size_t)done;
+        } else if (errno == EPIPE) {
+            return program_fail(CODE_OUTPUT, "standard output was closed by what reads it");
+        } else if (errno != EINTR) {
+            return program_fail(CODE_OUTPUT, "standard output cannot be written: %s",
+                                errno == EBADF ? "it is closed" : strerror(errno));
+        } else if (program_signal()) {
+            return CODE_OK; /* whoever reads is stuck; the speaking ends by itself */
+        }
+    }
+    return CODE_OK;
+}
+
+static int write_raw(const float *samples, size_t n)
+{
+    unsigned char bytes[2 * PIECE];
+
+    while (n > 0) {
+        const size_t piece = n < PIECE ? n : PIECE;
+        for (size_t i = 0; i < piece; i++) {
+            const float x = samples[i] * 32767.0f;
+            const long v = lrintf(x > 32767.0f ? 32767.0f : x < -32768.0f ? -32768.0f : x);
+            bytes[2 * i] = (unsigned char)(v & 0xff);
+            bytes[2 * i + 1] = (unsigned char)(v >> 8 & 0xff);
+        }
+        const int code = write_bytes(bytes, 2 * piece);
+        if (code)
+            return code;
+        samples += piece;
+        n -= piece;
+    }
+    return CODE_OK;
+}
+
+int speech_output_write(speech_output *o, clvits_context *context, const float *samples, size_t n)
+{
+    o->samples += (int64_t)n;
+    if (!o->recording)
+        return write_raw(samples, n);
+    const clvits_status s = clvits_recording_write(o->recording, samples, n);
+    return s ? program_fail(program_code(s, CODE_OUTPUT), "%s", clvits_context_error(context))
+             : CODE_OK;
+}
+
+int speech_output_pause(speech_output *o, clvits_context *context, double seconds)
+{
+    const float zeros[PIECE] = { 0 };
+    int code = CODE_OK;
+
+    for (size_t left = (size_t)(seconds * o->rate + 0.5), n; left > 0 && !code; left -= n) {
+        n = left < PIECE ? left : PIECE;
+        code = speech_output_write(o, context, zeros, n);
+    }
+    return code;
+}
+
+int speech_output_finish(speech_output *o, clvits_context *context)
+{
+    const clvits_status s = o->recording ? clvits_recording_finish(&o->recording) : CLVITS_OK;
+    int code = CODE_OK;
+
+    if (s)
+        code = program_fail(program_code(s, CODE_OUTPUT), "%s", clvits_context_error(context));
+    else
+        code = timings_finish(&o->timings, o->samples);
+    speech_output_discard(o);
+    return code;
+}
+
+void speech_output_discard(speech_output *o)
+{
+    clvits_recording_discard(&o->recording);
+    timings_discard(&o->timings);
+    o->open = false;
+}
