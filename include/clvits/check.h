@@ -10,12 +10,12 @@ extern "C" {
 
 /** What comparing one operator on a device with the CPU path came to. */
 typedef struct clvits_check_result {
-    const char *name;   /* of the operator, and what is special: "conv1d, dilated" */
-    const char *shape;  /* of its operands: "(3,37,7) [33][7][3]", weights in brackets */
-    int taken;          /* 0: the device leaves this one to the CPU path, and nothing was compared */
-    int ok;             /* 1: within the tolerance, or left to the CPU path */
-    double error;       /* largest difference over the largest value; infinite when not a number */
-    double tolerance;   /* 0: all bits must be the same */
+    const char *name;  /* of the operator, and what is special: "conv1d, dilated" */
+    const char *shape; /* of its operands: "(3,37,7) [33][7][3]", weights in brackets */
+    int taken;         /* 0: the device leaves it to the CPU path, and nothing was compared */
+    int ok;            /* 1: within the tolerance, or left to the CPU path */
+    double error;      /* largest difference over the largest value; infinite when not a number */
+    double tolerance;  /* 0: all bits must be the same */
     double device_milliseconds, cpu_milliseconds; /* of the operator alone, once warm */
     const char *failure; /* NULL, or why it could not run */
 } clvits_check_result;

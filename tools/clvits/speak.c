@@ -18,13 +18,13 @@ static const char help[] =
     "the current folder. - and _ are the same in the names of options.\n"
     "\n"
     "voice:\n"
-    "  -m, --model VOICE          folder of a Hugging Face VitsModel, or a Piper voice NAME.onnx;\n"
-    "                             otherwise the embedded voice\n"
+    "  -m, --model VOICE          folder of a Hugging Face VitsModel, or a Piper voice\n"
+    "                             NAME.onnx; otherwise the embedded voice\n"
     "  -s, --speaker ID|NAME      otherwise the first\n"
     "text:\n"
     "  -f, --input-file FILE      one utterance per line; - is standard input\n"
-    "      --json-input           lines are objects as Piper's: \"text\", and optionally \"speaker\"\n"
-    "                             (name), \"speaker_id\", \"output_file\"\n"
+    "      --json-input           lines are objects as Piper's: \"text\", and optionally\n"
+    "                             \"speaker\" (name), \"speaker_id\", \"output_file\"\n"
     "      --ids \"N N ...\"        symbol ids instead of text, as the voice's model takes them\n"
     "speech:\n"
     "  -o, --output-file FILE     all of it in one file: .wav .flac .ogg .opus; - is --output-raw\n"
@@ -41,12 +41,12 @@ static const char help[] =
     "      --length-scale X       slowness; 2 is half as fast; default: the voice's\n"
     "      --sentence-silence X   seconds of silence after each sentence; 0.2\n"
     "      --volume X             factor; 1\n"
-    "      --seed N               another seed, another rendering; 0. An utterance sounds the same\n"
-    "                             alone and among others\n"
+    "      --seed N               another seed, another rendering; 0. An utterance sounds\n"
+    "                             the same alone and among others\n"
     "device:\n"
-    "      --device D             cpu, opencl, a number of \"clvits devices\" or a part of a name;\n"
-    "                             several with commas; default: a GPU, else any OpenCL device,\n"
-    "                             else cpu\n"
+    "      --device D             cpu, opencl, a number of \"clvits devices\" or a part of\n"
+    "                             a name; several with commas; default: a GPU, else any\n"
+    "                             OpenCL device, else cpu\n"
     "      --place NAME=WHERE     operators or modules to place by hand: conv1d=cpu,flow=1\n"
     "      --threads N            of the CPU path; default: all processors\n"
     "messages:\n"
@@ -121,8 +121,8 @@ static int parse(session *s, int argc, char **argv)
     if (code)
         return code;
     if (argc > 1)
-        return program_fail(CODE_USAGE, "\"%.40s\" is one argument too many; put the text in quotes",
-                            argv[1]);
+        return program_fail(CODE_USAGE, "\"%.40s\" is one argument too many; put the text in "
+                                        "quotes", argv[1]);
     if (argc && strcmp(argv[0], "-"))
         o->source.text = argv[0];
     if (o->source.path && !strcmp(o->source.path, "-"))

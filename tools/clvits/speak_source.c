@@ -74,13 +74,23 @@ void speech_source_close(speech_source *s)
     s->object = NULL;
 }
 
+/* How many bytes follow the first one of a character; -1: it cannot be a first one. */
+static int bytes_after(unsigned first)
+{
+    if (first < 0x80)
+        return 0;
+    if (first < 0xc2 || first > 0xf4)
+        return -1;
+    return first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+}
+
 bool speech_is_utf8(const char *text, size_t n)
 {
     const unsigned char *p = (const unsigned char *)text;
 
     for (size_t i = 0; i < n;) {
         const unsigned c = p[i++];
-        const int more = c < 0x80 ? 0 : c < 0xc2 ? -1 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : c < 0xf5 ? 3 : -1;
+        const int more = bytes_after(c);
         unsigned code = more <= 0 ? c : c & (0x3fu >> more);
         if (c == 0 || more < 0 || (size_t)more > n - i)
             return false;
