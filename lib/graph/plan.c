@@ -81,7 +81,8 @@ static void *make_dims(clvits_plan *p, const clvits_node *n, const clvits_target
     return dims;
 }
 
-/* Whether a device can run the node: what its operator says, and then whether it builds. */
+/* Whether a device can run the node: what its operator says, and then whether it builds. Says so
+ * once per operator when it does not. */
 static bool takes(clvits_plan *p, const clvits_node *n, int place, clvits_report *r)
 {
     clvits_device *d = p->machine->device[place];
@@ -98,7 +99,10 @@ static bool takes(clvits_plan *p, const clvits_node *n, int place, clvits_report
     n->op->launch(n, d, dims, &l);
     if (clvits_program_check(d, &l, &quiet) == CLVITS_OK)
         return true;
-    clvits_warn(r, "%s runs on the CPU: %s", n->op->name, quiet.text);
+    for (int i = 0; i < n->id; i++)
+        if (p->graph->nodes[i]->op == n->op && p->place[i] != place)
+            return false;
+    clvits_warn(r, "%s does not run on device %d: %s", n->op->name, place, quiet.text);
     return false;
 }
 

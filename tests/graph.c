@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+//
+// Shapes, clocks, placement and memory plans, apart from what any single operator computes.
+#include "harness.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* x through n convolutions with a residual around each pair; returns the last. */
+static clvits_tensor *chain(harness *h, clvits_tensor *x, int n)
+{
+    const float *values;
+    const clvits_conv1d_params p = { .pad_left = 1, .pad_right = 1 };
+
+    for (int i = 0; i < n; i++) {
+        clvits_tensor *w = harness_weight(h, 3, (int64_t[]){ x->C, x->C, 3 }, -0.2f, 0.2f, &values);
+        clvits_tensor *first = clvits_conv1d(x, w, NULL, &p, NULL);
+        clvits_graph_label(h->graph, "block.%d", i);
+        x = clvits_conv1d(first, w, NULL, &p, &(clvits_conv1d_extra){ .residual = x });
+    }
+    return x;
+}
+
+START_TEST(memory_is_reused)
+{
+    harness h;
+    const float *x;
+
+    harness_begin(&h, 2);
+    clvits_tensor *in = harness_input(&h, clvits_graph_clock(h.graph, 50), 16, -1, 1, &x);
+    clvits_graph_keep(chain(&h, in, 8));
+    harness_plan(&h);
+    const int place = h.machine.n_places - 1;
+    /* Four tensors of the chain are alive at once, of seventeen. */
+    ck_assert_uint_lt(clvits_plan_bytes(h.plan, place), clvits_plan_bytes_unshared(h.plan, place));
+    ck_assert_int_eq(clvits_plan_launches(h.plan), 16);
+    ck_assert_int_eq(clvits_plan_copies(h.plan), 0);
+    harness_end(&h);
+}
+END_TEST
+
+/* What a plan with reuse computes must be what separate runs compute, everything kept. */
+START_TEST(reuse_changes_nothing)
+{
+    harness h[2];
+    const float *values, *got[2];
+    clvits_tensor *out[2];
+
+    for (int k = 0; k < 2; k++) {
+        harness_begin(&h[k], 2);
+        clvits_tensor *in = harness_input(&h[k], clvits_graph_clock(h[k].graph, 50), 16, -1, 1,
+                                          &values);
+        out[k] = clvits_graph_keep(chain(&h[k], in, 5));
+        for (int i = 0; i < h[k].graph->n_nodes && k; i++)
+            clvits_graph_keep(h[k].graph->nodes[i]->out[0]);
+        harness_plan(&h[k]);
+        harness_length(&h[k], 1, 1, 33);
+        for (int run = 0; run < 2; run++)
+            harness_go(&h[k]);
+        got[k] = harness_output(&h[k], out[k]);
+    }
+    ck_assert_mem_eq(got[0], got[1], (size_t)clvits_tensor_count(out[0]) * sizeof(float));
+    harness_end(&h[1]);
+    harness_end(&h[0]);
+}
+END_TEST
+
+START_TEST(forced_placement_costs_two_copies)
+{
+    harness h;
+    const float *x;
+
+    harness_begin(&h, 1);
+    h.place = "block.2=cpu";
+    clvits_tensor *in = harness_input(&h, clvits_graph_clock(h.graph, 40), 8, -1, 1, &x);
+    clvits_graph_keep(chain(&h, in, 5));
+    harness_plan(&h);
+    /* block.2 is the second convolution of one pair and the first of the next: their operands go
+     * to the CPU (the residual and the sum so far), and the results come back. */
+    int on_cpu = 0;
+    for (int i = 0; i < h.graph->n_nodes; i++)
+        on_cpu += clvits_plan_place(h.plan, h.graph->nodes[i]) == CLVITS_CPU_PLACE;
+    ck_assert_int_eq(on_cpu, h.machine.n_places > 1 ? 2 : 10);
+    ck_assert_int_eq(clvits_plan_copies(h.plan), h.machine.n_places > 1 ? 4 : 0);
+    harness_go(&h);
+    harness_end(&h);
+}
+END_TEST
+
+static const char *const bad_places[] = { "conv1d", "conv1d=", "conv1d=gpu", "conv1d=7", "=cpu",
+                                          "conv1d=1x" };
+
+START_TEST(refuses_bad_placement)
+{
+    harness h;
+    const float *x;
+
+    harness_begin(&h, 1);
+    clvits_tensor *in = harness_input(&h, clvits_graph_clock(h.graph, 9), 4, -1, 1, &x);
+    clvits_graph_keep(chain(&h, in, 1));
+    ck_assert_int_eq(clvits_graph_finish(h.graph, &h.report), CLVITS_OK);
+    ck_assert_int_eq(clvits_plan_make(&h.plan, h.graph, &h.machine, h.weights, bad_places[_i],
+                                      &h.report),
+                     CLVITS_E_ARGUMENT);
+    ck_assert_ptr_null(h.plan);
+    harness_end(&h);
+}
+END_TEST
+
+START_TEST(clocks_follow_their_parents)
+{
+    harness h;
+    const float *x;
+
+    harness_begin(&h, 2);
+    const int clock = clvits_graph_clock(h.graph, 100);
+    const int up = clvits_graph_clock_of(h.graph, clock, 4, 0, 1);
+    const int down = clvits_graph_clock_of(h.graph, up, 1, 2, 3);
+    ck_assert_int_eq(clvits_graph_clock_of(h.graph, clock, 4, 0, 1), up);
+    ck_assert_int_eq(clvits_graph_clock_of(h.graph, clock, 1, 0, 1), clock);
+    ck_assert_int_eq(clvits_graph_capacity(h.graph, down), 134);
+    clvits_graph_keep(clvits_copy(harness_input(&h, clock, 3, -1, 1, &x)));
+    harness_plan(&h);
+    harness_length(&h, clock, 1, 7);
+    ck_assert_int_eq(clvits_run_length(h.run, up, 1), 28);
+    ck_assert_int_eq(clvits_run_length(h.run, down, 1), 10);
+    ck_assert_int_eq(clvits_run_length(h.run, down, 0), 134);
+    ck_assert_int_eq(clvits_run_set_length(h.run, clock, 0, 101, &h.report), CLVITS_E_SHAPE);
+    harness_end(&h);
+}
+END_TEST
+
+/* Every operand of the wrong kind or shape is refused, and the graph says so once. */
+START_TEST(keeps_its_first_failure)
+{
+    harness h;
+    const float *x, *y;
+
+    harness_begin(&h, 1);
+    clvits_tensor *a = harness_input(&h, clvits_graph_clock(h.graph, 9), 4, -1, 1, &x);
+    clvits_tensor *b = harness_input(&h, clvits_graph_clock(h.graph, 8), 4, -1, 1, &y);
+    clvits_graph_label(h.graph, "here");
+    ck_assert_ptr_null(clvits_binary(a, b, CLVITS_ADD));
+    ck_assert_ptr_null(clvits_graph_slice(a, 3, 2));
+    ck_assert_ptr_null(clvits_copy(NULL));
+    ck_assert_ptr_null(clvits_copy(a)); /* nothing is added after a failure */
+    ck_assert_int_eq(clvits_graph_finish(h.graph, &h.report), CLVITS_E_SHAPE);
+    ck_assert_ptr_nonnull(strstr(h.report.text, "here"));
+    harness_end(&h);
+}
+END_TEST
+
+START_TEST(refuses_what_is_too_large)
+{
+    harness h;
+
+    harness_begin(&h, 64);
+    const int clock = clvits_graph_clock(h.graph, 1 << 20);
+    ck_assert_ptr_null(clvits_graph_input(h.graph, CLVITS_F32, clock, 512));
+    ck_assert_int_eq(clvits_graph_finish(h.graph, &h.report), CLVITS_E_SHAPE);
+    harness_end(&h);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("graph");
+    TCase *t = tcase_create("plans");
+
+    tcase_set_timeout(t, HARNESS_TIMEOUT);
+    tcase_add_test(t, memory_is_reused);
+    tcase_add_test(t, reuse_changes_nothing);
+    tcase_add_test(t, forced_placement_costs_two_copies);
+    tcase_add_loop_test(t, refuses_bad_placement, 0, LENGTH(bad_places));
+    tcase_add_test(t, clocks_follow_their_parents);
+    tcase_add_test(t, keeps_its_first_failure);
+    tcase_add_test(t, refuses_what_is_too_large);
+    suite_add_tcase(s, t);
+    return harness_main(s);
+}
