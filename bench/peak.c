@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+//
+// What a place can do at most: independent multiply-adds in registers, and copies between two
+// buffers that no cache holds.
+#include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LOOPS = 1 << 15, CHAINS = 12, COPY_BYTES = 1 << 27, REPEATS = 7, PEAK_REPEATS = 100 };
+
+/* CHAINS vectors, each multiplied and added to itself: enough to hide the latency. */
+#define CHAIN(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
+#define START(i) VECTOR a##i = m * (float)(i + 1);
+#define STEP(i) a##i = a##i * m + c;
+#define TOTAL(i) s += a##i;
+#define MADS(NAME, TARGET)                                                                        \
+    TARGET static float NAME(void)                                                                \
+    {                                                                                             \
+        const volatile float half = 0.5f;                                                         \
+        const VECTOR m = (VECTOR){ 0 } + half, c = m;                                             \
+        CHAIN(START)                                                                              \
+        for (int i = 0; i < LOOPS; i++) {                                                         \
+            CHAIN(STEP)                                                                           \
+        }                                                                                         \
+        VECTOR s = { 0 };                                                                         \
+        CHAIN(TOTAL)                                                                              \
+        float total = 0.0f;                                                                       \
+        for (size_t i = 0; i < sizeof(s) / sizeof(float); i++)                                    \
+            total += s[i];                                                                        \
+        return total;                                                                             \
+    }
+
+typedef float vector4 __attribute__((vector_size(16)));
+#define VECTOR vector4
+MADS(mads_4, )
+#undef VECTOR
+#if defined(__x86_64__)
+typedef float vector8 __attribute__((vector_size(32)));
+typedef float vector16 __attribute__((vector_size(64)));
+#define VECTOR vector8
+MADS(mads_8, __attribute__((target("avx2,fma"))))
+#undef VECTOR
+#define VECTOR vector16
+MADS(mads_16, __attribute__((target("avx512f"))))
+#undef VECTOR
+#endif
+
+typedef struct cpu_job {
+    int vector;
+    volatile float sink;
+    char *from, *to;
+    size_t piece;
+} cpu_job;
+
+static void multiply(void *context, int i)
+{
+    cpu_job *j = context;
+    (void)i;
+#if defined(__x86_64__)
+    j->sink = j->vector == 16 ? mads_16() : j->vector == 8 ? mads_8() : mads_4();
+#else
+    j->sink = mads_4();
+#endif
+}
+
+static void move(void *context, int i)
+{
+    const cpu_job *j = context;
+    memcpy(j->to + (size_t)i * j->piece, j->from + (size_t)i * j->piece, j->piece);
+}
+
+void bench_peak_again(bench *b)
+{
+    const int n = clvits_pool_threads(b->machine.cpu.pool);
+    cpu_job j = { .vector = b->machine.cpu.table->vector };
+    double best = 1e30;
+
+    for (int i = 0; i < PEAK_REPEATS && b->machine.n_places == 1; i++) {
+        const double start = bench_now();
+        clvits_pool_run(b->machine.cpu.pool, n, multiply, &j);
+        const double s = bench_now() - start;
+        best = s < best ? s : best;
+        b->peak_flops = 2.0 * LOOPS * CHAINS * (double)j.vector * n / best;
+    }
+}
+
+static clvits_status cpu_peak(bench *b)
+{
+    const int n = clvits_pool_threads(b->machine.cpu.pool);
+    cpu_job j = { .piece = COPY_BYTES / (size_t)n };
+    double bytes = 1e30;
+
+    j.from = calloc(2, COPY_BYTES);
+    if (!j.from)
+        return clvits_fail_memory(&b->report, "two buffers to copy between");
+    j.to = j.from + COPY_BYTES;
+    memset(j.from, 1, 2 * (size_t)COPY_BYTES);
+    for (int i = 0; i < REPEATS; i++) {
+        const double start = bench_now();
+        clvits_pool_run(b->machine.cpu.pool, n, move, &j);
+        const double s = bench_now() - start;
+        bytes = s < bytes ? s : bytes;
+    }
+    free(j.from);
+    bench_peak_again(b);
+    b->peak_bytes = 2.0 * (double)j.piece * n / bytes;
+    return CLVITS_OK;
+}
+
+typedef struct device_peak {
+    clvits_buffer *from, *to;
+    double seconds[2];
+} device_peak;
+
+static clvits_status time_kernel(bench *b, const clvits_launch *l, int n, device_peak *p,
+                                 double *best)
+{
+    clvits_kernel *k = NULL;
+    clvits_buffer *buffers[] = { p->from, p->to };
+    double ns = 0.0;
+    clvits_status s = clvits_kernel_make(&k, b->machine.device[1], l, &n, sizeof(n), buffers, 2,
+                                         &b->report);
+
+    *best = 1e30;
+    for (int i = 0; i < REPEATS && !s; i++) {
+        s = clvits_kernel_run(k, &ns, &b->report);
+        *best = ns * 1e-9 < *best ? ns * 1e-9 : *best;
+    }
+    clvits_kernel_free(&k);
+    return s;
+}
+
+static clvits_status device_peaks(bench *b)
+{
+    clvits_device *d = b->machine.device[1];
+    const clvits_device_info *info = clvits_device_get_info(d);
+    const bool gpu = info->family == CLVITS_FAMILY_GPU;
+    const size_t local = gpu ? clvits_device_work_group(d, 64) : 1;
+    const int width = gpu ? 4 : 16, loops = gpu ? 1 << 10 : 1 << 14;
+    const size_t items = (size_t)info->compute_units * (gpu ? 64 * local : 8);
+    device_peak p = { 0 };
+    clvits_launch l = { .program = "peak", .kernel = "peak_mad", .dimensions = 1,
+                        .global = { items }, .local = { local } };
+    double seconds;
+    clvits_status s = clvits_buffer_make(&p.from, d, COPY_BYTES, &b->report);
+
+    snprintf(l.options, sizeof(l.options), "-DWIDTH=%d", width);
+    if (!s)
+        s = clvits_buffer_make(&p.to, d, COPY_BYTES, &b->report);
+    if (!s)
+        s = time_kernel(b, &l, loops, &p, &seconds);
+    if (!s)
+        b->peak_flops = 2.0 * CHAINS * width * (double)loops * (double)items / seconds;
+    l.kernel = "peak_copy";
+    l.global[0] = gpu ? 1 << 16 : (size_t)info->compute_units * 8;
+    if (!s)
+        s = time_kernel(b, &l, COPY_BYTES / 4 / width, &p, &seconds);
+    if (!s)
+        b->peak_bytes = 2.0 * COPY_BYTES / seconds;
+    clvits_buffer_free(&p.from);
+    clvits_buffer_free(&p.to);
+    return s;
+}
+
+clvits_status bench_peak(bench *b)
+{
+    return b->machine.n_places > 1 ? device_peaks(b) : cpu_peak(b);
+}
