@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
-#include "harness.h"
+#include "golden.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct conv_case {
     const char *name;
     int B, I, O, T, K, S, D, left, right, G;
     float pre, scale;
     int act;
-    bool bias, residual, sum, item_bias, only_act;
+    bool bias, residual, sum, item_bias, only_act, large;
 } conv_case;
 
 static const conv_case cases[] = {
@@ -26,7 +28,22 @@ static const conv_case cases[] = {
     { "epilogue", 2, 16, 40, 47, 3, 1, 3, 3, 3, 1, 0.1f, 1.0f / 3.0f, CLVITS_ACT_LEAKY_RELU,
       .bias = true, .residual = true, .sum = true },
     { "bias per item", 3, 8, 20, 19, 5, 1, 1, 2, 2, 1, .item_bias = true },
-    { "wide", 1, 96, 70, 150, 11, 1, 5, 25, 25, 1, .act = CLVITS_ACT_LEAKY_RELU, .bias = true },
+    { "depthwise, epilogue", 2, 37, 37, 20, 3, 1, 3, 3, 3, 37, 0.2f, 0, CLVITS_ACT_LEAKY_RELU,
+      .bias = true, .residual = true },
+    { "groups of one, two out", 1, 6, 12, 18, 3, 1, 1, 1, 1, 6, .bias = true },
+    { "one channel in", 1, 1, 70, 25, 3, 1, 1, 1, 1, 1, .bias = true },
+    { "one channel out, activated input", 2, 21, 1, 33, 5, 1, 2, 4, 4, 1, 0.01f, 0,
+      CLVITS_ACT_TANH, .bias = true },
+    { "one channel out, groups", 1, 9, 3, 29, 4, 2, 1, 1, 2, 3, .bias = true },
+    { "far strides", 1, 3, 5, 400, 20, 16, 1, 2, 2, 1, .bias = true },
+    { "long reach", 1, 4, 6, 70, 41, 4, 1, 20, 20, 2, .bias = true },
+    { "one row", 2, 33, 65, 6, 7, 1, 1, 3, 3, 1, .bias = true },
+    { "odd block, activated input", 1, 70, 49, 40, 3, 1, 2, 2, 2, 1, 0.1f, .bias = true },
+    { "wide", 1, 96, 70, 150, 11, 1, 5, 25, 25, 1, .act = CLVITS_ACT_LEAKY_RELU, .bias = true,
+      .large = true },
+    { "many channels in", 2, 300, 100, 40, 3, 1, 1, 1, 1, 1, 0.1f, .bias = true, .large = true },
+    { "long", 1, 32, 32, 1000, 7, 1, 12, 36, 36, 1, .bias = true, .residual = true,
+      .large = true },
 };
 
 static double leaky(double v, double slope)
@@ -111,7 +128,91 @@ static void run_case(const conv_case *c)
 
 START_TEST(forward)
 {
-    run_case(&cases[_i]);
+    if (!cases[_i].large || !getenv("CLVITS_TEST_TINY"))
+        run_case(&cases[_i]);
+}
+END_TEST
+
+static const struct {
+    const char *name;
+    clvits_conv1d_params p;
+} golden_cases[] = {
+    { "dilated", { .dilation = 5, .pad_left = 5, .pad_right = 5 } },
+    { "wide", { .dilation = 5, .pad_left = 25, .pad_right = 25 } },
+    { "short", { .pad_left = 3, .pad_right = 3 } },
+    { "pointwise", { 0 } },
+    { "asymmetric", { .pad_left = 1, .pad_right = 2 } },
+    { "depthwise", { .dilation = 9, .groups = 8, .pad_left = 9, .pad_right = 9 } },
+    { "strided", { .stride = 4, .groups = 4, .pad_left = 20, .pad_right = 20 } },
+    { "stride3", { .stride = 3, .pad_left = 2, .pad_right = 2 } },
+};
+
+START_TEST(as_in_pytorch)
+{
+    harness h;
+    char name[128];
+    golden g[4];
+    const char *const tensors[] = { "x", "w", "b", "y" };
+
+    snprintf(name, sizeof(name), "conv1d_%s_x", golden_cases[_i].name);
+    harness_begin(&h, 1);
+    const int batch = golden_rows(&h, name).B;
+    harness_end(&h);
+
+    harness_begin(&h, batch);
+    for (int i = 0; i < 4; i++) {
+        snprintf(name, sizeof(name), "conv1d_%s_%s", golden_cases[_i].name, tensors[i]);
+        g[i] = i == 0 || i == 3 ? golden_rows(&h, name) : golden_read(&h, name);
+    }
+    clvits_tensor *x = harness_input_of(&h, CLVITS_F32, clvits_graph_clock(h.graph, g[0].T),
+                                        g[0].C, g[0].floats);
+    clvits_tensor *y = clvits_graph_keep(
+        clvits_conv1d(x, clvits_graph_weight(h.graph, g[1].floats, 3, g[1].shape),
+                      clvits_graph_weight(h.graph, g[2].floats, 1, g[2].shape),
+                      &golden_cases[_i].p, NULL));
+    ck_assert_ptr_nonnull(y);
+    ck_assert_int_eq(y->T, g[3].T);
+    ck_assert_int_eq(y->C, g[3].C);
+    harness_plan(&h);
+    harness_go(&h);
+    harness_close(&h, y, g[3].data, 1e-5);
+    harness_end(&h);
+}
+END_TEST
+
+/* Each item of a ragged batch, read from a range of channels, has the bits of a run alone. */
+START_TEST(batch_equals_single_runs)
+{
+    enum { T = 45, I = 19, O = 37 };
+    static const int lengths[] = { T, 7, 23 };
+    const clvits_conv1d_params p = { .dilation = 3, .pad_left = 3, .pad_right = 3 };
+    float got[3][T * O], alone[T * O];
+    harness h;
+
+    for (int run = 0; run < 4; run++) {
+        const int batch = run == 0 ? 3 : 1;
+        harness_begin(&h, batch);
+        const int clock = clvits_graph_clock(h.graph, run == 0 ? T : lengths[run - 1]);
+        const float *w;
+        clvits_tensor *tw = harness_weight(&h, 3, (int64_t[]){ O, I, 3 }, -1, 1, &w);
+        const float *all = harness_random(&h, 3 * T * 2 * I, -1, 1);
+        clvits_tensor *x = harness_input_of(&h, CLVITS_F32, clock, 2 * I,
+                                            all + (run == 0 ? 0 : (run - 1) * T * 2 * I));
+        clvits_tensor *y = clvits_graph_keep(
+            clvits_conv1d(clvits_graph_slice(x, I, I), tw, NULL, &p, NULL));
+        harness_plan(&h);
+        for (int b = 0; b < batch; b++)
+            harness_length(&h, clock, b, run == 0 ? lengths[b] : lengths[run - 1]);
+        harness_go(&h);
+        if (run == 0) {
+            memcpy(got, harness_output(&h, y), sizeof(got));
+        } else {
+            const size_t size = (size_t)lengths[run - 1] * O * sizeof(float);
+            memcpy(alone, harness_output(&h, y), size);
+            ck_assert_mem_eq(got[run - 1], alone, size);
+        }
+        harness_end(&h);
+    }
 }
 END_TEST
 
@@ -136,6 +237,8 @@ int main(void)
 
     tcase_set_timeout(t, HARNESS_TIMEOUT);
     tcase_add_loop_test(t, forward, 0, LENGTH(cases));
+    tcase_add_loop_test(t, as_in_pytorch, 0, LENGTH(golden_cases));
+    tcase_add_test(t, batch_equals_single_runs);
     tcase_add_test(t, refuses_what_does_not_fit);
     suite_add_tcase(s, t);
     return harness_main(s);
