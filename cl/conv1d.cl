@@ -1,137 +1,382 @@
-// conv1d.cl — y[b,t,o] = scale * (bias[o] + residual + sum
-//                                 + sum over k,i of w[o,i,k] * x[b, u*S + k*D - P, i])
-// and act(y), for the plain and, by phases, the transposed convolution
+// conv1d.cl — y[b,t,o] = scale * (bias[o] + residual + sum + sum over k,i of
+//             w[o,i,k] * x[b, u*S + k*D - P, i]), and act(y): the plain and, by phases, the
+//             transposed convolution
 //
 // x (B,T,I), y (B,U,O): channels vary fastest, guard rows of zeros before and after each sequence.
-// w packed as [group][phase][O/LANES][K][I][LANES].
+// Step u makes row t = u * phases + p - shift. Four kernels share the epilogue:
+//
+//   conv1d            CPU devices: a work-item keeps ROWS rows of LANES channels in registers
+//   conv1d_tile       GPUs: a work-group stages rows of x in local memory
+//   conv1d_dot        one output channel: a dot product over the input's channels
+//   conv1d_depthwise  one channel per group: lanes are neighbouring groups
 
 // Knobs, set by lib/op/conv.c. These defaults are legal on every device.
+#ifndef KERNEL
+#define KERNEL 0   // 1 to 4: build that one only, in the order above
+#endif
 #ifndef LANES
-#define LANES 16    // output channels of a work-item: 16 or 32
+#define LANES 16   // output channels in a packed block: conv1d WIDTH or 2 * WIDTH; tile 16, 32, 64
 #endif
 #ifndef PRE
-#define PRE 0       // 1: leaky ReLU on the input
+#define PRE 0      // 1: leaky ReLU on the input
 #endif
-#ifndef JOB_TILES
-#define JOB_TILES 8 // tiles of 12 rows that a work-item makes, one after the other
+#ifndef GROUP
+#define GROUP 64   // work-items of a work-group in conv1d_tile
+#endif
+#ifndef CHUNK
+#define CHUNK 16   // channels staged at a time: 16, 8 or 4; 0: x is read where it lies
 #endif
 
-#define ROWS 12
-#define EACH_ROW(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
+#define LOAD PASTE(vload, WIDTH)
+#define STORE PASTE(vstore, WIDTH)
 
 #if PRE
 #define VALUE(v) leaky_relu(v, d.pre_slope)
+#define VALUES(v) leaky_relus(v, d.pre_slope)
 #else
 #define VALUE(v) (v)
+#define VALUES(v) (v)
 #endif
 
-float16 activate(const conv1d_dims d, const float16 v)
+vec leaky_relus(const vec v, const float slope)
 {
-    if (d.act == CLVITS_ACT_LEAKY_RELU)
-        return select(v * d.act_slope, v, isgreaterequal(v, (float16)(0.0f)));
-    if (d.act == CLVITS_ACT_TANH)
-        return tanh(v);
-    return v;
+    return select(v * slope, v, isgreaterequal(v, (vec)(0.0f)));
 }
 
-void store16(global float *p, const float16 v, const int n)
+int ceil_div(const int a, const int b)
 {
-    if (n >= 16) {
-        vstore16(v, 0, p);
-        return;
-    }
-    float e[16];
-    vstore16(v, 0, e);
-    for (int i = 0; i < n; i++)
-        p[i] = e[i];
+    return a >= 0 ? (a + b - 1) / b : -(-a / b);
 }
 
-float16 load16(global const float *p, const int n)
+// The steps [x, y) that make valid rows of phase p.
+int2 valid_steps(const conv1d_dims d, const int p, const int len)
 {
-    if (n >= 16)
-        return vload16(0, p);
-    float e[16];
-    for (int i = 0; i < 16; i++)
-        e[i] = i < n ? p[i] : 0.0f;
-    return vload16(0, e);
+    return (int2)(ceil_div(d.shift - p, d.phases), ceil_div(len + d.shift - p, d.phases));
 }
 
-// The epilogue of up to 16 channels from o on in row t: values where it is valid, zeros in a guard.
-void finish(const conv1d_dims d, const int b, const int t, const int len, const int o,
-                   const int n, float16 v, global const float *bias,
-                   global const float *residual, global const float *sum, global float *y,
-                   global float *a)
+// The epilogue of channel o in row t.
+void finish(const conv1d_dims d, const int b, const int t, const int o, float v,
+            global const float *bias, global const float *residual, global const float *sum,
+            global float *y, global float *a)
 {
-    if (n <= 0)
-        return;
-    if (t < 0 || t >= len) {
-        if (d.has_y && t >= -d.y.guard && t < len + d.y.guard)
-            store16(y + at(d.y, b, t, o), (float16)(0.0f), n);
-        if (d.has_act && t >= -d.a.guard && t < len + d.a.guard)
-            store16(a + at(d.a, b, t, o), (float16)(0.0f), n);
+    if (d.has_bias)
+        v += bias[d.has_bias == 2 ? at(d.bias, b, 0, o) : o];
+    if (d.has_residual)
+        v += residual[at(d.residual, b, t, o)];
+    if (d.has_sum)
+        v += sum[at(d.sum, b, t, o)];
+    v *= d.scale;
+    if (d.has_y)
+        y[at(d.y, b, t, o)] = v;
+    if (d.has_act)
+        a[at(d.a, b, t, o)] = d.act == CLVITS_ACT_LEAKY_RELU ? leaky_relu(v, d.act_slope)
+                              : d.act == CLVITS_ACT_TANH     ? tanh(v)
+                                                             : v;
+}
+
+// The same for n channels from o on, by vectors where they fit.
+void finish_some(const conv1d_dims d, const int b, const int t, const int o, const int n, vec v,
+                 global const float *bias, global const float *residual, global const float *sum,
+                 global float *y, global float *a)
+{
+    if (n < WIDTH || d.act == CLVITS_ACT_TANH) {
+        float e[WIDTH];
+        STORE(v, 0, e);
+        for (int i = 0; i < n && i < WIDTH; i++)
+            finish(d, b, t, o + i, e[i], bias, residual, sum, y, a);
         return;
     }
     if (d.has_bias)
-        v += load16(bias + (d.has_bias == 2 ? at(d.bias, b, 0, o) : o), n);
+        v += LOAD(0, bias + (d.has_bias == 2 ? at(d.bias, b, 0, o) : o));
     if (d.has_residual)
-        v += load16(residual + at(d.residual, b, t, o), n);
+        v += LOAD(0, residual + at(d.residual, b, t, o));
     if (d.has_sum)
-        v += load16(sum + at(d.sum, b, t, o), n);
+        v += LOAD(0, sum + at(d.sum, b, t, o));
     v *= d.scale;
     if (d.has_y)
-        store16(y + at(d.y, b, t, o), v, n);
+        STORE(v, 0, y + at(d.y, b, t, o));
     if (d.has_act)
-        store16(a + at(d.a, b, t, o), activate(d, v), n);
+        STORE(d.act == CLVITS_ACT_LEAKY_RELU ? leaky_relus(v, d.act_slope) : v, 0,
+              a + at(d.a, b, t, o));
 }
 
-kernel void conv1d(const conv1d_dims d, global const int *run, global const float *restrict x,
-                   global const float *restrict w, global const float *restrict bias,
-                   global const float *restrict residual, global const float *restrict sum,
-                   global float *restrict y, global float *restrict a)
+// Zeros in n channels from o on of the guard rows, by `items` work-items of which this is one.
+void zero_guard(global float *y, const clvits_view v, const int b, const int len, const int o,
+                const int n, const int item, const int items)
 {
-    const int outputs = d.O / d.groups, channels = d.I / d.groups;
-    const int blocks = (outputs + LANES - 1) / LANES;
+    for (int i = item; i < v.guard * n; i += items) {
+        y[at(v, b, -1 - i / n, o + i % n)] = 0.0f;
+        y[at(v, b, len + i / n, o + i % n)] = 0.0f;
+    }
+}
+
+void zero_guards(const conv1d_dims d, const int b, const int len, const int o, const int n,
+                 const int item, const int items, global float *y, global float *a)
+{
+    if (d.has_y)
+        zero_guard(y, d.y, b, len, o, n, item, items);
+    if (d.has_act)
+        zero_guard(a, d.a, b, len, o, n, item, items);
+}
+
+#define ARGUMENTS                                                                                 \
+    const conv1d_dims d, global const int *run, global const float *restrict x,                   \
+        global const float *restrict w, global const float *restrict bias,                        \
+        global const float *restrict residual, global const float *restrict sum,                  \
+        global float *restrict y, global float *restrict a
+
+#if KERNEL == 0 || KERNEL == 1
+// w packed as [group][phase][O/LANES][K][I][LANES]; a work-item makes d.job steps of one block.
+// Three rows share a pointer, since base, base + step and base + 2 * step are addresses on x86.
+#if WIDTH == 16
+#define ROWS 12
+#define EACH_ROW(DO)                                                                              \
+    DO(0, p0, 0) DO(1, p0, 1) DO(2, p0, 2) DO(3, p1, 0) DO(4, p1, 1) DO(5, p1, 2)                 \
+    DO(6, p2, 0) DO(7, p2, 1) DO(8, p2, 2) DO(9, p3, 0) DO(10, p3, 1) DO(11, p3, 2)
+#else
+#define ROWS 6
+#define EACH_ROW(DO)                                                                              \
+    DO(0, p0, 0) DO(1, p0, 1) DO(2, p0, 2) DO(3, p1, 0) DO(4, p1, 1) DO(5, p1, 2)
+#endif
+
+kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d(ARGUMENTS)
+{
+    const int outputs = d.O / d.groups, blocks = (outputs + LANES - 1) / LANES;
     const int column = get_global_id(1), block = column % blocks;
     const int phase = column / blocks % d.phases, group = column / blocks / d.phases;
     const int b = get_global_id(2), len = valid_rows(run, d.clock, d.B, b);
-    const int o = group * outputs + block * LANES, n = outputs - block * LANES;
-    const int step = d.stride * d.x.ld, tap = d.dilation * d.x.ld;
+    const int o = group * outputs + block * LANES, n = min(outputs - block * LANES, LANES);
+    const int2 valid = valid_steps(d, phase, len);
+    const int first = valid.x + get_global_id(0) * d.job, end = min(first + d.job, valid.y);
+    const int step = d.stride * d.x.ld;
+    int taps = d.K, tap = d.dilation * d.x.ld, channels = d.I / d.groups;
 
-    w += ((group * d.phases + phase) * blocks + block) * d.K * channels * LANES;
-
-    for (int tile = 0; tile < JOB_TILES; tile++) {
-        const int s = (get_global_id(0) * JOB_TILES + tile) * ROWS;
-        const int u = d.u0 + s, first = u * d.phases + phase - d.shift;
-        global const float *p0 = x + at(d.x, b, u * d.stride - d.pad, group * channels);
+    x += at(d.x, b, -d.pad, group * channels);
+    w += ((group * d.phases + phase) * blocks + block) * taps * channels * LANES;
+    if (get_global_id(0) == 0 && phase == 0)
+        zero_guards(d, b, len, o, n, 0, 1, y, a);
+    if (tap == channels) { // the rows of all taps lie side by side
+        channels *= taps;
+        taps = 1;
+    }
+    // Fewer rows than a tile: its last triples move back to the last rows, so that no row past
+    // them is read; fewer than three: one by one.
+    for (int u = first, rows; u < end; u += rows) {
+        rows = end - u < 3 ? 1 : min(end - u, ROWS);
+        const int next = rows == 1 ? 0 : step, back = max(rows - 3, 0);
         global const float *q = w;
-
-        if (s >= d.steps)
-            return;
-#define DECLARE(r) float16 a##r = (float16)(0.0f), b##r = (float16)(0.0f);
+        float acc[ROWS * LANES];
+#define DECLARE(r, p, i) vec a##r = (vec)(0.0f), b##r = (vec)(0.0f);
         EACH_ROW(DECLARE)
-        if (first + (ROWS - 1) * d.phases >= 0 && first < len) {
-            for (int k = 0; k < d.K; k++) {
-                global const float *p = p0 + k * tap;
-                for (int c = 0; c < channels; c++, p++, q += LANES) {
-                    const float16 w0 = vload16(0, q);
-#if LANES == 32
-                    const float16 w1 = vload16(1, q);
-#define MULTIPLY(r) { const float16 e = (float16)(VALUE(p[r * step])); \
-                      a##r = MAD(e, w0, a##r); b##r = MAD(e, w1, b##r); }
-#else
-#define MULTIPLY(r) a##r = MAD((float16)(VALUE(p[r * step])), w0, a##r);
+        for (int k = 0; k < taps; k++) {
+            global const float *p0 = x + u * step + k * tap, *p1 = p0 + min(3, back) * next;
+#if ROWS == 12
+            global const float *p2 = p0 + min(6, back) * next, *p3 = p0 + min(9, back) * next;
 #endif
-                    EACH_ROW(MULTIPLY)
+            for (int c = 0; c < channels; c++, q += LANES) {
+                const vec w0 = LOAD(0, q);
+#if LANES > WIDTH
+                const vec w1 = LOAD(1, q);
+#define MULTIPLY(r, p, i)                                                                         \
+                {                                                                                 \
+                    const vec e = (vec)(VALUE(p[i * next]));                                \
+                    a##r = MAD(e, w0, a##r);                                                      \
+                    b##r = MAD(e, w1, b##r);                                                      \
                 }
+#else
+#define MULTIPLY(r, p, i) a##r = MAD((vec)(VALUE(p[i * next])), w0, a##r);
+#endif
+                EACH_ROW(MULTIPLY)
+                p0++, p1++;
+#if ROWS == 12
+                p2++, p3++;
+#endif
             }
         }
-#define FINISH(r) \
-        if (s + r < d.steps) { \
-            const int t = first + r * d.phases; \
-            finish(d, b, t, len, o, n, a##r, bias, residual, sum, y, a); \
-            if (LANES == 32) \
-                finish(d, b, t, len, o + 16, n - 16, b##r, bias, residual, sum, y, a); \
+#if LANES > WIDTH
+#define KEEP(r, p, i) STORE(a##r, 2 * r, acc); STORE(b##r, 2 * r + 1, acc);
+#else
+#define KEEP(r, p, i) STORE(a##r, r, acc);
+#endif
+        EACH_ROW(KEEP)
+        for (int s = 0; s < (rows == 1 ? 1 : ROWS); s++) {
+            const int r = min(s / 3 * 3, back) + s % 3;
+            for (int l = 0; l < n && r >= s / 3 * 3; l += WIDTH)
+                finish_some(d, b, (u + r) * d.phases + phase - d.shift, o + l, n - l,
+                            LOAD(0, acc + s * LANES + l), bias, residual, sum, y, a);
         }
-        EACH_ROW(FINISH)
     }
 }
+#endif
+
+#if KERNEL == 0 || KERNEL == 2
+// w packed as above, its I rounded up to a multiple of four with zeros. A work-item makes 8 rows
+// of 4 channels; the epilogue goes through local memory, so that its loads and stores coalesce.
+#define OUT_ROWS 8
+#define ITEMS_C (LANES / 4)
+#define ITEMS_T (GROUP / ITEMS_C)
+#define TILE_T (OUT_ROWS * ITEMS_T)
+#define PITCH (CHUNK + 4) // spreads the rows over the banks of local memory
+#define LOCAL 2048
+#define EACH_OUT(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
+
+// Channels c to c + 3 of a row, zeros where there are none.
+float4 load4(const conv1d_dims d, global const float *x, const int row, const int rows, const int c,
+             const int channels)
+{
+    global const float *p = x + row * d.x.ld + c;
+    if (row >= rows)
+        return (float4)(0.0f);
+    return (float4)(VALUE(p[0]), c + 1 < channels ? VALUE(p[1]) : 0.0f,
+                    c + 2 < channels ? VALUE(p[2]) : 0.0f, c + 3 < channels ? VALUE(p[3]) : 0.0f);
+}
+
+kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1d_tile(ARGUMENTS)
+{
+    local float staged[LOCAL];
+    const int outputs = d.O / d.groups, blocks = (outputs + LANES - 1) / LANES;
+    const int column = get_group_id(1), block = column % blocks;
+    const int phase = column / blocks % d.phases, group = column / blocks / d.phases;
+    const int b = get_group_id(2), len = valid_rows(run, d.clock, d.B, b);
+    const int o = group * outputs + block * LANES, n = min(outputs - block * LANES, LANES);
+    const int2 valid = valid_steps(d, phase, len);
+    const int first = valid.x + get_group_id(0) * TILE_T, steps = min(valid.y - first, TILE_T);
+    const int channels = d.I / d.groups, packed = (channels + 3) / 4 * 4;
+    const int item = get_local_id(0), item_c = item % ITEMS_C, item_t = item / ITEMS_C;
+
+    if (get_group_id(0) == 0 && phase == 0)
+        zero_guards(d, b, len, o, n, item, GROUP, y, a);
+    if (steps <= 0)
+        return;
+    x += at(d.x, b, first * d.stride - d.pad, group * channels);
+    w += ((group * d.phases + phase) * blocks + block) * d.K * packed * LANES + item_c * 4;
+    // Rows past the last that a valid step reads may lie outside the buffer.
+    const int rows = (steps - 1) * d.stride + (d.K - 1) * d.dilation + 1;
+
+#define TILE_DECLARE(r) float4 a##r = (float4)(0.0f);
+    EACH_OUT(TILE_DECLARE)
+#define TILE_MULTIPLY(r)                                                                          \
+    {                                                                                             \
+        const float4 e = TILE_LOAD(r);                                                            \
+        a##r = MAD((float4)(e.s0), w0, a##r);                                                     \
+        a##r = MAD((float4)(e.s1), w1, a##r);                                                     \
+        a##r = MAD((float4)(e.s2), w2, a##r);                                                     \
+        a##r = MAD((float4)(e.s3), w3, a##r);                                                     \
+    }
+#if CHUNK
+#define TILE_LOAD(r) vload4(0, p + r * step)
+    const int step = ITEMS_T * d.stride * PITCH;
+    for (int c0 = 0; c0 < packed; c0 += CHUNK) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        for (int i = item; i < rows * CHUNK; i += GROUP) {
+            const int row = i / CHUNK, c = i % CHUNK;
+            staged[row * PITCH + c] = c0 + c < channels ? VALUE(x[row * d.x.ld + c0 + c]) : 0.0f;
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+        const int n4 = min(CHUNK, packed - c0);
+        for (int k = 0; k < d.K; k++) {
+            local const float *p = staged + (item_t * d.stride + k * d.dilation) * PITCH;
+            global const float *q = w + (k * packed + c0) * LANES;
+            for (int c = 0; c < n4; c += 4, p += 4, q += 4 * LANES) {
+                const float4 w0 = vload4(0, q), w1 = vload4(0, q + LANES);
+                const float4 w2 = vload4(0, q + 2 * LANES), w3 = vload4(0, q + 3 * LANES);
+                EACH_OUT(TILE_MULTIPLY)
+            }
+        }
+    }
+#else
+#define TILE_LOAD(r)                                                                              \
+    load4(d, x, (item_t + r * ITEMS_T) * d.stride + k * d.dilation, rows, c, channels)
+    for (int k = 0; k < d.K; k++) {
+        global const float *q = w + k * packed * LANES;
+        for (int c = 0; c < packed; c += 4, q += 4 * LANES) {
+            const float4 w0 = vload4(0, q), w1 = vload4(0, q + LANES);
+            const float4 w2 = vload4(0, q + 2 * LANES), w3 = vload4(0, q + 3 * LANES);
+            EACH_OUT(TILE_MULTIPLY)
+        }
+    }
+#endif
+    barrier(CLK_LOCAL_MEM_FENCE);
+#define TILE_KEEP(r) vstore4(a##r, 0, staged + (item_t + r * ITEMS_T) * LANES + item_c * 4);
+    EACH_OUT(TILE_KEEP)
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int i = item; i < steps * LANES; i += GROUP)
+        if (i % LANES < n)
+            finish(d, b, (first + i / LANES) * d.phases + phase - d.shift, o + i % LANES,
+                   staged[i], bias, residual, sum, y, a);
+}
+#endif
+
+#if KERNEL == 0 || KERNEL == 3
+// w packed as [group][phase][K][I], I at least WIDTH; a work-item makes d.job steps.
+float total(const vec v)
+{
+#if WIDTH == 16
+    const float8 h = v.lo + v.hi;
+    const float4 f = h.lo + h.hi;
+#elif WIDTH == 8
+    const float4 f = v.lo + v.hi;
+#else
+    const float4 f = v;
+#endif
+    return (f.s0 + f.s1) + (f.s2 + f.s3);
+}
+
+kernel void conv1d_dot(ARGUMENTS)
+{
+    const int column = get_global_id(1), phase = column % d.phases, group = column / d.phases;
+    const int b = get_global_id(2), len = valid_rows(run, d.clock, d.B, b);
+    const int2 valid = valid_steps(d, phase, len);
+    const int first = valid.x + get_global_id(0) * d.job, end = min(first + d.job, valid.y);
+    int taps = d.K, tap = d.dilation * d.x.ld, channels = d.I / d.groups;
+
+    x += at(d.x, b, -d.pad, group * channels);
+    w += (group * d.phases + phase) * taps * channels;
+    if (get_global_id(0) == 0 && phase == 0)
+        zero_guards(d, b, len, group, 1, 0, 1, y, a);
+    if (tap == channels) { // the rows of all taps lie side by side
+        channels *= taps;
+        taps = 1;
+    }
+    // The last vector of a tap overlaps the one before it: those elements of x do not count again.
+    const int last = channels - WIDTH, rest = channels % WIDTH;
+    ivec fresh;
+    for (int i = 0; i < WIDTH; i++)
+        ((int *)&fresh)[i] = i < WIDTH - rest ? 0 : -1;
+    for (int u = first; u < end; u++) {
+        vec acc = (vec)(0.0f);
+        for (int k = 0; k < taps; k++) {
+            global const float *p = x + u * d.stride * d.x.ld + k * tap, *q = w + k * channels;
+            for (int c = 0; c <= last; c += WIDTH)
+                acc = MAD(VALUES(LOAD(0, p + c)), LOAD(0, q + c), acc);
+            if (rest)
+                acc = MAD(select((vec)(0.0f), VALUES(LOAD(0, p + last)), fresh),
+                          LOAD(0, q + last), acc);
+        }
+        finish(d, b, u * d.phases + phase - d.shift, group, total(acc), bias, residual, sum, y, a);
+    }
+}
+#endif
+
+#if KERNEL == 0 || KERNEL == 4
+// w packed as [C/WIDTH][K][WIDTH]; a work-item makes d.job steps of WIDTH channels.
+kernel void conv1d_depthwise(ARGUMENTS)
+{
+    const int blocks = (d.O + WIDTH - 1) / WIDTH, o = get_global_id(0) % blocks * WIDTH;
+    const int chunk = get_global_id(0) / blocks, b = get_global_id(1);
+    const int len = valid_rows(run, d.clock, d.B, b), n = d.O - o;
+    const int first = chunk * d.job, end = min(first + d.job, len);
+
+    x += at(d.x, b, -d.pad, o);
+    w += o * d.K;
+    if (chunk == 0)
+        zero_guards(d, b, len, o, min(n, WIDTH), 0, 1, y, a);
+    for (int u = first; u < end; u++) {
+        vec acc = (vec)(0.0f);
+        for (int k = 0; k < d.K; k++)
+            acc = MAD(VALUES(load_vec(x + (u * d.stride + k * d.dilation) * d.x.ld, n)),
+                      LOAD(k, w), acc);
+        finish_some(d, b, u, o, n, acc, bias, residual, sum, y, a);
+    }
+}
+#endif

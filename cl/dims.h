@@ -17,6 +17,16 @@ typedef struct {
 // What follows the sum in a convolution's epilogue, for its second output.
 enum { CLVITS_ACT_NONE = 0, CLVITS_ACT_LEAKY_RELU = 1, CLVITS_ACT_TANH = 2 };
 
+// How weights are packed, and so which kernel runs: blocks of neighbouring output channels of a
+// group, the same for work-groups, one output channel for a dot product over inputs, blocks of
+// neighbouring groups of one channel each.
+enum {
+    CLVITS_CONV_BLOCKS = 1,
+    CLVITS_CONV_TILE = 2,
+    CLVITS_CONV_DOT = 3,
+    CLVITS_CONV_DEPTHWISE = 4
+};
+
 // The blocked convolution, plain and transposed. Output row t takes phase p of step u, where
 // t = u * phases + p - shift; a plain convolution has one phase and no shift.
 typedef struct {
@@ -27,8 +37,9 @@ typedef struct {
     int pad;             // input row of step u, tap k: u * stride + k * dilation - pad
     int phases, shift;   // of a transposed convolution; otherwise 1 and 0
     int groups;          // consecutive blocks of I / groups channels
+    int layout;          // CLVITS_CONV_*
     int lanes;           // output channels in a packed block of weights
-    int u0, steps;       // steps u0 .. u0 + steps - 1 cover outputs and guard rows
+    int job;             // steps that a work-item makes, where it makes more than a tile
     int clock;           // slot of the output's valid length
     int has_bias;        // 1: one vector; 2: one vector per item (its view is bias)
     int has_residual, has_sum, has_y, has_act;

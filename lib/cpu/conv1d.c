@@ -3,9 +3,14 @@
 // The blocked convolution, plain and transposed: a tile of ROWS output rows by lanes output
 // channels stays in registers while the loops run over taps and input channels. Weights come
 // packed as [group][phase][block][K][I / groups][lanes], so the inner loop reads them in order.
+//
+// Two shapes would leave the lanes empty and go along other axes: one output channel is a dot
+// product over input channels, weights [group][phase][K][I / groups]; one channel per group takes
+// its lanes from neighbouring groups, weights [block][K][lanes].
 #include "cpu/isa.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 /* Two vectors by ROWS accumulators, plus two of weights and one broadcast, fit the registers. */
 #if CLVITS_REGISTERS >= 32
@@ -13,175 +18,345 @@
 #else
 #define ROWS 6
 #endif
-#define JOB_ROWS (12 * ROWS)
 #define MAX_LANES (2 * CLVITS_VECTOR)
 
-typedef struct tile {
-    const conv1d_dims *d;
-    const float *x;      /* first input row of the tile, first channel of the group */
-    const float *w;      /* the packed block */
-    long step, tap;      /* elements from a row of the tile to the next, from a tap to the next */
-    int channels;        /* input channels of the group */
-} tile;
+enum {
+    JOB_ROWS = 144,    /* most rows of a job: more no longer fit the cache */
+    JOBS_EACH = 4,     /* jobs for each thread, so that none waits long for the last */
+    STAGED = 64,       /* channels of a row that are copied at a time when x is activated */
+    DOT_ROWS = 8,
+};
 
-/* acc[r] = sum over taps and channels, for one vector (V = 1) or two (V = 2) of channels. */
-#define ACC_ROWS(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) ACC_MORE(DO)
-#if CLVITS_REGISTERS >= 32
-#define ACC_MORE(DO) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
-#else
-#define ACC_MORE(DO)
-#endif
-
-static inline float input(float v, float slope)
-{
-    return v >= 0.0f ? v : v * slope;
-}
-
-#define DECLARE2(r) clvits_vec a##r = { 0 }, b##r = { 0 };
-#define STORE2(r) clvits_vec_store(acc[r], a##r); clvits_vec_store(acc[r] + CLVITS_VECTOR, b##r);
-#define FMA2(r) { const float s = VALUE(p[r * step]); a##r += w0 * s; b##r += w1 * s; }
-#define DECLARE1(r) clvits_vec a##r = { 0 };
-#define STORE1(r) clvits_vec_store(acc[r], a##r);
-#define FMA1(r) a##r += w0 * VALUE(p[r * step]);
-
-#define TILE(NAME, VECTORS, SECOND)                                                               \
-    static void NAME(const tile *t, float acc[ROWS][MAX_LANES])                                   \
-    {                                                                                             \
-        const long step = t->step;                                                                \
-        const float slope = t->d->pre_slope;                                                      \
-        const float *w = t->w;                                                                    \
-        (void)slope;                                                                              \
-        ACC_ROWS(DECLARE##VECTORS)                                                                \
-        for (int k = 0; k < t->d->K; k++) {                                                       \
-            const float *p = t->x + k * t->tap;                                                   \
-            for (int c = 0; c < t->channels; c++, p++, w += VECTORS * CLVITS_VECTOR) {            \
-                const clvits_vec w0 = clvits_vec_load(w);                                         \
-                SECOND                                                                            \
-                ACC_ROWS(FMA##VECTORS)                                                            \
-            }                                                                                     \
-        }                                                                                         \
-        ACC_ROWS(STORE##VECTORS)                                                                  \
-    }
-
-#define SECOND_WEIGHT const clvits_vec w1 = clvits_vec_load(w + CLVITS_VECTOR);
-
-#define VALUE(v) (v)
-TILE(tile_two, 2, SECOND_WEIGHT)
-TILE(tile_one, 1, )
-#undef VALUE
-#define VALUE(v) input(v, slope)
-TILE(tile_two_pre, 2, SECOND_WEIGHT)
-TILE(tile_one_pre, 1, )
-#undef VALUE
+typedef int vec_bits __attribute__((vector_size(CLVITS_VECTOR * sizeof(int))));
 
 typedef struct job {
     const conv1d_dims *d;
     const int *run;
     const float *x, *w, *bias, *residual, *sum;
     float *y, *a;
-    int chunks, blocks; /* of rows; of channels in one phase and group */
+    int channels, outputs; /* of a group */
+    int rows;              /* steps of a job */
+    int chunks, blocks;    /* jobs along the steps; along the channels of one phase and group */
 } job;
 
-static float activate(const conv1d_dims *d, float v)
+/* Steps [first, end) of one block of channels in one phase, group and item. */
+typedef struct part {
+    int b, p, len;
+    int o0, n; /* first output channel, how many */
+    int first, end;
+    const float *x, *w; /* tap 0 of step 0, first channel of the group; the packed block */
+    long step, tap;     /* elements of x from a step to the next, from a tap to the next */
+    int taps, channels;
+} part;
+
+static inline clvits_vec leaky(clvits_vec v, float slope)
 {
-    switch (d->act) {
-    case CLVITS_ACT_LEAKY_RELU:
-        return v >= 0.0f ? v : v * d->act_slope;
-    case CLVITS_ACT_TANH:
-        return tanhf(v);
-    default:
-        return v;
+    const vec_bits m = v >= 0.0f;
+    return (clvits_vec)((m & (vec_bits)v) | (~m & (vec_bits)(v * slope)));
+}
+
+static inline float leaky_one(float v, float slope)
+{
+    return v >= 0.0f ? v : v * slope;
+}
+
+/* ROWS rows of x, n channels, through the leaky ReLU; rows past the last are copies of it. */
+static void stage(const part *t, const float *x, int n, int rows, float slope,
+                  float out[ROWS][STAGED])
+{
+    for (int r = 0; r < ROWS; r++) {
+        const float *p = x + (r < rows ? r : rows - 1) * t->step;
+        int c = 0;
+        for (; c + CLVITS_VECTOR <= n; c += CLVITS_VECTOR)
+            clvits_vec_store(out[r] + c, leaky(clvits_vec_load(p + c), slope));
+        for (; c < n; c++)
+            out[r][c] = leaky_one(p[c], slope);
     }
 }
 
-/* One finished row: n channels from o0 on, to output row t of item b. */
-static void store_row(const job *j, const float *acc, int b, int t, int o0, int n)
+/* Three rows share a pointer: base, base + step and base + 2 * step are addresses that x86 has.
+ * Where there are fewer rows, the last triples move back, so that no row past the last is read. */
+#if CLVITS_REGISTERS >= 32
+#define EACH_ROW(DO)                                                                              \
+    DO(0, p0, 0) DO(1, p0, 1) DO(2, p0, 2) DO(3, p1, 0) DO(4, p1, 1) DO(5, p1, 2)                 \
+    DO(6, p2, 0) DO(7, p2, 1) DO(8, p2, 2) DO(9, p3, 0) DO(10, p3, 1) DO(11, p3, 2)
+#define POINTERS(p)                                                                               \
+    const float *p0 = p, *p1 = p + (back < 3 ? back : 3) * step;                                  \
+    const float *p2 = p + (back < 6 ? back : 6) * step, *p3 = p + (back < 9 ? back : 9) * step;
+#define ADVANCE p0++, p1++, p2++, p3++
+#else
+#define EACH_ROW(DO)                                                                              \
+    DO(0, p0, 0) DO(1, p0, 1) DO(2, p0, 2) DO(3, p1, 0) DO(4, p1, 1) DO(5, p1, 2)
+#define POINTERS(p) const float *p0 = p, *p1 = p + (back < 3 ? back : 3) * step;
+#define ADVANCE p0++, p1++
+#endif
+
+#define DECLARE1(r, p, q) clvits_vec a##r = { 0 };
+#define DECLARE2(r, p, q) clvits_vec a##r = { 0 }, b##r = { 0 };
+#define STORE1(r, p, q) clvits_vec_store(acc[r], a##r);
+#define STORE2(r, p, q)                                                                           \
+    clvits_vec_store(acc[r], a##r);                                                               \
+    clvits_vec_store(acc[r] + CLVITS_VECTOR, b##r);
+#define WEIGHTS1 const clvits_vec w0 = clvits_vec_load(w);
+#define WEIGHTS2 WEIGHTS1 const clvits_vec w1 = clvits_vec_load(w + CLVITS_VECTOR);
+#define MULTIPLY1(r, p, q) a##r += w0 * p[q * step];
+#define MULTIPLY2(r, p, q)                                                                        \
+    {                                                                                             \
+        const float s = p[q * step];                                                              \
+        a##r += w0 * s;                                                                           \
+        b##r += w1 * s;                                                                           \
+    }
+
+/* acc[r] = sum over taps and channels for one row of x, or three and more, from there on. */
+#define TILE(NAME, VECTORS, STAGE)                                                                \
+    static void NAME(const part *t, const float *x, int rows, float slope,                        \
+                     float acc[ROWS][MAX_LANES])                                                  \
+    {                                                                                             \
+        float staged[STAGE ? ROWS : 1][STAGED];                                                   \
+        const int most = STAGE ? STAGED : t->channels;                                            \
+        const long step = STAGE ? STAGED : rows == 1 ? 0 : t->step;                               \
+        const long back = rows < 3 ? 0 : rows - 3;                                                \
+        const float *w = t->w;                                                                    \
+        EACH_ROW(DECLARE##VECTORS)                                                                \
+        (void)slope, (void)staged;                                                                \
+        for (int k = 0; k < t->taps; k++)                                                         \
+            for (int c0 = 0; c0 < t->channels; c0 += most) {                                      \
+                const float *p = x + k * t->tap + c0;                                             \
+                int n = t->channels - c0 < most ? t->channels - c0 : most;                        \
+                if (STAGE) {                                                                      \
+                    stage(t, p, n, rows, slope, staged);                                          \
+                    p = staged[0];                                                                \
+                }                                                                                 \
+                POINTERS(p)                                                                       \
+                for (; n > 0; n--, w += VECTORS * CLVITS_VECTOR, ADVANCE) {                       \
+                    WEIGHTS##VECTORS                                                              \
+                    EACH_ROW(MULTIPLY##VECTORS)                                                   \
+                }                                                                                 \
+            }                                                                                     \
+        EACH_ROW(STORE##VECTORS)                                                                  \
+    }
+
+TILE(tile_one, 1, 0)
+TILE(tile_two, 2, 0)
+TILE(tile_one_staged, 1, 1)
+TILE(tile_two_staged, 2, 1)
+
+/* Output t of the sums v: n channels from t->o0 + o on. */
+static void finish_some(const job *j, const part *t, const float *v, int row, int o, int n)
 {
     const conv1d_dims *d = j->d;
-    float v[MAX_LANES];
+    const int at = t->o0 + o;
 
-    for (int o = 0; o < n; o++)
-        v[o] = acc[o];
-    if (d->has_bias) {
-        const float *p = j->bias + (d->has_bias == 2 ? clvits_at(d->bias, b, 0) : 0) + o0;
-        for (int o = 0; o < n; o++)
-            v[o] += p[o];
+    for (int i = 0; i < n; i++) {
+        float s = v[i];
+        if (d->has_bias)
+            s += j->bias[(d->has_bias == 2 ? clvits_at(d->bias, t->b, 0) : 0) + at + i];
+        if (d->has_residual)
+            s += j->residual[clvits_at(d->residual, t->b, row) + at + i];
+        if (d->has_sum)
+            s += j->sum[clvits_at(d->sum, t->b, row) + at + i];
+        s *= d->scale;
+        if (d->has_y)
+            j->y[clvits_at(d->y, t->b, row) + at + i] = s;
+        if (d->has_act)
+            j->a[clvits_at(d->a, t->b, row) + at + i] =
+                d->act == CLVITS_ACT_LEAKY_RELU ? leaky_one(s, d->act_slope)
+                : d->act == CLVITS_ACT_TANH     ? tanhf(s)
+                                                : s;
     }
-    if (d->has_residual) {
-        const float *p = j->residual + clvits_at(d->residual, b, t) + o0;
-        for (int o = 0; o < n; o++)
-            v[o] += p[o];
+}
+
+/* The epilogue of one row: by vectors, or one channel after the other where not even one fits. */
+static inline void finish(const job *j, const part *t, const float *v, int row)
+{
+    const conv1d_dims *d = j->d;
+    int o = 0;
+
+    if (d->act == CLVITS_ACT_TANH) {
+        finish_some(j, t, v, row, 0, t->n);
+        return;
     }
-    if (d->has_sum) {
-        const float *p = j->sum + clvits_at(d->sum, b, t) + o0;
-        for (int o = 0; o < n; o++)
-            v[o] += p[o];
+    const float *bias = j->bias + (d->has_bias == 2 ? clvits_at(d->bias, t->b, 0) : 0) + t->o0;
+    const float *residual = j->residual + clvits_at(d->residual, t->b, row) + t->o0;
+    const float *sum = j->sum + clvits_at(d->sum, t->b, row) + t->o0;
+    float *y = j->y + clvits_at(d->y, t->b, row) + t->o0;
+    float *a = j->a + clvits_at(d->a, t->b, row) + t->o0;
+    const float slope = d->act == CLVITS_ACT_LEAKY_RELU ? d->act_slope : 1.0f;
+
+    while (o + CLVITS_VECTOR <= t->n) {
+        clvits_vec s = clvits_vec_load(v + o);
+        if (d->has_bias)
+            s += clvits_vec_load(bias + o);
+        if (d->has_residual)
+            s += clvits_vec_load(residual + o);
+        if (d->has_sum)
+            s += clvits_vec_load(sum + o);
+        s *= d->scale;
+        if (d->has_y)
+            clvits_vec_store(y + o, s);
+        if (d->has_act)
+            clvits_vec_store(a + o, leaky(s, slope));
+        /* The last vector overlaps the one before it. */
+        o = o + CLVITS_VECTOR < t->n && o + 2 * CLVITS_VECTOR > t->n ? t->n - CLVITS_VECTOR
+                                                                     : o + CLVITS_VECTOR;
     }
-    for (int o = 0; o < n; o++)
-        v[o] *= d->scale;
+    if (o < t->n)
+        finish_some(j, t, v + o, row, o, t->n - o);
+}
+
+static void run_tiles(const job *j, const part *t)
+{
+    const conv1d_dims *d = j->d;
+    const bool staged = d->pre_slope != 1.0f, two = t->n > CLVITS_VECTOR;
+    float acc[ROWS][MAX_LANES];
+
+    for (int u = t->first, rows; u < t->end; u += rows) {
+        rows = t->end - u < 3 ? 1 : t->end - u < ROWS ? t->end - u : ROWS;
+        (staged ? two ? tile_two_staged : tile_one_staged : two ? tile_two : tile_one)(
+            t, t->x + u * t->step, rows, d->pre_slope, acc);
+        for (int r = 0; r < rows; r++) {
+            const int moved = rows >= 3 && r / 3 * 3 > rows - 3 ? r / 3 * 3 - (rows - 3) : 0;
+            finish(j, t, acc[r + moved], (u + r) * d->phases + t->p - d->shift);
+        }
+    }
+}
+
+#define EACH_DOT(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
+#define DOT_DECLARE(r) clvits_vec a##r = { 0 };
+#define DOT_POINTER(r) const float *p##r = p + (r < rows ? r : rows - 1) * t->step;
+#define DOT_STEP(r) a##r += w * VALUE(clvits_vec_load(p##r + c));
+#define DOT_LAST(r) a##r += w * VALUE((clvits_vec)(fresh & (vec_bits)clvits_vec_load(p##r + last)));
+#define DOT_STORE(r) clvits_vec_store(acc[r], a##r);
+
+/* acc[r] = sums over every CLVITS_VECTOR-th channel, of DOT_ROWS rows. The last vector of a tap
+ * overlaps the one before it: `fresh` masks what would count twice. */
+#define DOT(NAME)                                                                                 \
+    static void NAME(const part *t, const float *x, int rows, float slope, vec_bits fresh,        \
+                     float acc[DOT_ROWS][CLVITS_VECTOR])                                          \
+    {                                                                                             \
+        const int last = t->channels - CLVITS_VECTOR;                                             \
+        EACH_DOT(DOT_DECLARE)                                                                     \
+        (void)slope;                                                                              \
+        for (int k = 0; k < t->taps; k++) {                                                       \
+            const float *p = x + k * t->tap, *pw = t->w + (long)k * t->channels;                  \
+            EACH_DOT(DOT_POINTER)                                                                 \
+            for (int c = 0; c <= last; c += CLVITS_VECTOR) {                                      \
+                const clvits_vec w = clvits_vec_load(pw + c);                                     \
+                EACH_DOT(DOT_STEP)                                                                \
+            }                                                                                     \
+            if (t->channels % CLVITS_VECTOR) {                                                    \
+                const clvits_vec w = clvits_vec_load(pw + last);                                  \
+                EACH_DOT(DOT_LAST)                                                                \
+            }                                                                                     \
+        }                                                                                         \
+        EACH_DOT(DOT_STORE)                                                                       \
+    }
+
+#define VALUE(v) (v)
+DOT(dot)
+#undef VALUE
+#define VALUE(v) leaky(v, slope)
+DOT(dot_staged)
+#undef VALUE
+
+static void run_dots(const job *j, const part *t)
+{
+    const conv1d_dims *d = j->d;
+    float acc[DOT_ROWS][CLVITS_VECTOR];
+    vec_bits fresh;
+
+    for (int i = 0; i < CLVITS_VECTOR; i++)
+        fresh[i] = i < CLVITS_VECTOR - t->channels % CLVITS_VECTOR ? 0 : -1;
+    for (int u = t->first; u < t->end; u += DOT_ROWS) {
+        const int rows = t->end - u < DOT_ROWS ? t->end - u : DOT_ROWS;
+        (d->pre_slope == 1.0f ? dot : dot_staged)(t, t->x + u * t->step, rows, d->pre_slope, fresh,
+                                                  acc);
+        for (int r = 0; r < rows; r++) {
+            float v[4] = { 0 };
+            for (int i = 0; i < CLVITS_VECTOR; i += 4)
+                for (int l = 0; l < 4; l++)
+                    v[l] += acc[r][i + l];
+            v[0] = (v[0] + v[1]) + (v[2] + v[3]);
+            finish_some(j, t, v, (u + r) * d->phases + t->p - d->shift, 0, 1);
+        }
+    }
+}
+
+/* A block of neighbouring groups of one channel each. */
+static void run_depthwise(const job *j, const part *t)
+{
+    const conv1d_dims *d = j->d;
+    float v[CLVITS_VECTOR];
+
+    for (int u = t->first; u < t->end; u++) {
+        const float *x = t->x + u * t->step;
+        clvits_vec acc = { 0 };
+        for (int k = 0; k < t->taps; k++, x += t->tap) {
+            clvits_vec in = { 0 };
+            if (t->n == CLVITS_VECTOR)
+                in = clvits_vec_load(x);
+            else
+                memcpy(&in, x, (size_t)t->n * sizeof(float));
+            acc += leaky(in, d->pre_slope) * clvits_vec_load(t->w + (long)k * CLVITS_VECTOR);
+        }
+        clvits_vec_store(v, acc);
+        finish(j, t, v, u);
+    }
+}
+
+static void zero_guards(const job *j, const part *t)
+{
+    const conv1d_dims *d = j->d;
     if (d->has_y)
-        memcpy(j->y + clvits_at(d->y, b, t) + o0, v, (size_t)n * sizeof(float));
-    if (d->has_act) {
-        float *p = j->a + clvits_at(d->a, b, t) + o0;
-        for (int o = 0; o < n; o++)
-            p[o] = activate(d, v[o]);
-    }
+        clvits_zero_guard(j->y + t->o0, d->y, t->b, t->len, t->n);
+    if (d->has_act)
+        clvits_zero_guard(j->a + t->o0, d->a, t->b, t->len, t->n);
 }
 
-/* Zeros, where row t is a guard row of an output. */
-static void store_guard(const job *j, int b, int t, int len, int o0, int n)
+static int ceil_div(int a, int b)
 {
-    const conv1d_dims *d = j->d;
-    if (d->has_y && t >= -d->y.guard && t < len + d->y.guard)
-        memset(j->y + clvits_at(d->y, b, t) + o0, 0, (size_t)n * sizeof(float));
-    if (d->has_act && t >= -d->a.guard && t < len + d->a.guard)
-        memset(j->a + clvits_at(d->a, b, t) + o0, 0, (size_t)n * sizeof(float));
+    return a >= 0 ? (a + b - 1) / b : -(-a / b);
 }
 
-static void compute(const tile *t, float acc[ROWS][MAX_LANES])
-{
-    if (t->d->lanes == MAX_LANES)
-        (t->d->pre_slope == 1.0f ? tile_two : tile_two_pre)(t, acc);
-    else
-        (t->d->pre_slope == 1.0f ? tile_one : tile_one_pre)(t, acc);
-}
-
-/* Output rows of a chunk of steps, for one block of channels in one phase of one item. */
 static void run_job(void *context, int index)
 {
     const job *j = context;
     const conv1d_dims *d = j->d;
+    const bool depthwise = d->layout == CLVITS_CONV_DEPTHWISE;
     const int chunk = index % j->chunks, rest = index / j->chunks;
     const int block = rest % j->blocks, p = rest / j->blocks % d->phases;
-    const int g = rest / j->blocks / d->phases % d->groups;
-    const int b = rest / j->blocks / d->phases / d->groups;
-    const int channels = d->I / d->groups, outputs = d->O / d->groups;
-    const int o0 = block * d->lanes, n = outputs - o0 < d->lanes ? outputs - o0 : d->lanes;
-    const int len = j->run[d->clock * d->B + b];
-    const int end = chunk * JOB_ROWS + JOB_ROWS < d->steps ? chunk * JOB_ROWS + JOB_ROWS : d->steps;
-    float acc[ROWS][MAX_LANES];
-    tile t = {
-        .d = d,
-        .w = j->w + (long)((g * d->phases + p) * j->blocks + block) * d->K * channels * d->lanes,
+    const int units = depthwise ? 1 : d->groups, g = rest / j->blocks / d->phases % units;
+    const int b = rest / j->blocks / d->phases / units;
+    const int outputs = depthwise ? d->O : j->outputs, o0 = block * d->lanes;
+    part t = {
+        .b = b,
+        .p = p,
+        .len = j->run[d->clock * d->B + b],
+        .o0 = g * outputs + o0,
+        .n = outputs - o0 < d->lanes ? outputs - o0 : d->lanes,
+        .x = j->x + clvits_at(d->x, b, -d->pad) + (depthwise ? o0 : g * j->channels),
+        .w = j->w + (long)((g * d->phases + p) * j->blocks + block) * d->lanes * d->K * j->channels,
         .step = (long)d->stride * d->x.ld,
         .tap = (long)d->dilation * d->x.ld,
-        .channels = channels,
+        .taps = d->K,
+        .channels = j->channels,
     };
+    /* Step u makes row u * phases + p - shift: the valid ones, of which this job takes its part. */
+    const int first = ceil_div(d->shift - p, d->phases);
+    const int end = ceil_div(t.len + d->shift - p, d->phases);
 
-    for (int s = chunk * JOB_ROWS; s < end; s += ROWS) {
-        const int u = d->u0 + s, first = u * d->phases + p - d->shift;
-        const int last = first + (ROWS - 1) * d->phases;
-        if (last >= 0 && first < len) {
-            t.x = j->x + clvits_at(d->x, b, u * d->stride - d->pad) + g * channels;
-            compute(&t, acc);
+    t.first = first + chunk * j->rows;
+    t.end = t.first + j->rows < end ? t.first + j->rows : end;
+    if (chunk == 0 && p == 0)
+        zero_guards(j, &t);
+    if (depthwise) {
+        run_depthwise(j, &t);
+    } else {
+        if (t.tap == t.channels) { /* the rows of all taps lie side by side */
+            t.channels *= t.taps;
+            t.taps = 1;
         }
-        for (int r = 0; r < ROWS && s + r < d->steps; r++) {
-            const int row = first + r * d->phases;
-            if (row >= 0 && row < len)
-                store_row(j, acc[r], b, row, g * outputs + o0, n);
-            else
-                store_guard(j, b, row, len, g * outputs + o0, n);
-        }
+        (d->layout == CLVITS_CONV_DOT ? run_dots : run_tiles)(j, &t);
     }
 }
 
@@ -199,8 +374,22 @@ void CLVITS_CPU_PATH(conv1d)(const clvits_cpu_call *call)
         .sum = call->in[4],
         .y = call->out[0],
         .a = call->out[1],
-        .chunks = (d->steps + JOB_ROWS - 1) / JOB_ROWS,
-        .blocks = (d->O / d->groups + d->lanes - 1) / d->lanes,
+        .channels = d->I / d->groups,
+        .outputs = d->O / d->groups,
+        .rows = JOB_ROWS,
     };
-    clvits_pool_run(call->pool, j.chunks * j.blocks * d->phases * d->groups * d->B, run_job, &j);
+    const bool depthwise = d->layout == CLVITS_CONV_DEPTHWISE;
+    const int units = depthwise ? 1 : d->groups;
+    int most = 0;
+
+    for (int b = 0; b < d->B; b++)
+        most = j.run[d->clock * d->B + b] > most ? j.run[d->clock * d->B + b] : most;
+    most = ceil_div(most, d->phases);
+    j.blocks = ceil_div(depthwise ? d->O : j.outputs, d->lanes);
+    const int others = j.blocks * d->phases * units * d->B;
+    const int wanted = JOBS_EACH * clvits_pool_threads(call->pool);
+    while (j.rows > ROWS && others * ceil_div(most, j.rows) < wanted)
+        j.rows = ceil_div(j.rows / 2, ROWS) * ROWS;
+    j.chunks = ceil_div(most, j.rows);
+    clvits_pool_run(call->pool, j.chunks * others, run_job, &j);
 }

@@ -20,6 +20,7 @@ typedef struct clvits_device_info {
     clvits_family family;
     bool gpu; /* CL_DEVICE_TYPE_GPU */
     int compute_units;
+    int vector; /* floats in a native vector */
     size_t max_work_group, max_work_item[3];
     size_t local_memory, global_memory, max_alloc;
     bool fp16, unified_memory;

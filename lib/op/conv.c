@@ -4,8 +4,14 @@
 #include "graph/graph.h"
 
 #include <stdio.h>
+#include <string.h>
 
-enum { CL_ROWS = 12, CL_JOB_TILES = 8 }; /* CPU family: rows of a tile, tiles of a work-item */
+enum {
+    JOBS_EACH = 4,     /* jobs for each compute unit, so that none waits long for the last */
+    TILE_GROUP = 64,   /* work-items of conv1d_tile */
+    TILE_FLOATS = 32,  /* outputs of each of them: 8 rows of 4 channels */
+    TILE_LOCAL = 2048, /* floats of local memory */
+};
 
 int clvits_conv_clock(const clvits_node *n, int stride, int add)
 {
@@ -41,27 +47,104 @@ clvits_status clvits_conv_outputs(clvits_node *n, int clock, int channels, int a
     return s;
 }
 
-int clvits_conv_lanes(int O, const clvits_target *at)
+/* Floats of a vector in the kernels or paths of the target. */
+static int vector(const clvits_target *at)
 {
-    if (at->cpu) {
-        const int v = at->cpu->table->vector;
-        return O > v ? 2 * v : v;
-    }
-    return O > 16 ? 32 : 16;
+    if (at->cpu)
+        return at->cpu->table->vector;
+    const clvits_device_info *info = clvits_device_get_info(at->device);
+    if (info->family == CLVITS_FAMILY_GPU)
+        return 4;
+    return info->vector >= 16 ? 16 : info->vector >= 8 ? 8 : 4;
 }
 
-static int floor_div(int a, int b)
+static void choose_layout(const clvits_target *at, conv1d_dims *d)
 {
-    return a >= 0 ? a / b : -((-a + b - 1) / b);
+    const int I = d->I / d->groups, O = d->O / d->groups, v = vector(at);
+    const bool gpu = at->device && clvits_device_get_info(at->device)->family == CLVITS_FAMILY_GPU;
+
+    if (I == 1 && O == 1 && d->groups > 1) {
+        d->layout = CLVITS_CONV_DEPTHWISE;
+        d->lanes = v;
+    } else if (O == 1 && I >= v) {
+        d->layout = CLVITS_CONV_DOT;
+        d->lanes = 1;
+    } else if (gpu) {
+        d->layout = CLVITS_CONV_TILE;
+        d->lanes = O > 32 ? 64 : O > 16 ? 32 : 16;
+    } else {
+        d->layout = CLVITS_CONV_BLOCKS;
+        d->lanes = O > v ? 2 * v : v;
+        /* A kernel has no narrower last block: rather narrow ones throughout than an empty half. */
+        if (at->device && O < 4 * v && (O + v - 1) / v % 2)
+            d->lanes = v;
+    }
+}
+
+int64_t clvits_conv_pack(const conv1d_dims *d, const clvits_target *at,
+                         const clvits_conv_weight *w, float *out)
+{
+    const bool depthwise = d->layout == CLVITS_CONV_DEPTHWISE;
+    const int groups = depthwise ? 1 : d->groups, N = d->lanes;
+    const int I = d->I / d->groups, O = d->O / groups, blocks = (O + N - 1) / N;
+    const int rows = d->layout == CLVITS_CONV_TILE ? (I + 3) / 4 * 4 : I;
+    const int64_t block = (int64_t)d->K * rows * N, all = groups * d->phases * blocks * block;
+
+    if (!out)
+        return all;
+    memset(out, 0, (size_t)all * sizeof(*out));
+    for (int64_t j = 0; j < groups * d->phases * blocks; j++) {
+        const int64_t o0 = j / blocks / d->phases * O + j % blocks * N;
+        const int p = (int)(j / blocks % d->phases), left = O - (int)(j % blocks) * N;
+        const bool narrow = at->cpu && N > at->cpu->table->vector && left <= N / 2;
+        float *to = out + j * block;
+        for (int k = 0; k < d->K; k++) {
+            const int tap = w->transposed ? p + (d->K - 1 - k) * d->phases : k;
+            for (int c = 0; c < rows; c++, to += narrow ? N / 2 : N)
+                for (int l = 0; l < N && l < left && c < I && tap < w->K; l++)
+                    to[l] = w->data[(o0 + l) * w->o + c * w->i + tap];
+        }
+    }
+    return 0;
+}
+
+static size_t ceil_div(size_t a, size_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* Columns of jobs: blocks of channels times phases, groups and items. */
+static size_t columns(const conv1d_dims *d)
+{
+    if (d->layout == CLVITS_CONV_DEPTHWISE)
+        return ceil_div((size_t)d->O, (size_t)d->lanes);
+    return ceil_div((size_t)(d->O / d->groups), (size_t)d->lanes) * (size_t)d->phases *
+           (size_t)d->groups;
+}
+
+/* Steps of a work-item: as many as the cache likes, but so few that every compute unit has some. */
+static void choose_job(const clvits_target *at, conv1d_dims *d, int steps)
+{
+    const clvits_device_info *info = at->device ? clvits_device_get_info(at->device) : NULL;
+    const int tile = d->layout != CLVITS_CONV_BLOCKS ? 4 : vector(at) == 16 ? 12 : 6;
+    const size_t others = columns(d) * (size_t)d->B;
+
+    d->job = 144;
+    if (!info)
+        return;
+    if (info->family == CLVITS_FAMILY_GPU)
+        d->job = d->layout == CLVITS_CONV_DEPTHWISE ? 4 : 1;
+    const size_t wanted = JOBS_EACH * (size_t)info->compute_units;
+    while (d->job > tile && others * ceil_div((size_t)steps, (size_t)d->job) < wanted)
+        d->job = (int)ceil_div((size_t)d->job / 2, (size_t)tile) * tile;
 }
 
 void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims *d)
 {
     const clvits_tensor *y = n->out[0] ? n->out[0] : n->out[1];
-    int guard = 0;
 
     d->B = y->B;
-    d->lanes = clvits_conv_lanes(d->O / d->groups, at);
+    choose_layout(at, d);
     d->clock = y->clock;
     d->x = clvits_node_view(at, n->in[0]);
     d->has_bias = !n->in[2] ? 0 : n->in[2]->role == CLVITS_WEIGHT ? 1 : 2;
@@ -80,29 +163,55 @@ void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims
     if (n->out[1])
         d->a = clvits_node_view(at, n->out[1]);
 
-    for (int i = 0; i < CLVITS_MAX_OUT; i++)
-        if (n->out[i] && n->out[i]->root->guard > guard)
-            guard = n->out[i]->root->guard;
-    d->u0 = floor_div(d->shift - guard, d->phases);
-    d->steps = floor_div(y->T + guard - 1 + d->shift, d->phases) - d->u0 + 1;
+    choose_job(at, d, (int)ceil_div((size_t)y->T, (size_t)d->phases));
+}
+
+/* Channels that conv1d_tile stages at a time; 0 where not even four fit. */
+static int chunk(const conv1d_dims *d, int group)
+{
+    const int tile = TILE_FLOATS * group / d->lanes;
+    const int rows = (tile - 1) * d->stride + (d->K - 1) * d->dilation + 1;
+
+    for (int n = 16; n >= 4; n /= 2)
+        if (rows * (n + 4) <= TILE_LOCAL)
+            return n;
+    return 0;
 }
 
 void clvits_conv_launch(const clvits_node *n, const clvits_device *device, const void *dims,
                         clvits_launch *l)
 {
+    static const char *const kernels[] = { "", "conv1d", "conv1d_tile", "conv1d_dot",
+                                           "conv1d_depthwise" };
     const conv1d_dims *d = dims;
-    const size_t blocks = (size_t)((d->O / d->groups + d->lanes - 1) / d->lanes);
-    const size_t tiles = (size_t)((d->steps + CL_ROWS - 1) / CL_ROWS);
+    const clvits_target at = { .device = device };
+    const clvits_tensor *y = n->out[0] ? n->out[0] : n->out[1];
+    const bool gpu = clvits_device_get_info(device)->family == CLVITS_FAMILY_GPU;
+    const size_t steps = ceil_div((size_t)y->T, (size_t)d->phases);
+    const size_t jobs = ceil_div(steps, (size_t)d->job);
+    const size_t group = clvits_device_work_group(device, TILE_GROUP);
+    char more[64] = "";
 
-    (void)n;
-    (void)device;
     l->program = "conv1d";
-    l->kernel = "conv1d";
+    l->kernel = kernels[d->layout];
     l->dimensions = 3;
-    snprintf(l->options, sizeof(l->options), "-DLANES=%d -DPRE=%d -DJOB_TILES=%d", d->lanes,
-             d->pre_slope != 1.0f, CL_JOB_TILES);
-    l->global[0] = (tiles + CL_JOB_TILES - 1) / CL_JOB_TILES;
-    l->global[1] = blocks * (size_t)d->phases * (size_t)d->groups;
+    l->local[0] = gpu ? group : 1;
+    l->local[1] = l->local[2] = 1;
+    l->global[0] = jobs;
+    l->global[1] = columns(d);
     l->global[2] = (size_t)d->B;
-    l->local[0] = l->local[1] = l->local[2] = 1;
+    if (d->layout == CLVITS_CONV_BLOCKS) {
+        snprintf(more, sizeof(more), " -DLANES=%d", d->lanes);
+    } else if (d->layout == CLVITS_CONV_TILE) {
+        snprintf(more, sizeof(more), " -DLANES=%d -DGROUP=%d -DCHUNK=%d", d->lanes, (int)group,
+                 chunk(d, (int)group));
+        l->local[0] = group;
+        l->global[0] = ceil_div(steps, (size_t)TILE_FLOATS * group / (size_t)d->lanes) * group;
+    } else if (d->layout == CLVITS_CONV_DEPTHWISE) {
+        l->global[0] = jobs * columns(d);
+        l->global[1] = (size_t)d->B;
+        l->global[2] = 1;
+    }
+    snprintf(l->options, sizeof(l->options), "-DKERNEL=%d -DWIDTH=%d -DPRE=%d%s", d->layout,
+             vector(&at), d->pre_slope != 1.0f, more);
 }

@@ -13,10 +13,19 @@ int clvits_conv_clock(const clvits_node *n, int stride, int add);
 clvits_status clvits_conv_outputs(clvits_node *n, int clock, int channels, int act, bool only_act,
                                   clvits_report *r);
 
-/** Output channels in a packed block of weights, for O channels in a group. */
-int clvits_conv_lanes(int O, const clvits_target *at);
+/** Where PyTorch keeps the weight of output o, input i of its group and tap k. */
+typedef struct clvits_conv_weight {
+    const float *data;
+    int64_t o, i;    /* floats from an output channel to the next, from an input to the next */
+    int K;           /* taps, all phases together */
+    bool transposed; /* tap k of phase p is p + (taps of a phase - 1 - k) * phases */
+} clvits_conv_weight;
 
-/** Fill in what follows from the tensors, once the caller has set geometry and parameters. */
+/** The body of both operators' pack(): zeros where a block has no channel or a phase no tap. */
+int64_t clvits_conv_pack(const conv1d_dims *d, const clvits_target *at,
+                         const clvits_conv_weight *w, float *out);
+
+/** Fill in layout and what follows from the tensors, once the caller has set the geometry. */
 void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims *d);
 
 void clvits_conv_launch(const clvits_node *n, const clvits_device *device, const void *dims,

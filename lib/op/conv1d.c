@@ -72,24 +72,16 @@ static void dims(const clvits_node *n, const clvits_target *at, void *dims)
 
 static int64_t pack(const clvits_node *n, const clvits_target *at, int i, float *out)
 {
-    const clvits_conv1d_params *p = n->params;
     const clvits_tensor *w = n->in[1];
-    const int G = groups(p), O = (int)w->shape[0] / G, I = (int)w->shape[1], K = (int)w->shape[2];
-    const int N = clvits_conv_lanes(O, at), blocks = (O + N - 1) / N;
+    conv1d_dims d;
 
     if (i != 1)
         return 0;
-    if (!out)
-        return (int64_t)G * blocks * K * I * N;
-    for (int g = 0; g < G; g++)
-        for (int b = 0; b < blocks; b++)
-            for (int k = 0; k < K; k++)
-                for (int c = 0; c < I; c++)
-                    for (int l = 0; l < N; l++) {
-                        const int64_t o = g * O + b * N + l;
-                        *out++ = b * N + l < O ? w->data[(o * I + c) * K + k] : 0.0f;
-                    }
-    return 0;
+    dims(n, at, &d);
+    return clvits_conv_pack(&d, at, &(clvits_conv_weight){ .data = w->data,
+                                                           .o = w->shape[1] * w->shape[2],
+                                                           .i = w->shape[2],
+                                                           .K = (int)w->shape[2] }, out);
 }
 
 static double flops(const clvits_node *n)

@@ -58,24 +58,17 @@ static void dims(const clvits_node *n, const clvits_target *at, void *dims)
 
 static int64_t pack(const clvits_node *n, const clvits_target *at, int i, float *out)
 {
-    const clvits_conv_transpose1d_params *p = n->params;
     const clvits_tensor *w = n->in[1];
-    const int I = (int)w->shape[0], O = (int)w->shape[1], K = (int)w->shape[2], J = taps(n);
-    const int N = clvits_conv_lanes(O, at), blocks = (O + N - 1) / N;
+    conv1d_dims d;
 
     if (i != 1)
         return 0;
-    if (!out)
-        return (int64_t)p->stride * blocks * J * I * N;
-    for (int phase = 0; phase < p->stride; phase++)
-        for (int b = 0; b < blocks; b++)
-            for (int j = J - 1; j >= 0; j--)
-                for (int c = 0; c < I; c++)
-                    for (int l = 0; l < N; l++) {
-                        const int o = b * N + l, k = phase + j * p->stride;
-                        *out++ = o < O && k < K ? w->data[((int64_t)c * O + o) * K + k] : 0.0f;
-                    }
-    return 0;
+    dims(n, at, &d);
+    return clvits_conv_pack(&d, at, &(clvits_conv_weight){ .data = w->data,
+                                                           .o = w->shape[2],
+                                                           .i = w->shape[1] * w->shape[2],
+                                                           .K = (int)w->shape[2],
+                                                           .transposed = true }, out);
 }
 
 static double flops(const clvits_node *n)
