@@ -50,6 +50,9 @@ extern "C" {
 /** The library's version, as in "0.1.0". */
 CLVITS_API const char *clvits_version(void);
 
+/** The hexadecimal hash of the built-in OpenCL sources, for reports: same hash, same kernels. */
+CLVITS_API const char *clvits_kernels(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "model/context.h"
 
+#include "device/source.h"
+
 #include <clvits/clvits.h>
 
 #include <ctype.h>
@@ -16,6 +18,11 @@ struct clvits_message {
 const char *clvits_version(void)
 {
     return CLVITS_VERSION_TEXT;
+}
+
+const char *clvits_kernels(void)
+{
+    return clvits_sources_hash;
 }
 
 clvits_report clvits_context_report(const clvits_context *c)
