@@ -64,8 +64,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
         if (!strcmp(name, commands[i].name)) {
             const int code = commands[i].run(argc - 2, argv + 2);
-            const int flushed = program_flush();
-            return code == CODE_OK ? flushed : code;
+            return code == CODE_OK ? program_flush() : code;
         }
     return program_fail(CODE_USAGE, "unknown command \"%s\"; there are speak, devices, info and "
                                     "check", name);

@@ -1,0 +1,311 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""bad_input.py PROGRAM SOURCE SANITIZER: one clear message, the documented code, nothing left."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import struct
+import subprocess
+import time
+
+from support import GOLDEN, PROGRAM, SANITIZED, SPEAKERS, TINY, ProgramTest, main
+
+CPU = ("speak", "--device", "cpu", "-m", TINY)
+FAILED, USAGE, INPUT, OUTPUT, INTERRUPTED = 1, 2, 3, 4, 130
+
+
+class Arguments(ProgramTest):
+    def test_usage(self):
+        for words, args in [
+            (("no command",), ()),
+            (("unknown command", "sing"), ("sing",)),
+            (("unknown option --loud",), ("speak", "--loud", "x")),
+            (("unknown option -z",), ("speak", "-z", "x")),
+            (("--seed wants a value",), ("speak", "--seed")),
+            (("--seed", "whole number"), ("speak", "--seed", "-1", "x")),
+            (("--seed", "whole number"), ("speak", "--seed", "1.5", "x")),
+            (("--noise-scale", "0 to 100"), ("speak", "--noise-scale", "nan", "x")),
+            (("--noise_w", "0 to 100"), ("speak", "--noise_w", "-1", "x")),
+            (("--length-scale=0",), ("speak", "--length-scale=0", "x")),
+            (("--quiet takes no value",), ("speak", "--quiet=yes", "x")),
+            (("quotes",), ("speak", "two", "words")),
+            (("more than once",), ("speak", "-f", "text.txt", "x")),
+            (("more than one output",), ("speak", "-o", "a.wav", "--output-raw", "x")),
+            (("--format",), ("speak", "--format", "ogg", "x")),
+            ((".json", ".tsv", ".srt"), ("speak", "--timings", "times.txt", "x")),
+            (("one argument too many",), ("devices", "all")),
+            (("one voice",), ("info", "a", "b")),
+            (("OpenCL device",), ("check", "--device", "cpu")),
+        ]:
+            with self.subTest(args=args):
+                self.fails(USAGE, words, *args)
+
+    def test_extension(self):
+        self.fails(USAGE, ("x.mp3", ".wav"), *CPU, "-o", "x.mp3", "hello")
+        self.fails(USAGE, (".wav",), *CPU, "-d", ".", "--format", "mp3", "hello")
+
+    def test_device(self):
+        self.fails(FAILED, ("no-such-device",), "speak", "--device", "no-such-device", "hello")
+
+    def test_no_platform(self):
+        env = self.without_platforms()
+        for args in [("speak", "--device", "opencl", "hello"), ("speak", "--device", "0", "hello"),
+                     ("check",)]:
+            with self.subTest(args=args):
+                self.fails(FAILED, ("no OpenCL device", "cpu"), *args, env=env)
+
+    def test_speaker(self):
+        args = ("speak", "--device", "cpu", "-m", SPEAKERS, "hello")
+        for speaker in ("eve", "4", "-1", "99999999999", ""):
+            with self.subTest(speaker=speaker):
+                self.fails(USAGE, ("no speaker", "0 to 3"), *args, "--speaker", speaker)
+        self.fails(USAGE, ("no speaker", "one"), *CPU, "--speaker", "1", "hello")
+
+    def test_ids(self):
+        self.fails(USAGE, ("29", "0 to 28"), *CPU, "--ids", "1 2 29")
+        for ids in ("1 two", "-1", "1.5", "99999999999", " "):
+            with self.subTest(ids=ids):
+                self.fails(USAGE, ("--ids",), *CPU, f"--ids={ids}")
+        many = " ".join(["1"] * 16385)
+        self.fails(USAGE, ("16385",), *CPU, "--ids", many)
+
+
+class Text(ProgramTest):
+    def test_empty(self):
+        self.fails(USAGE, ("empty",), *CPU, "")
+        for text in ("", "\n", " \t \r\n\n"):
+            with self.subTest(text=text):
+                self.fails(USAGE, ("empty",), *CPU, stdin=text)
+        self.fails(USAGE, ("nothing to speak",), *CPU, "   ")
+
+    def test_only_unknown_symbols(self):
+        self.fails(USAGE, ("none of the symbols", "U+2605"), *CPU, "\u2605\u2606 \u2603")
+        self.fails(USAGE, ("none of the symbols", "U+2603"), *CPU, stdin="\u2603\n")
+        self.fails(USAGE, ("line 2", "U+2603"), *CPU, "-q", stdin="\u2605\n\u2603\n")
+
+    def test_not_utf8(self):
+        for text in (b"\xff\xfe", b"good\nb\xe4d\n", b"\xed\xa0\x80", b"\xc0\xaf", b"cut \xe2\x82",
+                     b"a\0b"):
+            with self.subTest(text=text):
+                self.fails(USAGE, ("UTF-8",), *CPU, stdin=text)
+                self.fails(USAGE, ("UTF-8",), *CPU, "-q", "-o", "speech.wav", stdin=text)
+        self.fails(USAGE, ("UTF-8",), *CPU, b"\xff".decode("utf-8", "surrogateescape"))
+
+    def test_file(self):
+        self.fails(INPUT, ("none.txt", "No such file"), *CPU, "-f", "none.txt")
+        self.fails(INPUT, ("directory",), *CPU, "-f", ".")
+
+    def test_json(self):
+        for words, line in [
+            (("line 1", "JSON object"), "hello"),
+            (("line 1", "JSON object"), '["hello"]'),
+            (("line 1", "JSON object"), '{"text": "hello"'),
+            (("line 1", '"text"'), '{"txt": "hello"}'),
+            (("line 1", '"text"'), '{"text": 5}'),
+            (("line 1", '"speaker_id"'), '{"text": "hello", "speaker_id": "one"}'),
+            (("line 1", '"speaker_id"'), '{"text": "hello", "speaker_id": 0.5}'),
+            (("line 1", '"speaker"'), '{"text": "hello", "speaker": []}'),
+            (("line 1", '"output_file"'), '{"text": "hello", "output_file": 1}'),
+            (("line 2", "JSON object"), '{"text": "hello"}\nhello'),
+        ]:
+            with self.subTest(line=line):
+                self.fails(INPUT, words, *CPU, "--json-input", stdin=line)
+        self.fails(USAGE, ("no speaker",), *CPU, "--json-input",
+                   stdin='{"text": "hello", "speaker_id": 7}')
+        self.fails(USAGE, ("no speaker eve",), *CPU, "--json-input",
+                   stdin='{"text": "hello", "speaker": "eve"}')
+
+    def test_a_megabyte_on_one_line(self):
+        """Speaks in bounded memory, and ends soon after Ctrl-C."""
+        peaks = []
+        for text in ("hello there " * 20, "hello there people " * (1 << 20 >> 4)):
+            process = subprocess.Popen(
+                [PROGRAM, "speak", "-q", "--device", "cpu", "-m", TINY, "-o", "long.wav"],
+                stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.cwd)
+            process.stdin.write(text.encode())
+            process.stdin.close()
+            ended, began = 0, time.monotonic()
+            while not ended and time.monotonic() < began + 3:
+                ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+                time.sleep(0.02)
+            if not ended:
+                process.send_signal(signal.SIGINT)
+                interrupted = time.monotonic()
+                _, status, usage = os.wait4(process.pid, 0)
+                self.assertLess(time.monotonic() - interrupted, 10)
+                self.assertEqual(os.waitstatus_to_exitcode(status), INTERRUPTED)
+                self.assertEqual(self.left(), [])
+            else:
+                self.assertEqual(os.waitstatus_to_exitcode(status), 0, process.stderr.read())
+                (self.cwd / "long.wav").unlink()
+            process.returncode = 0
+            process.stderr.close()
+            peaks.append(usage.ru_maxrss)
+        if not SANITIZED:
+            self.assertLess(peaks[1] - peaks[0], 32 * 1024, f"KiB at most: {peaks}")
+
+
+class Voice(ProgramTest):
+    """Damaged copies of a good voice."""
+
+    def copy(self, name):
+        source, target = GOLDEN / name, self.folder / name
+        target.mkdir()
+        for path in source.iterdir():
+            if path.is_file():
+                shutil.copy(path, target)
+        return target
+
+    def refuses(self, words, voice):
+        self.fails(INPUT, words, "speak", "--device", "cpu", "-m", voice, "-o", "x.wav", "hello")
+        self.fails(INPUT, words, "info", voice)
+
+    def change_json(self, path, change):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        change(content)
+        path.write_text(json.dumps(content), encoding="utf-8")
+
+    def change_tensors(self, voice, change):
+        path = voice / "model.safetensors"
+        data = path.read_bytes()
+        n = struct.unpack("<Q", data[:8])[0]
+        header = json.loads(data[8:8 + n])
+        change(header)
+        text = json.dumps(header).encode()
+        path.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + n:])
+
+    def test_missing(self):
+        self.refuses(("nowhere", "No such file"), "nowhere")
+        self.refuses(("config.json",), self.folder / "no-platforms")
+        for name in ("config.json", "model.safetensors", "vocab.json"):
+            voice = self.copy("hf-sdp")
+            (voice / name).unlink()
+            with self.subTest(missing=name):
+                self.refuses((name,), voice)
+            shutil.rmtree(voice)
+        voice = self.copy("piper-multi")
+        (voice / "model.onnx.json").unlink()
+        self.refuses(("model.onnx.json",), voice / "model.onnx")
+
+    def test_truncated(self):
+        for folder, name in [("hf-sdp", "config.json"), ("hf-sdp", "model.safetensors"),
+                             ("hf-sdp", "vocab.json"), ("piper-multi", "model.onnx"),
+                             ("piper-multi", "model.onnx.json")]:
+            for keep in (0, 1, 2):
+                voice = self.copy(folder)
+                data = (voice / name).read_bytes()
+                (voice / name).write_bytes(data[:len(data) * keep // 3])
+                with self.subTest(file=name, thirds=keep):
+                    self.refuses((name,), voice / "model.onnx" if "piper" in folder else voice)
+                shutil.rmtree(voice)
+
+    def test_wrong_json_types(self):
+        for key, value in [("hidden_size", "sixteen"), ("hidden_size", 16.5), ("hidden_size", -16),
+                           ("hidden_size", None), ("sampling_rate", [22050]),
+                           ("upsample_rates", "8"), ("upsample_rates", [8, "x"]),
+                           ("resblock_dilation_sizes", [1, 3, 5]), ("noise_scale", "loud")]:
+            voice = self.copy("hf-sdp")
+            self.change_json(voice / "config.json", lambda c: c.__setitem__(key, value))
+            with self.subTest(key=key, value=value):
+                self.refuses(("config.json", "hidden" if value == -16 else key), voice)
+            shutil.rmtree(voice)
+        voice = self.copy("hf-sdp")
+        (voice / "config.json").write_text("[1, 2]", encoding="utf-8")
+        self.refuses(("config.json",), voice)
+        voice = self.copy("piper-multi")
+        self.change_json(voice / "model.onnx.json", lambda c: c.__setitem__("audio", 22050))
+        self.refuses(("model.onnx.json", "audio"), voice / "model.onnx")
+
+    def test_tensors(self):
+        name = "text_encoder.embed_tokens.weight"  # enc_p.emb.weight inside
+
+        def turn(header):
+            header[name]["shape"].reverse()
+
+        def rename(header):
+            header["unknown"] = header.pop(name)
+
+        def beyond(header):
+            header[name]["data_offsets"][1] += 1 << 40
+
+        for change, words in [(turn, ("enc_p.emb.weight", "[16,29]", "[29,16]")),
+                              (rename, ("enc_p.emb.weight", "missing")), (beyond, (name,))]:
+            voice = self.copy("hf-sdp")
+            self.change_tensors(voice, change)
+            with self.subTest(change=change.__name__):
+                self.refuses(("model.safetensors", *words), voice)
+            shutil.rmtree(voice)
+
+
+class Output(ProgramTest):
+    TEXT = "hello there people who listen to this"
+
+    def test_unwritable(self):
+        missing = self.folder / "none" / "x.wav"
+        self.fails(OUTPUT, ("none/x.wav", "No such file"), *CPU, "-o", missing, self.TEXT)
+        self.fails(OUTPUT, ("none/t.json",), *CPU, "-o", "x.wav", "--timings",
+                   self.folder / "none" / "t.json", self.TEXT)
+        self.fails(OUTPUT, ("cannot be made",), *CPU, "-d", self.folder / "none" / "dir", self.TEXT)
+        (self.cwd / "there.wav").mkdir()
+        self.fails(OUTPUT, ("there.wav",), *CPU, "-o", "there.wav", self.TEXT, left=["there.wav"])
+
+    def test_failure_keeps_the_file_that_was_there(self):
+        (self.cwd / "x.wav").write_bytes(b"before")
+        self.fails(USAGE, (), *CPU, "-q", "-o", "x.wav", stdin=b"good\n\xff\n", left=["x.wav"])
+        self.assertEqual((self.cwd / "x.wav").read_bytes(), b"before")
+
+    def test_full_disk(self):
+        with open("/dev/full", "wb") as full:
+            done = self.run_program(*CPU, "--output-raw", self.TEXT, stdout=full)
+        self.one_message(done, OUTPUT, "standard output", "No space left")
+
+        def small_files():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
+
+        for name in ("x.wav", "x.flac"):
+            with self.subTest(name=name):
+                self.fails(OUTPUT, (name, "cannot be written"), *CPU, "-o", name, self.TEXT * 9,
+                           prepare=small_files)
+
+    def test_closed_stdout(self):
+        done = self.run_program(*CPU, "--output-raw", self.TEXT, stdout=None,
+                                prepare=lambda: os.close(1))
+        self.one_message(done, OUTPUT, "standard output", "closed")
+        done = self.run_program(*CPU, "-d", ".", self.TEXT, stdout=None,
+                                prepare=lambda: os.close(1))
+        self.one_message(done, OUTPUT, "standard output")
+        self.assertEqual(self.left(), ["0001.wav"])  # what is complete stays
+        (self.cwd / "0001.wav").unlink()
+        for command in ("devices", "info"):
+            done = self.run_program(command, stdout=None, prepare=lambda: os.close(1))
+            self.one_message(done, OUTPUT, "standard output")
+
+    def test_reader_goes_away(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "wb") as closed:
+            done = self.run_program(*CPU, "--output-raw", self.TEXT, stdout=closed)
+        self.one_message(done, OUTPUT, "standard output was closed")
+        self.assertEqual(self.left(), [])
+
+    def test_interrupted_while_waiting_for_text(self):
+        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+            process = subprocess.Popen([PROGRAM, *map(str, CPU), "-o", "x.wav"], cwd=self.cwd,
+                                       stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+            process.stdin.write(b"hello there\nhow are you\n")
+            process.stdin.flush()
+            deadline = time.monotonic() + 60
+            while not self.left() and time.monotonic() < deadline:
+                time.sleep(0.02)
+            process.send_signal(number)
+            _, error = process.communicate(timeout=60)
+            self.assertEqual(error, b"clvits: interrupted\n")
+            self.assertEqual(process.returncode, code)
+            self.assertEqual(self.left(), [])
+
+
+if __name__ == "__main__":
+    main()

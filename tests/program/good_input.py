@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""good_input.py PROGRAM SOURCE SANITIZER: what the program writes is what was asked for."""
+
+import json
+import re
+
+from support import (SOURCE, SPEAKERS, TINY, ProgramTest, devices, flac_length, main,
+                     ogg_length, samples_of, snr, wav_samples)
+
+TEXT = "hello there people. how are you"
+RATE = 22050  # of the tiny voices
+LINE = re.compile(r"\Aclvits: .+: \d+\.\d\d s of speech in \d+\.\d\d s, RTF \d+\.\d+, "
+                  r"first audio after \d+\.\d\d s.*\n\Z")
+
+
+class Commands(ProgramTest):
+    def test_help_and_version(self):
+        for args in [("--help",), ("speak", "--help"), ("devices", "--help"), ("info", "--help"),
+                     ("check", "--help"), ("speak", "-h")]:
+            with self.subTest(args=args):
+                done = self.run_program(*args)
+                self.assertEqual((done.returncode, done.stderr), (0, b""))
+                self.assertTrue(done.stdout.startswith(b"usage: clvits "))
+                self.assertIn(b"exit codes:", done.stdout)
+                self.assertLess(max(map(len, done.stdout.split(b"\n"))), 100)
+        self.assertRegex(self.run_program("--version").stdout,
+                         rb"\Aclvits \d+\.\d+\.\d+, kernels [0-9a-f]+\n\Z")
+
+    def test_devices(self):
+        listed = devices()
+        for i, device in enumerate(listed):
+            self.assertEqual(device["number"], i)
+            self.assertGreater(device["global_memory"], 0)
+        table = self.run_program("devices")
+        self.assertEqual(table.returncode, 0)
+        for device in listed:
+            self.assertIn(device["name"], table.stdout.decode())
+        none = self.run_program("devices", "--json", env=self.without_platforms())
+        self.assertEqual(json.loads(none.stdout), [])
+
+    def test_info(self):
+        done = self.run_program("info", "--json", SPEAKERS)
+        info = json.loads(done.stdout)
+        self.assertEqual(info["speakers"], ["ann", "bob", "cy", "dee"])
+        self.assertEqual((info["sample_rate"], info["symbols"]), (RATE, 46))
+        config = json.loads((SOURCE / "lib/voices/mini/config.json").read_text(encoding="utf-8"))
+        embedded = json.loads(self.run_program("info", "--json").stdout)
+        self.assertEqual(embedded["sample_rate"], config["sampling_rate"])
+        self.assertIn(b"ann, bob, cy, dee", self.run_program("info", SPEAKERS).stdout)
+
+    def test_no_platform_falls_back_to_the_cpu(self):
+        done = self.run_program("speak", "-m", TINY, TEXT, env=self.without_platforms())
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.left(), ["clvits.wav"])
+
+
+class Files(ProgramTest):
+    def raw(self, *args, **options):
+        return samples_of(self.speak("--output-raw", *args, **options).stdout)
+
+    def test_formats(self):
+        want = self.raw(TEXT)
+        self.assertGreater(len(want), RATE // 10)
+        done = self.speak("-o", "x.wav", TEXT)
+        self.assertRegex(done.stderr.decode(), LINE)
+        rate, got = wav_samples(self.cwd / "x.wav")
+        self.assertEqual((rate, len(got)), (RATE, len(want)))
+        self.assertLessEqual(max(abs(a - b) for a, b in zip(got, want)), 1)
+        self.speak("--output_file=x.flac", TEXT)
+        self.assertEqual(flac_length(self.cwd / "x.flac"), (RATE, len(want)))
+        self.speak("--output-file", "x.OGG", TEXT)
+        self.assertEqual(ogg_length(self.cwd / "x.OGG"), (RATE, len(want)))
+        self.assertEqual(self.left(), ["x.OGG", "x.flac", "x.wav"])
+
+    def test_raw(self):
+        done = self.speak("-q", "-o", "-", TEXT)
+        self.assertEqual(done.stderr, b"")
+        self.assertEqual(samples_of(done.stdout), self.raw(TEXT))
+        self.assertEqual(self.left(), [])
+
+    def test_default_output(self):
+        self.speak(TEXT)
+        self.assertEqual(self.left(), ["clvits.wav"])
+
+    def test_where_the_text_comes_from(self):
+        want = self.raw("hello there")
+        (self.cwd / "text.txt").write_bytes(b"\xef\xbb\xbfhello there\r\n\n")
+        self.assertEqual(self.raw("-f", "text.txt"), want)
+        self.assertEqual(self.raw(stdin="\nhello there"), want)
+        self.assertEqual(self.raw("-f", "-", stdin="hello there\n"), want)
+        self.assertEqual(self.raw("-", stdin="hello there\n"), want)
+        self.assertEqual(self.raw("--", "hello there"), want)
+
+    def test_lines_in_one_file(self):
+        one, two = self.raw("hello there"), self.raw("how are you")
+        both = self.raw("--sentence_silence", "0.5", stdin="hello there\n\nhow are you\n")
+        self.assertEqual(both, one + samples_of(bytes(RATE)) + two)
+
+    def test_a_line_that_cannot_be_spoken_is_left_out(self):
+        done = self.speak("-o", "x.wav", stdin="hello there\n\u2605\nhow are you\n")
+        self.assertRegex(done.stderr.decode(), r"\Aclvits: warning: skipped line 2: .*\n.*RTF")
+
+    def test_a_file_per_line(self):
+        done = self.speak("-d", "out", "--format", "flac",
+                          stdin="hello there\n\u2605\nhow are you\n")
+        self.assertEqual(done.stdout, b"out/0001.flac\nout/0002.flac\n")
+        self.assertEqual(self.left(), ["out", "out/0001.flac", "out/0002.flac"])
+        self.assertEqual(flac_length(self.cwd / "out/0002.flac"),
+                         (RATE, len(self.raw("how are you"))))
+
+    def test_ids(self):
+        rate, got = wav_samples(self.spoken("--ids", "19,27 25 25\t15"))
+        self.assertEqual(rate, RATE)
+        self.assertEqual(len(got) % 32, 0)
+        self.assertGreater(len(got), 0)
+
+    def spoken(self, *args):
+        self.speak("-o", "x.wav", *args)
+        return self.cwd / "x.wav"
+
+    def test_manner(self):
+        want = self.raw(TEXT, "--seed", "7")
+        self.assertEqual(self.raw(TEXT, "--seed=7"), want)
+        self.assertNotEqual(self.raw(TEXT, "--seed", "8"), want)
+        still = ("--noise-scale", "0", "--noise_w", "0")
+        self.assertEqual(self.raw(TEXT, *still, "--seed", "7"), self.raw(TEXT, *still))
+        slow = self.raw(TEXT, *still, "--length_scale", "9")
+        self.assertGreater(len(slow), 2 * len(self.raw(TEXT, *still, "--length-scale", "1")))
+        loud, soft = (self.raw(TEXT, "--volume", v) for v in ("1", "0.5"))
+        self.assertLess(abs(max(soft) - max(loud) / 2), 2)
+
+    def test_verbose(self):
+        text = self.speak("-v", TEXT).stderr.decode()
+        self.assertRegex(text, r"peak memory: host \d+\.\d MiB, 0 OpenCL devices 0\.0 MiB")
+        self.assertRegex(text, r"opened in \d+\.\d\d s")
+
+
+class Speakers(ProgramTest):
+    def raw(self, *args, **options):
+        done = self.run_program("speak", "-q", "--device", "cpu", "-m", SPEAKERS, "--output-raw",
+                                *args, **options)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        return done.stdout
+
+    def test_by_id_and_name(self):
+        want = self.raw("--speaker", "2", "hello")
+        self.assertEqual(self.raw("-s", "cy", "hello"), want)
+        self.assertNotEqual(self.raw("hello"), want)
+
+    def test_json_lines(self):
+        first, cy = self.raw("hello"), self.raw("--speaker", "2", "hello")
+        for line in ({"speaker_id": 2}, {"speaker": "cy"}, {"speaker": 2}):
+            text = json.dumps({"text": "hello", **line})
+            self.assertEqual(self.raw("--json-input", stdin=text), cy)
+        lines = [{"text": "hello"}, {"text": "hello", "output_file": "named.wav", "speaker": "cy"},
+                 {"text": "hello"}]
+        done = self.run_program("speak", "-q", "--device", "cpu", "-m", SPEAKERS, "--json_input",
+                                "-d", ".", stdin="\n".join(map(json.dumps, lines)))
+        self.assertEqual(done.stdout, b"./0001.wav\nnamed.wav\n./0002.wav\n")
+        self.assertEqual(self.left(), ["0001.wav", "0002.wav", "named.wav"])
+        for name, want in (("0001", first), ("0002", first), ("named", cy)):
+            self.assertEqual(len(wav_samples(self.cwd / f"{name}.wav")[1]), len(want) // 2)
+
+
+class Timings(ProgramTest):
+    LINES = "hello there people. how are you?\nfine thanks\n"
+
+    def length(self):
+        rate, samples = wav_samples(self.cwd / "x.wav")
+        return len(samples) / rate
+
+    def test_json(self):
+        self.speak("-o", "x.wav", "--timings", "t.json", stdin=self.LINES)
+        times = json.loads((self.cwd / "t.json").read_text(encoding="utf-8"))
+        self.assertEqual(times["sample_rate"], RATE)
+        self.assertAlmostEqual(times["duration"], self.length(), 5)
+        sentences = times["sentences"]
+        self.assertEqual([s["text"] for s in sentences],
+                         ["hello there people.", "how are you?", "fine thanks"])
+        self.assertEqual([w["text"] for s in sentences for w in s["words"]],
+                         "hello there people how are you fine thanks".split())
+        end = 0
+        for s in sentences:
+            self.assertAlmostEqual(s["start"], end, 4)
+            for kind in ("words", "phonemes"):
+                at = s["start"]
+                for t in s[kind]:
+                    self.assertGreaterEqual(t["start"], at - 1e-5)
+                    at = t["start"] + t["duration"]
+                self.assertLessEqual(at, s["start"] + s["duration"] + 1e-5)
+            for p in s["phonemes"]:
+                if p["word"] is not None:
+                    self.assertIn(p["text"], s["words"][p["word"]]["text"])
+            end = s["start"] + s["duration"] + 0.2
+        self.assertAlmostEqual(end - 0.2, times["duration"], 4)
+
+    def test_tsv(self):
+        self.speak("-o", "x.wav", "--timings", "t.tsv", stdin=self.LINES)
+        rows = [r.split("\t") for r in (self.cwd / "t.tsv").read_text("utf-8").splitlines()]
+        self.assertEqual(rows.pop(0), ["start", "duration", "kind", "text"])
+        self.assertEqual({len(r) for r in rows}, {4})
+        self.assertEqual([r[3] for r in rows if r[2] == "word"],
+                         "hello there people how are you fine thanks".split())
+        last = [r for r in rows if r[2] == "sentence"][-1]
+        self.assertAlmostEqual(float(last[0]) + float(last[1]), self.length(), 5)
+
+    def test_srt(self):
+        words = "hello there people how are you today " * 4
+        self.speak("-o", "x.wav", "--timings", "t.srt", words + ".\nfine thanks")
+        cues = (self.cwd / "t.srt").read_text("utf-8").strip().split("\n\n")
+        text, at = [], 0.0
+        for i, cue in enumerate(cues, 1):
+            number, times, line = cue.split("\n")
+            self.assertEqual(int(number), i)
+            self.assertLessEqual(len(line), 64)
+            start, end = (sum(float(x) * f for x, f in zip(t.replace(",", ".").split(":"),
+                                                          (3600, 60, 1)))
+                          for t in times.split(" --> "))
+            self.assertGreaterEqual(start, at - 1e-6)
+            self.assertGreater(end, start)
+            at = end
+            text.append(line)
+        self.assertEqual(" ".join(text).split(), (words + ". fine thanks").split())
+        self.assertAlmostEqual(at, self.length(), 2)
+
+    def test_beside_each_file(self):
+        self.speak("-d", "out", "--timings", ".json", stdin=self.LINES)
+        self.assertEqual(self.left(), ["out", "out/0001.json", "out/0001.wav", "out/0002.json",
+                                       "out/0002.wav"])
+        times = json.loads((self.cwd / "out/0002.json").read_text(encoding="utf-8"))
+        rate, samples = wav_samples(self.cwd / "out/0002.wav")
+        self.assertAlmostEqual(times["duration"], len(samples) / rate, 5)
+        self.assertEqual(times["sentences"][0]["start"], 0)
+
+
+class Devices(ProgramTest):
+    """The embedded voice on the first OpenCL device."""
+
+    def setUp(self):
+        super().setUp()
+        if not devices():
+            self.skipTest("no OpenCL device")
+
+    def test_as_on_the_cpu(self):
+        text = "Hello, this is the same on every device."
+        raw = {}
+        for device in ("cpu", "opencl"):
+            done = self.run_program("speak", "--device", device, "--output-raw", "--seed", "3",
+                                    text)
+            self.assertEqual(done.returncode, 0, done.stderr.decode())
+            self.assertRegex(done.stderr.decode(), LINE)
+            raw[device] = samples_of(done.stdout)
+        self.assertGreaterEqual(snr(raw["opencl"], raw["cpu"]), 80)
+
+    def test_check(self):
+        done = self.run_program("check")
+        self.assertEqual(done.returncode, 0, (done.stdout + done.stderr).decode())
+        table = done.stdout.decode()
+        listed = (SOURCE / "lib/op/table.c").read_text(encoding="utf-8")
+        for name in re.findall(r"clvits_op_(\w+)", listed.split("clvits_ops[]")[1]):
+            self.assertRegex(table, rf"(?m)^{name}[ ,].* ok ")
+        self.assertRegex(table, r"(?m)^normal +equal +ok")
+
+
+if __name__ == "__main__":
+    main()
