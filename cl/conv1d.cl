@@ -40,7 +40,7 @@
 
 vec leaky_relus(const vec v, const float slope)
 {
-    return select(v * slope, v, isgreaterequal(v, (vec)(0.0f)));
+    return v >= 0.0f ? v : v * slope;
 }
 
 int ceil_div(const int a, const int b)
@@ -54,50 +54,50 @@ int2 valid_steps(const conv1d_dims d, const int p, const int len)
     return (int2)(ceil_div(d.shift - p, d.phases), ceil_div(len + d.shift - p, d.phases));
 }
 
-// The epilogue of channel o in row t.
-void finish(const conv1d_dims d, const int b, const int t, const int o, float v,
+// The epilogue of channel o in row t. By pointer, since a struct would be copied for each row.
+void finish(const conv1d_dims *d, const int b, const int t, const int o, float v,
             global const float *bias, global const float *residual, global const float *sum,
             global float *y, global float *a)
 {
-    if (d.has_bias)
-        v += bias[d.has_bias == 2 ? at(d.bias, b, 0, o) : o];
-    if (d.has_residual)
-        v += residual[at(d.residual, b, t, o)];
-    if (d.has_sum)
-        v += sum[at(d.sum, b, t, o)];
-    v *= d.scale;
-    if (d.has_y)
-        y[at(d.y, b, t, o)] = v;
-    if (d.has_act)
-        a[at(d.a, b, t, o)] = d.act == CLVITS_ACT_LEAKY_RELU ? leaky_relu(v, d.act_slope)
-                              : d.act == CLVITS_ACT_TANH     ? tanh(v)
+    if (d->has_bias)
+        v += bias[d->has_bias == 2 ? at(d->bias, b, 0, o) : o];
+    if (d->has_residual)
+        v += residual[at(d->residual, b, t, o)];
+    if (d->has_sum)
+        v += sum[at(d->sum, b, t, o)];
+    v *= d->scale;
+    if (d->has_y)
+        y[at(d->y, b, t, o)] = v;
+    if (d->has_act)
+        a[at(d->a, b, t, o)] = d->act == CLVITS_ACT_LEAKY_RELU ? leaky_relu(v, d->act_slope)
+                              : d->act == CLVITS_ACT_TANH     ? tanh(v)
                                                              : v;
 }
 
 // The same for n channels from o on, by vectors where they fit.
-void finish_some(const conv1d_dims d, const int b, const int t, const int o, const int n, vec v,
+void finish_some(const conv1d_dims *d, const int b, const int t, const int o, const int n, vec v,
                  global const float *bias, global const float *residual, global const float *sum,
                  global float *y, global float *a)
 {
-    if (n < WIDTH || d.act == CLVITS_ACT_TANH) {
+    if (n < WIDTH || d->act == CLVITS_ACT_TANH) {
         float e[WIDTH];
         STORE(v, 0, e);
         for (int i = 0; i < n && i < WIDTH; i++)
             finish(d, b, t, o + i, e[i], bias, residual, sum, y, a);
         return;
     }
-    if (d.has_bias)
-        v += LOAD(0, bias + (d.has_bias == 2 ? at(d.bias, b, 0, o) : o));
-    if (d.has_residual)
-        v += LOAD(0, residual + at(d.residual, b, t, o));
-    if (d.has_sum)
-        v += LOAD(0, sum + at(d.sum, b, t, o));
-    v *= d.scale;
-    if (d.has_y)
-        STORE(v, 0, y + at(d.y, b, t, o));
-    if (d.has_act)
-        STORE(d.act == CLVITS_ACT_LEAKY_RELU ? leaky_relus(v, d.act_slope) : v, 0,
-              a + at(d.a, b, t, o));
+    if (d->has_bias)
+        v += LOAD(0, bias + (d->has_bias == 2 ? at(d->bias, b, 0, o) : o));
+    if (d->has_residual)
+        v += LOAD(0, residual + at(d->residual, b, t, o));
+    if (d->has_sum)
+        v += LOAD(0, sum + at(d->sum, b, t, o));
+    v *= d->scale;
+    if (d->has_y)
+        STORE(v, 0, y + at(d->y, b, t, o));
+    if (d->has_act)
+        STORE(d->act == CLVITS_ACT_LEAKY_RELU ? leaky_relus(v, d->act_slope) : v, 0,
+              a + at(d->a, b, t, o));
 }
 
 // Zeros in n channels from o on of the guard rows, by `items` work-items of which this is one.
@@ -110,13 +110,13 @@ void zero_guard(global float *y, const clvits_view v, const int b, const int len
     }
 }
 
-void zero_guards(const conv1d_dims d, const int b, const int len, const int o, const int n,
+void zero_guards(const conv1d_dims *d, const int b, const int len, const int o, const int n,
                  const int item, const int items, global float *y, global float *a)
 {
-    if (d.has_y)
-        zero_guard(y, d.y, b, len, o, n, item, items);
-    if (d.has_act)
-        zero_guard(a, d.a, b, len, o, n, item, items);
+    if (d->has_y)
+        zero_guard(y, d->y, b, len, o, n, item, items);
+    if (d->has_act)
+        zero_guard(a, d->a, b, len, o, n, item, items);
 }
 
 #define ARGUMENTS                                                                                 \
@@ -154,7 +154,7 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d(ARGUMENTS)
     x += at(d.x, b, -d.pad, group * channels);
     w += ((group * d.phases + phase) * blocks + block) * taps * channels * LANES;
     if (get_global_id(0) == 0 && phase == 0)
-        zero_guards(d, b, len, o, n, 0, 1, y, a);
+        zero_guards(&d, b, len, o, n, 0, 1, y, a);
     if (tap == channels) { // the rows of all taps lie side by side
         channels *= taps;
         taps = 1;
@@ -201,9 +201,11 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d(ARGUMENTS)
         EACH_ROW(KEEP)
         for (int s = 0; s < (rows == 1 ? 1 : ROWS); s++) {
             const int r = min(s / 3 * 3, back) + s % 3;
-            for (int l = 0; l < n && r >= s / 3 * 3; l += WIDTH)
-                finish_some(d, b, (u + r) * d.phases + phase - d.shift, o + l, n - l,
-                            LOAD(0, acc + s * LANES + l), bias, residual, sum, y, a);
+            for (int l = 0; l < n && r >= s / 3 * 3; l += WIDTH) {
+                const int c = n < WIDTH ? 0 : min(l, n - WIDTH); // the last vector may overlap
+                finish_some(&d, b, (u + r) * d.phases + phase - d.shift, o + c, n - c,
+                            LOAD(0, acc + s * LANES + c), bias, residual, sum, y, a);
+            }
         }
     }
 }
@@ -245,7 +247,7 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1d_tile(ARGUM
     const int item = get_local_id(0), item_c = item % ITEMS_C, item_t = item / ITEMS_C;
 
     if (get_group_id(0) == 0 && phase == 0)
-        zero_guards(d, b, len, o, n, item, GROUP, y, a);
+        zero_guards(&d, b, len, o, n, item, GROUP, y, a);
     if (steps <= 0)
         return;
     x += at(d.x, b, first * d.stride - d.pad, group * channels);
@@ -302,7 +304,7 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1d_tile(ARGUM
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int i = item; i < steps * LANES; i += GROUP)
         if (i % LANES < n)
-            finish(d, b, (first + i / LANES) * d.phases + phase - d.shift, o + i % LANES,
+            finish(&d, b, (first + i / LANES) * d.phases + phase - d.shift, o + i % LANES,
                    staged[i], bias, residual, sum, y, a);
 }
 #endif
@@ -333,7 +335,7 @@ kernel void conv1d_dot(ARGUMENTS)
     x += at(d.x, b, -d.pad, group * channels);
     w += (group * d.phases + phase) * taps * channels;
     if (get_global_id(0) == 0 && phase == 0)
-        zero_guards(d, b, len, group, 1, 0, 1, y, a);
+        zero_guards(&d, b, len, group, 1, 0, 1, y, a);
     if (tap == channels) { // the rows of all taps lie side by side
         channels *= taps;
         taps = 1;
@@ -353,7 +355,7 @@ kernel void conv1d_dot(ARGUMENTS)
                 acc = MAD(select((vec)(0.0f), VALUES(LOAD(0, p + last)), fresh),
                           LOAD(0, q + last), acc);
         }
-        finish(d, b, u * d.phases + phase - d.shift, group, total(acc), bias, residual, sum, y, a);
+        finish(&d, b, u * d.phases + phase - d.shift, group, total(acc), bias, residual, sum, y, a);
     }
 }
 #endif
@@ -370,13 +372,13 @@ kernel void conv1d_depthwise(ARGUMENTS)
     x += at(d.x, b, -d.pad, o);
     w += o * d.K;
     if (chunk == 0)
-        zero_guards(d, b, len, o, min(n, WIDTH), 0, 1, y, a);
+        zero_guards(&d, b, len, o, min(n, WIDTH), 0, 1, y, a);
     for (int u = first; u < end; u++) {
         vec acc = (vec)(0.0f);
         for (int k = 0; k < d.K; k++)
             acc = MAD(VALUES(load_vec(x + (u * d.stride + k * d.dilation) * d.x.ld, n)),
                       LOAD(k, w), acc);
-        finish_some(d, b, u, o, n, acc, bias, residual, sum, y, a);
+        finish_some(&d, b, u, o, n, acc, bias, residual, sum, y, a);
     }
 }
 #endif
