@@ -3,9 +3,14 @@
 """good_input.py PROGRAM SOURCE SANITIZER: what the program writes is what was asked for."""
 
 import json
+import os
+import pty
 import re
+import shutil
+import signal
+import subprocess
 
-from support import (SOURCE, SPEAKERS, TINY, ProgramTest, devices, flac_length, main,
+from support import (PROGRAM, SOURCE, SPEAKERS, TINY, ProgramTest, devices, flac_length, main,
                      ogg_length, samples_of, snr, wav_samples)
 
 TEXT = "hello there people. how are you"
@@ -136,6 +141,25 @@ class Files(ProgramTest):
         self.assertRegex(text, r"opened in \d+\.\d\d s")
 
 
+class Progress(ProgramTest):
+    def test_on_a_terminal_only(self):
+        (self.folder / "text.txt").write_text("hello there people " * 40000, encoding="utf-8")
+        terminal, stderr = pty.openpty()
+        process = subprocess.Popen([PROGRAM, "speak", "--device", "cpu", "-m", str(TINY), "-f",
+                                    str(self.folder / "text.txt")], stderr=stderr, cwd=self.cwd)
+        os.close(stderr)
+        shown = b""
+        while b"\x1b[K" not in shown:
+            shown += os.read(terminal, 4096)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(timeout=60), 130)
+        shown += os.read(terminal, 4096)
+        os.close(terminal)
+        self.assertRegex(shown, rb"\A\rclvits: +\d+ %, \d+\.\d s of speech")
+        self.assertIn(b"clvits: interrupted", shown)
+        self.assertEqual(self.left(), [])
+
+
 class Speakers(ProgramTest):
     def raw(self, *args, **options):
         done = self.run_program("speak", "-q", "--device", "cpu", "-m", SPEAKERS, "--output-raw",
@@ -261,6 +285,33 @@ class Devices(ProgramTest):
         for name in re.findall(r"clvits_op_(\w+)", listed.split("clvits_ops[]")[1]):
             self.assertRegex(table, rf"(?m)^{name}[ ,].* ok ")
         self.assertRegex(table, r"(?m)^normal +equal +ok")
+
+    def with_kernel(self, name, change):
+        """The environment in which one of the kernel files is changed."""
+        kernels = self.folder / "cl"
+        shutil.copytree(SOURCE / "cl", kernels)
+        text = (kernels / name).read_text(encoding="utf-8")
+        changed = change(text)
+        self.assertNotEqual(changed, text)
+        (kernels / name).write_text(changed, encoding="utf-8")
+        return {"CLVITS_KERNELS": str(kernels)}
+
+    def test_check_finds_a_wrong_kernel(self):
+        env = self.with_kernel("pointwise.cl", lambda t: t.replace("v = gelu(v)", "v = v"))
+        done = self.run_program("check", "-q", env=env)
+        self.one_message(done, 1, "1 of ", "went wrong")
+        self.assertRegex(done.stdout.decode(), r"\Aunary, GELU +[0-9.e+-]+ +WRONG.*\n\Z")
+
+    def test_a_kernel_that_does_not_build_leaves_its_operators_to_the_cpu(self):
+        env = self.with_kernel("pointwise.cl", lambda t: t + "this is no kernel\n")
+        table = self.run_program("check", env=env)
+        self.assertEqual(table.returncode, 0)
+        self.assertRegex(table.stdout.decode(), r"(?m)^binary, add +- +CPU")
+        self.assertRegex(table.stdout.decode(), r"(?m)^conv1d .* ok ")
+        want, got = (samples_of(self.run_program("speak", "--device", device, "--output-raw",
+                                                 "hello there", env=env).stdout)
+                     for device in ("cpu", "opencl"))
+        self.assertGreaterEqual(snr(got, want), 80)
 
 
 if __name__ == "__main__":

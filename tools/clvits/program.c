@@ -42,12 +42,15 @@ void program_receive(void *user, clvits_log_level level, const char *text)
 {
     program_log *log = user;
 
-    if (level == CLVITS_LOG_ERROR)
+    if (level == CLVITS_LOG_ERROR) {
         snprintf(log->error, sizeof(log->error), "%s", text);
-    else if (level == CLVITS_LOG_WARNING && !log->quiet)
+    } else if (level == CLVITS_LOG_WARNING && !log->quiet &&
+               strncmp(text, log->warning, sizeof(log->warning) - 1)) {
+        snprintf(log->warning, sizeof(log->warning), "%s", text);
         program_note("warning: %s", text);
-    else if (level == CLVITS_LOG_INFO && log->verbose)
+    } else if (level == CLVITS_LOG_INFO && log->verbose) {
         program_note("%s", text);
+    }
 }
 
 int program_code(clvits_status status, int file_code)

@@ -33,10 +33,11 @@ int program_fail(int code, const char *format, ...) __attribute__((format(printf
 /** The same, for what does not end the program. */
 void program_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/** What the library logs: failures are kept for program_error(), the rest printed as asked. */
+/** What the library logs: a failure is kept for whoever reports it, the rest printed as asked, a
+ *  warning that repeats the last one not again. */
 typedef struct program_log {
     bool quiet, verbose;
-    char error[512];
+    char error[512], warning[512]; /* the last of each */
 } program_log;
 void program_receive(void *log, clvits_log_level level, const char *text);
 
