@@ -335,9 +335,7 @@ void softmax_lanes(const softmax_dims d, global const int *run, global const flo
         tops = fmax(tops, vload16(0, x + c));
     for (int c = whole; c < n; c++)
         top = fmax(top, x[c]);
-    const float8 t8 = fmax(tops.lo, tops.hi);
-    const float4 t4 = fmax(t8.lo, t8.hi);
-    top = fmax(top, fmax(fmax(t4.x, t4.y), fmax(t4.z, t4.w)));
+    top = fmax(top, lanes_max(tops));
     for (int c = 0; c < whole; c += 16) {
         const float16 e = exp(vload16(0, x + c) - top);
         vstore16(e, 0, y + c);
@@ -347,9 +345,7 @@ void softmax_lanes(const softmax_dims d, global const int *run, global const flo
         y[c] = exp(x[c] - top);
         total += y[c];
     }
-    const float8 s8 = sums.lo + sums.hi;
-    const float4 s4 = s8.lo + s8.hi;
-    total += (s4.x + s4.y) + (s4.z + s4.w);
+    total += lanes_sum(sums);
     for (int c = 0; c < whole; c += 16)
         vstore16(vload16(0, y + c) / total, 0, y + c);
     for (int c = whole; c < n; c++)

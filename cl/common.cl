@@ -30,6 +30,28 @@ float leaky_relu(const float x, const float slope)
     return x >= 0.0f ? x : x * slope;
 }
 
+// The sum and the largest of a vector's lanes, by halves. The lanes go through an array, since
+// Oclgrind takes the upper half of a vector for a value that was never set.
+float lanes_sum(const float16 v)
+{
+    float e[16];
+    vstore16(v, 0, e);
+    for (int half_lanes = 8; half_lanes > 0; half_lanes /= 2)
+        for (int i = 0; i < half_lanes; i++)
+            e[i] += e[i + half_lanes];
+    return e[0];
+}
+
+float lanes_max(const float16 v)
+{
+    float e[16];
+    vstore16(v, 0, e);
+    for (int half_lanes = 8; half_lanes > 0; half_lanes /= 2)
+        for (int i = 0; i < half_lanes; i++)
+            e[i] = fmax(e[i], e[i + half_lanes]);
+    return e[0];
+}
+
 // GELU, exactly: x Phi(x) with Phi(-z sqrt 2) = erfc(z) / 2 and, after Shepherd and Laframboise
 // (Math. Comp. 36, 1981), erfc(z) = e^(-z^2) P(u) / (1 + 2z), u = (z - 2) / (z + 2). P is a
 // Chebyshev fit of degree 9 on 0 <= z <= 11; relative error below 3e-8. As in lib/cpu/math.h.

@@ -72,14 +72,6 @@ void layer_norm(const norm_dims d, global const int *run, global const float *re
 
 DEFINE_GELU(gelu, float16)
 
-float lanes_sum(const float16 v)
-{
-    const float8 a = v.lo + v.hi;
-    const float4 b = a.lo + a.hi;
-    const float2 c = b.lo + b.hi;
-    return c.x + c.y;
-}
-
 // The n channels from p on (and q, where there is a residual), v elsewhere.
 float16 load_lanes(global const float *p, global const float *q, const int has_q, const int n,
                    const float rest)
