@@ -59,7 +59,13 @@ void harness_plan(harness *h);
 /** Set the valid rows of an item; the capacity where this is not called. */
 void harness_length(harness *h, int clock, int item, int length);
 
-/** Write the inputs, run. */
+/**
+ * Make every word of a run's memory a NaN, which a fresh run's zeros are not: a result that rests
+ * on a row nobody wrote, or a guard row that nobody zeroed, then shows on every device.
+ */
+void harness_poison(harness *h, const clvits_run *run, const clvits_plan *plan);
+
+/** Write the inputs into poisoned memory, run. */
 void harness_go(harness *h);
 
 /** The valid rows of a kept output, [B][T][C] with zeros after each item's length; the guard rows

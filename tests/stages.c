@@ -60,6 +60,7 @@ stages_run stages_open(harness *h, const clvits_graph *g)
     stages_run s;
     ok(h, clvits_plan_make(&s.plan, g, &h->machine, h->weights, h->place, &h->report));
     ok(h, clvits_run_make(&s.run, s.plan, &h->report));
+    harness_poison(h, s.run, s.plan);
     return s;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What plan.c makes and run.c follows; nothing else includes it.
+// What plan.c makes and run.c follows; beside them only the tests' harness includes it.
 #ifndef CLVITS_GRAPH_PLAN_H
 #define CLVITS_GRAPH_PLAN_H
 
@@ -34,6 +34,9 @@ struct clvits_plan {
     int64_t floats[CLVITS_MAX_PLACES], unshared[CLVITS_MAX_PLACES];
     int64_t staging; /* floats that a copy between two devices passes through the host */
 };
+
+/** The memory of a run's tensors on a place, clvits_plan_bytes() long; NULLs when it has none. */
+clvits_memory clvits_run_memory(const clvits_run *run, int place);
 
 /** The weight input i of a node as that place wants it; packed at the first call. */
 clvits_status clvits_packed_weights_get(clvits_packed_weights *w, const clvits_node *n, int i,

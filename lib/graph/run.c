@@ -108,6 +108,11 @@ void clvits_run_free(clvits_run **out)
     *out = NULL;
 }
 
+clvits_memory clvits_run_memory(const clvits_run *run, int place)
+{
+    return run->memory[place];
+}
+
 clvits_status clvits_run_set_length(clvits_run *run, int clock, int item, int length,
                                     clvits_report *r)
 {
