@@ -98,6 +98,24 @@ void clvits_engine_close(clvits_engine **engine)
     *engine = NULL;
 }
 
+/* For those who want to know what a text costs. */
+static void tell(const clvits_engine *e, const stage *s, const clvits_report *r)
+{
+    static const char *const names[] = { [TEXT] = "text", [LATENT] = "latent", [WAVE] = "wave" };
+    double bytes = 0, unshared = 0;
+
+    for (int i = 0; i < e->machine->n_places; i++) {
+        bytes += (double)clvits_plan_bytes(s->plan, i);
+        unshared += (double)clvits_plan_bytes_unshared(s->plan, i);
+    }
+    clvits_info(r,
+                "%s plan for up to %d %s: %d launches, %d copies between devices, %.1f MiB "
+                "(%.1f without reuse)",
+                names[s->kind], s->kind == TEXT ? s->capacity : s->frames,
+                s->kind == TEXT ? "ids" : "frames", clvits_plan_launches(s->plan),
+                clvits_plan_copies(s->plan), bytes / 1048576, unshared / 1048576);
+}
+
 static clvits_status build(clvits_engine *e, stage *s, clvits_report *r)
 {
     const clvits_stage_options o = { .batch = s->batch };
@@ -118,6 +136,8 @@ static clvits_status build(clvits_engine *e, stage *s, clvits_report *r)
     }
     if (!status)
         status = clvits_plan_make(&s->plan, s->graph, e->machine, e->weights, e->place, r);
+    if (!status)
+        tell(e, s, r);
     return status;
 }
 

@@ -138,6 +138,7 @@ class Files(ProgramTest):
     def test_verbose(self):
         text = self.speak("-v", TEXT).stderr.decode()
         self.assertRegex(text, r"peak memory: host \d+\.\d MiB, 0 OpenCL devices 0\.0 MiB")
+        self.assertRegex(text, r"wave plan for up to \d+ frames: \d+ launches, 0 copies")
         self.assertRegex(text, r"opened in \d+\.\d\d s")
 
 
