@@ -257,6 +257,9 @@ class Output(ProgramTest):
         self.fails(USAGE, (), *CPU, "-q", "-o", "x.wav", stdin=b"good\n\xff\n", left=["x.wav"])
         self.assertEqual((self.cwd / "x.wav").read_bytes(), b"before")
 
+    def test_rate_that_the_format_lacks(self):
+        self.fails(OUTPUT, ("x.opus", ".wav"), *CPU, "-o", "x.opus", self.TEXT)
+
     def test_full_disk(self):
         with open("/dev/full", "wb") as full:
             done = self.run_program(*CPU, "--output-raw", self.TEXT, stdout=full)

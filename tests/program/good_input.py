@@ -178,6 +178,11 @@ class Speakers(ProgramTest):
         for line in ({"speaker_id": 2}, {"speaker": "cy"}, {"speaker": 2}):
             text = json.dumps({"text": "hello", **line})
             self.assertEqual(self.raw("--json-input", stdin=text), cy)
+        line = json.dumps({"text": "hello", "output_file": "alone.wav"})
+        self.run_program("speak", "-q", "--device", "cpu", "-m", SPEAKERS, "--json-input",
+                         stdin=line)
+        self.assertEqual(self.left(), ["alone.wav"])
+        (self.cwd / "alone.wav").unlink()
         lines = [{"text": "hello"}, {"text": "hello", "output_file": "named.wav", "speaker": "cy"},
                  {"text": "hello"}]
         done = self.run_program("speak", "-q", "--device", "cpu", "-m", SPEAKERS, "--json_input",
