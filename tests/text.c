@@ -194,6 +194,7 @@ static const char *const sentence_cases[] = {
     "No. |No. 5 is alive.",
     "\"Stop!\"| he cried. |(Really?)| Yes…| No",
     "Well... maybe.| Wait...| What?!| Fine",
+    "Something wonderful... maybe. |Wonderful...! |Yes",
     "Line one\n|line two\r\n|line three",
     "example.com and a.b are names",
     "你好。|世界！|好吗？|好",
@@ -454,6 +455,26 @@ START_TEST(long_lines_take_little_memory)
 }
 END_TEST
 
+/* A mark is judged by what stands behind its run: linear in all, however long the run. */
+START_TEST(long_runs_of_marks_take_little_time)
+{
+    enum { RUN = 1 << 20 };
+    static const char marks[] = ".!?)\"";
+    clvits_text_settings s = settings_of(CLVITS_PADDING_NONE);
+    clvits_report r = { 0 };
+    char *text = malloc(RUN + 2), got[64];
+
+    ck_assert_ptr_nonnull(text);
+    for (int i = 0; i < LENGTH(marks) - 1; i++) {
+        memset(text, marks[i], RUN);
+        memcpy(text + RUN, "a", 2);
+        ck_assert_int_eq(read_ids(got, sizeof(got), &s, text, &r), CLVITS_OK);
+        ck_assert_str_eq(got, "4");
+    }
+    free(text);
+}
+END_TEST
+
 START_TEST(long_sentences_are_cut_at_clauses)
 {
     clvits_text_settings s = settings_of(CLVITS_PADDING_NONE);
@@ -495,6 +516,7 @@ Suite *suite(void)
     tcase_add_test(t, nothing_to_speak_is_refused);
     tcase_add_test(t, settings_are_checked);
     tcase_add_test(t, long_lines_take_little_memory);
+    tcase_add_test(t, long_runs_of_marks_take_little_time);
     tcase_add_test(t, long_sentences_are_cut_at_clauses);
     suite_add_tcase(s, t);
     return s;

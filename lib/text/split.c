@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+enum { LONGEST_STOP = 64 }; /* bytes */
+
 /* One code point of text that was checked before. */
 typedef struct glyph {
     uint32_t c;
@@ -52,15 +54,17 @@ static size_t block_end(const char *text, size_t pos, size_t end)
     return pos;
 }
 
-/* After the marks of one stop ("?!", "...") and the quotes and brackets that it closes. */
+/* After the marks of one stop ("?!", "...") and the quotes and brackets that it closes; longer
+ * runs count as several stops. */
 static size_t after_stop(const char *text, size_t pos, size_t end)
 {
+    const size_t last = end - pos < LONGEST_STOP ? end : pos + LONGEST_STOP;
     glyph g = look(text, pos, end);
-    while (pos < end && is_stop(g.class)) {
+    while (pos < last && is_stop(g.class)) {
         pos = g.end;
         g = look(text, pos, end);
     }
-    while (pos < end && g.class == CLVITS_CHAR_CLOSE) {
+    while (pos < last && g.class == CLVITS_CHAR_CLOSE) {
         pos = g.end;
         g = look(text, pos, end);
     }
@@ -191,7 +195,7 @@ int clvits_split_sentence(clvits_split *out, const char *text, size_t pos, size_
             clause = after;
         if (is_white(g.class))
             space = at;
-        at = g.end;
+        at = is_stop(g.class) ? after : g.end; /* the rest of "..." is no stop of its own */
     }
     *out = (clvits_split){ { start, trim_end(text, start, at) }, at, 1 };
     return 1;
