@@ -235,6 +235,33 @@ START_TEST(voice)
 }
 END_TEST
 
+static const int predictors[] = { 0, 4 }; /* stochastic, plain */
+
+START_TEST(predictors_have_their_own_eps)
+{
+    fixture f = { 0 };
+    const clvits_stage_options o = { .batch = 1 };
+    clvits_text_stage s;
+    int norms = 0;
+
+    ck_assert(open_voice(&f, &cases[predictors[_i]]));
+    f.file.config.dp_norm_eps = 0.25f;
+    ck_assert_int_eq(clvits_text_stage_build(&s, &f.model, &o, 9, &f.h.report), CLVITS_OK);
+    for (int i = 0; i < s.graph->n_nodes; i++) {
+        const clvits_node *n = s.graph->nodes[i];
+        const bool predictor = !strncmp(n->label, "dp", 2);
+        if (n->op != &clvits_op_layer_norm)
+            continue;
+        const clvits_layer_norm_params *p = n->params;
+        ck_assert_msg((p->eps == 0.25f) == predictor, "%s: eps %g", n->label, (double)p->eps);
+        norms += predictor;
+    }
+    ck_assert_int_gt(norms, 0);
+    clvits_graph_close(&s.graph);
+    close_voice(&f);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("model");
@@ -242,6 +269,7 @@ int main(void)
 
     tcase_set_timeout(t, HARNESS_TIMEOUT);
     tcase_add_loop_test(t, voice, 0, LENGTH(cases));
+    tcase_add_loop_test(t, predictors_have_their_own_eps, 0, LENGTH(predictors));
     suite_add_tcase(s, t);
     return harness_main(s);
 }

@@ -90,10 +90,10 @@ clvits_tensor *clvits_dds_conv(clvits_scope *s, clvits_tensor *x, clvits_tensor 
         clvits_tensor *y =
             clvits_layer_conv1d(s, x, clvits_named("%s.convs_sep.%d", name, i).text, &p, NULL);
         y = clvits_layer_norm_named(s, y, NULL, clvits_named("%s.norms_1.%d", name, i).text,
-                                    s->c->layer_norm_eps, true);
+                                    s->c->dp_norm_eps, true);
         y = clvits_layer_linear(s, y, clvits_named("%s.convs_1x1.%d", name, i).text);
         y = clvits_layer_norm_named(s, y, NULL, clvits_named("%s.norms_2.%d", name, i).text,
-                                    s->c->layer_norm_eps, true);
+                                    s->c->dp_norm_eps, true);
         x = clvits_binary(x, y, CLVITS_ADD);
     }
     return x;
