@@ -145,7 +145,7 @@ typedef struct speech {
     clvits_chunk chunk;              /* what does not change within a sentence, and position */
     float *scaled;                   /* samples times volume, or NULL */
     size_t n_scaled;
-    int frames, done;                /* samples of the sentence are frames * hop */
+    int64_t left;                    /* samples of the sentence still to come */
 } speech;
 
 static clvits_status check(const clvits_voice *v, const clvits_speak_params *p, clvits_report *r)
@@ -231,8 +231,7 @@ static clvits_status on_durations(void *user, const clvits_item *items, int n, c
     speech *s = user;
 
     (void)n;
-    s->frames = items->frames;
-    s->done = 0;
+    s->left = (int64_t)items->frames * s->voice->file.config.hop_length;
     s->chunk.durations = items->durations;
     s->chunk.n_durations = (size_t)items->n_ids;
     s->chunk.is_first = 1;
@@ -256,8 +255,8 @@ static clvits_status on_wave(void *user, int item, const float *samples, int n, 
             s->scaled[i] = samples[i] * s->params->volume;
         samples = s->scaled;
     }
-    s->done += n;
-    s->chunk.is_last = s->done == s->frames * s->voice->file.config.hop_length;
+    s->left -= n;
+    s->chunk.is_last = s->left == 0;
     const clvits_status status = deliver(s, samples, (size_t)n, r);
     s->chunk.is_first = 0;
     s->chunk.n_phonemes = s->chunk.n_words = s->chunk.n_durations = 0;
@@ -294,6 +293,10 @@ static clvits_status silence(speech *s, clvits_report *r)
     s->chunk.is_silence = 1;
     s->chunk.is_first = 1;
     for (size_t n; left > 0 && !status; left -= n) {
+        if (s->params->cancel && atomic_load(&s->params->cancel->raised)) {
+            status = clvits_fail(r, CLVITS_E_CANCELLED, "cancelled");
+            break;
+        }
         n = left < LENGTH_OF_PAUSE_PIECE ? left : LENGTH_OF_PAUSE_PIECE;
         s->chunk.is_last = n == left;
         status = deliver(s, zeros, n, r);
