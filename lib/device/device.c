@@ -114,7 +114,9 @@ static void find(struct found *f)
         if (clGetDeviceIDs(platforms[p], CL_DEVICE_TYPE_ALL, (cl_uint)(MAX_DEVICES - f->n),
                            f->id + f->n, &n) != CL_SUCCESS)
             continue;
-        for (cl_uint i = 0; i < n && f->n < MAX_DEVICES; i++) {
+        if (n > (cl_uint)(MAX_DEVICES - f->n)) /* how many there are, not how many fitted */
+            n = (cl_uint)(MAX_DEVICES - f->n);
+        for (cl_uint i = 0; i < n; i++) {
             cl_bool available = CL_FALSE, compiler = CL_FALSE;
             const cl_device_id id = f->id[f->n + (int)i];
             clGetDeviceInfo(id, CL_DEVICE_AVAILABLE, sizeof(available), &available, NULL);
@@ -126,7 +128,7 @@ static void find(struct found *f)
             }
             f->platform[f->n + (int)i] = platforms[p];
         }
-        f->n += (int)n < MAX_DEVICES - f->n ? (int)n : MAX_DEVICES - f->n;
+        f->n += (int)n;
     }
 }
 
