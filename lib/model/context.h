@@ -11,7 +11,7 @@ struct clvits_context {
     char *place;
     clvits_log_fn log;
     void *log_user;
-    pthread_key_t error; /* each thread's last message, freed with the thread or the context */
+    pthread_key_t error; /* each thread's last message, freed with the context */
     bool has_key;
     pthread_mutex_t lock;          /* guards messages */
     struct clvits_message *messages; /* all threads', so that closing frees them */
