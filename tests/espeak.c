@@ -202,6 +202,23 @@ START_TEST(odd_text_is_survived)
 }
 END_TEST
 
+static const char *const dotted[] = { "a.", "A. ", "é.", "я.", "_.", "a..", "t_.", "ab.c.", "…é." };
+
+START_TEST(dotted_letters_without_end_are_survived)
+{
+    clvits_arena a = { 0 };
+    clvits_report r = { 0 };
+    char text[1200] = "", *ipa;
+
+    if (!have_espeak)
+        return;
+    while (strlen(text) < 800)
+        strcat(text, dotted[_i]);
+    ck_assert_int_eq(clvits_espeak_ipa(&ipa, &a, "en-us", text, strlen(text), &r), CLVITS_OK);
+    clvits_arena_free(&a);
+}
+END_TEST
+
 START_TEST(long_text_stays_within_limits)
 {
     const size_t n = 1 << 16;
@@ -313,6 +330,7 @@ Suite *suite(void)
     tcase_add_loop_test(t, phonemes, 0, LENGTH(phoneme_cases));
     tcase_add_loop_test(t, phonemes_belong_to_words, 0, LENGTH(word_cases));
     tcase_add_test(t, odd_text_is_survived);
+    tcase_add_loop_test(t, dotted_letters_without_end_are_survived, 0, LENGTH(dotted));
     tcase_add_test(t, long_text_stays_within_limits);
     tcase_add_test(t, two_threads_do_not_mix);
     tcase_add_test(t, unknown_voice_is_named);

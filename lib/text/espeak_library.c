@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "text/espeak_library.h"
+#include "text/utf8.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -122,6 +123,29 @@ static size_t append(char *out, size_t n, const char *ipa)
     return n;
 }
 
+/*
+ * espeak-ng 1.51 gathers letters with full stops behind them ("U.S.A.") in 80 bytes, however many
+ * come: after some in a row, spaces take the place of the full stops.
+ */
+static void part_dotted_letters(char *text, size_t n)
+{
+    enum { MOST = 16, ALPHABETS = 0x3000 }; /* beyond, a voice may pass over what it reads */
+    int letters = 0, row = 0;
+
+    for (size_t i = 0; i < n;) {
+        uint32_t c = ' ';
+        const int length = clvits_utf8_read(&c, text + i, n - i);
+        if (c == '.') {
+            row = letters <= 1 ? row + 1 : 0;
+            letters = 0;
+            text[i] = row > MOST ? ' ' : '.';
+        } else if (c != '_' && c < ALPHABETS && clvits_char_classify(c) == CLVITS_CHAR_LETTER) {
+            letters++;
+        }
+        i += length ? (size_t)length : 1;
+    }
+}
+
 clvits_status clvits_espeak_ipa(char **out, clvits_arena *arena, const char *voice,
                                 const char *text, size_t n, clvits_report *r)
 {
@@ -141,6 +165,7 @@ clvits_status clvits_espeak_ipa(char **out, clvits_arena *arena, const char *voi
     if (!status) {
         memcpy(copy, text, n);
         copy[n] = '\0';
+        part_dotted_letters(copy, n);
     }
     /* Where espeak-ng divides more finely than we do, its pieces are joined again. */
     for (const void *rest = copy; !status && rest;) {
