@@ -41,6 +41,7 @@
 #include <clvits/check.h>
 #include <clvits/device.h>
 #include <clvits/status.h>
+#include <clvits/trace.h>
 #include <clvits/voice.h>
 
 #ifdef __cplusplus

@@ -3,6 +3,7 @@
 #define CLVITS_PUBLIC_DEVICE_H
 
 #include <clvits/status.h>
+#include <clvits/trace.h>
 
 #include <stddef.h>
 
@@ -60,6 +61,8 @@ typedef struct clvits_context_params {
     int kernel_family;      /* 0: as suits the device; 1: work-group kernels; 2: vector kernels */
     clvits_log_fn log;      /* NULL: silence */
     void *log_user;
+    clvits_trace_fn trace;  /* NULL, or receives where the time goes; asks devices to measure */
+    void *trace_user;
 } clvits_context_params;
 
 /**

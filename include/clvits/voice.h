@@ -53,6 +53,19 @@ CLVITS_API const char *clvits_voice_speaker_name(const clvits_voice *voice, int 
 /** The speaker of that name, or -1. */
 CLVITS_API int clvits_voice_find_speaker(const clvits_voice *voice, const char *name);
 
+/** Receives a piece of text, n bytes; not 0 ends the call that writes. */
+typedef int (*clvits_text_fn)(void *user, const char *text, size_t n);
+
+/**
+ * Write the voice's graphs as text for Graphviz: three clusters, text, latent and wave, with each
+ * operator's shape and cost at its smallest capacity and the place where the context runs it.
+ *
+ * @return CLVITS_OK, _E_CANCELLED (write() ended it), _E_ARGUMENT (context_params.place is none),
+ *         _E_DEVICE or _E_MEMORY
+ */
+CLVITS_API clvits_status clvits_voice_write_graph(clvits_voice *voice, clvits_text_fn write,
+                                                  void *user);
+
 /** A flag by which another thread ends a call of clvits_speak(). */
 typedef struct clvits_cancel clvits_cancel;
 CLVITS_API clvits_status clvits_cancel_make(clvits_cancel **out);

@@ -15,6 +15,7 @@ typedef struct clvits_report {
     char text[512];
     clvits_log_fn log; /* NULL is silence */
     void *log_user;
+    struct clvits_trace *trace; /* of the public call, base/trace.h; NULL: not traced */
 } clvits_report;
 
 /** Keep status and message (unless a failure is kept already) and return the status. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "device/device_impl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static void count_bytes(clvits_device *d, size_t size)
@@ -50,48 +51,72 @@ void clvits_buffer_free(clvits_buffer **buffer)
     *buffer = NULL;
 }
 
-static clvits_status result(clvits_report *r, const clvits_buffer *b, const char *what, cl_int e)
+/* What came of enqueueing a transfer. */
+static clvits_status result(clvits_command *c, const char *name, size_t size, cl_int e,
+                            clvits_report *r)
 {
-    return e == CL_SUCCESS ? CLVITS_OK : clvits_cl_fail(r, b->device, what, e);
+    char what[64];
+
+    if (e == CL_SUCCESS)
+        return clvits_command_keep(c, NULL, NULL, name, size, r);
+    snprintf(what, sizeof(what), "cannot %s a buffer", name);
+    return clvits_cl_fail(r, c->device, what, e);
 }
 
 clvits_status clvits_buffer_write(clvits_buffer *b, size_t offset, size_t size, const void *src,
                                   bool wait, clvits_report *r)
 {
+    clvits_command c = { .device = b->device };
+
     if (!size)
         return CLVITS_OK;
-    return result(r, b, "cannot write a buffer",
+    cl_event *event = clvits_command_event(&c, r);
+    return result(&c, "write", size,
                   clEnqueueWriteBuffer(b->device->queue, b->memory, wait ? CL_TRUE : CL_FALSE,
-                                       offset, size, src, 0, NULL, NULL));
+                                       offset, size, src, 0, NULL, event), r);
 }
 
 clvits_status clvits_buffer_read(clvits_buffer *b, size_t offset, size_t size, void *dst,
                                  clvits_report *r)
 {
+    clvits_command c = { .device = b->device };
+
     if (!size)
         return CLVITS_OK;
-    return result(r, b, "cannot read a buffer",
-                  clEnqueueReadBuffer(b->device->queue, b->memory, CL_TRUE, offset, size, dst, 0,
-                                      NULL, NULL));
+    cl_event *event = clvits_command_event(&c, r);
+    const clvits_status s =
+        result(&c, "read", size,
+               clEnqueueReadBuffer(b->device->queue, b->memory, CL_TRUE, offset, size, dst, 0,
+                                   NULL, event), r);
+    if (c.before) {
+        clvits_trace_host(r, c.before, "wait and read", r->trace->moving, NULL);
+        clvits_trace_collect(r->trace, b->device);
+    }
+    return s;
 }
 
 clvits_status clvits_buffer_copy(clvits_buffer *dst, size_t dst_offset, clvits_buffer *src,
                                  size_t src_offset, size_t size, clvits_report *r)
 {
+    clvits_command c = { .device = dst->device };
+
     if (!size)
         return CLVITS_OK;
-    return result(r, dst, "cannot copy a buffer",
+    cl_event *event = clvits_command_event(&c, r);
+    return result(&c, "copy", size,
                   clEnqueueCopyBuffer(dst->device->queue, src->memory, dst->memory, src_offset,
-                                      dst_offset, size, 0, NULL, NULL));
+                                      dst_offset, size, 0, NULL, event), r);
 }
 
 clvits_status clvits_buffer_zero(clvits_buffer *b, size_t offset, size_t size, clvits_report *r)
 {
     const cl_uint zero = 0;
+    clvits_command c = { .device = b->device };
 
     if (!size)
         return CLVITS_OK;
-    return result(r, b, "cannot clear a buffer",
+    cl_event *event = clvits_command_event(&c, r);
+    return result(&c, "clear", size,
                   clEnqueueFillBuffer(b->device->queue, b->memory, &zero, sizeof(zero), offset,
-                                      size & ~(size_t)3, 0, NULL, NULL));
+                                      size & ~(size_t)3, 0, NULL, event), r);
 }

@@ -156,6 +156,12 @@ static clvits_status open_queue(clvits_device *d, cl_platform_id platform, clvit
     d->context = clCreateContext(properties, 1, &d->id, NULL, NULL, &e);
     if (e != CL_SUCCESS)
         return clvits_cl_fail(r, d, "cannot make a context", e);
+    if (d->measure) {
+        d->queue = clCreateCommandQueue(d->context, d->id, CL_QUEUE_PROFILING_ENABLE, &e);
+        if (e == CL_SUCCESS)
+            return CLVITS_OK;
+        d->measure = false; /* traces then say that nothing was measured */
+    }
     d->queue = clCreateCommandQueue(d->context, d->id, 0, &e);
     if (e != CL_SUCCESS)
         return clvits_cl_fail(r, d, "cannot make a command queue", e);
@@ -178,6 +184,8 @@ clvits_status clvits_device_open(clvits_device **out, int index, const clvits_de
         return clvits_fail_memory(r, "a device");
     pthread_mutex_init(&d->lock, NULL);
     d->id = f.id[index];
+    d->measure = p->measure;
+    d->place = p->place;
     read_info(&d->info, f.platform[index], d->id);
     if (p->family)
         d->info.family = (clvits_family)(p->family - 1);

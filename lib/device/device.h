@@ -2,7 +2,7 @@
 #ifndef CLVITS_DEVICE_DEVICE_H
 #define CLVITS_DEVICE_DEVICE_H
 
-#include "base/status.h"
+#include "base/trace.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,6 +46,8 @@ typedef struct clvits_device_params {
     const char *cache_dir;  /* program binaries; NULL: no cache */
     const char *source_dir; /* read cl/ from here instead of the embedded text; NULL normally */
     int family;             /* 0: by device type; else a clvits_family + 1 */
+    bool measure;           /* commands can be timed, for traces */
+    int place;              /* what traces call the device */
 } clvits_device_params;
 
 /** Open the index-th device of clvits_device_list(). */
@@ -84,7 +86,7 @@ clvits_status clvits_program_check(clvits_device *d, const clvits_launch *l, clv
 
 /**
  * Create the kernel and set its arguments once: dims by value, then the buffers in order; NULL
- * buffers are replaced by the first one.
+ * buffers are replaced by the first one. The launch outlives the kernel, which names it in traces.
  */
 clvits_status clvits_kernel_make(clvits_kernel **out, clvits_device *d, const clvits_launch *l,
                                  const void *dims, size_t dims_size,
@@ -93,6 +95,17 @@ void clvits_kernel_free(clvits_kernel **kernel);
 
 /** Enqueue it. When ns is not NULL, wait and store the device's own time. */
 clvits_status clvits_kernel_run(clvits_kernel *k, double *ns, clvits_report *r);
+
+/**
+ * Report the device's commands that wait in a trace, which itself waits until they ended.
+ *
+ * @param t  NULL does nothing
+ * @param d  NULL for those of all devices
+ */
+void clvits_trace_collect(clvits_trace *t, const clvits_device *d);
+
+/** Report what waits and release what the trace holds; NULL does nothing. */
+void clvits_trace_end(clvits_trace *t);
 
 /** Wait for everything enqueued so far. */
 clvits_status clvits_device_finish(clvits_device *d, clvits_report *r);

@@ -22,7 +22,9 @@ struct clvits_device {
     clvits_device_info info;
     cl_device_id id;
     cl_context context;
-    cl_command_queue queue;     /* in order; profiling off */
+    cl_command_queue queue;     /* in order; profiling as measure says */
+    bool measure;
+    int place;
     cl_command_queue timed;     /* in order; profiling on; made on the first timed launch */
     char *cache_dir, *source_dir;
     pthread_mutex_t lock;       /* guards programs and timed */
@@ -36,6 +38,24 @@ struct clvits_buffer {
     cl_mem memory;
     size_t size;
 };
+
+/** A command that is being enqueued. */
+typedef struct clvits_command {
+    clvits_device *device;
+    int64_t before; /* 0: not traced */
+    cl_event event;
+} clvits_command;
+
+/** Where the enqueueing call leaves its event: NULL when there is no trace, or nothing to ask. */
+cl_event *clvits_command_event(clvits_command *c, const clvits_report *r);
+
+/**
+ * Keep the command, which was enqueued, for clvits_trace_collect(). Nothing when it is not traced.
+ *
+ * @param kernel  NULL for a copy, whose name and size follow
+ */
+clvits_status clvits_command_keep(clvits_command *c, const char *kernel, const char *options,
+                                  const char *name, size_t size, clvits_report *r);
 
 /** The name of an OpenCL error, as in "CL_OUT_OF_RESOURCES". */
 const char *clvits_cl_error(cl_int e);

@@ -7,7 +7,7 @@
 struct clvits_kernel {
     clvits_device *device;
     cl_kernel kernel;
-    const char *name;
+    const char *name, *options; /* of the launch, which outlives it */
     cl_uint dimensions;
     size_t global[3], local[3];
     bool has_local;
@@ -48,6 +48,7 @@ clvits_status clvits_kernel_make(clvits_kernel **out, clvits_device *d, const cl
         return clvits_fail_memory(r, "a kernel");
     k->device = d;
     k->name = l->kernel;
+    k->options = l->options;
     k->dimensions = (cl_uint)l->dimensions;
     k->has_local = l->local[0] != 0;
     for (int i = 0; i < 3; i++) {
@@ -112,11 +113,15 @@ static clvits_status run_timed(clvits_kernel *k, double *ns, clvits_report *r)
 
 clvits_status clvits_kernel_run(clvits_kernel *k, double *ns, clvits_report *r)
 {
+    clvits_command c = { .device = k->device };
+
     atomic_fetch_add(&k->device->launches, 1);
     if (ns)
         return run_timed(k, ns, r);
+    cl_event *event = clvits_command_event(&c, r);
     const cl_int e = clEnqueueNDRangeKernel(k->device->queue, k->kernel, k->dimensions, NULL,
                                             k->global, k->has_local ? k->local : NULL, 0, NULL,
-                                            NULL);
-    return e == CL_SUCCESS ? CLVITS_OK : fail(r, k->device, "cannot launch", k->name, e);
+                                            event);
+    return e == CL_SUCCESS ? clvits_command_keep(&c, k->name, k->options, NULL, 0, r)
+                           : fail(r, k->device, "cannot launch", k->name, e);
 }

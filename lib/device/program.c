@@ -158,7 +158,9 @@ clvits_status clvits_program_get(cl_program *out, clvits_device *d, const clvits
         }
         p->failure.log = r->log;
         p->failure.log_user = r->log_user;
+        const int64_t start = clvits_trace_now(r);
         build(&p->program, d, l, &p->failure);
+        clvits_trace_host(r, start, "build kernels", l->program, l->options);
         p->failure.log = NULL;
         p->next = d->programs;
         d->programs = p;

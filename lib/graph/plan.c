@@ -87,7 +87,7 @@ static bool takes(clvits_plan *p, const clvits_node *n, int place, clvits_report
 {
     clvits_device *d = p->machine->device[place];
     clvits_target at = target(p, place);
-    clvits_report quiet = { .log = r->log, .log_user = r->log_user };
+    clvits_report quiet = { .log = r->log, .log_user = r->log_user, .trace = r->trace };
     clvits_launch l = { .dimensions = 1 };
 
     if (!n->op->launch || (n->op->takes && !n->op->takes(n, d)))

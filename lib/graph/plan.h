@@ -38,6 +38,11 @@ struct clvits_plan {
 /** The memory of a run's tensors on a place, clvits_plan_bytes() long; NULLs when it has none. */
 clvits_memory clvits_run_memory(const clvits_run *run, int place);
 
+/** What traces say of a node, for a run's lengths ([clock][item]; NULL: at full capacity). What
+ *  differs from run to run and place to place is left empty; shape receives the shape's text. */
+void clvits_node_describe(clvits_span *out, char shape[CLVITS_TRACE_SHAPE], const clvits_node *n,
+                          const int *lengths);
+
 /** The weight input i of a node as that place wants it; packed at the first call. */
 clvits_status clvits_packed_weights_get(clvits_packed_weights *w, const clvits_node *n, int i,
                                         const clvits_target *at, clvits_memory *out,

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { SLOTS = CLVITS_MAX_CLOCKS + CLVITS_MAX_SCALARS };
 
@@ -157,6 +156,12 @@ static int64_t row_at(const clvits_run *run, const clvits_tensor *t, int place, 
     return run->plan->offset[t->id][place] + item * clvits_item_floats(t) + (int64_t)row * t->C;
 }
 
+/* Names what is moved next. */
+static void moving(const clvits_tensor *t, const clvits_report *r)
+{
+    clvits_trace_moving(r, t->producer ? t->producer->label : "input");
+}
+
 static clvits_status zero_rows(clvits_run *run, const clvits_tensor *t, int item, int row, int rows,
                                clvits_report *r)
 {
@@ -186,6 +191,7 @@ clvits_status clvits_run_write(clvits_run *run, const clvits_tensor *t, int item
     const int64_t offset = row_at(run, t, place, item, 0);
     const size_t size =
         (size_t)clvits_run_length(run, t->clock, item) * (size_t)t->C * sizeof(float);
+    moving(t, r);
     const clvits_status s = zero_guards(run, t, item, r);
 
     if (s)
@@ -204,6 +210,7 @@ clvits_status clvits_run_read(clvits_run *run, const clvits_tensor *t, int item,
     const int64_t offset = row_at(run, t, place, item, row);
     const size_t size = (size_t)rows * (size_t)t->C * sizeof(float);
 
+    moving(t, r);
     if (place != CLVITS_CPU_PLACE)
         return clvits_buffer_read(run->memory[place].buffer, (size_t)offset * sizeof(float), size,
                                   dst, r);
@@ -220,6 +227,7 @@ clvits_status clvits_run_copy(clvits_run *dst, const clvits_tensor *t, int item,
     const size_t size =
         (size_t)clvits_run_length(dst, t->clock, item) * (size_t)t->C * sizeof(float);
     const clvits_memory *in = &src->memory[place], *out = &dst->memory[to_place];
+    moving(from, r);
     const clvits_status s = zero_guards(dst, t, item, r);
 
     if (s)
@@ -255,6 +263,7 @@ static clvits_status copy(clvits_run *run, const clvits_step *step, clvits_repor
     char *host = (char *)run->memory[CLVITS_CPU_PLACE].host;
     clvits_status s;
 
+    moving(t, r);
     if (step->place == CLVITS_CPU_PLACE)
         return clvits_buffer_read(run->memory[step->from].buffer, at, size, host + to, r);
     if (step->from == CLVITS_CPU_PLACE)
@@ -267,9 +276,17 @@ static clvits_status copy(clvits_run *run, const clvits_step *step, clvits_repor
 
 static double now(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    return 1e-9 * (double)clvits_trace_clock();
+}
+
+static void describe(const clvits_run *run, const clvits_step *step, clvits_trace *t)
+{
+    const clvits_machine *m = run->plan->machine;
+
+    clvits_node_describe(&t->node, t->shape, step->node, run->lengths);
+    t->node.place = step->place;
+    t->node.device = step->place ? clvits_device_get_info(m->device[step->place])->name
+                                 : m->cpu.name;
 }
 
 static void compute(const clvits_run *run, const clvits_step *step)
@@ -294,6 +311,7 @@ clvits_status clvits_run_go(clvits_run *run, clvits_node_time *times, clvits_rep
     const clvits_plan *p = run->plan;
     clvits_status s = CLVITS_OK;
 
+    clvits_trace_moving(r, "lengths and scalars");
     for (int i = 1; i < p->machine->n_places && !s; i++)
         if (run->table[i])
             s = clvits_buffer_write(run->table[i], 0, table_bytes(run), run->lengths, false, r);
@@ -302,12 +320,17 @@ clvits_status clvits_run_go(clvits_run *run, clvits_node_time *times, clvits_rep
         const double start = times ? now() : 0.0;
         double ns = 0.0;
 
-        if (!step->node)
+        if (r->trace && step->node)
+            describe(run, step, r->trace);
+        if (!step->node) {
             s = copy(run, step, r);
-        else if (step->place == CLVITS_CPU_PLACE)
+        } else if (step->place == CLVITS_CPU_PLACE) {
+            const int64_t begun = clvits_trace_now(r);
             compute(run, step);
-        else
+            clvits_trace_cpu(r, begun);
+        } else {
             s = clvits_kernel_run(run->kernels[i], times ? &ns : NULL, r);
+        }
         if (times && step->node)
             *times++ = (clvits_node_time){ .node = step->node, .place = step->place,
                                            .seconds = ns > 0.0 ? ns * 1e-9 : now() - start };

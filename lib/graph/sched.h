@@ -53,6 +53,17 @@ size_t clvits_plan_bytes_unshared(const clvits_plan *p, int place);
 int clvits_plan_launches(const clvits_plan *p);
 int clvits_plan_copies(const clvits_plan *p);
 
+/** Receives a piece of text; another status than OK ends the writing. */
+typedef clvits_status (*clvits_write_fn)(void *user, const char *text, size_t n, clvits_report *r);
+
+/**
+ * Write the graph, as placed, as a cluster of a Graphviz digraph.
+ *
+ * @param name  of the cluster; sets its nodes apart from those of others
+ */
+clvits_status clvits_plan_dot(const clvits_plan *p, const char *name, clvits_write_fn write,
+                              void *user, clvits_report *r);
+
 /** The memory and kernels for running a plan; one thread at a time. */
 typedef struct clvits_run clvits_run;
 clvits_status clvits_run_make(clvits_run **out, clvits_plan *p, clvits_report *r);

@@ -30,6 +30,17 @@ clvits_report clvits_context_report(const clvits_context *c)
     return (clvits_report){ .log = c->log, .log_user = c->log_user };
 }
 
+clvits_report clvits_context_traced(const clvits_context *c, clvits_trace *t)
+{
+    clvits_report r = clvits_context_report(c);
+
+    if (c->trace) {
+        clvits_trace_begin(t, c->trace, c->trace_user);
+        r.trace = t;
+    }
+    return r;
+}
+
 clvits_status clvits_context_keep(clvits_context *c, const clvits_report *r)
 {
     struct clvits_message *m = c->has_key ? pthread_getspecific(c->error) : NULL;
@@ -161,6 +172,7 @@ static clvits_status no_device(clvits_report *r, const clvits_device_info *list,
 static clvits_status open_devices(clvits_context *c, const char *names,
                                   const clvits_device_params *p, clvits_report *r)
 {
+    clvits_device_params own = *p;
     clvits_device_info *list;
     int count;
 
@@ -182,7 +194,8 @@ static clvits_status open_devices(clvits_context *c, const char *names,
             s = clvits_fail(r, CLVITS_E_ARGUMENT, "more than %d devices in \"%s\"",
                             CLVITS_MAX_PLACES - 1, names);
         else if (index >= 0)
-            s = clvits_device_open(&c->machine.device[c->machine.n_places], index, p, r);
+            s = clvits_device_open(&c->machine.device[own.place = c->machine.n_places], index, &own,
+                                   r);
         if (index >= 0 && !s)
             c->machine.n_places++;
         names = names[n] ? names + n + 1 : NULL;
@@ -218,7 +231,8 @@ static clvits_status open_parts(clvits_context *c, const clvits_context_params *
     char cache[4096];
     clvits_device_params d = { .cache_dir = setting(p->cache_dir, "CLVITS_CACHE"),
                                .source_dir = setting(p->kernel_dir, "CLVITS_KERNELS"),
-                               .family = p->kernel_family };
+                               .family = p->kernel_family,
+                               .measure = p->trace != NULL };
 
     if (!d.cache_dir)
         d.cache_dir = default_cache(cache, sizeof(cache));
@@ -255,6 +269,8 @@ clvits_status clvits_context_open(clvits_context **out, const clvits_context_par
     } else {
         c->log = p->log;
         c->log_user = p->log_user;
+        c->trace = p->trace;
+        c->trace_user = p->trace_user;
         c->machine.n_places = 1;
         pthread_mutex_init(&c->lock, NULL);
         c->has_key = pthread_key_create(&c->error, NULL) == 0;

@@ -11,6 +11,8 @@ struct clvits_context {
     char *place;
     clvits_log_fn log;
     void *log_user;
+    clvits_trace_fn trace;
+    void *trace_user;
     pthread_key_t error; /* each thread's last message, freed with the context */
     bool has_key;
     pthread_mutex_t lock;          /* guards messages */
@@ -19,6 +21,10 @@ struct clvits_context {
 
 /** A report that logs to the context's log. */
 clvits_report clvits_context_report(const clvits_context *c);
+
+/** A report that also traces, where the context is traced, through *t: ended with
+ *  clvits_trace_end(). It points at t. */
+clvits_report clvits_context_traced(const clvits_context *c, clvits_trace *t);
 
 /** Keep a failed report as the calling thread's message, log it, and return its status. */
 clvits_status clvits_context_keep(clvits_context *c, const clvits_report *r);

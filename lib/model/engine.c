@@ -16,6 +16,9 @@ enum {
 
 typedef enum stage_kind { TEXT, LATENT, WAVE } stage_kind;
 
+static const char *const stage_names[] = { [TEXT] = "text", [LATENT] = "latent",
+                                           [WAVE] = "wave" };
+
 /* A stage for one batch size and capacity, with the runs that are idle. */
 typedef struct stage {
     struct stage *next;
@@ -164,6 +167,15 @@ static stage *find(clvits_engine *e, stage_kind kind, int batch, int capacity, i
     return NULL;
 }
 
+static clvits_status make_run(clvits_run **out, const stage *s, clvits_report *r)
+{
+    const int64_t start = clvits_trace_now(r);
+    const clvits_status status = clvits_run_make(out, s->plan, r);
+
+    clvits_trace_host(r, start, "make run", NULL, NULL);
+    return status;
+}
+
 /* The lock is held. */
 static clvits_status take_locked(clvits_engine *e, loan *out, stage_kind kind, int batch,
                                  int capacity, int frames, clvits_report *r)
@@ -177,7 +189,9 @@ static clvits_status take_locked(clvits_engine *e, loan *out, stage_kind kind, i
         if (!s)
             return clvits_fail_memory(r, "a stage");
         *s = (stage){ .kind = kind, .batch = batch, .capacity = capacity, .frames = frames };
+        const int64_t start = clvits_trace_now(r);
         status = build(e, s, r);
+        clvits_trace_host(r, start, "plan", NULL, NULL);
         if (status) {
             free_stage(s);
             return status;
@@ -195,7 +209,7 @@ static clvits_status take_locked(clvits_engine *e, loan *out, stage_kind kind, i
     if (s->n_idle)
         out->run = s->idle[--s->n_idle];
     else
-        status = clvits_run_make(&out->run, s->plan, r);
+        status = make_run(&out->run, s, r);
     if (status)
         return status;
     s->out++;
@@ -207,6 +221,8 @@ static clvits_status take_locked(clvits_engine *e, loan *out, stage_kind kind, i
 static clvits_status take(clvits_engine *e, loan *out, stage_kind kind, int batch, int capacity,
                           int frames, clvits_report *r)
 {
+    clvits_trace_stage(r, stage_names[kind]);
+    clvits_trace_moving(r, "");
     pthread_mutex_lock(&e->lock);
     const clvits_status s = take_locked(e, out, kind, batch, capacity, frames, r);
     pthread_mutex_unlock(&e->lock);
@@ -222,6 +238,16 @@ static void give_back(clvits_engine *e, loan *l)
     l->stage->idle[l->stage->n_idle++] = l->run;
     pthread_mutex_unlock(&e->lock);
     *l = (loan){ 0 };
+}
+
+/* On the CPU path this computes; a device has then yet to do it. */
+static clvits_status go(const loan *l, clvits_report *r)
+{
+    const int64_t start = clvits_trace_now(r);
+    const clvits_status s = clvits_run_go(l->run, NULL, r);
+
+    clvits_trace_host(r, start, "run", NULL, NULL);
+    return s;
 }
 
 /* The smallest of least, 2 * least, 4 * least ... that holds n: few plans serve all texts. */
@@ -263,7 +289,7 @@ static clvits_status run_text(const loan *l, clvits_item *items, int n, clvits_r
     if (!s)
         s = write_speakers(l->run, t->sid, items, n, r);
     if (!s)
-        s = clvits_run_go(l->run, NULL, r);
+        s = go(l, r);
     for (int i = 0; i < n && !s; i++) {
         int64_t frames = 0;
         s = clvits_run_read(l->run, t->durations, i, 0, items[i].n_ids, items[i].durations, r);
@@ -298,7 +324,7 @@ static clvits_status run_latent(const loan *l, const loan *text, const clvits_it
     }
     if (!s)
         s = write_speakers(l->run, t->sid, items, n, r);
-    return s ? s : clvits_run_go(l->run, NULL, r);
+    return s ? s : go(l, r);
 }
 
 /* One window of every item that is not done: frames [at, at + core) and their context. */
@@ -322,7 +348,7 @@ static clvits_status run_window(clvits_engine *e, const loan *l, const loan *lat
     if (!s)
         s = write_speakers(l->run, t->sid, items, n, r);
     if (!s)
-        s = clvits_run_go(l->run, NULL, r);
+        s = go(l, r);
     for (int i = 0; i < n && !s; i++) {
         const int left = items[i].frames - at;
         const int rows = (left < WINDOW_CORE ? left : WINDOW_CORE) * hop;
@@ -411,8 +437,32 @@ clvits_status clvits_engine_speak(clvits_engine *e, clvits_item *items, int n,
         s = run_windows(e, &wave, &latent, items, n, frames, sink, r);
     if (s)
         clvits_machine_finish(e->machine);
+    if (r->trace)
+        clvits_trace_collect(r->trace, NULL); /* before the graphs that it names may go */
+    clvits_trace_stage(r, "");
     give_back(e, &wave);
     give_back(e, &latent);
     give_back(e, &text);
+    return s;
+}
+
+clvits_status clvits_engine_plans(clvits_engine *e, clvits_plan_fn fn, void *user,
+                                  clvits_report *r)
+{
+    const struct {
+        stage_kind kind;
+        int capacity, frames;
+    } stages[] = { { TEXT, MIN_TEXT, 0 },
+                   { LATENT, MIN_TEXT, MIN_FRAMES },
+                   { WAVE, 0, WINDOW_CORE + e->before + e->after } };
+    clvits_status s = CLVITS_OK;
+
+    for (int i = 0; i < 3 && !s; i++) {
+        loan l = { 0 };
+        s = take(e, &l, stages[i].kind, 1, stages[i].capacity, stages[i].frames, r);
+        if (!s)
+            s = fn(user, l.stage->plan, stage_names[stages[i].kind], r);
+        give_back(e, &l);
+    }
     return s;
 }

@@ -42,6 +42,14 @@ typedef struct clvits_sink {
     const atomic_int *cancel; /* NULL, or ends the batch when it is not 0 */
 } clvits_sink;
 
+/** Receives the plan of a stage, "text", "latent" or "wave"; another status than OK ends. */
+typedef clvits_status (*clvits_plan_fn)(void *user, const clvits_plan *p, const char *stage,
+                                        clvits_report *r);
+
+/** Show the plans of all stages, in order, at their smallest capacities and for one item. */
+clvits_status clvits_engine_plans(clvits_engine *e, clvits_plan_fn fn, void *user,
+                                  clvits_report *r);
+
 /** Speak a batch; items differ in length, and each gets exactly what it would get alone. */
 clvits_status clvits_engine_speak(clvits_engine *e, clvits_item *items, int n,
                                   const clvits_sink *sink, clvits_report *r);

@@ -24,7 +24,9 @@ struct clvits_cancel {
 
 clvits_status clvits_voice_open(clvits_voice **out, clvits_context *context, const char *path)
 {
-    clvits_report r = clvits_context_report(context);
+    clvits_trace trace;
+    clvits_report r = clvits_context_traced(context, &trace);
+    const int64_t start = clvits_trace_now(&r);
     clvits_voice *v = calloc(1, sizeof(*v));
     char embedded[4096];
     clvits_status s = v ? CLVITS_OK : clvits_fail_memory(&r, "a voice");
@@ -43,6 +45,8 @@ clvits_status clvits_voice_open(clvits_voice **out, clvits_context *context, con
         const clvits_model m = { &v->file.config, &v->file.weights };
         s = clvits_engine_open(&v->engine, &m, &context->machine, context->place, &r);
     }
+    clvits_trace_host(&r, start, "open voice", NULL, NULL);
+    clvits_trace_end(r.trace);
     if (s) {
         clvits_voice_close(&v);
         return clvits_context_keep(context, &r);
@@ -175,7 +179,9 @@ static clvits_status deliver(speech *s, const float *samples, size_t n, clvits_r
 {
     s->chunk.samples = samples;
     s->chunk.n_samples = n;
+    const int64_t start = clvits_trace_now(r);
     const int stop = s->params->audio ? s->params->audio(s->params->user, &s->chunk) : 0;
+    clvits_trace_host(r, start, "audio callback", NULL, NULL);
     s->chunk.position += (int64_t)n;
     return stop ? clvits_fail(r, CLVITS_E_CANCELLED, "stopped by the caller") : CLVITS_OK;
 }
@@ -312,7 +318,9 @@ static clvits_status speak_sentences(speech *s, clvits_text_reader *reader, clvi
     clvits_status status = CLVITS_OK;
 
     for (;;) {
+        const int64_t start = clvits_trace_now(r);
         status = clvits_text_next(&s->sentence, reader, r);
+        clvits_trace_host(r, start, "text front-end", NULL, NULL);
         if (status || !s->sentence)
             return status;
         if (pause_first)
@@ -329,8 +337,10 @@ static clvits_status speak_sentences(speech *s, clvits_text_reader *reader, clvi
     }
 }
 
-static clvits_status end(speech *s, const clvits_report *r)
+static clvits_status end(speech *s, int64_t start, const clvits_report *r)
 {
+    clvits_trace_host(r, start, "speak", NULL, NULL);
+    clvits_trace_end(r->trace);
     clvits_arena_free(&s->arena);
     free(s->scaled);
     return clvits_context_keep(s->voice->context, r);
@@ -339,7 +349,9 @@ static clvits_status end(speech *s, const clvits_report *r)
 clvits_status clvits_speak(clvits_voice *v, const char *text, size_t n,
                            const clvits_speak_params *params)
 {
-    clvits_report r = clvits_context_report(v->context);
+    clvits_trace trace;
+    clvits_report r = clvits_context_traced(v->context, &trace);
+    const int64_t start = clvits_trace_now(&r);
     speech s = { .voice = v, .params = params, .text = text,
                  .chunk = { .sample_rate = v->file.config.sampling_rate } };
     clvits_text_reader *reader = NULL;
@@ -347,17 +359,54 @@ clvits_status clvits_speak(clvits_voice *v, const char *text, size_t n,
     if (!check(v, params, &r) && !clvits_text_open(&reader, &v->file.text, text, n, &r))
         speak_sentences(&s, reader, &r);
     clvits_text_close(&reader);
-    return end(&s, &r);
+    return end(&s, start, &r);
 }
 
 clvits_status clvits_speak_ids(clvits_voice *v, const int32_t *ids, size_t n,
                                const clvits_speak_params *params)
 {
-    clvits_report r = clvits_context_report(v->context);
+    clvits_trace trace;
+    clvits_report r = clvits_context_traced(v->context, &trace);
+    const int64_t start = clvits_trace_now(&r);
     speech s = { .voice = v, .params = params,
                  .chunk = { .sample_rate = v->file.config.sampling_rate } };
 
     if (!check(v, params, &r))
         speak_ids(&s, ids, n, &r);
-    return end(&s, &r);
+    return end(&s, start, &r);
+}
+
+/* Where the picture of a voice's graphs goes. */
+typedef struct picture {
+    clvits_text_fn write;
+    void *user;
+} picture;
+
+static clvits_status write_text(void *user, const char *text, size_t n, clvits_report *r)
+{
+    const picture *p = user;
+    return p->write(p->user, text, n) ? clvits_fail(r, CLVITS_E_CANCELLED, "stopped by the caller")
+                                      : CLVITS_OK;
+}
+
+static clvits_status write_plan(void *user, const clvits_plan *p, const char *stage,
+                                clvits_report *r)
+{
+    return clvits_plan_dot(p, stage, write_text, user, r);
+}
+
+clvits_status clvits_voice_write_graph(clvits_voice *v, clvits_text_fn write, void *user)
+{
+    static const char head[] = "digraph clvits {\n"
+                               "  node [shape=box, style=filled, fontname=\"sans-serif\"];\n"
+                               "  edge [fontname=\"sans-serif\", fontsize=10];\n";
+    clvits_report r = clvits_context_report(v->context);
+    picture p = { write, user };
+    clvits_status s = write_text(&p, head, sizeof(head) - 1, &r);
+
+    if (!s)
+        s = clvits_engine_plans(v->engine, write_plan, &p, &r);
+    if (!s)
+        write_text(&p, "}\n", 2, &r);
+    return clvits_context_keep(v->context, &r);
 }
