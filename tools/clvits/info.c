@@ -4,12 +4,16 @@
 #include <string.h>
 
 static const char help[] =
-    "usage: clvits info [--json] [VOICE]\n"
+    "usage: clvits info [OPTION]... [VOICE]\n"
     "\n"
     "Say what a voice is: a folder in Hugging Face's format, or a Piper voice NAME.onnx. Without\n"
     "VOICE, the embedded one.\n"
     "\n"
-    "  --json      as JSON, with every speaker\n"
+    "  --json            as JSON, with every speaker\n"
+    "  --graph FILE.dot  also the graphs of its three stages, with each operator's shape, cost\n"
+    "                    and place, for Graphviz: dot -Tsvg FILE.dot > FILE.svg\n"
+    "  --device D        with --graph, to place operators on: as for \"clvits speak\"\n"
+    "  --place NAME=WHERE  likewise\n"
     "\n" PROGRAM_CODES;
 
 enum { SPEAKERS_SHOWN = 12 };
@@ -67,23 +71,47 @@ static void print_text(const clvits_voice *voice, const clvits_voice_info *v)
     printf("\n");
 }
 
+static int write_piece(void *file, const char *text, size_t n)
+{
+    return fwrite(text, 1, n, file) != n;
+}
+
+static int write_graph(clvits_context *context, clvits_voice *voice, const char *path)
+{
+    text_file file;
+    const int code = text_file_open(&file, path);
+
+    if (code)
+        return code;
+    const clvits_status s = clvits_voice_write_graph(voice, write_piece, file.f);
+    if (s == CLVITS_OK || s == CLVITS_E_CANCELLED)
+        return text_file_finish(&file); /* says so when writing failed */
+    text_file_discard(&file);
+    return program_fail(program_code(s, CODE_FAILED), "%s", clvits_context_error(context));
+}
+
 int command_info(int argc, char **argv)
 {
     bool json = false;
-    const char *path = NULL;
+    const char *path = NULL, *graph = NULL;
+    clvits_context_params params = { 0 };
     const option table[] = { { "json", 0, OPTION_FLAG, &json, 0, 0 },
-                             { "model", 'm', OPTION_TEXT, &path, 0, 0 } };
+                             { "model", 'm', OPTION_TEXT, &path, 0, 0 },
+                             { "graph", 0, OPTION_TEXT, &graph, 0, 0 },
+                             { "device", 0, OPTION_TEXT, &params.device, 0, 0 },
+                             { "place", 0, OPTION_TEXT, &params.place, 0, 0 } };
     program_log log = { 0 };
-    clvits_context_params params = { .device = "cpu" };
     clvits_context *context = NULL;
     clvits_voice *voice = NULL;
     clvits_voice_info info;
-    int code = options_parse(table, 2, "info", help, &argc, argv);
+    int code = options_parse(table, 5, "info", help, &argc, argv);
 
     if (code)
         return code < 0 ? CODE_OK : code;
     if (argc > 1 || (argc && path))
         return program_fail(CODE_USAGE, "one voice at a time");
+    if (!graph)
+        params.device = "cpu"; /* quick to open, and enough to say what a voice is */
     code = program_open(&context, &params, &log);
     if (code)
         return code;
@@ -96,6 +124,8 @@ int command_info(int argc, char **argv)
             print_json(voice, &info);
         else
             print_text(voice, &info);
+        if (graph)
+            code = write_graph(context, voice, graph);
     }
     clvits_voice_close(&voice);
     clvits_context_close(&context);

@@ -49,6 +49,13 @@ static const char help[] =
     "                             OpenCL device, else cpu\n"
     "      --place NAME=WHERE     operators or modules to place by hand: conv1d=cpu,flow=1\n"
     "      --threads N            of the CPU path; default: all processors\n"
+    "looking inside:\n"
+    "      --trace FILE           JSON for Perfetto or chrome://tracing: every operator, copy and\n"
+    "                             step of the host, a lane for each device and thread\n"
+    "      --plan                 a table on standard error: where each operator ran, with which\n"
+    "                             kernel, its bytes, operations, predicted and measured time\n"
+    "      --ceilings G,B         GFLOP/s and GB/s to predict with (as clvits-bench measures\n"
+    "                             them); default: the best of any operator in this run\n"
     "messages:\n"
     "  -v, --verbose              also memory, load time and what the library does\n"
     "  -q, --quiet                errors only\n"
@@ -57,8 +64,8 @@ static const char help[] =
     "\n" PROGRAM_CODES;
 
 typedef struct settings {
-    const char *voice, *speaker, *output, *dir, *format, *timings;
-    bool raw;
+    const char *voice, *speaker, *output, *dir, *format, *timings, *trace, *ceilings;
+    bool raw, plan;
     float noise_scale, noise_w, length_scale, sentence_silence, volume; /* NAN: the default */
     uint64_t seed;
     clvits_context_params context;
@@ -70,6 +77,8 @@ typedef struct session {
     settings set;
     program_log log;
     speech_clock clock;
+    trace_file trace;
+    plan_table plan;
     clvits_context *context;
     clvits_voice *voice;
     clvits_voice_info info;
@@ -111,6 +120,9 @@ static int parse(session *s, int argc, char **argv)
         { "device", 0, OPTION_TEXT, &o->context.device, 0, 0 },
         { "place", 0, OPTION_TEXT, &o->context.place, 0, 0 },
         { "threads", 0, OPTION_INT, &o->context.threads, 1, 1024 },
+        { "trace", 0, OPTION_TEXT, &o->trace, 0, 0 },
+        { "plan", 0, OPTION_FLAG, &o->plan, 0, 0 },
+        { "ceilings", 0, OPTION_TEXT, &o->ceilings, 0, 0 },
         { "verbose", 'v', OPTION_FLAG, &s->clock.verbose, 0, 0 },
         { "debug", 0, OPTION_FLAG, &s->clock.verbose, 0, 0 },
         { "quiet", 'q', OPTION_FLAG, &s->clock.quiet, 0, 0 },
@@ -131,6 +143,21 @@ static int parse(session *s, int argc, char **argv)
         o->output = NULL;
         o->raw = true;
     }
+    return CODE_OK;
+}
+
+static int check_looking(session *s)
+{
+    const settings *o = &s->set;
+    int used = 0;
+
+    if (o->ceilings && !o->plan)
+        return program_fail(CODE_USAGE, "--ceilings goes with --plan");
+    if (o->ceilings && (sscanf(o->ceilings, "%f,%f%n", &s->plan.gflops, &s->plan.gbytes, &used) !=
+                            2 || o->ceilings[used] || !(s->plan.gflops > 0.0f) ||
+                        !(s->plan.gbytes > 0.0f)))
+        return program_fail(CODE_USAGE, "--ceilings %s: give GFLOP/s and GB/s, such as 500,40",
+                            o->ceilings);
     return CODE_OK;
 }
 
@@ -165,7 +192,7 @@ static int check_settings(session *s)
     s->log.verbose = s->clock.verbose;
     s->clock.progress = !s->clock.quiet && isatty(STDERR_FILENO);
     s->clock.first = -1.0;
-    return CODE_OK;
+    return check_looking(s);
 }
 
 static int no_speaker(const session *s, const char *what)
@@ -201,12 +228,28 @@ static void set_float(float *out, float value)
         *out = value;
 }
 
+static void on_span(void *user, const clvits_span *span)
+{
+    session *s = user;
+
+    if (s->trace.file.f)
+        trace_file_add(&s->trace, span);
+    if (s->set.plan)
+        plan_table_add(&s->plan, span);
+}
+
 static int open_voice(session *s)
 {
     const settings *o = &s->set;
     const double start = program_now();
-    const int code = program_open(&s->context, &s->set.context, &s->log);
+    int code = o->trace ? trace_file_open(&s->trace, o->trace) : CODE_OK;
 
+    if (o->trace || o->plan) {
+        s->set.context.trace = on_span;
+        s->set.context.trace_user = s;
+    }
+    if (!code)
+        code = program_open(&s->context, &s->set.context, &s->log);
     if (code)
         return code;
     const clvits_status status = clvits_voice_open(&s->voice, s->context, o->voice);
@@ -450,10 +493,16 @@ int command_speak(int argc, char **argv)
         code = speak_all(&s);
     if (!code)
         speech_clock_report(&s.clock, s.context, &s.info, s.where);
+    if (!code && s.set.plan)
+        code = plan_table_print(&s.plan);
+    if (!code)
+        code = trace_file_finish(&s.trace);
     speech_output_discard(&s.out);
     speech_source_close(&s.set.source);
     clvits_voice_close(&s.voice);
     clvits_context_close(&s.context);
+    trace_file_discard(&s.trace);
+    plan_table_free(&s.plan);
     if (s.cancel)
         program_catch_signals(NULL);
     clvits_cancel_free(&s.cancel);

@@ -89,6 +89,40 @@ int speech_output_pause(speech_output *o, clvits_context *context, double second
 int speech_output_finish(speech_output *o, clvits_context *context);
 void speech_output_discard(speech_output *o);
 
+/* Where the time goes. */
+
+enum { TRACE_THREADS = 60, TRACE_PLACES = 8 };
+
+typedef struct trace_file {
+    text_file file;
+    int64_t begun; /* nanoseconds: the trace's zero */
+    int count;
+    uint64_t threads[TRACE_THREADS];
+    int n_threads;
+    uint64_t named[TRACE_PLACES + 1]; /* by process, a bit per thread */
+} trace_file;
+
+/** Begin a trace; returns a code. The program speaks on one thread, so nothing is locked. */
+int trace_file_open(trace_file *t, const char *path);
+void trace_file_add(trace_file *t, const clvits_span *span);
+
+/** Complete the file, if one was opened. Returns a code. */
+int trace_file_finish(trace_file *t);
+void trace_file_discard(trace_file *t);
+
+typedef struct plan_table {
+    struct plan_row *rows;
+    size_t n, capacity, next;
+    float gflops, gbytes; /* ceilings of a place, per second; 0: the best of the run */
+    bool failed;
+} plan_table;
+
+void plan_table_add(plan_table *t, const clvits_span *span);
+
+/** The table on standard error. Returns a code. */
+int plan_table_print(plan_table *t);
+void plan_table_free(plan_table *t);
+
 /* How long it takes. */
 
 typedef struct speech_clock {
