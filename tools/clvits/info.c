@@ -120,12 +120,12 @@ int command_info(int argc, char **argv)
         code = program_fail(program_code(s, CODE_INPUT), "%s", clvits_context_error(context));
     } else {
         clvits_voice_get_info(voice, &info);
-        if (json)
-            print_json(voice, &info);
-        else
-            print_text(voice, &info);
         if (graph)
             code = write_graph(context, voice, graph);
+        if (!code && json)
+            print_json(voice, &info);
+        else if (!code)
+            print_text(voice, &info);
     }
     clvits_voice_close(&voice);
     clvits_context_close(&context);

@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""looking.py PROGRAM SOURCE SANITIZER: traces, plans and graphs say what ran, where and when."""
+
+import json
+import re
+import shutil
+import subprocess
+
+from support import TINY, ProgramTest, devices, main, wav_samples
+
+TEXT = "hello there people. how are you"
+ROW = re.compile(r"^ *(\d+) +(\d+) +(\d+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +\S+  "
+                 r"(\w+) (.*)$")
+
+
+class Trace(ProgramTest):
+    def trace(self, *args):
+        done = self.run_program("speak", "-m", TINY, "--trace", "t.json", "-o", "a.wav", *args)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.left(), ["a.wav", "t.json"])
+        whole = json.loads((self.cwd / "t.json").read_text(encoding="utf-8"))
+        events = whole["traceEvents"]
+        for e in events:
+            self.assertIn(e["ph"], "XM")
+            if e["ph"] == "X":
+                self.assertGreaterEqual(e["dur"], 0)
+        return events, [e for e in events if e["ph"] == "X"]
+
+    def check_lanes(self, events, spans):
+        """Every lane has a name, and in each, spans are apart or within each other."""
+        named = {(e["pid"], e["tid"]) for e in events if e["name"] == "thread_name"}
+        self.assertEqual({(e["pid"], e["tid"]) for e in spans}, named)
+        self.assertEqual({e["pid"] for e in events if e["name"] == "process_name"},
+                         {e["pid"] for e in spans})
+        for lane in named:
+            ends = []
+            for e in sorted((e for e in spans if (e["pid"], e["tid"]) == lane),
+                            key=lambda e: (e["ts"], -e["dur"])):
+                while ends and ends[-1] <= e["ts"] + 0.0021:
+                    ends.pop()
+                if ends:
+                    self.assertLessEqual(e["ts"] + e["dur"], ends[-1] + 0.0021, e)
+                ends.append(e["ts"] + e["dur"])
+
+    def check_host(self, spans):
+        host = [e for e in spans if e["pid"] == 0]
+        names = [e["name"] for e in host]
+        for name in ("open voice", "speak", "text front-end", "plan", "run", "audio callback"):
+            self.assertIn(name, names)
+        self.assertEqual({e["args"]["stage"] for e in host if e["name"] == "run"},
+                         {"text", "latent", "wave"})
+        speak = next(e for e in host if e["name"] == "speak")
+        return speak["ts"], speak["ts"] + speak["dur"]
+
+    def check_nodes(self, spans, place):
+        start, end = self.check_host(spans)
+        nodes = [e for e in spans if e["cat"] == "node"]
+        self.assertGreater(len(nodes), 100)
+        for e in nodes:
+            args = e["args"]
+            self.assertEqual((args["place"], e["pid"]), (place, place + 1))
+            self.assertRegex(args["shape"], r"-> \(\d+,\d+,\d+\)")
+            self.assertGreater(args["bytes"], 0)
+            self.assertGreaterEqual(args["flops"], 0)
+            self.assertEqual("kernel" in args, place > 0)
+            self.assertGreater(e["ts"], start - 50)
+            self.assertLess(e["ts"] + e["dur"], end + 50)
+        self.assertTrue(any(e["name"].startswith("conv1d dec.") for e in nodes))
+        # Two sentences run each node of the first stage once each.
+        text = [e["args"]["node"] for e in nodes if e["args"]["stage"] == "text"]
+        self.assertEqual(sorted(text), sorted(2 * list(range(max(text) + 1))))
+
+    def test_cpu_path(self):
+        events, spans = self.trace("--device", "cpu", TEXT)
+        self.check_lanes(events, spans)
+        self.check_nodes(spans, 0)
+
+    def test_device(self):
+        if not devices():
+            self.skipTest("no OpenCL device")
+        events, spans = self.trace("--device", "opencl", TEXT)
+        self.check_lanes(events, spans)
+        self.check_nodes(spans, 1)
+        self.assertTrue(any(e["cat"] == "copy" and e["name"].startswith("read") for e in spans))
+        self.assertTrue(any(e["name"].startswith("wait and read") for e in spans))
+
+    def test_two_places(self):
+        if not devices():
+            self.skipTest("no OpenCL device")
+        events, spans = self.trace("--device", "opencl", "--place", "flow=cpu", TEXT)
+        self.check_lanes(events, spans)
+        flow = {e["pid"] for e in spans if e["cat"] == "node" and " flow" in e["name"]}
+        self.assertEqual(flow, {1})
+        self.assertEqual({e["pid"] for e in spans}, {0, 1, 2})
+
+    def test_the_speech_is_the_same(self):
+        self.trace("--device", "cpu", TEXT)
+        self.speak("-o", "b.wav", TEXT)
+        self.assertEqual(wav_samples(self.cwd / "a.wav"), wav_samples(self.cwd / "b.wav"))
+
+    def test_refusals(self):
+        self.fails(4, ["no/t.json"], "speak", "-m", TINY, "--trace", "no/t.json", TEXT)
+        self.fails(2, ["nothing to speak"], "speak", "--device", "cpu", "-m", TINY, "--trace",
+                   "t.json", " ")
+
+
+class Plan(ProgramTest):
+    def plan(self, *args):
+        """Rows by stage, the lines of totals, and what else was written."""
+        done = self.run_program("speak", "-q", "-m", TINY, "--plan", "-o", "a.wav", *args)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        stages, totals, stage = {}, {}, None
+        for line in done.stderr.decode().split("\n"):
+            if line.startswith("stage "):
+                stage = stages.setdefault(line[6:], [])
+            elif ROW.match(line):
+                stage.append(ROW.match(line).groups())
+            elif " nodes, " in line:
+                name, _, rest = line.partition(": ")
+                totals[name] = [float(x) for x in re.findall(r"[\d.]+", rest)]
+        return stages, totals, done.stderr.decode()
+
+    def check(self, stages, totals):
+        self.assertEqual(list(stages), ["text", "latent", "wave"])
+        for name, rows in stages.items():
+            nodes, calls, mb, mflop, predicted, measured = totals[name]
+            self.assertEqual((len(rows), sum(int(r[2]) for r in rows)), (nodes, calls))
+            self.assertEqual([int(r[0]) for r in rows], list(range(len(rows))))
+            for column, total in ((3, mb), (4, mflop), (5, predicted), (6, measured)):
+                self.assertAlmostEqual(sum(float(r[column]) for r in rows), total,
+                                       delta=0.06 + 0.001 * len(rows))
+        self.assertEqual(totals["all stages"][0], sum(len(rows) for rows in stages.values()))
+
+    def test_cpu_path(self):
+        stages, totals, text = self.plan("--device", "cpu", TEXT)
+        self.check(stages, totals)
+        self.assertIn("the best of any node in this run", text)
+        for row in (row for rows in stages.values() for row in rows):
+            self.assertEqual(row[1], "0")
+            self.assertNotIn("kernel", row[8])
+
+    def test_device(self):
+        if not devices():
+            self.skipTest("no OpenCL device")
+        stages, totals, text = self.plan("--device", "opencl", TEXT)
+        self.check(stages, totals)
+        for row in (row for rows in stages.values() for row in rows):
+            self.assertEqual(row[1], "1")
+            self.assertIn(", kernel ", row[8])
+        self.assertRegex(text, r"read on place 1, [\d.]+ MB")
+
+    def test_given_ceilings(self):
+        stages, _, text = self.plan("--device", "cpu", "--ceilings", "10,2", TEXT)
+        self.assertIn("as given: 10.0 GFLOP/s, 2.0 GB/s", text)
+        for row in (row for rows in stages.values() for row in rows):
+            mb, mflop, predicted = (float(x) for x in row[3:6])
+            self.assertAlmostEqual(predicted, max(mb / 2, mflop / 10), delta=0.0015)
+
+    def test_refusals(self):
+        for given in ("10", "10,", "0,2", "10,2,3", "x"):
+            self.fails(2, ["--ceilings"], "speak", "--plan", "--ceilings", given, TEXT)
+        self.fails(2, ["--plan"], "speak", "--ceilings", "10,2", TEXT)
+
+
+class Graph(ProgramTest):
+    def graph(self, *args):
+        done = self.run_program("info", "--graph", "g.dot", *args, TINY)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertEqual(self.left(), ["g.dot"])
+        if shutil.which("dot"):
+            svg = subprocess.run(["dot", "-Tsvg", "g.dot"], cwd=self.cwd, capture_output=True,
+                                 timeout=120, check=True)
+            self.assertEqual(svg.stderr, b"")
+            self.assertIn(b"</svg>", svg.stdout)
+        return (self.cwd / "g.dot").read_text(encoding="utf-8")
+
+    def test_cpu_path(self):
+        text = self.graph("--device", "cpu")
+        self.assertEqual(text.count("{"), text.count("}"))
+        self.assertEqual(re.findall(r'label="(\w+): \d+ nodes, 0 copies"', text),
+                         ["text", "latent", "wave"])
+        boxes = set(re.findall(r"^ +(\w+) \[", text, re.M))
+        for ends in re.findall(r"(\w+) -> (\w+)", text):
+            self.assertLessEqual(set(ends), boxes)
+        self.assertNotIn("color=red", text)
+
+    def test_two_places(self):
+        if not devices():
+            self.skipTest("no OpenCL device")
+        text = self.graph("--device", "opencl", "--place", "flow=cpu")
+        self.assertRegex(text, r'label="copy, [\d.e+-]+ MB"')
+        self.assertRegex(text, r'label="latent: \d+ nodes, [1-9]\d* copies"')
+
+    def test_refusals(self):
+        self.fails(2, ["9"], "info", "--device", "cpu", "--graph", "g.dot", "--place", "flow=9",
+                   TINY)
+        done = self.run_program("info", "--device", "cpu", "--graph", "no/g.dot", TINY)
+        self.one_message(done, 4, "no/g.dot")
+
+
+if __name__ == "__main__":
+    main()
