@@ -88,7 +88,7 @@ START_TEST(forced_placement_costs_two_copies)
 END_TEST
 
 static const char *const bad_places[] = { "conv1d", "conv1d=", "conv1d=gpu", "conv1d=7", "=cpu",
-                                          "conv1d=1x" };
+                                          "conv1d=1x",  "no_such_node=gpu" };
 
 START_TEST(refuses_bad_placement)
 {
@@ -103,6 +103,10 @@ START_TEST(refuses_bad_placement)
                                       &h.report),
                      CLVITS_E_ARGUMENT);
     ck_assert_ptr_null(h.plan);
+    clvits_report_clear(&h.report);
+    ck_assert_int_eq(clvits_place_check(&h.machine, bad_places[_i], &h.report), CLVITS_E_ARGUMENT);
+    ck_assert_int_eq(clvits_place_check(&h.machine, "conv1d=cpu,enc_p=0", &h.report), CLVITS_OK);
+    ck_assert_int_eq(clvits_place_check(&h.machine, NULL, &h.report), CLVITS_OK);
     harness_end(&h);
 }
 END_TEST

@@ -43,34 +43,51 @@ static bool names(const char *name, size_t n, const clvits_node *node)
            !strncmp(name, node->label, n);
 }
 
-static clvits_status forced_place(int *out, const clvits_plan *p, const clvits_node *n,
+/* What an entry, NAME=VALUE of the given size, says of places; *equals is where its '=' stands. */
+static clvits_status read_entry(int *place, const char **equals, const clvits_machine *m,
+                                const char *text, size_t size, clvits_report *r)
+{
+    char *rest;
+
+    *equals = memchr(text, '=', size);
+    if (!*equals || *equals == text)
+        return clvits_fail(r, CLVITS_E_ARGUMENT, "placement \"%.*s\": write NAME=cpu or "
+                                                 "NAME=NUMBER", (int)size, text);
+    const char *value = *equals + 1, *end = text + size;
+    long number = CLVITS_CPU_PLACE;
+    if (end - value != 3 || strncmp(value, "cpu", 3)) {
+        number = strtol(value, &rest, 10);
+        if (rest != end || rest == value || number < 0 || number >= m->n_places)
+            return clvits_fail(r, CLVITS_E_ARGUMENT,
+                               "placement \"%.*s\": write cpu, or a device's number up to %d",
+                               (int)size, text, m->n_places - 1);
+    }
+    *place = (int)number;
+    return CLVITS_OK;
+}
+
+/* The last entry that means the node decides; without a node, entries are only checked. */
+static clvits_status forced_place(int *out, const clvits_machine *m, const clvits_node *n,
                                   const char *text, clvits_report *r)
 {
     while (text && *text) {
-        const char *end = strchr(text, ',');
-        const size_t size = end ? (size_t)(end - text) : strlen(text);
-        const char *equals = memchr(text, '=', size);
-        char *rest;
+        const size_t size = strcspn(text, ",");
+        const char *equals;
+        int place = CLVITS_CPU_PLACE;
+        const clvits_status s = read_entry(&place, &equals, m, text, size, r);
 
-        if (!equals || equals == text)
-            return clvits_fail(r, CLVITS_E_ARGUMENT, "placement \"%.*s\": write NAME=cpu or "
-                                                     "NAME=NUMBER", (int)size, text);
-        if (names(text, (size_t)(equals - text), n)) {
-            const size_t value = (size_t)(text + size - equals - 1);
-            long place = CLVITS_CPU_PLACE;
-            if (value != 3 || strncmp(equals + 1, "cpu", 3)) {
-                place = strtol(equals + 1, &rest, 10);
-                if (rest != text + size || rest == equals + 1 || place < 0 ||
-                    place >= p->machine->n_places)
-                    return clvits_fail(r, CLVITS_E_ARGUMENT,
-                                       "placement \"%.*s\": write cpu, or a device's number up to "
-                                       "%d", (int)size, text, p->machine->n_places - 1);
-            }
-            *out = (int)place;
-        }
-        text = end ? end + 1 : NULL;
+        if (s)
+            return s;
+        if (n && names(text, (size_t)(equals - text), n))
+            *out = place;
+        text += size + (text[size] == ',');
     }
     return CLVITS_OK;
+}
+
+clvits_status clvits_place_check(const clvits_machine *m, const char *place, clvits_report *r)
+{
+    return forced_place(NULL, m, NULL, place, r);
 }
 
 static void *make_dims(clvits_plan *p, const clvits_node *n, const clvits_target *at)
@@ -111,7 +128,7 @@ static clvits_status place_nodes(clvits_plan *p, const char *text, clvits_report
     for (int i = 0; i < p->graph->n_nodes; i++) {
         const clvits_node *n = p->graph->nodes[i];
         int place = p->machine->n_places > 1 ? 1 : CLVITS_CPU_PLACE;
-        const clvits_status s = forced_place(&place, p, n, text, r);
+        const clvits_status s = forced_place(&place, p->machine, n, text, r);
 
         if (s)
             return s;

@@ -42,6 +42,9 @@ clvits_status clvits_plan_make(clvits_plan **out, const clvits_graph *g, const c
                                clvits_packed_weights *w, const char *place, clvits_report *r);
 void clvits_plan_free(clvits_plan **plan);
 
+/** Whether a forced placement is well-formed and asks for places that the machine has. */
+clvits_status clvits_place_check(const clvits_machine *m, const char *place, clvits_report *r);
+
 /** Where a node runs. */
 int clvits_plan_place(const clvits_plan *p, const clvits_node *n);
 

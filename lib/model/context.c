@@ -249,10 +249,11 @@ static clvits_status open_parts(clvits_context *c, const clvits_context_params *
         if (!c->place)
             return clvits_fail_memory(r, "a context");
     }
-    const clvits_status s =
-        clvits_cpu_open(&c->machine.cpu, setting(p->cpu_isa, "CLVITS_CPU"),
-                        p->threads ? p->threads : threads ? atoi(threads) : 0, r);
-    return s ? s : open_devices(c, device ? device : "auto", &d, r);
+    clvits_status s = clvits_cpu_open(&c->machine.cpu, setting(p->cpu_isa, "CLVITS_CPU"),
+                                      p->threads ? p->threads : threads ? atoi(threads) : 0, r);
+    if (!s)
+        s = open_devices(c, device ? device : "auto", &d, r);
+    return s ? s : clvits_place_check(&c->machine, c->place, r);
 }
 
 clvits_status clvits_context_open(clvits_context **out, const clvits_context_params *params)

@@ -50,6 +50,12 @@ class Arguments(ProgramTest):
     def test_device(self):
         self.fails(FAILED, ("no-such-device",), "speak", "--device", "no-such-device", "hello")
 
+    def test_place(self):
+        for place in ("conv1d", "=cpu", "conv1d=7", "conv1d=gpu"):
+            with self.subTest(place=place):
+                self.fails(USAGE, ("placement", place), *CPU, "--place", place,
+                           stdin="hello\nthere\n")
+
     def test_no_platform(self):
         env = self.without_platforms()
         for args in [("speak", "--device", "opencl", "hello"), ("speak", "--device", "0", "hello"),
