@@ -49,6 +49,12 @@ static void durations_launch(const clvits_node *n, const clvits_device *device, 
     l->global[0] = (size_t)d->B * l->local[0];
 }
 
+/* exp, product, ceiling and running sum of each id. */
+static double durations_flops(const clvits_node *n)
+{
+    return 4.0 * (double)clvits_tensor_count(n->out[0]);
+}
+
 const clvits_op clvits_op_durations = {
     .name = "durations",
     .inputs = 1,
@@ -59,6 +65,7 @@ const clvits_op clvits_op_durations = {
     .dims = durations_dims_of,
     .cpu = CLVITS_CPU_DURATIONS,
     .launch = durations_launch,
+    .flops = durations_flops,
 };
 
 static clvits_status expand_shape(clvits_node *n, clvits_report *r)
@@ -114,6 +121,12 @@ static void expand_launch(const clvits_node *n, const clvits_device *device, con
     l->global[2] = (size_t)d->B;
 }
 
+static double expand_flops(const clvits_node *n)
+{
+    (void)n;
+    return 0.0;
+}
+
 const clvits_op clvits_op_expand = {
     .name = "expand",
     .inputs = 2,
@@ -124,6 +137,7 @@ const clvits_op clvits_op_expand = {
     .dims = expand_dims_of,
     .cpu = CLVITS_CPU_EXPAND,
     .launch = expand_launch,
+    .flops = expand_flops,
 };
 
 clvits_tensor *clvits_durations(clvits_tensor *logw, int length_scale_slot, clvits_tensor **ends)

@@ -52,6 +52,13 @@ static void launch(const clvits_node *n, const clvits_device *device, const void
     l->global[2] = (size_t)d->B;
 }
 
+/* Of a pair: a logarithm, a root, a sine and a cosine, two products; the generator's whole numbers
+ * are not counted. */
+static double flops(const clvits_node *n)
+{
+    return 3.0 * (double)clvits_tensor_count(n->out[0]);
+}
+
 const clvits_op clvits_op_normal = {
     .name = "normal",
     .inputs = 0,
@@ -62,6 +69,7 @@ const clvits_op clvits_op_normal = {
     .dims = dims,
     .cpu = CLVITS_CPU_NORMAL,
     .launch = launch,
+    .flops = flops,
 };
 
 clvits_tensor *clvits_normal(clvits_graph *g, int clock, int channels, int seed_slot, int stream)

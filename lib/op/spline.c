@@ -75,6 +75,14 @@ static void launch(const clvits_node *n, const clvits_device *device, const void
     l->global[1] = (size_t)d->B;
 }
 
+/* Two softmaxes and running sums over the bins (scale, exp, sum, share, sum), then about 40 for the
+ * fraction of quadratics in one of them. */
+static double flops(const clvits_node *n)
+{
+    const clvits_spline_params *p = n->params;
+    return (10.0 * p->bins + 40.0) * (double)clvits_tensor_count(n->out[0]);
+}
+
 const clvits_op clvits_op_spline = {
     .name = "spline",
     .inputs = 2,
@@ -85,6 +93,7 @@ const clvits_op clvits_op_spline = {
     .dims = dims,
     .cpu = CLVITS_CPU_SPLINE,
     .launch = launch,
+    .flops = flops,
 };
 
 clvits_tensor *clvits_spline(clvits_tensor *x, clvits_tensor *h,
