@@ -1,55 +1,167 @@
 // SPDX-License-Identifier: MIT
 //
-// clvits-bench: what the operators reach on one place, against the peak measured there and then.
-// A case is checked against a formula in double precision before it is timed.
+// clvits-bench: what every device of this machine makes of VITS, case by case, against the peak
+// measured there and then. A result is compared before it is timed.
+//
+// The program itself makes no OpenCL call. Each device is measured by processes of its own that
+// send one JSON object per line: a driver that crashes or hangs costs a case, not the run.
 #ifndef CLVITS_BENCH_BENCH_H
 #define CLVITS_BENCH_BENCH_H
 
 #include "graph/build.h"
 #include "graph/sched.h"
 
+#include <cjson/cJSON.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #define LENGTH(a) ((int)(sizeof(a) / sizeof(*(a))))
 
+enum { BENCH_MAX_RUNS = 40, BENCH_MAX_SCALARS = 4, BENCH_NAME = 96 };
+
+/** What was asked for. */
+typedef struct bench_options {
+    const char *devices; /* names with commas between; NULL: the CPU path and every device */
+    const char *levels;  /* of machine, operator, stage, speech; NULL: all */
+    const char *filter;  /* part of a case's name; NULL: all */
+    const char *json, *csv;
+    const char *cache_dir, *kernel_dir;
+    int family; /* 0, or a clvits_family + 1 */
+    int threads;
+    double seconds; /* to spend on a case, at least */
+    bool quick;
+    int argc;
+    char **argv;
+} bench_options;
+
+/** Times of one kind, in seconds, as they were taken. */
+typedef struct bench_times {
+    double sample[BENCH_MAX_RUNS];
+    int n;
+} bench_times;
+
+typedef struct bench_stats {
+    double min, median, p95;
+    double spread; /* of the middle half, over the median */
+} bench_stats;
+bench_stats bench_statistics(const bench_times *t);
+
+/** One line of the result. */
+typedef struct bench_record {
+    const char *level, *verdict; /* "ok", "wrong", "failed", "skipped" */
+    char name[BENCH_NAME], reason[256];
+    double error;        /* against the reference: largest difference over largest value */
+    double flops, bytes; /* of a run: work; operands and results, each once */
+    bench_times device, host;
+    double build; /* seconds that the first run took more than the others */
+    double roofline; /* share of the speed that the measured peaks allow; 0: not known */
+    cJSON *values;   /* further numbers, or NULL */
+} bench_record;
+
+/** Where to measure: the CPU path, or the OpenCL device of that index. */
+typedef struct bench_place {
+    char name[160]; /* in the results */
+    char isa[32];   /* of the CPU path; "" for the best */
+    bool cpu, lost; /* lost: it could not be opened */
+    int index;
+} bench_place;
+
+/** A worker: measures one device, or one voice on it. */
 typedef struct bench {
+    const bench_options *o;
     clvits_report report;
-    clvits_machine machine; /* the CPU, and the device when there is one under test */
-    const char *filter;     /* part of a case's name; NULL: all */
-    double seconds;         /* to spend on a case, at least */
-    double peak_flops;      /* multiply-adds count as two */
-    double peak_bytes;      /* read plus written, per second */
-    int failures;
+    clvits_machine machine;   /* the CPU, and the device when there is one under test */
+    clvits_machine reference; /* what results are held against: the CPU path, as built for another
+                                 instruction set when it is itself under test */
+    double peak_flops;        /* multiply-adds count as two */
+    double peak_bytes;        /* read plus written, per second */
+    bench_record mad, copy;   /* how the peaks were found */
+    double deadline;          /* by bench_now(); cases that begin later are skipped */
+    int number, from;         /* of the next case; of the first that is still to be done */
+    FILE *out;                /* NULL: only count */
 } bench;
 
-/** One room's cases; main.c has the list. */
-typedef void bench_room(bench *b);
-bench_room bench_conv1d, bench_decoder;
+double bench_now(void);
 
-bool bench_wants(const bench *b, const char *name);
-
-/** Fill in the peaks of the place under test. */
+/* Level (a), machine.c and peak.c. */
 clvits_status bench_peak(bench *b);
+void bench_machine(bench *b);
 
 /** The CPU's multiply-adds once more: its clock moves with what else the machine does. */
 void bench_peak_again(bench *b);
 
-double bench_now(void);
+/** One room's cases at level (b); rooms.c has the list. */
+typedef void bench_room(bench *b);
+bench_room bench_align, bench_attention, bench_conv1d, bench_embedding, bench_matmul, bench_move,
+    bench_noise, bench_norm, bench_pointwise, bench_reduce, bench_spline;
+void bench_operators(bench *b);
 
-/** A graph of one case: built, planned, fed with random numbers, run and timed. */
+/** Geometry that a room's shapes follow from; seconds is the length of speech. */
+typedef struct bench_shape {
+    const char *voice;
+    int hidden, inter, heads, filter; /* of the text encoder; latent; attention; durations */
+    double frames, ids;               /* per second of speech */
+    bool quick;                       /* also in a quick run, for one second */
+} bench_shape;
+extern const bench_shape bench_shapes[];
+extern const int bench_shape_count;
+static const int bench_seconds[] = { 1, 10 };
+int bench_rows(double per_second, int seconds);
+
+/** Whether a quick run leaves this shape out. */
+bool bench_leaves_out(const bench *b, const bench_shape *s, int seconds);
+
+/** A graph of one case: built, planned, fed with random numbers, checked and timed. */
 typedef struct bench_graph {
     bench *b;
     clvits_packed_weights *weights;
     clvits_graph *graph;
+    bool own_graph;
     clvits_plan *plan;
     clvits_run *run;
     clvits_arena arena;
     struct bench_input *inputs;
+    struct {
+        int slot;
+        int bits;
+    } scalars[BENCH_MAX_SCALARS];
+    int n_scalars;
+    int lengths[CLVITS_MAX_CLOCKS]; /* valid rows; 0: all */
     uint64_t seed;
-    double first; /* seconds of the plan and the first run: building the kernels */
+    double first;     /* seconds of plan and first run */
+    double tolerance; /* largest difference over largest value */
+    double share;     /* of the capacity that the lengths fill */
+    const char *second; /* start of the labels whose nodes are counted apart, in part; or NULL */
+    bench_record part;
+    bench_record record;
 } bench_graph;
 
-void bench_begin(bench_graph *g, bench *b, int batch);
+/**
+ * Begin a case: false when it is not wanted, was done already, or time is up. Otherwise it ends
+ * with bench_case_end(), which sends its record.
+ */
+bool bench_case_begin(bench_graph *g, bench *b, const char *level, int batch, const char *format,
+                      ...) __attribute__((format(printf, 5, 6)));
+
+/** The same for a record alone, with level and name filled in. */
+bool bench_record_begin(bench *b, bench_record *r);
+
+/** Exchange the case's empty graph for a finished one, which the caller closes. */
+void bench_case_take(bench_graph *g, clvits_graph *graph);
+
+/** Finish, plan, run once and compare; false when there is nothing to time. */
+bool bench_case_check(bench_graph *g);
+
+/** Check unless that was done, time, send, free. */
+void bench_case_end(bench_graph *g);
+
+/** Say why a case is wrong ("wrong") or could not run ("failed"); the first reason stays. */
+void bench_case_fail(bench_graph *g, const char *verdict, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/** A further number of a record. */
+void bench_value(bench_record *r, const char *name, double value);
+
 float *bench_random(bench_graph *g, int64_t n, float range);
 
 /** An input or a weight of uniform numbers in [-range, range]; values (may be NULL) gets them. */
@@ -57,26 +169,60 @@ clvits_tensor *bench_input(bench_graph *g, int clock, int channels, const float 
 clvits_tensor *bench_weight(bench_graph *g, int rank, const int64_t *shape, float range,
                             const float **values);
 
-/** Finish, plan, write the inputs, run once; false, with the reason printed, when it fails. */
-bool bench_plan(bench_graph *g);
+/** An input of whole numbers: value(i) for every row i of every item. */
+clvits_tensor *bench_ints(bench_graph *g, int clock, int (*value)(int row));
 
-/** Values of a kept output, [B][T][C]; NULL when they cannot be read. */
+/** Give random or whole numbers to an input that the graph has already. */
+void bench_feed(bench_graph *g, clvits_tensor *input, int (*value)(int row));
+void bench_feed_floats(bench_graph *g, clvits_tensor *input);
+void bench_feed_of(bench_graph *g, clvits_tensor *input, const void *values);
+
+/** Values that a run gets in a scalar's slot, for all items. */
+void bench_scalar(bench_graph *g, int slot, float value);
+void bench_scalar_int(bench_graph *g, int slot, int value);
+
+/** All rows of a kept output, [B][T][C]; NULL when they cannot be read. */
 const float *bench_output(bench_graph *g, const clvits_tensor *t);
 
-typedef struct bench_time {
-    double median, best; /* seconds of a run */
-    int runs;
-} bench_time;
+/* What a worker says; record.c. */
+void bench_say_begin(bench *b, const char *level, const char *name);
+void bench_send(bench *b, bench_record *r); /* and free its values */
+void bench_send_object(bench *b, const char *kind, cJSON *object);
 
-/**
- * Run again and again. Between launches is not counted (nodes = true), or it is: the clock runs
- * from the call until the output can be read.
- */
-bool bench_measure(bench_graph *g, const clvits_tensor *output, bool nodes, bench_time *t);
+/* Levels (c) and (d): speech.c. */
+int bench_voice_count(const bench_options *o);
+bool bench_voice_wanted(const bench_options *o, int voice, bool first);
 
-/** One line of the table; flops is the work of a run. */
-void bench_print(bench *b, const char *name, const bench_time *t, double flops, const char *note);
+/** First words in a new process, which began at start; the second time with warm caches, and then
+ *  the memory that texts take. */
+void bench_voice_first(bench *b, int voice, double start, bool warm);
 
-void bench_end(bench_graph *g);
+/** Everything else about a voice. */
+void bench_voice(bench *b, int voice);
+
+/** What a worker does; worker.c. */
+typedef enum bench_task {
+    BENCH_LIST,
+    BENCH_OPERATORS,
+    BENCH_COLD,
+    BENCH_WARM,
+    BENCH_VOICE
+} bench_task;
+void bench_work(bench *b, bench_task task, const bench_place *place, int voice);
+
+/** Measure everything and gather what the workers say; collect.c. */
+typedef struct bench_result {
+    cJSON *devices, *results;
+    int wrong, failed, skipped, noisy, timed;
+} bench_result;
+bool bench_collect(const bench_options *o, bench_result *out);
+
+/* What becomes of it. */
+cJSON *bench_system(void); /* the machine as far as known; system.c */
+bool bench_write_json(const bench_options *o, const bench_result *result, cJSON *system);
+bool bench_write_csv(const char *path, const cJSON *results);
+void bench_print_header(const char *device);
+void bench_print_record(const cJSON *record);
+int bench_compare(int argc, char **argv); /* returns the exit code */
 
 #endif

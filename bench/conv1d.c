@@ -4,7 +4,6 @@
 #include "bench.h"
 
 #include <math.h>
-#include <stdio.h>
 
 typedef struct conv_case {
     const char *name;
@@ -12,42 +11,53 @@ typedef struct conv_case {
     int up;        /* stride of a transposed convolution; 0: a plain one */
     int epilogue;  /* 1: residual, and an activated copy as the next convolution reads it */
     float slope;   /* on the input */
+    bool quick;    /* also in a quick run, for one second */
 } conv_case;
 
-/* VITS base at 22 050 Hz has 86 latent frames in a second; Piper medium the same; the embedded
- * voice 62.5 at 16 000 Hz. T is the length of the input. */
+/* T is the length of the input for one second: VITS base (as Piper high) and Piper medium have 86
+ * latent frames in it, 22 050 samples; Piper low is medium, and MMS is base, with 62.5 frames;
+ * x-low has medium's decoder on half the latent; the embedded voice is mini. */
 static const conv_case cases[] = {
-    /*                      I    O    T      K   D  G  up epilogue */
-    { "base/pre k7",        192, 512, 86,    7,  1, 1, 0, 0, 0 },
-    { "base/up0 k16 s8",    512, 256, 86,    16, 1, 1, 8, 0, 0 },
-    { "base/up1 k16 s8",    256, 128, 688,   16, 1, 1, 8, 0, 0 },
-    { "base/up2 k4 s2",     128, 64,  5504,  4,  1, 1, 2, 0, 0 },
-    { "base/up3 k4 s2",     64,  32,  11008, 4,  1, 1, 2, 0, 0 },
-    { "base/256 k7 d3",     256, 256, 688,   7,  3, 1, 0, 1, 0 },
-    { "base/256 k11 d5",    256, 256, 688,   11, 5, 1, 0, 1, 0 },
-    { "base/128 k3 d5",     128, 128, 5504,  3,  5, 1, 0, 1, 0 },
-    { "base/128 k11 d5",    128, 128, 5504,  11, 5, 1, 0, 1, 0 },
-    { "base/64 k7 d3",      64,  64,  11008, 7,  3, 1, 0, 1, 0 },
-    { "base/64 k7 d3 pre",  64,  64,  11008, 7,  3, 1, 0, 1, 0.1f },
-    { "base/32 k3 d1",      32,  32,  22016, 3,  1, 1, 0, 1, 0 },
-    { "base/32 k11 d5",     32,  32,  22016, 11, 5, 1, 0, 1, 0 },
-    { "base/post 32-1 k7",  32,  1,   22016, 7,  1, 1, 0, 0, 0 },
-    { "medium/32 k7 d12",   32,  32,  22016, 7,  12, 1, 0, 1, 0 },
-    { "medium/up2 k8 s4",   64,  32,  5504,  8,  1, 1, 4, 0, 0 },
-    { "mini/48 k7 d3",      48,  48,  4000,  7,  3, 1, 0, 1, 0 },
-    { "mini/24 k7 d3",      24,  24,  16000, 7,  3, 1, 0, 1, 0 },
-    { "mini/up2 k8 s4",     48,  24,  4000,  8,  1, 1, 4, 0, 0 },
-    { "mini/post 24-1 k7",  24,  1,   16000, 7,  1, 1, 0, 0, 0 },
-    { "flow/192-384 k5",    192, 384, 86,    5,  1, 1, 0, 0, 0 },
-    { "flow/192-384 k5 50", 192, 384, 50,    5,  1, 1, 0, 0, 0 },
-    { "flow/96-192 k1",     96,  192, 86,    1,  1, 1, 0, 0, 0 },
-    { "text/192-768 k3",    192, 768, 100,   3,  1, 1, 0, 0, 0 },
-    { "text/768-192 k3",    768, 192, 100,   3,  1, 1, 0, 0, 0 },
-    { "text/192-192 k1",    192, 192, 100,   1,  1, 1, 0, 0, 0 },
-    { "dp/1-192 k1",        1,   192, 100,   1,  1, 1, 0, 0, 0 },
-    { "dp/192-29 k1",       192, 29,  100,   1,  1, 1, 0, 0, 0 },
-    { "dp/depthwise k3 d9", 192, 192, 100,   3,  9, 192, 0, 0, 0 },
-    { "dp/depthwise long",  192, 192, 4000,  3,  9, 192, 0, 0, 0 },
+    /*                        I    O    T      K   D  G  up epilogue */
+    { "base/pre k7",          192, 512, 86,    7,  1, 1, 0, 0, 0, false },
+    { "base/up0 k16 s8",      512, 256, 86,    16, 1, 1, 8, 0, 0, false },
+    { "base/up1 k16 s8",      256, 128, 688,   16, 1, 1, 8, 0, 0, false },
+    { "base/up2 k4 s2",       128, 64,  5504,  4,  1, 1, 2, 0, 0, false },
+    { "base/up3 k4 s2",       64,  32,  11008, 4,  1, 1, 2, 0, 0, false },
+    { "base/256 k3 d1",       256, 256, 688,   3,  1, 1, 0, 1, 0, false },
+    { "base/256 k7 d3",       256, 256, 688,   7,  3, 1, 0, 1, 0, false },
+    { "base/256 k11 d5",      256, 256, 688,   11, 5, 1, 0, 1, 0, false },
+    { "base/128 k3 d5",       128, 128, 5504,  3,  5, 1, 0, 1, 0, false },
+    { "base/128 k11 d5",      128, 128, 5504,  11, 5, 1, 0, 1, 0, true },
+    { "base/64 k7 d3",        64,  64,  11008, 7,  3, 1, 0, 1, 0, false },
+    { "base/64 k7 d3 pre",    64,  64,  11008, 7,  3, 1, 0, 1, 0.1f, false },
+    { "base/32 k3 d1",        32,  32,  22016, 3,  1, 1, 0, 1, 0, false },
+    { "base/32 k11 d5",       32,  32,  22016, 11, 5, 1, 0, 1, 0, false },
+    { "base/post 32-1 k7",    32,  1,   22016, 7,  1, 1, 0, 0, 0, false },
+    { "medium/pre k7",        192, 256, 86,    7,  1, 1, 0, 0, 0, false },
+    { "medium/up0 k16 s8",    256, 128, 86,    16, 1, 1, 8, 0, 0, false },
+    { "medium/up1 k16 s8",    128, 64,  688,   16, 1, 1, 8, 0, 0, true },
+    { "medium/up2 k8 s4",     64,  32,  5504,  8,  1, 1, 4, 0, 0, false },
+    { "medium/128 k5 d6",     128, 128, 688,   5,  6, 1, 0, 1, 0, false },
+    { "medium/64 k5 d2",      64,  64,  5504,  5,  2, 1, 0, 1, 0, false },
+    { "medium/32 k7 d12",     32,  32,  22016, 7,  12, 1, 0, 1, 0, true },
+    { "x-low/pre k7",         96,  256, 62,    7,  1, 1, 0, 0, 0, false },
+    { "mini/48 k7 d3",        48,  48,  4000,  7,  3, 1, 0, 1, 0, false },
+    { "mini/24 k7 d3",        24,  24,  16000, 7,  3, 1, 0, 1, 0, false },
+    { "mini/up2 k8 s4",       48,  24,  4000,  8,  1, 1, 4, 0, 0, false },
+    { "mini/post 24-1 k7",    24,  1,   16000, 7,  1, 1, 0, 0, 0, false },
+    { "flow/pre 96-192 k1",   96,  192, 86,    1,  1, 1, 0, 0, 0, false },
+    { "flow/in 192-384 k5",   192, 384, 86,    5,  1, 1, 0, 0, 0, true },
+    { "flow/skip 192-384 k1", 192, 384, 86,    1,  1, 1, 0, 0, 0, false },
+    { "flow/in 96-192 k5",    96,  192, 62,    5,  1, 1, 0, 0, 0, false },
+    { "text/192-768 k3",      192, 768, 32,    3,  1, 1, 0, 0, 0, false },
+    { "text/768-192 k3",      768, 192, 32,    3,  1, 1, 0, 0, 0, false },
+    { "text/192-192 k1",      192, 192, 32,    1,  1, 1, 0, 0, 0, false },
+    { "text/96-384 k3",       96,  384, 32,    3,  1, 1, 0, 0, 0, false },
+    { "text/384-96 k3",       384, 96,  32,    3,  1, 1, 0, 0, 0, false },
+    { "dp/1-192 k1",          1,   192, 32,    1,  1, 1, 0, 0, 0, false },
+    { "dp/192-29 k1",         192, 29,  32,    1,  1, 1, 0, 0, 0, false },
+    { "dp/depthwise k3 d9",   192, 192, 32,    3,  9, 192, 0, 0, 0, true },
 };
 
 static double in(const conv_case *c, const float *x, int t, int i)
@@ -94,59 +104,60 @@ static double check(const conv_case *c, const clvits_tensor *y, const float *got
     return worst / largest;
 }
 
-static void run_case(bench *b, const conv_case *c)
+static clvits_tensor *transposed(const conv_case *c, clvits_tensor *x, clvits_tensor *w,
+                                 clvits_tensor *bias)
 {
+    const clvits_conv_transpose1d_params p = { .stride = c->up, .pad = (c->K - c->up) / 2,
+                                               .pre_slope = c->slope };
+    return clvits_conv_transpose1d(x, w, bias, &p, NULL);
+}
+
+static void run_case(bench *b, const conv_case *model, int seconds)
+{
+    conv_case c = *model;
     bench_graph g;
-    bench_time time;
     const float *x, *w, *bias, *residual = NULL;
     clvits_tensor *y, *act = NULL;
-    char name[64], note[64] = "";
 
-    bench_begin(&g, b, 1);
-    const int clock = clvits_graph_clock(g.graph, c->T);
-    const int64_t plain[] = { c->O, c->I / c->G, c->K }, transposed[] = { c->I, c->O, c->K };
-    clvits_tensor *tx = bench_input(&g, clock, c->I, &x);
-    clvits_tensor *tw = bench_weight(&g, 3, c->up ? transposed : plain, 1.0f, &w);
-    clvits_tensor *tb = bench_weight(&g, 1, (int64_t[]){ c->O }, 1.0f, &bias);
-    const int act_kind = c->epilogue ? CLVITS_ACT_LEAKY_RELU : CLVITS_ACT_NONE;
-    if (c->up) {
-        const clvits_conv_transpose1d_params p = { .stride = c->up, .pad = (c->K - c->up) / 2,
-                                                   .pre_slope = c->slope, .act = act_kind };
-        y = clvits_conv_transpose1d(tx, tw, tb, &p, &act);
+    c.T *= seconds;
+    if (!bench_case_begin(&g, b, "operator", 1, "conv1d/%s, %d s", c.name, seconds))
+        return;
+    const int clock = clvits_graph_clock(g.graph, c.T);
+    const int64_t plain[] = { c.O, c.I / c.G, c.K }, turned[] = { c.I, c.O, c.K };
+    clvits_tensor *tx = bench_input(&g, clock, c.I, &x);
+    clvits_tensor *tw = bench_weight(&g, 3, c.up ? turned : plain, 1.0f, &w);
+    clvits_tensor *tb = bench_weight(&g, 1, (int64_t[]){ c.O }, 1.0f, &bias);
+    if (c.up) {
+        y = transposed(&c, tx, tw, tb);
     } else {
-        const int reach = c->D * (c->K - 1);
-        const clvits_conv1d_params p = { .dilation = c->D, .groups = c->G, .pad_left = reach / 2,
-                                         .pad_right = reach - reach / 2, .pre_slope = c->slope,
-                                         .act = act_kind, .act_slope = 0.1f };
+        const int reach = c.D * (c.K - 1);
+        const clvits_conv1d_params p = { .dilation = c.D, .groups = c.G, .pad_left = reach / 2,
+                                         .pad_right = reach - reach / 2, .pre_slope = c.slope,
+                                         .act = c.epilogue ? CLVITS_ACT_LEAKY_RELU
+                                                           : CLVITS_ACT_NONE,
+                                         .act_slope = 0.1f };
         const clvits_conv1d_extra extra = {
-            .residual = c->epilogue ? bench_input(&g, clock, c->O, &residual) : NULL,
+            .residual = c.epilogue ? bench_input(&g, clock, c.O, &residual) : NULL,
             .act = &act,
         };
         y = clvits_conv1d(tx, tw, tb, &p, &extra);
     }
     clvits_graph_keep(y);
     clvits_graph_keep(act);
-    const float *got = bench_plan(&g) ? bench_output(&g, y) : NULL;
+    const float *got = bench_case_check(&g) ? bench_output(&g, y) : NULL;
     if (got) {
-        const double error = check(c, y, got, x, w, bias, residual);
-        if (!(error <= 1e-5)) {
-            snprintf(note, sizeof(note), "WRONG: relative error %.2g", error);
-            b->failures++;
-        }
-        snprintf(name, sizeof(name), "conv1d/%s", c->name);
-        if (bench_measure(&g, y, true, &time))
-            bench_print(b, name, &time, g.graph->nodes[0]->op->flops(g.graph->nodes[0]), note);
+        const double error = check(&c, y, got, x, w, bias, residual);
+        if (!(error <= 1e-5))
+            bench_case_fail(&g, "wrong", "differs by %.2g of the largest value from the formula",
+                            error);
     }
-    bench_end(&g);
+    bench_case_end(&g);
 }
 
 void bench_conv1d(bench *b)
 {
-    char name[64];
-
-    for (int i = 0; i < LENGTH(cases); i++) {
-        snprintf(name, sizeof(name), "conv1d/%s", cases[i].name);
-        if (bench_wants(b, name))
-            run_case(b, &cases[i]);
-    }
+    for (int i = 0; i < LENGTH(cases); i++)
+        for (int s = 0; s < LENGTH(bench_seconds); s++)
+            if (!b->o->quick || (cases[i].quick && bench_seconds[s] == 1))
+                run_case(b, &cases[i], bench_seconds[s]);
 }

@@ -2,123 +2,123 @@
 #include "bench.h"
 
 #include <getopt.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static bench_room *const rooms[] = { bench_conv1d, bench_decoder };
-
 static const char help[] =
     "usage: clvits-bench [OPTION...]\n"
-    "Times the operators of clvits on one device against the peak measured there.\n"
-    "  -d, --device NAME   cpu, cpu:ISA (baseline, avx2, avx512), or a part of an OpenCL device's\n"
-    "                      or platform's name; cpu by default\n"
-    "  -k, --kernels KIND  gpu or cpu: which kernels an OpenCL device runs; its own by default\n"
-    "  -t, --threads N     threads of the CPU path; one per processor by default\n"
+    "       clvits-bench compare FILE.json... [--threshold PERCENT]\n"
+    "Measures what every device of this machine makes of VITS. Results are compared with those\n"
+    "of the CPU path before they are timed.\n"
+    "  -d, --device A,B    cpu, cpu:ISA (baseline, avx2, avx512), a number of `clvits devices`,\n"
+    "                      or a part of an OpenCL device's or platform's name; all by default\n"
+    "  -l, --level A,B     of machine, operator, stage, speech; all by default\n"
     "  -f, --filter TEXT   only cases whose name has this in it\n"
-    "  -s, --seconds S     time for each case, 0.3 by default\n"
+    "  -q, --quick         a few cases of each kind, within a minute\n"
+    "  -j, --json FILE     write everything there, every sample included\n"
+    "      --csv FILE      write the table there\n"
+    "  -s, --seconds S     time for each case, 0.3 by default, 0.05 in a quick run\n"
+    "  -t, --threads N     threads of the CPU path; one per processor by default\n"
+    "  -k, --kernels KIND  gpu or cpu: which kernels an OpenCL device runs; its own by default\n"
     "  -c, --cache DIR     keep built kernels there\n"
-    "  -h, --help          this text\n";
+    "  -h, --help          this text\n"
+    "compare shows the times of several files side by side. It fails when a device got slower\n"
+    "than in the first file by more than the threshold, 10 % by default, or went wrong.\n"
+    "The environment's CLVITS_KERNELS names a folder to read kernels from.\n"
+    "Exit codes: 0 fine; 1 something is wrong, or slower; 2 usage; 3 something could not run.\n";
 
 static const struct option options[] = {
     { "device", required_argument, NULL, 'd' },  { "kernels", required_argument, NULL, 'k' },
     { "threads", required_argument, NULL, 't' }, { "filter", required_argument, NULL, 'f' },
     { "seconds", required_argument, NULL, 's' }, { "cache", required_argument, NULL, 'c' },
+    { "level", required_argument, NULL, 'l' },   { "quick", no_argument, NULL, 'q' },
+    { "json", required_argument, NULL, 'j' },    { "csv", required_argument, NULL, 'v' },
     { "help", no_argument, NULL, 'h' },          { 0 },
 };
 
-static void print_log(void *user, clvits_log_level level, const char *text)
+static bool parse(bench_options *o, int argc, char **argv)
 {
-    (void)user;
-    if (level <= CLVITS_LOG_WARNING)
-        fprintf(stderr, "clvits-bench: %s\n", text);
+    for (int c; (c = getopt_long(argc, argv, "d:k:t:f:s:c:l:qj:h", options, NULL)) != -1;)
+        switch (c) {
+        case 'd':
+            o->devices = optarg;
+            break;
+        case 'k':
+            if (strcmp(optarg, "gpu") && strcmp(optarg, "cpu"))
+                return false;
+            o->family = 1 + (strcmp(optarg, "gpu") ? CLVITS_FAMILY_CPU : CLVITS_FAMILY_GPU);
+            break;
+        case 't':
+            o->threads = atoi(optarg);
+            break;
+        case 'f':
+            o->filter = optarg;
+            break;
+        case 's':
+            o->seconds = atof(optarg);
+            break;
+        case 'c':
+            o->cache_dir = optarg;
+            break;
+        case 'l':
+            o->levels = optarg;
+            break;
+        case 'q':
+            o->quick = true;
+            break;
+        case 'j':
+            o->json = optarg;
+            break;
+        case 'v':
+            o->csv = optarg;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            exit(EXIT_SUCCESS);
+        default:
+            return false;
+        }
+    if (o->seconds <= 0.0)
+        o->seconds = o->quick ? 0.05 : 0.3;
+    return optind == argc;
 }
 
-static clvits_status open_device(bench *b, const char *name, const clvits_device_params *p)
+/* Others at work on the machine make times mean little; better said than averaged away. */
+static void say_noise(const bench_result *r, const cJSON *system)
 {
-    clvits_device_info *list;
-    int n, found = -1;
-    clvits_status s = clvits_device_list(&list, &n, &b->report);
+    const double load = cJSON_GetNumberValue(cJSON_GetObjectItem(system, "load_at_start"));
+    const double processors = cJSON_GetNumberValue(cJSON_GetObjectItem(system, "processors"));
 
-    if (s)
-        return s;
-    for (int i = 0; i < n && found < 0; i++)
-        if (strstr(list[i].name, name) || strstr(list[i].platform, name))
-            found = i;
-    free(list);
-    if (found < 0)
-        return clvits_fail(&b->report, CLVITS_E_DEVICE, "no OpenCL device is named \"%s\"", name);
-    s = clvits_device_open(&b->machine.device[1], found, p, &b->report);
-    b->machine.n_places = s ? 1 : 2;
-    return s;
-}
-
-static clvits_status open_place(bench *b, const char *device, int threads,
-                                const clvits_device_params *p)
-{
-    const bool cpu = !strncmp(device, "cpu", 3);
-    clvits_status s = clvits_cpu_open(&b->machine.cpu, cpu && device[3] == ':' ? device + 4 : NULL,
-                                      threads, &b->report);
-
-    if (!s && !cpu)
-        s = open_device(b, device, p);
-    if (!s)
-        s = bench_peak(b);
-    if (s)
-        return s;
-    if (cpu)
-        printf("%s, %s, %d threads", b->machine.cpu.name, b->machine.cpu.table->isa,
-               clvits_pool_threads(b->machine.cpu.pool));
-    else
-        printf("%s, %s kernels", clvits_device_get_info(b->machine.device[1])->name,
-               clvits_device_get_info(b->machine.device[1])->family ? "cpu" : "gpu");
-    printf(": peak %.1f GFLOP/s, copies %.1f GB/s\n", b->peak_flops * 1e-9, b->peak_bytes * 1e-9);
-    return CLVITS_OK;
+    if (r->noisy * 10 > r->timed)
+        printf("The machine was noisy: %d of %d cases spread by more than 10 %%.\n", r->noisy,
+               r->timed);
+    if (load > 0.5 * processors)
+        printf("The machine was busy when this began: load %.1f on %.0f processors.\n", load,
+               processors);
 }
 
 int main(int argc, char **argv)
 {
-    bench b = { .report = { .log = print_log }, .machine = { .n_places = 1 }, .seconds = 0.3 };
-    clvits_device_params params = { 0 };
-    const char *device = "cpu";
-    int threads = 0, c;
+    bench_options o = { .argc = argc, .argv = argv, .kernel_dir = getenv("CLVITS_KERNELS") };
+    bench_result result = { 0 };
 
-    while ((c = getopt_long(argc, argv, "d:k:t:f:s:c:h", options, NULL)) != -1)
-        switch (c) {
-        case 'd':
-            device = optarg;
-            break;
-        case 'k':
-            params.family = 1 + (strcmp(optarg, "gpu") ? CLVITS_FAMILY_CPU : CLVITS_FAMILY_GPU);
-            break;
-        case 't':
-            threads = atoi(optarg);
-            break;
-        case 'f':
-            b.filter = optarg;
-            break;
-        case 's':
-            b.seconds = atof(optarg);
-            break;
-        case 'c':
-            params.cache_dir = optarg;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return EXIT_SUCCESS;
-        default:
-            fputs(help, stderr);
-            return 2;
-        }
-
-    const clvits_status s = open_place(&b, device, threads, &params);
-    if (s) {
-        fprintf(stderr, "clvits-bench: %s: %s\n", clvits_status_text(s), b.report.text);
-        b.failures++;
+    if (argc > 1 && !strcmp(argv[1], "compare"))
+        return bench_compare(argc - 1, argv + 1);
+    if (!parse(&o, argc, argv)) {
+        fputs(help, stderr);
+        return 2;
     }
-    for (int i = 0; i < LENGTH(rooms) && !s; i++)
-        rooms[i](&b);
-    clvits_device_close(&b.machine.device[1]);
-    clvits_cpu_close(&b.machine.cpu);
-    return b.failures ? EXIT_FAILURE : EXIT_SUCCESS;
+    cJSON *system = bench_system();
+    bool done = bench_collect(&o, &result);
+    printf("\n%d cases: %d wrong, %d could not run, %d skipped.\n",
+           cJSON_GetArraySize(result.results), result.wrong, result.failed, result.skipped);
+    say_noise(&result, system);
+    if (o.json)
+        done &= bench_write_json(&o, &result, system);
+    if (o.csv)
+        done &= bench_write_csv(o.csv, result.results);
+    cJSON_Delete(system);
+    cJSON_Delete(result.devices);
+    cJSON_Delete(result.results);
+    return result.wrong ? 1 : result.failed || !done ? 3 : 0;
 }

@@ -1,47 +1,88 @@
 // SPDX-License-Identifier: MIT
 #include "bench.h"
 
-#include <stdio.h>
+#include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { MAX_RUNS = 1000 };
+enum { MIN_RUNS = 5, LONGEST = 10 }; /* seconds, after which fewer runs will do */
+
+/* Above this spread of the middle half the clock cannot be trusted, and a case gets more time. */
+#define NOISY 0.1
 
 struct bench_input {
     struct bench_input *next;
     clvits_tensor *tensor;
-    const float *values;
+    const void *values;
 };
 
-double bench_now(void)
+void bench_case_fail(bench_graph *g, const char *verdict, const char *format, ...)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    va_list args;
+
+    if (strcmp(g->record.verdict, "ok"))
+        return;
+    g->record.verdict = verdict;
+    va_start(args, format);
+    vsnprintf(g->record.reason, sizeof(g->record.reason), format, args);
+    va_end(args);
 }
 
-bool bench_wants(const bench *b, const char *name)
-{
-    return !b->filter || strstr(name, b->filter);
-}
-
-static bool ok(bench *b, clvits_status s)
+static bool ok(bench_graph *g, clvits_status s)
 {
     if (s) {
-        fprintf(stderr, "clvits-bench: %s: %s\n", clvits_status_text(s), b->report.text);
-        clvits_report_clear(&b->report);
-        b->failures++;
+        bench_case_fail(g, "failed", "%s: %.200s", clvits_status_text(s), g->b->report.text);
+        clvits_report_clear(&g->b->report);
     }
     return !s;
 }
 
-void bench_begin(bench_graph *g, bench *b, int batch)
+static bool wanted(const bench *b, const char *level, const char *name)
 {
-    *g = (bench_graph){ .b = b, .seed = 1 };
+    return (!b->o->levels || strstr(b->o->levels, level)) &&
+           (!b->o->filter || strstr(name, b->o->filter));
+}
+
+bool bench_record_begin(bench *b, bench_record *r)
+{
+    if (!wanted(b, r->level, r->name))
+        return false;
+    b->number++;
+    if (!b->out || b->number <= b->from)
+        return false;
+    bench_say_begin(b, r->level, r->name);
+    if (bench_now() < b->deadline)
+        return true;
+    r->verdict = "skipped";
+    snprintf(r->reason, sizeof(r->reason), "no time was left for it");
+    bench_send(b, r);
+    return false;
+}
+
+bool bench_case_begin(bench_graph *g, bench *b, const char *level, int batch, const char *format,
+                      ...)
+{
+    va_list args;
+
+    *g = (bench_graph){ .b = b, .seed = 1, .tolerance = 1e-5, .share = 1.0, .own_graph = true,
+                        .record = { .level = level, .verdict = "ok" } };
+    va_start(args, format);
+    vsnprintf(g->record.name, sizeof(g->record.name), format, args);
+    va_end(args);
+    if (!bench_record_begin(b, &g->record))
+        return false;
     if (clvits_packed_weights_open(&g->weights, &b->report) ||
         clvits_graph_open(&g->graph, batch, &b->report))
         abort(); /* nothing but memory can be missing here */
+    return true;
+}
+
+void bench_case_take(bench_graph *g, clvits_graph *graph)
+{
+    clvits_graph_close(&g->graph);
+    g->graph = graph;
+    g->own_graph = false;
 }
 
 static void *memory(bench_graph *g, size_t n, size_t size)
@@ -62,18 +103,44 @@ float *bench_random(bench_graph *g, int64_t n, float range)
     return p;
 }
 
-clvits_tensor *bench_input(bench_graph *g, int clock, int channels, const float **values)
+void bench_feed_of(bench_graph *g, clvits_tensor *input, const void *values)
 {
     struct bench_input *in = memory(g, 1, sizeof(*in));
-    const int64_t rows = (int64_t)g->graph->batch * clvits_graph_capacity(g->graph, clock);
-
-    in->tensor = clvits_graph_input(g->graph, CLVITS_F32, clock, channels);
-    in->values = bench_random(g, rows * channels, 1.0f);
-    in->next = g->inputs;
+    *in = (struct bench_input){ g->inputs, input, values };
     g->inputs = in;
+}
+
+void bench_feed_floats(bench_graph *g, clvits_tensor *input)
+{
+    if (input)
+        bench_feed_of(g, input, bench_random(g, clvits_tensor_count(input), 1.0f));
+}
+
+void bench_feed(bench_graph *g, clvits_tensor *input, int (*value)(int row))
+{
+    if (!input)
+        return;
+    int *values = memory(g, (size_t)clvits_tensor_count(input), sizeof(*values));
+    for (int i = 0; i < input->B * input->T; i++)
+        values[i] = value(i % input->T);
+    bench_feed_of(g, input, values);
+}
+
+clvits_tensor *bench_input(bench_graph *g, int clock, int channels, const float **values)
+{
+    clvits_tensor *t = clvits_graph_input(g->graph, CLVITS_F32, clock, channels);
+
+    bench_feed_floats(g, t);
     if (values)
-        *values = in->values;
-    return in->tensor;
+        *values = g->inputs->values;
+    return t;
+}
+
+clvits_tensor *bench_ints(bench_graph *g, int clock, int (*value)(int row))
+{
+    clvits_tensor *t = clvits_graph_input(g->graph, CLVITS_I32, clock, 1);
+    bench_feed(g, t, value);
+    return t;
 }
 
 clvits_tensor *bench_weight(bench_graph *g, int rank, const int64_t *shape, float range,
@@ -88,93 +155,256 @@ clvits_tensor *bench_weight(bench_graph *g, int rank, const int64_t *shape, floa
     return clvits_graph_weight(g->graph, w, rank, shape);
 }
 
-bool bench_plan(bench_graph *g)
+void bench_scalar_int(bench_graph *g, int slot, int value)
 {
-    bench *b = g->b;
-    const double start = bench_now();
-    clvits_status s = clvits_graph_finish(g->graph, &b->report);
+    if (g->n_scalars == BENCH_MAX_SCALARS)
+        abort();
+    g->scalars[g->n_scalars].slot = slot;
+    g->scalars[g->n_scalars++].bits = value;
+}
 
-    if (!s)
-        s = clvits_plan_make(&g->plan, g->graph, &b->machine, g->weights, NULL, &b->report);
-    if (!s)
-        s = clvits_run_make(&g->run, g->plan, &b->report);
-    for (int c = 1; c < g->graph->n_clocks && !s; c++)
-        for (int i = 0; i < g->graph->batch && g->graph->clocks[c].parent < 0 && !s; i++)
-            s = clvits_run_set_length(g->run, c, i, g->graph->clocks[c].capacity, &b->report);
-    for (const struct bench_input *in = g->inputs; in; in = in->next)
-        for (int i = 0; i < in->tensor->B && !s; i++)
-            s = clvits_run_write(g->run, in->tensor, i,
-                                 in->values + (int64_t)i * in->tensor->T * in->tensor->C,
-                                 &b->report);
-    if (!s)
-        s = clvits_run_go(g->run, NULL, &b->report);
-    if (!s && b->machine.n_places > 1)
-        s = clvits_device_finish(b->machine.device[1], &b->report);
-    g->first = bench_now() - start;
-    return ok(b, s);
+void bench_scalar(bench_graph *g, int slot, float value)
+{
+    int bits;
+    memcpy(&bits, &value, sizeof(bits));
+    bench_scalar_int(g, slot, bits);
+}
+
+/* Lengths, scalars and inputs of a run. */
+static clvits_status prepare(bench_graph *g, clvits_run *run)
+{
+    clvits_report *r = &g->b->report;
+    const clvits_graph *graph = g->graph;
+    clvits_status s = CLVITS_OK;
+
+    for (int i = 0; i < graph->batch && !s; i++) {
+        for (int c = 1; c < graph->n_clocks && !s; c++)
+            if (graph->clocks[c].parent < 0)
+                s = clvits_run_set_length(
+                    run, c, i, g->lengths[c] ? g->lengths[c] : graph->clocks[c].capacity, r);
+        for (int k = 0; k < g->n_scalars; k++)
+            clvits_run_set_int(run, g->scalars[k].slot, i, g->scalars[k].bits);
+        for (const struct bench_input *in = g->inputs; in && !s; in = in->next)
+            s = clvits_run_write(run, in->tensor, i,
+                                 (const int *)in->values +
+                                     (int64_t)i * in->tensor->T * in->tensor->C, r);
+    }
+    return s;
+}
+
+static clvits_status read_all(bench_graph *g, clvits_run *run, const clvits_tensor *t, float *out)
+{
+    clvits_status s = CLVITS_OK;
+    for (int i = 0; i < t->B && !s; i++)
+        s = clvits_run_read(run, t, i, 0, clvits_run_length(run, t->clock, i),
+                            out + (int64_t)i * t->T * t->C, &g->b->report);
+    return s;
 }
 
 const float *bench_output(bench_graph *g, const clvits_tensor *t)
 {
     float *out = memory(g, (size_t)clvits_tensor_count(t), sizeof(*out));
-    clvits_status s = CLVITS_OK;
-
-    for (int i = 0; i < t->B && !s; i++)
-        s = clvits_run_read(g->run, t, i, 0, t->T, out + (int64_t)i * t->T * t->C, &g->b->report);
-    return ok(g->b, s) ? out : NULL;
+    return ok(g, read_all(g, g->run, t, out)) ? out : NULL;
 }
 
-static int ascending(const void *a, const void *b)
+static void compare(bench_graph *g, const clvits_tensor *t, const float *got, const float *want)
 {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
+    const int64_t n = clvits_tensor_count(t);
+    double worst = 0.0, largest = 1e-30;
+
+    if (t->type == CLVITS_I32) {
+        if (memcmp(got, want, (size_t)n * sizeof(*got)))
+            bench_case_fail(g, "wrong", "whole numbers differ from those of the CPU path");
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        const double d = fabs((double)got[i] - (double)want[i]);
+        largest = fmax(largest, fabs((double)want[i]));
+        if (!(d <= worst))
+            worst = isfinite(d) ? d : INFINITY;
+    }
+    g->record.error = fmax(g->record.error, worst / largest);
+    if (!(worst / largest <= g->tolerance))
+        bench_case_fail(g, "wrong", "differs by %.2g of the largest value from the CPU path",
+                        worst / largest);
 }
 
-bool bench_measure(bench_graph *g, const clvits_tensor *output, bool nodes, bench_time *t)
+/* The same graph on the reference, and every kept output compared. */
+static void check(bench_graph *g)
 {
+    clvits_report *r = &g->b->report;
+    clvits_packed_weights *weights = NULL;
+    clvits_plan *plan = NULL;
+    clvits_run *run = NULL;
+    clvits_status s = clvits_packed_weights_open(&weights, r);
+
+    if (!s)
+        s = clvits_plan_make(&plan, g->graph, &g->b->reference, weights, NULL, r);
+    if (!s)
+        s = clvits_run_make(&run, plan, r);
+    if (!s)
+        s = prepare(g, run);
+    if (!s)
+        s = clvits_run_go(run, NULL, r);
+    for (int i = 0; i < g->graph->n_tensors && !s; i++) {
+        const clvits_tensor *t = g->graph->tensors[i];
+        if (!t->output || t->root != t)
+            continue;
+        const size_t n = (size_t)clvits_tensor_count(t);
+        float *got = calloc(2 * n, sizeof(*got));
+        if (!got)
+            abort();
+        s = read_all(g, run, t, got + n);
+        if (!s)
+            s = read_all(g, g->run, t, got);
+        if (!s)
+            compare(g, t, got, got + n);
+        free(got);
+    }
+    ok(g, s);
+    clvits_run_free(&run);
+    clvits_plan_free(&plan);
+    clvits_packed_weights_close(&weights);
+}
+
+bool bench_case_check(bench_graph *g)
+{
+    bench *b = g->b;
+    const double start = bench_now();
+    clvits_status s = g->own_graph ? clvits_graph_finish(g->graph, &b->report) : CLVITS_OK;
+
+    if (!s)
+        s = clvits_plan_make(&g->plan, g->graph, &b->machine, g->weights, NULL, &b->report);
+    if (!s)
+        s = clvits_run_make(&g->run, g->plan, &b->report);
+    if (!s)
+        s = prepare(g, g->run);
+    if (!s)
+        s = clvits_run_go(g->run, NULL, &b->report);
+    if (!s && b->machine.n_places > 1)
+        s = clvits_device_finish(b->machine.device[1], &b->report);
+    g->first = bench_now() - start;
+    if (ok(g, s))
+        check(g);
+    return !strcmp(g->record.verdict, "ok");
+}
+
+static const clvits_tensor *first_output(const bench_graph *g)
+{
+    for (int i = 0; i < g->graph->n_tensors; i++)
+        if (g->graph->tensors[i]->output && g->graph->tensors[i]->root == g->graph->tensors[i])
+            return g->graph->tensors[i];
+    return NULL;
+}
+
+static bool is_second(const bench_graph *g, const clvits_node *n)
+{
+    return g->second && n->label && !strncmp(n->label, g->second, strlen(g->second));
+}
+
+/* One run as a caller sees it, from the call until a result can be read; and one with every node
+ * waited for, for the device's own times. */
+static clvits_status run_both(bench_graph *g, const clvits_tensor *output, float *row,
+                              clvits_node_time *times, double *host, double *device, double *part)
+{
+    clvits_report *r = &g->b->report;
     const int launches = clvits_plan_launches(g->plan);
-    clvits_node_time *times = memory(g, (size_t)launches, sizeof(*times));
-    double *seconds = memory(g, MAX_RUNS, sizeof(*seconds)), spent = 0.0;
+    const double start = bench_now();
+    clvits_status s = clvits_run_go(g->run, NULL, r);
+
+    if (!s)
+        s = clvits_run_read(g->run, output, 0, 0, 1, row, r);
+    *host = bench_now() - start;
+    if (!s)
+        s = clvits_run_go(g->run, times, r);
+    *device = *part = 0.0;
+    for (int i = 0; i < launches && !s; i++)
+        *(is_second(g, times[i].node) ? part : device) += times[i].seconds;
+    return s;
+}
+
+static void measure(bench_graph *g)
+{
+    const clvits_tensor *output = first_output(g);
+    clvits_node_time *times = memory(g, (size_t)clvits_plan_launches(g->plan), sizeof(*times));
     float *row = memory(g, (size_t)output->C, sizeof(*row));
-    clvits_status s = CLVITS_OK;
+    bench_record *rec = &g->record;
+    double limit = g->b->o->seconds, start = bench_now(), host, device, part;
+    clvits_status s = run_both(g, output, row, times, &host, &device, &part);
     int n = 0;
 
-    while (!s && n < MAX_RUNS && (n < 5 || spent < g->b->seconds)) {
-        const double start = bench_now();
-        s = clvits_run_go(g->run, nodes ? times : NULL, &g->b->report);
-        if (!s)
-            s = clvits_run_read(g->run, output, 0, 0, 1, row, &g->b->report);
-        seconds[n] = bench_now() - start;
-        spent += seconds[n];
-        if (nodes) {
-            seconds[n] = 0.0;
-            for (int i = 0; i < launches; i++)
-                seconds[n] += times[i].seconds;
-        }
-        n++;
+    while (!s && n < BENCH_MAX_RUNS &&
+           (n < MIN_RUNS ? !n || bench_now() - start < LONGEST : bench_now() - start < limit)) {
+        s = run_both(g, output, row, times, &rec->host.sample[n], &rec->device.sample[n],
+                     &g->part.device.sample[n]);
+        rec->host.n = rec->device.n = g->part.device.n = ++n;
+        if (bench_now() - start >= limit && limit < 3 * g->b->o->seconds &&
+            bench_statistics(&rec->device).spread > NOISY)
+            limit = 3 * g->b->o->seconds;
     }
-    if (!ok(g->b, s))
-        return false;
-    bench_peak_again(g->b);
-    qsort(seconds, (size_t)n, sizeof(*seconds), ascending);
-    *t = (bench_time){ .median = seconds[n / 2], .best = seconds[0], .runs = n };
-    return true;
+    if (!ok(g, s))
+        rec->host.n = rec->device.n = 0;
 }
 
-void bench_print(bench *b, const char *name, const bench_time *t, double flops, const char *note)
+/* Operands and results, each once. */
+static double node_bytes(const clvits_node *n)
 {
-    printf("%-28s %9.3f ms %7.1f GFLOP/s; best %9.3f ms %7.1f GFLOP/s, %3.0f %% of peak%s%s\n",
-           name,
-           t->median * 1e3, flops / t->median * 1e-9, t->best * 1e3, flops / t->best * 1e-9,
-           100.0 * flops / t->best / b->peak_flops, note[0] ? "  " : "", note);
-    fflush(stdout);
+    double sum = 0.0;
+
+    for (int k = 0; k < CLVITS_MAX_IN + CLVITS_MAX_OUT; k++) {
+        const clvits_tensor *t = k < CLVITS_MAX_IN ? n->in[k] : n->out[k - CLVITS_MAX_IN];
+        double count = 1.0;
+        if (!t)
+            continue;
+        for (int j = 0; t->role == CLVITS_WEIGHT && j < t->rank; j++)
+            count *= (double)t->shape[j];
+        sum += 4.0 * (t->role == CLVITS_WEIGHT ? count : (double)clvits_tensor_count(t));
+    }
+    return sum;
 }
 
-void bench_end(bench_graph *g)
+static void count_work(bench_graph *g)
 {
+    for (int i = 0; i < g->graph->n_nodes; i++) {
+        const clvits_node *n = g->graph->nodes[i];
+        const double flops = g->share * n->op->flops(n), bytes = g->share * node_bytes(n);
+        *(is_second(g, n) ? &g->part.flops : &g->record.flops) += flops;
+        *(is_second(g, n) ? &g->part.bytes : &g->record.bytes) += bytes;
+    }
+}
+
+/* The share of the speed that the peaks allow. */
+static double share_of_roofline(const bench *b, const bench_record *r)
+{
+    const double flops = b->peak_flops > 0 ? r->flops / b->peak_flops : 0.0;
+    const double bytes = b->peak_bytes > 0 ? r->bytes / b->peak_bytes : 0.0;
+    const double median = bench_statistics(&r->device).median;
+    return median > 0.0 ? fmax(flops, bytes) / median : 0.0;
+}
+
+void bench_case_end(bench_graph *g)
+{
+    bench_record *rec = &g->record;
+    bench *b = g->b;
+
+    count_work(g);
+    if (!g->plan && !strcmp(rec->verdict, "ok"))
+        bench_case_check(g);
+    if (!strcmp(rec->verdict, "ok"))
+        measure(g);
+    if (rec->device.n) {
+        bench_peak_again(b);
+        rec->build = fmax(g->first - bench_statistics(&rec->host).median, 0.0);
+        rec->roofline = share_of_roofline(b, rec);
+        g->part.roofline = share_of_roofline(b, &g->part);
+        bench_value(rec, "launches", clvits_plan_launches(g->plan));
+    }
+    bench_send(b, rec);
+    clvits_machine_finish(&b->machine);
     clvits_run_free(&g->run);
     clvits_plan_free(&g->plan);
-    clvits_graph_close(&g->graph);
+    if (g->own_graph)
+        clvits_graph_close(&g->graph);
     clvits_packed_weights_close(&g->weights);
     clvits_arena_free(&g->arena);
 }

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: MIT
+//
+// Starts a worker for each part of the run and gathers what they send.
+#define _GNU_SOURCE /* strcasestr, nftw */
+
+#include "bench.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <ftw.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    MAX_PLACES = 32,
+    MAX_RESTARTS = 8,      /* of one part, after crashes */
+    PATIENCE = 600,        /* seconds without a word from a worker */
+    QUICK_TIME = 38,       /* seconds for a whole quick run, */
+    QUICK_PATIENCE = 18,   /* and for a worker to end what it has begun by then */
+};
+
+#define FOREVER 1e9 /* seconds */
+
+typedef struct collector {
+    const bench_options *o;
+    bench_result *out;
+    bench_place places[MAX_PLACES];
+    int n_places;
+    bench_place *place; /* under test; NULL while listing */
+    cJSON *current;     /* the case that the worker has begun */
+    cJSON *listed;
+    double end; /* of a quick run; far away otherwise */
+    int parts;  /* of a quick run, still to come */
+} collector;
+
+static void add_record(collector *c, cJSON *record)
+{
+    const char *verdict = cJSON_GetStringValue(cJSON_GetObjectItem(record, "verdict"));
+    const cJSON *times = cJSON_GetObjectItem(record, "device_seconds");
+
+    if (!times)
+        times = cJSON_GetObjectItem(record, "host_seconds");
+    const bool noisy = times && cJSON_GetNumberValue(cJSON_GetObjectItem(times, "spread")) > 0.1;
+    cJSON_AddStringToObject(record, "device", c->place->name);
+    cJSON_AddBoolToObject(record, "noisy", noisy);
+    c->out->wrong += !strcmp(verdict, "wrong");
+    c->out->failed += !strcmp(verdict, "failed");
+    c->out->skipped += !strcmp(verdict, "skipped");
+    c->out->timed += times != NULL;
+    c->out->noisy += noisy;
+    bench_print_record(record);
+    cJSON_AddItemToArray(c->out->results, record);
+}
+
+static void add_failure(collector *c, const char *level, const char *name, const char *reason)
+{
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "level", level);
+    cJSON_AddStringToObject(o, "name", name);
+    cJSON_AddStringToObject(o, "verdict", "failed");
+    cJSON_AddStringToObject(o, "reason", reason);
+    add_record(c, o);
+}
+
+static void add_device(collector *c, cJSON *device)
+{
+    if (!c->place) {
+        cJSON_AddItemToArray(c->listed, device);
+        return;
+    }
+    cJSON_AddStringToObject(device, "name", c->place->name);
+    const cJSON *d;
+    cJSON_ArrayForEach(d, c->out->devices)
+        if (!strcmp(cJSON_GetStringValue(cJSON_GetObjectItem(d, "name")), c->place->name)) {
+            cJSON_Delete(device);
+            return;
+        }
+    cJSON_AddItemToArray(c->out->devices, device);
+}
+
+static void take_line(collector *c, const char *text)
+{
+    cJSON *line = cJSON_Parse(text);
+    cJSON *item = line ? line->child : NULL;
+
+    if (!item) {
+        cJSON_Delete(line);
+        return;
+    }
+    const char *kind = item->string;
+    if (!strcmp(kind, "lost") && c->place) {
+        c->place->lost = true;
+        add_failure(c, "machine", "open", cJSON_GetStringValue(item));
+    } else if (!strcmp(kind, "begin")) {
+        cJSON_Delete(c->current);
+        c->current = cJSON_DetachItemViaPointer(line, item);
+    } else if (!strcmp(kind, "record") && c->place) {
+        add_record(c, cJSON_DetachItemViaPointer(line, item));
+        cJSON_Delete(c->current);
+        c->current = NULL;
+    } else if (!strcmp(kind, "device")) {
+        add_device(c, cJSON_DetachItemViaPointer(line, item));
+    }
+    cJSON_Delete(line);
+}
+
+/* Everything that the worker says until it ends; false when it stayed silent for too long, or
+ * took longer than a quick run may. */
+static bool listen(collector *c, int fd, double end)
+{
+    size_t used = 0, room = 1 << 16;
+    char *text = malloc(room);
+    bool alive = true;
+
+    for (;;) {
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+        const double left = fmax(end - bench_now(), 0.0);
+        const int ready = poll(&p, 1, 1000 * (left < PATIENCE ? (int)left : PATIENCE));
+        if (ready < 0 && errno == EINTR)
+            continue;
+        alive = ready > 0;
+        if (!alive || !text)
+            break;
+        const ssize_t n = read(fd, text + used, room - used - 1);
+        if (n <= 0)
+            break;
+        used += (size_t)n;
+        text[used] = '\0';
+        for (char *stop; (stop = strchr(text, '\n')) != NULL;) {
+            *stop = '\0';
+            take_line(c, text);
+            used -= (size_t)(stop + 1 - text);
+            memmove(text, stop + 1, used + 1);
+        }
+        if (used + 1 == room) {
+            char *more = realloc(text, room *= 2);
+            if (!more)
+                free(text);
+            text = more;
+        }
+    }
+    free(text);
+    return alive;
+}
+
+static bool run_worker(collector *c, bench_task task, int voice, int from, double seconds)
+{
+    int fd[2], status = 0;
+    char reason[128];
+
+    fflush(stdout);
+    if (pipe(fd))
+        return false;
+    const pid_t pid = fork();
+    if (pid < 0) {
+        close(fd[0]);
+        close(fd[1]);
+        return false;
+    }
+    if (!pid) {
+        bench b = { .o = c->o, .from = from, .deadline = bench_now() + seconds };
+        close(fd[0]);
+        b.out = fdopen(fd[1], "w");
+        if (b.out)
+            bench_work(&b, task, c->place, voice);
+        /* Drivers' own clean-up at exit is not what is measured here, and some crash in it. */
+        fflush(NULL);
+        _exit(b.out ? 0 : 1);
+    }
+    close(fd[1]);
+    const double end = c->o->quick || task == BENCH_LIST ? seconds + QUICK_PATIENCE : FOREVER;
+    const bool answered = listen(c, fd[0], bench_now() + end);
+    close(fd[0]);
+    if (!answered)
+        kill(pid, SIGKILL);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (answered && WIFEXITED(status) && !WEXITSTATUS(status))
+        return true;
+    if (!answered)
+        snprintf(reason, sizeof(reason), "no answer; the process was ended");
+    else if (WIFSIGNALED(status))
+        snprintf(reason, sizeof(reason), "the process died of signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    else
+        snprintf(reason, sizeof(reason), "the process ended with code %d", WEXITSTATUS(status));
+    if (c->current && c->place)
+        add_failure(c, cJSON_GetStringValue(cJSON_GetObjectItem(c->current, "level")),
+                    cJSON_GetStringValue(cJSON_GetObjectItem(c->current, "name")), reason);
+    else if (c->place)
+        add_failure(c, "machine", "process", reason);
+    else
+        fprintf(stderr, "clvits-bench: listing OpenCL devices: %s\n", reason);
+    return false;
+}
+
+/* A part of the run; after a crash it goes on with the next case. */
+static void run_part(collector *c, bench_task task, int voice)
+{
+    double left = c->end - bench_now();
+    const double share = c->o->quick ? left / (c->parts > 0 ? c->parts : 1) : FOREVER;
+    const double until = bench_now() + share;
+    int from = 0;
+
+    c->parts--;
+    for (int i = 0; i < MAX_RESTARTS; i++) {
+        left = until - bench_now();
+        cJSON_Delete(c->current);
+        c->current = NULL;
+        if (run_worker(c, task, voice, from, left > 0.0 ? left : 0.0) || !c->current)
+            break;
+        from = (int)cJSON_GetNumberValue(cJSON_GetObjectItem(c->current, "number"));
+    }
+    cJSON_Delete(c->current);
+    c->current = NULL;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+/* First words of a voice with nothing cached, not even by the driver, and again. */
+static void run_first(collector *c, int voice)
+{
+    static const char *const variables[] = { "POCL_CACHE_DIR", "MESA_SHADER_CACHE_DIR",
+                                             "CUDA_CACHE_PATH" };
+    bench_options own = *c->o, *const o = &own;
+    const bench_options *const before = c->o;
+    char dir[] = "/tmp/clvits-bench-XXXXXX", *kept[LENGTH(variables)];
+
+    if (!mkdtemp(dir))
+        return;
+    for (int i = 0; i < LENGTH(variables); i++) {
+        const char *old = getenv(variables[i]);
+        kept[i] = old ? strdup(old) : NULL;
+        setenv(variables[i], dir, 1);
+    }
+    o->cache_dir = dir;
+    c->o = o;
+    run_part(c, BENCH_COLD, voice);
+    run_part(c, BENCH_WARM, voice);
+    c->o = before;
+    for (int i = 0; i < LENGTH(variables); i++) {
+        if (kept[i])
+            setenv(variables[i], kept[i], 1);
+        else
+            unsetenv(variables[i]);
+        free(kept[i]);
+    }
+    nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static bool contains(const char *text, const char *part)
+{
+    return text && strcasestr(text, part);
+}
+
+static void add_opencl(collector *c, int index)
+{
+    const cJSON *d = cJSON_GetArrayItem(c->listed, index);
+    const char *name = cJSON_GetStringValue(cJSON_GetObjectItem(d, "device"));
+    bench_place *p = &c->places[c->n_places];
+
+    if (c->n_places == MAX_PLACES)
+        return;
+    *p = (bench_place){ .index = index };
+    snprintf(p->name, sizeof(p->name), "%.120s", name);
+    for (int i = 0; i < c->n_places; i++)
+        if (!strcmp(c->places[i].name, p->name))
+            snprintf(p->name, sizeof(p->name), "%.120s #%d", name, index);
+    c->n_places++;
+}
+
+static void add_cpu(collector *c, const char *isa)
+{
+    bench_place *p = &c->places[c->n_places];
+
+    if (c->n_places == MAX_PLACES)
+        return;
+    *p = (bench_place){ .cpu = true };
+    snprintf(p->isa, sizeof(p->isa), "%s", isa);
+    snprintf(p->name, sizeof(p->name), isa[0] ? "cpu:%s" : "cpu", isa);
+    c->n_places++;
+}
+
+/* "cpu", "cpu:ISA", a number of the list, or a part of a device's or platform's name. */
+static bool add_named(collector *c, const char *name)
+{
+    char *end;
+    const long number = strtol(name, &end, 10);
+    const int n = cJSON_GetArraySize(c->listed);
+
+    if (!strncmp(name, "cpu", 3) && (!name[3] || name[3] == ':')) {
+        add_cpu(c, name[3] ? name + 4 : "");
+        return true;
+    }
+    for (int i = 0; i < n; i++) {
+        const cJSON *d = cJSON_GetArrayItem(c->listed, i);
+        if (*end ? contains(cJSON_GetStringValue(cJSON_GetObjectItem(d, "device")), name) ||
+                       contains(cJSON_GetStringValue(cJSON_GetObjectItem(d, "platform")), name)
+                 : number == i) {
+            add_opencl(c, i);
+            return true;
+        }
+    }
+    fprintf(stderr, "clvits-bench: no OpenCL device is named \"%s\"\n", name);
+    return false;
+}
+
+static bool choose_places(collector *c)
+{
+    char *names = c->o->devices ? strdup(c->o->devices) : NULL, *next = names;
+    bool found = true;
+
+    if (!c->o->devices) {
+        add_cpu(c, "");
+        for (int i = 0; i < cJSON_GetArraySize(c->listed); i++)
+            add_opencl(c, i);
+    }
+    for (const char *name; (name = strsep(&next, ",")) != NULL;)
+        if (*name)
+            found &= add_named(c, name);
+    free(names);
+    return found;
+}
+
+/* Nothing can be promised about a machine never seen: a case's time, and some for building it. */
+static void state_time(const collector *c)
+{
+    bench count = { .o = c->o };
+    double total = 0.0;
+
+    bench_operators(&count);
+    for (int i = 0; i < c->n_places; i++) {
+        total += count.number * (2.0 * c->o->seconds + (c->places[i].cpu ? 0.2 : 1.0));
+        for (int v = 0; v < bench_voice_count(c->o); v++) {
+            total += bench_voice_wanted(c->o, v, true) ? 5.0 : 0.0;
+            total += bench_voice_wanted(c->o, v, false) ? 30.0 * c->o->seconds + 20.0 : 0.0;
+        }
+    }
+    if (c->o->quick)
+        printf("%d devices, at most a minute\n", c->n_places);
+    else
+        printf("%d devices, about %.0f minutes\n", c->n_places, total / 60.0 + 0.5);
+}
+
+static void run_place(collector *c)
+{
+    bench_print_header(c->place->name);
+    run_part(c, BENCH_OPERATORS, 0);
+    for (int v = 0; v < bench_voice_count(c->o); v++) {
+        if (!c->place->lost && bench_voice_wanted(c->o, v, true))
+            run_first(c, v);
+        if (!c->place->lost && bench_voice_wanted(c->o, v, false))
+            run_part(c, BENCH_VOICE, v);
+    }
+}
+
+bool bench_collect(const bench_options *o, bench_result *out)
+{
+    collector c = { .o = o, .out = out, .listed = cJSON_CreateArray() };
+
+    out->devices = cJSON_CreateArray();
+    out->results = cJSON_CreateArray();
+    c.end = bench_now() + QUICK_TIME;
+    c.parts = 1;
+    run_worker(&c, BENCH_LIST, 0, 0, 0.0);
+    const bool found = choose_places(&c);
+    c.parts = c.n_places * (1 + bench_voice_count(o));
+    if (c.n_places)
+        state_time(&c);
+    for (int i = 0; i < c.n_places; i++) {
+        c.place = &c.places[i];
+        run_place(&c);
+    }
+    cJSON_Delete(c.listed);
+    return found;
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+#include "bench.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+double bench_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+bench_stats bench_statistics(const bench_times *t)
+{
+    double s[BENCH_MAX_RUNS];
+    bench_stats out = { 0 };
+
+    if (!t->n)
+        return out;
+    memcpy(s, t->sample, (size_t)t->n * sizeof(*s));
+    qsort(s, (size_t)t->n, sizeof(*s), ascending);
+    out.min = s[0];
+    out.median = t->n % 2 ? s[t->n / 2] : 0.5 * (s[t->n / 2 - 1] + s[t->n / 2]);
+    out.p95 = s[(t->n * 95 + 99) / 100 - 1];
+    out.spread = out.median > 0.0 ? (s[t->n * 3 / 4] - s[t->n / 4]) / out.median : 0.0;
+    return out;
+}
+
+/* Five digits are more than a clock is good for, and keep the files small. */
+static cJSON *number(double value)
+{
+    char text[32];
+    snprintf(text, sizeof(text), "%.5g", value);
+    return cJSON_CreateRaw(text);
+}
+
+static void add_times(cJSON *record, const char *name, const bench_times *t)
+{
+    const bench_stats s = bench_statistics(t);
+
+    if (!t->n)
+        return;
+    cJSON *o = cJSON_AddObjectToObject(record, name);
+    cJSON_AddItemToObject(o, "min", number(s.min));
+    cJSON_AddItemToObject(o, "median", number(s.median));
+    cJSON_AddItemToObject(o, "p95", number(s.p95));
+    cJSON_AddItemToObject(o, "spread", number(s.spread));
+    cJSON *samples = cJSON_AddArrayToObject(o, "samples");
+    for (int i = 0; i < t->n; i++)
+        cJSON_AddItemToArray(samples, number(t->sample[i]));
+}
+
+void bench_value(bench_record *r, const char *name, double value)
+{
+    if (!r->values)
+        r->values = cJSON_CreateObject();
+    cJSON_AddItemToObject(r->values, name, number(value));
+}
+
+void bench_send_object(bench *b, const char *kind, cJSON *object)
+{
+    cJSON *line = cJSON_CreateObject();
+
+    cJSON_AddItemToObject(line, kind, object);
+    char *text = cJSON_PrintUnformatted(line);
+    if (text) {
+        fprintf(b->out, "%s\n", text);
+        fflush(b->out);
+    }
+    cJSON_free(text);
+    cJSON_Delete(line);
+}
+
+void bench_say_begin(bench *b, const char *level, const char *name)
+{
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddNumberToObject(o, "number", b->number);
+    cJSON_AddStringToObject(o, "level", level);
+    cJSON_AddStringToObject(o, "name", name);
+    bench_send_object(b, "begin", o);
+}
+
+void bench_send(bench *b, bench_record *r)
+{
+    cJSON *o = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(o, "level", r->level);
+    cJSON_AddStringToObject(o, "name", r->name);
+    cJSON_AddStringToObject(o, "verdict", r->verdict);
+    cJSON_AddStringToObject(o, "reason", r->reason);
+    cJSON_AddItemToObject(o, "error", number(r->error < 1e30 ? r->error : 1e30));
+    cJSON_AddItemToObject(o, "flop", number(r->flops));
+    cJSON_AddItemToObject(o, "bytes", number(r->bytes));
+    add_times(o, "device_seconds", &r->device);
+    add_times(o, "host_seconds", &r->host);
+    cJSON_AddItemToObject(o, "build_seconds", number(r->build));
+    cJSON_AddItemToObject(o, "roofline", number(r->roofline));
+    if (r->values)
+        cJSON_AddItemToObject(o, "values", r->values);
+    r->values = NULL;
+    bench_send_object(b, "record", o);
+}

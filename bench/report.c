@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+//
+// Results as a table and as comma-separated values.
+#include "bench.h"
+
+#include <string.h>
+
+static double get(const cJSON *o, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItem(o, name);
+    return cJSON_IsNumber(item) ? item->valuedouble : 0.0;
+}
+
+static const char *text(const cJSON *o, const char *name)
+{
+    const char *s = cJSON_GetStringValue(cJSON_GetObjectItem(o, name));
+    return s ? s : "";
+}
+
+void bench_print_header(const char *device)
+{
+    printf("\n%s\n%-44s %10s %10s %8s %8s %6s %7s\n", device, "case", "device ms", "host ms",
+           "GFLOP/s", "GB/s", "roof %", "build s");
+}
+
+static void cell(const char *format, int width, double value)
+{
+    if (value > 0.0)
+        printf(format, width, value);
+    else
+        printf(" %*s", width, "-");
+}
+
+void bench_print_record(const cJSON *r)
+{
+    const cJSON *device = cJSON_GetObjectItem(r, "device_seconds");
+    const cJSON *host = cJSON_GetObjectItem(r, "host_seconds"), *value;
+    const double d = get(device, "median"), h = get(host, "median"), s = d > 0.0 ? d : h;
+
+    printf("%-7s %-36s", text(r, "level"), text(r, "name"));
+    if (strcmp(text(r, "verdict"), "ok")) {
+        printf(" %s: %s\n", text(r, "verdict"), text(r, "reason"));
+        fflush(stdout);
+        return;
+    }
+    cell(" %*.3f", 10, d * 1e3);
+    cell(" %*.3f", 10, h * 1e3);
+    cell(" %*.1f", 8, s > 0.0 ? get(r, "flop") / s * 1e-9 : 0.0);
+    cell(" %*.2f", 8, s > 0.0 ? get(r, "bytes") / s * 1e-9 : 0.0);
+    cell(" %*.0f", 6, 100.0 * get(r, "roofline"));
+    cell(" %*.2f", 7, get(r, "build_seconds"));
+    if (cJSON_IsTrue(cJSON_GetObjectItem(r, "noisy")))
+        printf(" noisy");
+    cJSON_ArrayForEach(value, cJSON_GetObjectItem(r, "values"))
+        if (strcmp(value->string, "launches"))
+            printf(" %s %.4g", value->string, value->valuedouble);
+    printf("%s%s\n", text(r, "reason")[0] ? " " : "", text(r, "reason"));
+    fflush(stdout);
+}
+
+static void quoted(FILE *f, const char *s)
+{
+    fputc('"', f);
+    for (; *s; s++) {
+        if (*s == '"')
+            fputc('"', f);
+        fputc(*s, f);
+    }
+    fputs("\",", f);
+}
+
+bool bench_write_csv(const char *path, const cJSON *results)
+{
+    static const char *const texts[] = { "device", "level", "name", "verdict", "reason" };
+    static const char *const kinds[] = { "device_seconds", "host_seconds" };
+    static const char *const times[] = { "min", "median", "p95" };
+    static const char *const numbers[] = { "flop", "bytes", "error", "roofline", "build_seconds" };
+    FILE *f = fopen(path, "w");
+    const cJSON *r;
+
+    if (!f) {
+        fprintf(stderr, "clvits-bench: %s could not be written\n", path);
+        return false;
+    }
+    fputs("device,level,name,verdict,reason,device_min,device_median,device_p95,host_min,"
+          "host_median,host_p95,flop,bytes,error,roofline,build_seconds,noisy\n", f);
+    cJSON_ArrayForEach(r, results) {
+        for (int i = 0; i < LENGTH(texts); i++)
+            quoted(f, text(r, texts[i]));
+        for (int i = 0; i < LENGTH(kinds); i++)
+            for (int k = 0; k < LENGTH(times); k++)
+                fprintf(f, "%.5g,", get(cJSON_GetObjectItem(r, kinds[i]), times[k]));
+        for (int i = 0; i < LENGTH(numbers); i++)
+            fprintf(f, "%.5g,", get(r, numbers[i]));
+        fprintf(f, "%d\n", cJSON_IsTrue(cJSON_GetObjectItem(r, "noisy")));
+    }
+    return !fclose(f);
+}

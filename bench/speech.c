@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: MIT
+//
+// Level (d): whole voices, from ids to the last sample.
+#include "voice.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { MAX_BATCH = 16, MIN_RUNS = 3 };
+
+/* Seconds: a case that would take longer for a single run is left out; after as long, one run
+ * will have to do. */
+#define TOO_LONG 30.0
+
+static const char *const kinds[] = { "short",           "medium",  "long", "medium, batch of 4",
+                                     "medium, batch of 16", "all stages" };
+
+int bench_voice_count(const bench_options *o)
+{
+    return o->quick ? 1 : voice_count();
+}
+
+static bool matches(const bench_options *o, int v, const char *kind)
+{
+    char name[BENCH_NAME];
+
+    snprintf(name, sizeof(name), "%s/%s", voice_name(v), kind);
+    return !o->filter || strstr(name, o->filter);
+}
+
+bool bench_voice_wanted(const bench_options *o, int v, bool first)
+{
+    static const char *const stages[] = { "text encoder", "duration predictor", "flow",
+                                          "decoder, window 1" };
+    const bool speech = !o->levels || strstr(o->levels, "speech");
+    bool found = false;
+
+    if (first) /* what a driver's compiler takes from nothing is more than a quick run has */
+        return speech && !o->quick &&
+               (matches(o, v, "first words, cold") || matches(o, v, "first words, warm"));
+    for (int i = 0; i < LENGTH(kinds) && speech; i++)
+        found |= matches(o, v, kinds[i]);
+    for (int i = 0; i < LENGTH(stages) && (!o->levels || strstr(o->levels, "stage")); i++)
+        found |= matches(o, v, stages[i]);
+    return found;
+}
+
+/* What comes out of the engine. */
+typedef struct hearing {
+    double start, first; /* first: seconds until the first samples */
+    int64_t samples;     /* of all items */
+    bool finite;
+    float *kept; /* of item 0, when there is room */
+    int64_t n_kept, room;
+    int frames; /* of item 0, the first sentence */
+} hearing;
+
+static clvits_status on_durations(void *user, const clvits_item *items, int n, clvits_report *r)
+{
+    hearing *h = user;
+    (void)n;
+    (void)r;
+    if (!h->frames)
+        h->frames = items[0].frames;
+    return CLVITS_OK;
+}
+
+static clvits_status on_wave(void *user, int item, const float *samples, int n, clvits_report *r)
+{
+    hearing *h = user;
+
+    (void)r;
+    if (!h->samples)
+        h->first = bench_now() - h->start;
+    h->samples += n;
+    for (int i = 0; i < n; i++)
+        h->finite &= isfinite(samples[i]);
+    if (item == 0 && h->n_kept + n <= h->room) {
+        memcpy(h->kept + h->n_kept, samples, (size_t)n * sizeof(*samples));
+        h->n_kept += n;
+    }
+    return CLVITS_OK;
+}
+
+/* All sentences of a text, one after the other, each as a batch of equal items. */
+static clvits_status speak(clvits_engine *e, const voice *v, const voice_text *t, int batch,
+                           hearing *h, clvits_report *r)
+{
+    const clvits_config *c = v->model.config;
+    const clvits_sink sink = { .user = h, .durations = on_durations, .wave = on_wave };
+    clvits_status s = CLVITS_OK;
+
+    h->start = bench_now();
+    h->samples = h->n_kept = h->frames = 0;
+    h->finite = true;
+    for (int k = 0; k < t->sentences && !s; k++) {
+        clvits_item items[MAX_BATCH];
+        int32_t *durations = calloc((size_t)batch * (size_t)t->n_ids[k], sizeof(*durations));
+        if (!durations)
+            return clvits_fail_memory(r, "durations");
+        for (int i = 0; i < batch; i++)
+            items[i] = (clvits_item){ .ids = t->ids[k],
+                                      .n_ids = t->n_ids[k],
+                                      .seed = (uint64_t)(k * MAX_BATCH + i),
+                                      .noise_scale = c->noise_scale,
+                                      .noise_w = c->noise_w,
+                                      .length_scale = c->length_scale,
+                                      .durations = durations + (size_t)i * (size_t)t->n_ids[k] };
+        s = clvits_engine_speak(e, items, batch, &sink, r);
+        free(durations);
+    }
+    return s;
+}
+
+static void note_failure(bench_record *r, clvits_report *report)
+{
+    r->verdict = "failed";
+    snprintf(r->reason, sizeof(r->reason), "%.250s", report->text);
+    clvits_report_clear(report);
+}
+
+static double host_peak(void)
+{
+    struct rusage u;
+    return getrusage(RUSAGE_SELF, &u) ? 0.0 : 1024.0 * (double)u.ru_maxrss;
+}
+
+static void add_memory(bench *b, bench_record *r, const char *text)
+{
+    char name[64];
+
+    snprintf(name, sizeof(name), "peak_host_mb_%s", text);
+    bench_value(r, name, host_peak() * 1e-6);
+    if (b->machine.n_places < 2)
+        return;
+    snprintf(name, sizeof(name), "peak_device_mb_%s", text);
+    bench_value(r, name, (double)clvits_device_peak_bytes(b->machine.device[1]) * 1e-6);
+}
+
+void bench_voice_first(bench *b, int n, double start, bool warm)
+{
+    bench_record r = { .level = "speech", .verdict = "ok" };
+    clvits_report *report = &b->report;
+    clvits_engine *e = NULL;
+    hearing h = { 0 };
+    voice v;
+
+    snprintf(r.name, sizeof(r.name), "%s/first words, %s", voice_name(n), warm ? "warm" : "cold");
+    if (!bench_record_begin(b, &r))
+        return;
+    const double opened = bench_now() - start;
+    clvits_status s = voice_open(&v, n, report);
+    const double read = bench_now() - start - v.generation;
+    if (!s)
+        s = clvits_engine_open(&e, &v.model, &b->machine, NULL, report);
+    if (!s)
+        s = speak(e, &v, &v.texts[VOICE_SHORT], 1, &h, report);
+    if (!s) {
+        r.host.sample[r.host.n++] = h.start + h.first - start - v.generation;
+        bench_value(&r, "device_open_s", opened);
+        bench_value(&r, "voice_open_s", read - opened);
+        snprintf(r.reason, sizeof(r.reason), "%s", v.note);
+    }
+    for (int t = VOICE_SHORT; t <= VOICE_LONG && warm && !s; t++) {
+        const double before = bench_now();
+        if (t > VOICE_SHORT && h.first > TOO_LONG / 10)
+            break;
+        s = speak(e, &v, &v.texts[t], 1, &h, report);
+        h.first = bench_now() - before;
+        if (!s)
+            add_memory(b, &r, v.texts[t].name);
+    }
+    if (s)
+        note_failure(&r, report);
+    bench_send(b, &r);
+    clvits_engine_close(&e);
+    voice_close(&v);
+}
+
+/* The same words by the reference: durations bit for bit, samples nearly. */
+static void check(bench *b, const voice *v, const hearing *got, bench_record *r)
+{
+    clvits_engine *e = NULL;
+    hearing want = { .room = got->room, .kept = malloc((size_t)got->room * sizeof(float)) };
+    double signal = 0.0, noise = 0.0;
+    clvits_status s = want.kept ? clvits_engine_open(&e, &v->model, &b->reference, NULL, &b->report)
+                                : clvits_fail_memory(&b->report, "samples");
+
+    if (!s)
+        s = speak(e, v, &v->texts[VOICE_SHORT], 1, &want, &b->report);
+    for (int64_t i = 0; i < want.n_kept && i < got->n_kept; i++) {
+        const double d = (double)got->kept[i] - (double)want.kept[i];
+        signal += (double)want.kept[i] * (double)want.kept[i];
+        noise += d * d;
+    }
+    if (s) {
+        note_failure(r, &b->report);
+    } else if (got->samples != want.samples || !got->finite || !(noise <= 1e-6 * signal)) {
+        r->verdict = "wrong";
+        snprintf(r->reason, sizeof(r->reason),
+                 "%lld samples, %lld on the CPU path; signal to noise %.1f dB",
+                 (long long)got->samples, (long long)want.samples,
+                 10.0 * log10(signal / fmax(noise, 1e-300)));
+    }
+    r->error = signal > 0.0 ? sqrt(noise / signal) : 0.0;
+    clvits_engine_close(&e);
+    free(want.kept);
+}
+
+typedef struct speech {
+    bench *b;
+    const voice *v;
+    clvits_engine *e;
+    const char *wrong; /* why nothing of this voice is timed, or NULL */
+    double rtf;        /* of the last text; 0 before there is one */
+    int frames;        /* of the medium text */
+} speech;
+
+static void fill_values(bench_record *r, const bench_times *first, const hearing *h, int batch,
+                        int rate)
+{
+    const double audio = (double)h->samples / rate;
+
+    bench_value(r, "rtf", bench_statistics(&r->host).median / audio);
+    bench_value(r, "first_audio_ms", 1e3 * bench_statistics(first).median);
+    bench_value(r, "audio_s", audio);
+    bench_value(r, "batch", batch);
+}
+
+static void time_text(speech *sp, int text, int batch, const char *kind, double sum)
+{
+    bench *b = sp->b;
+    const voice_text *t = &sp->v->texts[text];
+    const int rate = sp->v->model.config->sampling_rate;
+    bench_record r = { .level = sum > 0.0 ? "stage" : "speech", .verdict = "ok" };
+    bench_times first = { 0 };
+    hearing h = { .room = text == VOICE_SHORT ? 1 << 20 : 0 };
+
+    snprintf(r.name, sizeof(r.name), "%s/%s", sp->v->name, kind);
+    if (!bench_record_begin(b, &r))
+        return;
+    snprintf(r.reason, sizeof(r.reason), "%s", sp->v->note);
+    const double expected = sp->rtf * batch * t->sentences * sp->frames *
+                            sp->v->model.config->hop_length / rate;
+    if (sp->wrong || expected > TOO_LONG) {
+        r.verdict = "skipped";
+        snprintf(r.reason, sizeof(r.reason), sp->wrong ? "%s" : "%s%.0f s",
+                 sp->wrong ? sp->wrong : "it would take about ", expected);
+        bench_send(b, &r);
+        return;
+    }
+    h.kept = h.room ? malloc((size_t)h.room * sizeof(float)) : NULL;
+    h.room = h.kept ? h.room : 0;
+    clvits_status s = speak(sp->e, sp->v, t, batch, &h, &b->report);
+    if (!s && text == VOICE_SHORT)
+        check(b, sp->v, &h, &r);
+    if (!s && !h.finite)
+        r.verdict = "wrong";
+    const double start = bench_now(), limit = 2.0 * b->o->seconds;
+    while (!s && !strcmp(r.verdict, "ok") && r.host.n < BENCH_MAX_RUNS &&
+           (!r.host.n || bench_now() - start < (r.host.n < MIN_RUNS ? TOO_LONG : limit))) {
+        s = speak(sp->e, sp->v, t, batch, &h, &b->report);
+        first.sample[first.n++] = h.first;
+        r.host.sample[r.host.n++] = bench_now() - h.start;
+    }
+    if (s) {
+        note_failure(&r, &b->report);
+    } else if (r.host.n) {
+        const double median = bench_statistics(&r.host).median;
+        fill_values(&r, &first, &h, batch, rate);
+        sp->rtf = median * rate / (double)h.samples;
+        if (sum > 0.0) {
+            bench_value(&r, "sum_of_stages", sum / median);
+            if (fabs(sum / median - 1.0) > 0.1)
+                snprintf(r.reason, sizeof(r.reason), "the stages' times do not add up to this");
+        }
+    }
+    if (text == VOICE_MEDIUM && h.frames)
+        sp->frames = h.frames;
+    if (strcmp(r.verdict, "ok"))
+        sp->wrong = "the voice does not run here as it should";
+    free(h.kept);
+    bench_send(b, &r);
+}
+
+/* The engine again, and nothing else, for the stages to be held against. */
+static void time_stages(speech *sp)
+{
+    bench *b = sp->b;
+    hearing h = { 0 };
+
+    if (!sp->frames && (speak(sp->e, sp->v, &sp->v->texts[VOICE_MEDIUM], 1, &h, &b->report) ||
+                        !h.frames)) {
+        clvits_report_clear(&b->report);
+        return;
+    }
+    sp->frames = sp->frames ? sp->frames : h.frames;
+    const stage_sum sum = bench_stages(b, sp->v, &sp->v->texts[VOICE_MEDIUM], sp->frames);
+    if (sum.complete)
+        time_text(sp, VOICE_MEDIUM, 1, "all stages", sum.seconds);
+}
+
+void bench_voice(bench *b, int n)
+{
+    voice v;
+    speech sp = { .b = b, .v = &v };
+    clvits_status s = voice_open(&v, n, &b->report);
+
+    if (!s)
+        s = clvits_engine_open(&sp.e, &v.model, &b->machine, NULL, &b->report);
+    if (s) {
+        bench_record r = { .level = "speech" };
+        snprintf(r.name, sizeof(r.name), "%s", voice_name(n));
+        if (bench_record_begin(b, &r)) {
+            note_failure(&r, &b->report);
+            bench_send(b, &r);
+        }
+    } else {
+        time_text(&sp, VOICE_SHORT, 1, kinds[0], 0.0);
+        time_text(&sp, VOICE_MEDIUM, 1, kinds[1], 0.0);
+        if (!b->o->quick)
+            time_text(&sp, VOICE_LONG, 1, kinds[2], 0.0);
+        time_text(&sp, VOICE_MEDIUM, 4, kinds[3], 0.0);
+        if (!b->o->quick)
+            time_text(&sp, VOICE_MEDIUM, 16, kinds[4], 0.0);
+        time_stages(&sp);
+    }
+    clvits_engine_close(&sp.e);
+    voice_close(&v);
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+//
+// Level (c): each stage alone, with the capacities, lengths and windows that the engine gives it.
+#include "voice.h"
+
+#include <string.h>
+
+/* Capacities as the engine chooses them: few plans then serve all texts. */
+enum { LEAST_TEXT = 64, LEAST_FRAMES = 256, WINDOW = 256 };
+
+static int capacity_for(int n, int least)
+{
+    while (least < n)
+        least *= 2;
+    return least;
+}
+
+static int zero(int row)
+{
+    (void)row;
+    return 0;
+}
+
+/* Time and send; what the stage takes is added to the sum. */
+static void end(bench_graph *g, clvits_graph **graph, stage_sum *sum)
+{
+    const double before = sum->seconds;
+
+    bench_case_check(g);
+    bench_case_end(g);
+    sum->seconds = before + bench_statistics(&g->record.host).median;
+    sum->complete &= g->record.host.n > 0;
+    clvits_graph_close(graph);
+}
+
+static void fail(bench_graph *g, clvits_report *r)
+{
+    bench_case_fail(g, "failed", "%.200s", r->text);
+    clvits_report_clear(r);
+    bench_case_end(g);
+}
+
+static void text_stage(bench *b, const voice *v, const voice_text *t, stage_sum *sum)
+{
+    const clvits_stage_options o = { .batch = 1, .keep_all = true };
+    const int n = t->n_ids[0], capacity = capacity_for(n, LEAST_TEXT);
+    clvits_text_stage s;
+    bench_graph g;
+
+    if (!bench_case_begin(&g, b, "stage", 1, "%s/text encoder", v->name)) {
+        sum->complete = false;
+        return;
+    }
+    if (clvits_text_stage_build(&s, &v->model, &o, capacity, &b->report)) {
+        fail(&g, &b->report);
+        sum->complete = false;
+        return;
+    }
+    bench_case_take(&g, s.graph);
+    g.lengths[s.clock] = n;
+    g.share = (double)n / capacity;
+    g.second = "d"; /* dp, durations */
+    g.tolerance = 1e-4;
+    bench_scalar_int(&g, s.seed, 1);
+    bench_scalar(&g, s.noise_w, v->model.config->noise_w);
+    bench_scalar(&g, s.length_scale, v->model.config->length_scale);
+    bench_feed_of(&g, s.ids, t->ids[0]);
+    bench_feed(&g, s.sid, zero);
+    end(&g, &s.graph, sum);
+
+    g.part.level = "stage";
+    g.part.verdict = g.part.device.n ? "ok" : "skipped";
+    snprintf(g.part.name, sizeof(g.part.name), "%s/duration predictor", v->name);
+    snprintf(g.part.reason, sizeof(g.part.reason), "host time is in the text encoder's");
+    if (bench_record_begin(b, &g.part))
+        bench_send(b, &g.part);
+}
+
+static void latent_stage(bench *b, const voice *v, const voice_text *t, int frames,
+                         const int32_t *ends, stage_sum *sum)
+{
+    const clvits_stage_options o = { .batch = 1 };
+    const int n = t->n_ids[0], capacity = capacity_for(frames, LEAST_FRAMES);
+    clvits_latent_stage s;
+    bench_graph g;
+
+    if (!bench_case_begin(&g, b, "stage", 1, "%s/flow", v->name)) {
+        sum->complete = false;
+        return;
+    }
+    if (clvits_latent_stage_build(&s, &v->model, &o, capacity_for(n, LEAST_TEXT), capacity,
+                                  &b->report)) {
+        fail(&g, &b->report);
+        sum->complete = false;
+        return;
+    }
+    bench_case_take(&g, s.graph);
+    g.lengths[s.text_clock] = n;
+    g.lengths[s.clock] = frames;
+    g.share = (double)frames / capacity;
+    g.tolerance = 1e-4;
+    bench_scalar_int(&g, s.seed, 1);
+    bench_scalar(&g, s.noise_scale, v->model.config->noise_scale);
+    bench_feed_floats(&g, s.stats);
+    bench_feed_of(&g, s.ends, ends);
+    bench_feed(&g, s.sid, zero);
+    end(&g, &s.graph, sum);
+}
+
+static void window(bench *b, const voice *v, int at, int frames, stage_sum *sum)
+{
+    const clvits_stage_options o = { .batch = 1 };
+    clvits_wave_stage s;
+    bench_graph g;
+    int before, after;
+
+    if (!bench_case_begin(&g, b, "stage", 1, "%s/decoder, window %d", v->name, at / WINDOW + 1)) {
+        sum->complete = false;
+        return;
+    }
+    clvits_decoder_context(v->model.config, &before, &after);
+    const int first = at > before ? at - before : 0, stop = at + WINDOW + after;
+    const int capacity = WINDOW + before + after;
+    if (clvits_wave_stage_build(&s, &v->model, &o, capacity, &b->report)) {
+        fail(&g, &b->report);
+        sum->complete = false;
+        return;
+    }
+    bench_case_take(&g, s.graph);
+    g.lengths[s.clock] = (stop < frames ? stop : frames) - first;
+    g.share = (double)g.lengths[s.clock] / capacity;
+    g.tolerance = 1e-3; /* 60 dB below the loudest; hundreds of sums in another order */
+    bench_feed_floats(&g, s.z);
+    bench_feed(&g, s.sid, zero);
+    end(&g, &s.graph, sum);
+}
+
+stage_sum bench_stages(bench *b, const voice *v, const voice_text *t, int frames)
+{
+    stage_sum sum = { .complete = true };
+    int32_t ends[4096];
+    const int n = t->n_ids[0] < LENGTH(ends) ? t->n_ids[0] : LENGTH(ends);
+
+    for (int i = 0; i < n; i++)
+        ends[i] = (int32_t)((int64_t)frames * (i + 1) / n);
+    text_stage(b, v, t, &sum);
+    latent_stage(b, v, t, frames, ends, &sum);
+    for (int at = 0; at < frames; at += WINDOW)
+        window(b, v, at, frames, &sum);
+    return sum;
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+//
+// What happens in a process of its own: opening one place and measuring there.
+#include "bench.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void print_log(void *user, clvits_log_level level, const char *text)
+{
+    (void)user;
+    if (level <= CLVITS_LOG_WARNING)
+        fprintf(stderr, "clvits-bench: %s\n", text);
+}
+
+static cJSON *describe_device(const clvits_device_info *d)
+{
+    cJSON *o = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(o, "kind", "opencl");
+    cJSON_AddStringToObject(o, "device", d->name);
+    cJSON_AddStringToObject(o, "vendor", d->vendor);
+    cJSON_AddStringToObject(o, "platform", d->platform);
+    cJSON_AddStringToObject(o, "opencl", d->version);
+    cJSON_AddStringToObject(o, "driver", d->driver);
+    cJSON_AddStringToObject(o, "kernels", d->family == CLVITS_FAMILY_GPU ? "gpu" : "cpu");
+    cJSON_AddBoolToObject(o, "gpu", d->gpu);
+    cJSON_AddNumberToObject(o, "compute_units", d->compute_units);
+    cJSON_AddNumberToObject(o, "local_memory", (double)d->local_memory);
+    cJSON_AddNumberToObject(o, "global_memory", (double)d->global_memory);
+    cJSON_AddBoolToObject(o, "fp16_offered", d->fp16); /* no kernel of ours uses it */
+    cJSON_AddBoolToObject(o, "unified_memory", d->unified_memory);
+    return o;
+}
+
+static cJSON *describe_cpu(const clvits_cpu *cpu)
+{
+    cJSON *o = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(o, "kind", "cpu");
+    cJSON_AddStringToObject(o, "device", cpu->name);
+    cJSON_AddStringToObject(o, "isa", cpu->table->isa);
+    cJSON_AddNumberToObject(o, "threads", clvits_pool_threads(cpu->pool));
+    return o;
+}
+
+static void list_devices(bench *b)
+{
+    clvits_device_info *list = NULL;
+    int n = 0;
+    const clvits_status s = clvits_device_list(&list, &n, &b->report);
+
+    for (int i = 0; i < n && !s; i++)
+        bench_send_object(b, "device", describe_device(&list[i]));
+    free(list);
+}
+
+static clvits_status open_place(bench *b, const bench_place *p)
+{
+    const bench_options *o = b->o;
+    const clvits_device_params params = { .cache_dir = o->cache_dir,
+                                          .source_dir = o->kernel_dir,
+                                          .family = o->family };
+    clvits_status s = clvits_cpu_open(&b->machine.cpu, p->cpu && p->isa[0] ? p->isa : NULL,
+                                      o->threads, &b->report);
+
+    b->machine.n_places = 1;
+    if (!s && !p->cpu) {
+        s = clvits_device_open(&b->machine.device[1], p->index, &params, &b->report);
+        b->machine.n_places = s ? 1 : 2;
+    }
+    if (s)
+        return s;
+    b->reference.n_places = 1;
+    if (!p->cpu)
+        b->reference.cpu = b->machine.cpu;
+    else
+        s = clvits_cpu_open(&b->reference.cpu,
+                            strcmp(b->machine.cpu.table->isa, "baseline") ? "baseline" : NULL,
+                            o->threads, &b->report);
+    return s;
+}
+
+static void close_place(bench *b, const bench_place *p)
+{
+    clvits_device_close(&b->machine.device[1]);
+    if (p->cpu)
+        clvits_cpu_close(&b->reference.cpu);
+    clvits_cpu_close(&b->machine.cpu);
+}
+
+static void operators(bench *b, const bench_place *p)
+{
+    clvits_status s = bench_peak(b);
+    bench_record failed = { .level = "machine", .name = "peaks", .verdict = "failed" };
+
+    if (s) { /* shares of the roofline are not known then, times are */
+        snprintf(failed.reason, sizeof(failed.reason), "%.250s", b->report.text);
+        clvits_report_clear(&b->report);
+        bench_send(b, &failed);
+    }
+    cJSON *o = p->cpu ? describe_cpu(&b->machine.cpu)
+                      : describe_device(clvits_device_get_info(b->machine.device[1]));
+    cJSON_AddNumberToObject(o, "peak_flops", b->peak_flops);
+    cJSON_AddNumberToObject(o, "peak_bytes", b->peak_bytes);
+    bench_send_object(b, "device", o);
+    if (!s)
+        bench_machine(b);
+    bench_operators(b);
+}
+
+void bench_work(bench *b, bench_task task, const bench_place *p, int voice)
+{
+    const double start = bench_now();
+
+    b->report.log = print_log;
+    if (task == BENCH_LIST) {
+        list_devices(b);
+        return;
+    }
+    if (open_place(b, p)) {
+        bench_send_object(b, "lost", cJSON_CreateString(b->report.text));
+        close_place(b, p);
+        return;
+    }
+    switch (task) {
+    case BENCH_OPERATORS:
+        operators(b, p);
+        break;
+    case BENCH_COLD:
+    case BENCH_WARM:
+        bench_voice_first(b, voice, start, task == BENCH_WARM);
+        break;
+    default:
+        if (!bench_peak(b))
+            bench_voice(b, voice);
+        clvits_report_clear(&b->report);
+    }
+    close_place(b, p);
+}
