@@ -30,6 +30,8 @@ class Trace(ProgramTest):
     def check_lanes(self, events, spans):
         """Every lane has a name, and in each, spans are apart or within each other."""
         named = {(e["pid"], e["tid"]) for e in events if e["name"] == "thread_name"}
+        self.assertEqual(len({tid for _, tid in named}), len(named))
+        self.assertNotIn(0, {number for lane in named for number in lane})
         self.assertEqual({(e["pid"], e["tid"]) for e in spans}, named)
         self.assertEqual({e["pid"] for e in events if e["name"] == "process_name"},
                          {e["pid"] for e in spans})
@@ -44,7 +46,7 @@ class Trace(ProgramTest):
                 ends.append(e["ts"] + e["dur"])
 
     def check_host(self, spans):
-        host = [e for e in spans if e["pid"] == 0]
+        host = [e for e in spans if e["pid"] == 1]
         names = [e["name"] for e in host]
         for name in ("open voice", "speak", "text front-end", "plan", "run", "audio callback"):
             self.assertIn(name, names)
@@ -59,7 +61,7 @@ class Trace(ProgramTest):
         self.assertGreater(len(nodes), 100)
         for e in nodes:
             args = e["args"]
-            self.assertEqual((args["place"], e["pid"]), (place, place + 1))
+            self.assertEqual((args["place"], e["pid"]), (place, place + 2))
             self.assertRegex(args["shape"], r"-> \(\d+,\d+,\d+\)")
             self.assertGreater(args["bytes"], 0)
             self.assertGreaterEqual(args["flops"], 0)
@@ -91,8 +93,8 @@ class Trace(ProgramTest):
         events, spans = self.trace("--device", "opencl", "--place", "flow=cpu", TEXT)
         self.check_lanes(events, spans)
         flow = {e["pid"] for e in spans if e["cat"] == "node" and " flow" in e["name"]}
-        self.assertEqual(flow, {1})
-        self.assertEqual({e["pid"] for e in spans}, {0, 1, 2})
+        self.assertEqual(flow, {2})
+        self.assertEqual({e["pid"] for e in spans}, {1, 2, 3})
 
     def test_the_speech_is_the_same(self):
         self.trace("--device", "cpu", TEXT)

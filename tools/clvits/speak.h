@@ -99,7 +99,7 @@ typedef struct trace_file {
     int count;
     uint64_t threads[TRACE_THREADS];
     int n_threads;
-    uint64_t named[TRACE_PLACES + 1]; /* by process, a bit per thread */
+    uint64_t named[TRACE_PLACES + 2]; /* by process, a bit per thread */
 } trace_file;
 
 /** Begin a trace; returns a code. The program speaks on one thread, so nothing is locked. */

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // Spans as a trace that Perfetto and chrome://tracing open: a process per place and one for the
-// host, a lane per thread in those that threads compute on, one lane in a device.
+// host, a lane per thread in those that threads compute on, one lane in a device. To Perfetto 0
+// means the idle process and thread, and threads are told apart across processes.
 #include "speak.h"
 
-#include <inttypes.h>
 #include <string.h>
+
+enum { HOST = 1, CPU_PATH = 2, LANES = 100 }; /* devices follow the CPU path */
 
 int trace_file_open(trace_file *t, const char *path)
 {
@@ -20,7 +22,8 @@ int trace_file_open(trace_file *t, const char *path)
 static void put_name(trace_file *t, const char *what, int process, int thread, const char *name)
 {
     fprintf(t->file.f, "%s\n{\"ph\": \"M\", \"name\": \"%s\", \"pid\": %d, \"tid\": %d, "
-                       "\"args\": {\"name\": ", t->count++ ? "," : "", what, process, thread);
+                       "\"args\": {\"name\": ", t->count++ ? "," : "", what, process,
+            LANES * process + thread);
     program_json(t->file.f, name, strlen(name));
     fputs("}}", t->file.f);
 }
@@ -43,10 +46,10 @@ static void name_lane(trace_file *t, const clvits_span *s, int process, int thre
     char name[64];
     const uint64_t bit = UINT64_C(1) << thread;
 
-    if (process > TRACE_PLACES || (t->named[process] & bit))
+    if (t->named[process] & bit)
         return;
     if (!t->named[process]) {
-        put_name(t, "process_name", process, 0, process ? s->device : "host");
+        put_name(t, "process_name", process, 0, process == HOST ? "host" : s->device);
         fprintf(t->file.f, ",\n{\"ph\": \"M\", \"name\": \"process_sort_index\", \"pid\": %d, "
                            "\"args\": {\"sort_index\": %d}}", process, process);
     }
@@ -68,18 +71,19 @@ void trace_file_add(trace_file *t, const clvits_span *s)
 {
     static const char *const kinds[] = { [CLVITS_SPAN_HOST] = "host", [CLVITS_SPAN_NODE] = "node",
                                          [CLVITS_SPAN_COPY] = "copy" };
-    const int process = s->place + 1, thread = s->place > 0 ? 0 : thread_number(t, s->thread);
+    const int process = CPU_PATH + s->place;
+    const int thread = s->place > 0 ? 0 : thread_number(t, s->thread);
     char name[256];
     FILE *f = t->file.f;
 
-    if (s->length < 0) /* not measured: there is no place for it in a lane */
+    if (s->length < 0 || s->place >= TRACE_PLACES) /* not measured: nowhere in a lane */
         return;
     name_lane(t, s, process, thread);
     snprintf(name, sizeof(name), "%s%s%s", s->name, *s->label ? " " : "", s->label);
     fprintf(f, ",\n{\"ph\": \"X\", \"name\": ");
     program_json(f, name, strlen(name));
     fprintf(f, ", \"cat\": \"%s\", \"pid\": %d, \"tid\": %d, \"ts\": %.3f, \"dur\": %.3f, "
-               "\"args\": {\"place\": %d", kinds[s->kind], process, thread,
+               "\"args\": {\"place\": %d", kinds[s->kind], process, LANES * process + thread,
             (double)(s->start - t->begun) * 1e-3, (double)s->length * 1e-3, s->place);
     put_text(f, "device", s->device);
     put_text(f, "stage", s->stage);
