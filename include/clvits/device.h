@@ -42,7 +42,8 @@ CLVITS_API void clvits_devices_free(clvits_device_desc **list);
 /** How a context is opened; zero everywhere is the default. Texts are copied. */
 typedef struct clvits_context_params {
     /**
-     * NULL or "auto": the first OpenCL GPU, else the first OpenCL device, else the CPU path.
+     * NULL or "auto": the first OpenCL GPU, else the first OpenCL device, else the CPU path, also
+     * (with a warning) where that device cannot be opened.
      * "cpu": the CPU path alone. "opencl": as "auto", but never the CPU path alone. A number:
      * that device of clvits_devices(). Anything else: the first device with this in its name or
      * its platform's, in any case of letters. Several, separated by commas: nodes go to the first

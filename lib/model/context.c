@@ -198,6 +198,11 @@ static clvits_status open_devices(clvits_context *c, const char *names,
                                    r);
         if (index >= 0 && !s)
             c->machine.n_places++;
+        if (s && any) { /* nobody named the device that failed */
+            clvits_warn(r, "%s; going on without it", r->text);
+            clvits_report_clear(r);
+            s = CLVITS_OK;
+        }
         names = names[n] ? names + n + 1 : NULL;
     }
     free(list);
