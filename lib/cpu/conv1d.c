@@ -176,13 +176,17 @@ static inline void finish(const job *j, const part *t, const float *v, int row)
         finish_some(j, t, v, row, 0, t->n);
         return;
     }
-    const float *bias = j->bias + (d->has_bias == 2 ? clvits_at(d->bias, t->b, 0) : 0) + t->o0;
-    const float *residual = j->residual + clvits_at(d->residual, t->b, row) + t->o0;
-    const float *sum = j->sum + clvits_at(d->sum, t->b, row) + t->o0;
+    const float *bias = j->bias, *residual = j->residual, *sum = j->sum;
     float *y = j->y + clvits_at(d->y, t->b, row) + t->o0;
     float *a = j->a + clvits_at(d->a, t->b, row) + t->o0;
     const float slope = d->act == CLVITS_ACT_LEAKY_RELU ? d->act_slope : 1.0f;
 
+    if (d->has_bias)
+        bias += (d->has_bias == 2 ? clvits_at(d->bias, t->b, 0) : 0) + t->o0;
+    if (d->has_residual)
+        residual += clvits_at(d->residual, t->b, row) + t->o0;
+    if (d->has_sum)
+        sum += clvits_at(d->sum, t->b, row) + t->o0;
     while (o + CLVITS_VECTOR <= t->n) {
         clvits_vec s = clvits_vec_load(v + o);
         if (d->has_bias)
