@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""Bars as HTML, which wraps and shrinks where SVG would only scale: speed, stages, peers."""
+from html import escape
+
+import results
+
+COLOURS = 8
+
+
+def bar(share, text, kind, tip=""):
+    """A bar over share of the room that the value behind it leaves."""
+    data = f' data-tip="{escape(tip, quote=True)}"' if tip else ""
+    return (f'<div class="track"{data}><i class="{kind}" style="--share:{share:.4f}"></i>'
+            f'<b>{escape(text)}</b></div>')
+
+
+def row(label, content, note=""):
+    small = f" <small>{escape(note)}</small>" if note else ""
+    return f'<div class="row"><span>{escape(label)}{small}</span>{content}</div>'
+
+
+# ---- speed ---------------------------------------------------------------------------------
+
+def pick(device, voice, text="medium"):
+    """The case of a voice speaking one text at batch 1; with no such text, another one."""
+    cases = [c for c in results.cases_of(device, "speech") if c["voice"] == voice and c["single"]]
+    cases.sort(key=lambda c: (c["text"] != text, results.rank(results.TEXTS, c["text"])))
+    return cases[0] if cases else None
+
+
+def voices_of(devices, level="speech"):
+    """Voices in the order of the files, each once."""
+    cases = (c for d in devices for c in results.cases_of(d, level))
+    return list(dict.fromkeys(c["voice"] for c in cases if level != "speech" or c["single"]))
+
+
+def _speed_row(device, case, longest, colour):
+    rtf = case["values"].get("rtf")
+    if case["verdict"] != "ok" or not rtf:
+        reason = case.get("reason") or "no time"
+        return row(device["label"], f'<div class="none">{escape(case["verdict"])}: '
+                                    f'{escape(reason)}</div>')
+    text = f"RTF {results.digits(rtf)} · {results.digits(1 / rtf)}×"
+    tip = f"{device['label']} · {case['name']} · {results.time(results.median(case, 'host'))}"
+    return row(device["label"], bar(1 / rtf / longest, text, colour, tip))
+
+
+def speed(devices):
+    """Real-time factor by voice and device."""
+    groups = [(voice, [(d, pick(d, voice)) for d in devices]) for voice in voices_of(devices)]
+    rates = [1 / c["values"]["rtf"] for _, members in groups for _, c in members
+             if c and c["verdict"] == "ok" and c["values"].get("rtf")]
+    if not rates:
+        return ""
+    out = []
+    for voice, members in groups:
+        random = any(case and case["random"] for _, case in members)
+        out.append(f"<h3>{escape(voice + (', random weights' if random else ''))}</h3>")
+        out += [_speed_row(device, case, max(rates), f"s{devices.index(device) % COLOURS}")
+                for device, case in members if case]
+    return "".join(out)
+
+
+# ---- where the time goes ---------------------------------------------------------------------
+
+def _segment(share, label, detail, kind):
+    width = len(label)
+    name = f'<em class="n{width}">{escape(label)}</em>' if width <= 24 else ""
+    tip = escape(f"{label} · {detail} · {results.percent(share)}", quote=True)
+    return f'<i class="{kind}" style="width:{100 * share:.3f}%" data-tip="{tip}">{name}</i>'
+
+
+def _operators(stage, total):
+    """A stage's operators, longest first, and what of the stage is none of theirs."""
+    listed = sorted(stage["operators"].items(), key=lambda item: -item[1])
+    known = sum(seconds for _, seconds in listed)
+    scale = min(1, stage["seconds"] / known) if known else 1
+    out = [(op, seconds * scale / total, results.time(seconds)) for op, seconds in listed]
+    rest = stage["seconds"] - known
+    if rest > 0:
+        out.append(("between operators" if known else "", rest / total, results.time(rest)))
+    return out
+
+
+def _anatomy(stages, total):
+    top, below = [], []
+    for stage in stages:
+        index = results.rank(results.STAGES, stage["stage"])[0]
+        top.append(_segment(stage["seconds"] / total, stage["stage"],
+                            results.time(stage["seconds"]), f"g{index}"))
+        for number, (op, share, detail) in enumerate(_operators(stage, total)):
+            shade = "a" if number % 2 == 0 else "b"
+            below.append(_segment(share, op, f"{stage['stage']} · {detail}",
+                                  f"g{index} {shade}"))
+    rest = total - sum(stage["seconds"] for stage in stages)
+    if rest > 0.002 * total:
+        top.append(_segment(rest / total, "the rest", results.time(rest), "g9"))
+    known = any(stage["operators"] for stage in stages)
+    lower = f'<div class="stack below">{"".join(below)}</div>' if known else ""
+    return f'<div><div class="stack">{"".join(top)}</div>{lower}</div>'
+
+
+def _stages_of(device, voice):
+    """The stages of one sentence, in order; windows of the decoder are added up."""
+    stages, whole = {}, None
+    for case in results.cases_of(device, "stage"):
+        if case["voice"] != voice:
+            continue
+        if case["stage"] == "all stages":
+            whole = results.median(case, "host")
+            continue
+        seconds = results.seconds_of(case)
+        if not seconds:
+            return [], 0
+        stage = stages.setdefault(case["stage"], {"stage": case["stage"], "seconds": 0.0,
+                                                  "operators": {}})
+        stage["seconds"] += seconds
+        for op, part in (case.get("operators") or {}).items():
+            stage["operators"][op] = stage["operators"].get(op, 0.0) + part
+    listed = sorted(stages.values(), key=lambda s: results.rank(results.STAGES, s["stage"]))
+    return listed, max(whole or 0, sum(stage["seconds"] for stage in listed))
+
+
+def anatomy(devices):
+    """One sentence on each device, stages above and their operators below."""
+    out = []
+    for voice in voices_of(devices, "stage"):
+        rows = []
+        for device in devices:
+            stages, total = _stages_of(device, voice)
+            if total > 0:
+                rows.append(row(device["label"], _anatomy(stages, total), results.time(total)))
+        if rows:
+            out.append(f"<h3>{escape(voice)}</h3>" + "".join(rows))
+    return "".join(out)
+
+
+# ---- peers ---------------------------------------------------------------------------------
+
+def peers(listed):
+    """How many times faster clvits was than each peer, pair by pair."""
+    longest, out = max((p["ratio"]["max"] for p in listed), default=0), []
+    if longest <= 0:
+        return ""
+    for peer in sorted(listed, key=lambda p: (p["voice"], p["peer"], p.get("threads", 0))):
+        ratio = peer["ratio"]
+        settings = f", {peer['settings']}" if peer.get("settings") else ""
+        threads = peer.get("threads")
+        count = f"{threads} thread{'s' * (threads != 1)}" if threads else ""
+        text = (f"{results.digits(ratio['median'])}×  "
+                f"({results.digits(ratio['min'])} to {results.digits(ratio['max'])})")
+        same = peer.get("durations_equal", True) and peer.get("samples_equal", True)
+        note = "" if same else "not the same audio"
+        out.append(row(f"{peer['voice']}, {count}: {peer['peer']} {peer['version']}{settings}",
+                       bar(ratio["median"] / longest, text,
+                           "s0" if ratio["median"] >= 1 else "s7",
+                           f"clvits {results.time(peer['clvits']['median'])} · {peer['peer']} "
+                           f"{results.time(peer['other']['median'])}"), note))
+    return "".join(out)

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""report.py REPORT SAMPLE: the page made of a sample holds everything, needs nothing, and damaged
+files are refused with the place that is wrong."""
+import html.parser
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+REPORT, SAMPLE = sys.argv[1:3]
+
+
+class Page(html.parser.HTMLParser):
+    """The page's words, what it would load, and whether its elements close."""
+
+    VOID = {"meta", "br", "path", "circle", "link", "img", "input"}
+
+    def __init__(self, text):
+        super().__init__()
+        self.words, self.loads, self.open, self.tags = [], [], [], {}
+        self.feed(text)
+        self.close()
+        self.words = " ".join(self.words)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags[tag] = self.tags.get(tag, 0) + 1
+        self.loads += [(tag, name, value) for name, value in attrs
+                       if name in ("src", "href", "srcset", "data", "poster", "action")]
+        self.words += [value for name, value in attrs if name == "data-tip"]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.handle_endtag(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-1:]}"
+        self.open.pop()
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def run(*arguments):
+    return subprocess.run([sys.executable, REPORT, *map(str, arguments)], text=True,
+                          capture_output=True, timeout=60)
+
+
+def make(folder, *files):
+    out = folder / "out.html"
+    out.unlink(missing_ok=True)
+    done = run(*files, "-o", out)
+    assert done.returncode == 0, done.stderr
+    return out.read_text(encoding="utf-8")
+
+
+def check_page(folder):
+    text = make(folder, SAMPLE)
+    page, sample = Page(text), json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
+    assert not page.open, f"never closed: {page.open}"
+    assert not page.loads, f"the page would load {page.loads}"
+    found = re.search(r"(?i)https?:|//[a-z]|@import|url\(|fetch\(|XMLHttpRequest", text)
+    assert not found, f"the page reaches out: {text[found.start():found.start() + 60]}"
+    assert "prefers-color-scheme: dark" in text and 'name="viewport"' in text
+    for result in sample["results"]:
+        if result["name"] != "open":
+            assert result["name"] in page.words, result["name"]
+        if result["verdict"] in ("wrong", "failed"):
+            assert result["reason"] in page.words, result["reason"]
+    for label in ("CPU path, avx512, 4 threads", "PoCL: Sample Processor 4, cpu kernels",
+                  "Sample Platform: Sample GPU, gpu kernels", "Broken GPU"):
+        assert label in page.words, label
+    for peer in sample["peers"]:
+        assert f"{peer['peer']} {peer['version']}" in page.words
+    speaking = {r["name"].split("/")[0] for r in sample["results"] if r["level"] == "speech"}
+    assert page.tags["svg"] == 3 + len(speaking), page.tags
+    operators = [r for r in sample["results"] if r["level"] == "operator" and r["verdict"] == "ok"]
+    assert len(re.findall(r'class="dot f\d', text)) == len(operators), "a dot for each operator"
+
+
+def check_numbers(folder):
+    """Figures of one device, worked out by hand."""
+    times = {"min": 0.1, "median": 0.2, "p95": 0.3}
+    run = {"format": "clvits-bench 1", "results": [
+               {"device": "cpu", "level": "speech", "name": "tiny/medium", "verdict": "ok",
+                "host_seconds": times, "values": {"rtf": 0.05, "audio_s": 4.0, "batch": 1}},
+               {"device": "cpu", "level": "operator", "name": "conv1d/tiny/up0 k4, 1 s",
+                "verdict": "ok", "host_seconds": times, "flop": 4e9, "bytes": 1e8,
+                "roofline": 0.25}],
+           "devices": [{"name": "cpu", "kind": "cpu", "device": "X", "peak_flops": 8e10,
+                        "peak_bytes": 1e10}]}
+    path = folder / "one.json"
+    path.write_text(json.dumps(run))
+    words = Page(make(folder, path)).words.replace("\u00a0", " ")
+    for figure in ("RTF 0.0500 · 20.0×", "200 ms", "300 ms", "20.0 GFLOP/s", "500 MB/s", "25 %",
+                   "conv_transpose1d"):
+        assert figure in words, figure
+
+
+def check_tolerance(folder):
+    """Missing levels leave their pictures out; a text in a file is never markup."""
+    path = folder / "little.json"
+    for run in ({"devices": []},
+                {"devices": [{"name": "<script>alert(1)</script>", "kind": "opencl"}]},
+                {"devices": [], "results": [], "peers": [], "new": {"of": "later"}}):
+        path.write_text(json.dumps({"format": "clvits-bench 1", **run}))
+        page = Page(make(folder, path))
+        assert page.tags["script"] == 1 and "svg" not in page.tags
+    both = Page(make(folder, SAMPLE, SAMPLE))
+    assert "cpu kernels (no. 2)" in both.words
+
+
+def check_damage(folder):
+    sample = pathlib.Path(SAMPLE).read_text(encoding="utf-8")
+    path = folder / "damaged.json"
+    number = re.search(r'"median": [\d.e-]+', sample).group()
+    cases = [
+        (sample[:len(sample) // 2], "damaged"),
+        ("", "damaged"),
+        ("[1, 2]", "no object"),
+        (sample.replace("clvits-bench 1", "clvits-bench 9"), '"clvits-bench 1"'),
+        (sample.replace('"devices"', '"gadgets"', 1), '"devices" is missing'),
+        (sample.replace(number, '"median": "fast"', 1), "results[0]"),
+        (sample.replace(number, '"median": -1', 1), "not a number from 0 up"),
+        (sample.replace(number, '"median": NaN', 1), "results[0]"),
+        (sample.replace('"verdict": "ok"', '"verdict": "splendid"', 1), "splendid"),
+        (sample.replace('"name": "launch and wait"', '"name": 7', 1), "results[0]"),
+        (sample.replace('"ratio": {', '"ratio": 3, "x": {', 1), "peers[0]"),
+    ]
+    for text, expected in cases:
+        path.write_text(text, encoding="utf-8")
+        (folder / "none.html").unlink(missing_ok=True)
+        done = run(path, "-o", folder / "none.html")
+        assert done.returncode == 2, (expected, done)
+        assert expected in done.stderr and str(path) in done.stderr, (expected, done.stderr)
+        assert "Traceback" not in done.stderr and done.stderr.count("\n") == 1, done.stderr
+        assert not (folder / "none.html").exists()
+    assert run(folder / "absent.json").returncode == 2
+    assert run(SAMPLE, "-o", folder / "no" / "such.html").returncode == 4
+
+
+def main():
+    with tempfile.TemporaryDirectory() as name:
+        for check in (check_page, check_numbers, check_tolerance, check_damage):
+            check(pathlib.Path(name))
+            print(f"{check.__name__}: fine")
+
+
+main()
