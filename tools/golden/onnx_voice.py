@@ -114,7 +114,7 @@ def _trace(model, ids, case, rng, dp_noise):
 
 # ---- ONNX ----------------------------------------------------------------------------------
 
-def _export(model, path):
+def export(model, path):
     """Export with the trainer's settings: opset 15, the tracing exporter, its input names."""
     model.dec.remove_weight_norm()
     infer = model.infer
@@ -152,7 +152,7 @@ def _run_onnx(path, ids, case):
     return wave.reshape(1, 1, -1), durations
 
 
-def _describe(spec, hop):
+def describe(spec, hop):
     """The JSON beside the ONNX file, as Piper writes it."""
     return {
         "dataset": "golden",
@@ -229,10 +229,10 @@ def write(out, name):
     model = _build(spec)
     affine = model.dp.flows[0]
     common.settle_affine(affine.m, affine.logs, _run_case(model, spec, 1)["logw"])
-    _export(model, path)
+    export(model, path)
     path.parent.joinpath("ref").mkdir(exist_ok=True)
     _write_state(model, path.parent / "ref" / "state.txt")
-    common.save_json(path.with_suffix(".onnx.json"), _describe(spec, hop))
+    common.save_json(path.with_suffix(".onnx.json"), describe(spec, hop))
     for index in range(len(spec["cases"])):
         _write_case(model, path, name, index, spec, hop)
     common.save_json(path.parent / "ref" / "index.json", spec["cases"])
