@@ -63,8 +63,9 @@ static clvits_status read_outputs(clvits_run *run, const clvits_check_graph *g, 
     return s;
 }
 
-static clvits_status run_plan(clvits_plan *plan, const clvits_check_graph *g, const clvits_op *op,
-                              outcome *out, clvits_report *r)
+static clvits_status run_plan(const clvits_machine *m, clvits_plan *plan,
+                              const clvits_check_graph *g, const clvits_op *op, outcome *out,
+                              clvits_report *r)
 {
     const int n = clvits_plan_launches(plan);
     clvits_node_time *times = calloc((size_t)n + 1, sizeof(*times));
@@ -82,6 +83,8 @@ static clvits_status run_plan(clvits_plan *plan, const clvits_check_graph *g, co
         }
     if (!s)
         s = read_outputs(run, g, out, r);
+    if (s)
+        clvits_machine_finish(m); /* what was enqueued may still read the operands */
     clvits_run_free(&run);
     free(times);
     return s;
@@ -97,7 +100,7 @@ static clvits_status run_on(const clvits_machine *m, const clvits_check_graph *g
     if (!s)
         s = clvits_plan_make(&plan, g->graph, m, weights, NULL, r);
     if (!s)
-        s = run_plan(plan, g, op, out, r);
+        s = run_plan(m, plan, g, op, out, r);
     if (s)
         clvits_machine_finish(m); /* the inputs are about to go */
     clvits_plan_free(&plan);

@@ -4,7 +4,13 @@
 #include <math.h>
 #include <stddef.h>
 
-enum { MAX_CHANNELS = 16384, MAX_KERNEL = 255, MAX_DILATION = 1024, MAX_HOP = 65536 };
+enum {
+    MAX_CHANNELS = 16384,
+    MAX_KERNEL = 255,
+    MAX_DILATION = 1024,
+    MAX_HOP = 65536,
+    MAX_HEAD = 256, /* channels of an attention head, as the attention operator takes them */
+};
 
 clvits_config clvits_config_default(void)
 {
@@ -224,6 +230,11 @@ clvits_status clvits_config_check(const clvits_config *c, clvits_report *r)
         return clvits_fail(r, CLVITS_E_FORMAT,
                            "configuration: n_heads is %d, which does not divide hidden_channels %d",
                            c->n_heads, c->hidden_channels);
+    if (c->hidden_channels / c->n_heads > MAX_HEAD)
+        return clvits_fail(r, CLVITS_E_FORMAT,
+                           "configuration: hidden_channels %d in n_heads %d makes heads of more "
+                           "than %d channels",
+                           c->hidden_channels, c->n_heads, MAX_HEAD);
     if (c->n_speakers > 1 && c->gin_channels == 0)
         return clvits_fail(r, CLVITS_E_FORMAT,
                            "configuration: n_speakers is %d, but gin_channels is 0", c->n_speakers);

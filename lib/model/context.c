@@ -227,11 +227,24 @@ static const char *default_cache(char *out, size_t size)
     return n < size ? out : NULL;
 }
 
+/* How many threads the environment wants; 0: it says nothing. */
+static clvits_status wanted_threads(int *out, clvits_report *r)
+{
+    const char *text = getenv("CLVITS_THREADS");
+    char *end = NULL;
+
+    *out = text && *text ? (int)strtol(text, &end, 10) : 0;
+    if (end && (*end || *out < 1))
+        return clvits_fail(r, CLVITS_E_ARGUMENT, "CLVITS_THREADS is \"%.40s\"; give a number from 1",
+                           text);
+    return CLVITS_OK;
+}
+
 static clvits_status open_parts(clvits_context *c, const clvits_context_params *p,
                                 clvits_report *r)
 {
     const char *place = setting(p->place, "CLVITS_PLACE");
-    const char *threads = getenv("CLVITS_THREADS"), *family = getenv("CLVITS_FAMILY");
+    const char *family = getenv("CLVITS_FAMILY");
     const char *device = setting(p->device, "CLVITS_DEVICE");
     char cache[4096];
     clvits_device_params d = { .cache_dir = setting(p->cache_dir, "CLVITS_CACHE"),
@@ -254,8 +267,10 @@ static clvits_status open_parts(clvits_context *c, const clvits_context_params *
         if (!c->place)
             return clvits_fail_memory(r, "a context");
     }
-    clvits_status s = clvits_cpu_open(&c->machine.cpu, setting(p->cpu_isa, "CLVITS_CPU"),
-                                      p->threads ? p->threads : threads ? atoi(threads) : 0, r);
+    int threads = p->threads;
+    clvits_status s = threads ? CLVITS_OK : wanted_threads(&threads, r);
+    if (!s)
+        s = clvits_cpu_open(&c->machine.cpu, setting(p->cpu_isa, "CLVITS_CPU"), threads, r);
     if (!s)
         s = open_devices(c, device ? device : "auto", &d, r);
     return s ? s : clvits_place_check(&c->machine, c->place, r);

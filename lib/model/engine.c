@@ -11,6 +11,7 @@ enum {
     MIN_FRAMES = 256,
     MAX_FRAMES = 1 << 17, /* 25 minutes at 22.05 kHz, in one go */
     WINDOW_CORE = 256,    /* frames that a window of the decoder adds; its context comes on top */
+    MAX_IDLE = 4,        /* runs kept per plan, beyond those in use */
     MAX_STAGES_KEPT = 12, /* plans; beyond that, the one not used for longest goes */
 };
 
@@ -235,8 +236,12 @@ static void give_back(clvits_engine *e, loan *l)
         return;
     pthread_mutex_lock(&e->lock);
     l->stage->out--;
-    l->stage->idle[l->stage->n_idle++] = l->run;
+    if (l->stage->n_idle < MAX_IDLE) {
+        l->stage->idle[l->stage->n_idle++] = l->run;
+        l->run = NULL;
+    }
     pthread_mutex_unlock(&e->lock);
+    clvits_run_free(&l->run);
     *l = (loan){ 0 };
 }
 
@@ -296,7 +301,7 @@ static clvits_status run_text(const loan *l, clvits_item *items, int n, clvits_r
         for (int k = 0; k < items[i].n_ids && !s; k++)
             frames += items[i].durations[k];
         if (!s && frames > MAX_FRAMES)
-            s = clvits_fail(r, CLVITS_E_ARGUMENT,
+            s = clvits_fail(r, CLVITS_E_UNSUPPORTED,
                             "%lld frames of speech from one sentence, %d at most; shorten it or "
                             "lower the length scale", (long long)frames, MAX_FRAMES);
         items[i].frames = frames > 0 ? (int)frames : 1;

@@ -58,10 +58,17 @@ static int vector(const clvits_target *at)
     return info->vector >= 16 ? 16 : info->vector >= 8 ? 8 : 4;
 }
 
+/* Whether conv1d_tile has the work-items and the local memory it is written for. */
+static bool has_tiles(const clvits_device *d)
+{
+    const clvits_device_info *info = clvits_device_get_info(d);
+    return info->family == CLVITS_FAMILY_GPU && clvits_device_work_group(d, TILE_GROUP) >= 16 &&
+           info->local_memory >= TILE_LOCAL * sizeof(float);
+}
+
 static void choose_layout(const clvits_target *at, conv1d_dims *d)
 {
     const int I = d->I / d->groups, O = d->O / d->groups, v = vector(at);
-    const bool gpu = at->device && clvits_device_get_info(at->device)->family == CLVITS_FAMILY_GPU;
 
     if (I == 1 && O == 1 && d->groups > 1) {
         d->layout = CLVITS_CONV_DEPTHWISE;
@@ -69,7 +76,7 @@ static void choose_layout(const clvits_target *at, conv1d_dims *d)
     } else if (O == 1 && I >= v) {
         d->layout = CLVITS_CONV_DOT;
         d->lanes = 1;
-    } else if (gpu) {
+    } else if (at->device && has_tiles(at->device)) {
         d->layout = CLVITS_CONV_TILE;
         d->lanes = O > 32 ? 64 : O > 16 ? 32 : 16;
     } else {
@@ -202,6 +209,7 @@ void clvits_conv_launch(const clvits_node *n, const clvits_device *device, const
     l->global[2] = (size_t)d->B;
     if (d->layout == CLVITS_CONV_BLOCKS) {
         snprintf(more, sizeof(more), " -DLANES=%d", d->lanes);
+        l->local[0] = 1;
     } else if (d->layout == CLVITS_CONV_TILE) {
         snprintf(more, sizeof(more), " -DLANES=%d -DGROUP=%d -DCHUNK=%d", d->lanes, (int)group,
                  chunk(d, (int)group));

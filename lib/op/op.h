@@ -41,6 +41,8 @@ struct clvits_op {
     /**
      * Bring weight input i to the layout that the target wants: write to out (or nowhere when
      * out is NULL) and return the number of floats. NULL, or 0 returned: as the file has it.
+     * It follows from weight, parameters and target alone, never from a capacity: all plans of a
+     * voice share what was packed for one of them.
      */
     int64_t (*pack)(const clvits_node *n, const clvits_target *at, int i, float *out);
 
