@@ -63,7 +63,8 @@ clvits_status clvits_voice_file_embedded_path(char *out, size_t size, clvits_rep
                            "/config.json in it; correct it or unset it",
                            chosen);
     }
-    if (holds_voice(out, size, CLVITS_SOURCE_VOICES) || holds_near_library(out, size) ||
+    /* What is installed speaks with its own voice, also while its source tree is still there. */
+    if (holds_near_library(out, size) || holds_voice(out, size, CLVITS_SOURCE_VOICES) ||
         holds_voice(out, size, CLVITS_INSTALLED_VOICES))
         return CLVITS_OK;
     return clvits_fail(r, CLVITS_E_FILE,
