@@ -332,7 +332,7 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("engine");
-    TCase *t = tcase_create("embedded voice");
+    TCase *t = tcase_create("embedded voice"), *threads = tcase_create("threads");
 
     tcase_set_timeout(t, HARNESS_TIMEOUT);
     tcase_add_test(t, batch_equals_singles);
@@ -340,9 +340,11 @@ int main(void)
     tcase_add_test(t, windows_equal_one_shot);
     tcase_add_loop_test(t, placement_does_not_change_results, 0, LENGTH(places));
     tcase_add_test(t, device_agrees_with_cpu);
-    tcase_add_test(t, threads_share_an_engine);
-    tcase_add_test(t, stops_when_told);
     tcase_add_test(t, refuses_bad_items);
     suite_add_tcase(s, t);
+    tcase_set_timeout(threads, HARNESS_TIMEOUT);
+    tcase_add_test(threads, threads_share_an_engine);
+    tcase_add_test(threads, stops_when_told);
+    suite_add_tcase(s, threads);
     return harness_main(s);
 }

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# test.sh [--force] [ARGUMENT...]: install what is missing, build three times (gcc, clang, gcc with
-# AddressSanitizer and UBSan), and run the tests of each. Its last line counts them all.
+# test.sh [--force] [ARGUMENT...]: install what is missing, build four times (gcc; clang; gcc with
+# AddressSanitizer and UBSan; gcc with ThreadSanitizer), and run what each build is good for. Its
+# last line counts all tests.
 #
 # Arguments go to `meson test` and then choose what runs, in the gcc build alone: a test's name,
 # --suite NAME, -v. CLVITS_TEST_DEVICE=NAME tests another OpenCL device than PoCL's.
@@ -73,7 +74,7 @@ cores=$(nproc)
 at_once=$((cores < 4 ? 2 : cores / 2))
 [ $at_once -le 8 ] || at_once=8
 
-# Compiled kernels stay in the build folder, shared by the three builds.
+# Compiled kernels stay in the build folder, shared by all builds.
 export POCL_CACHE_DIR=$PWD/$out/cache/pocl
 export CLVITS_CACHE=$PWD/$out/cache/clvits
 mkdir -p "$POCL_CACHE_DIR" "$CLVITS_CACHE"
@@ -83,7 +84,10 @@ if [ -z "${CLVITS_TEST_DEVICE-}" ] && [ -f $pocl ]; then
     export OCL_ICD_VENDORS=$pocl
 fi
 
-# build NAME COMPILER [SETUP OPTION...]: configure when new or when the options changed; compile.
+targets=()
+
+# build NAME COMPILER [SETUP OPTION...]: configure when new or when the options changed; compile all
+# or the targets.
 build()
 {
     local dir=$out/$1 options="${*:2}"
@@ -93,7 +97,7 @@ build()
         CC=$2 meson setup "$dir" -Dwerror=true -Dtests=enabled "${@:3}" >"$out/$1.log" 2>&1
         echo "$options" >"$dir/options"
     fi
-    if ! ninja -C "$dir" >>"$out/$1.log" 2>&1; then
+    if ! ninja -C "$dir" "${targets[@]}" >>"$out/$1.log" 2>&1; then
         tail -n 60 "$out/$1.log"
         echo "== $1: the build failed; its whole log is $out/$1.log"
         failed=$((failed + 1))
@@ -145,8 +149,8 @@ fi
 
 build gcc gcc && check gcc --no-suite slow
 
-build clang clang &&
-    check clang --no-suite slow --no-suite rusticl --no-suite oclgrind --no-suite gpu-kernels
+# What another compiler makes of the host's code; the kernels are the same.
+build clang clang && check clang --suite files --suite cpu-path
 
 # Sanitizers watch the host's code, and only with PoCL: loading Mesa's older driver aborts them.
 [ ! -f $pocl ] || export OCL_ICD_VENDORS=$pocl
@@ -155,7 +159,14 @@ export CK_TIMEOUT_MULTIPLIER=4
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
+export TSAN_OPTIONS=halt_on_error=1
 build sanitize gcc --buildtype=debugoptimized -Db_sanitize=address,undefined &&
-    check sanitize --timeout-multiplier 4 --no-suite slow --no-suite hygiene
+    check sanitize --timeout-multiplier 4 --suite files --suite program --suite cpu-path \
+        --suite cpu-baseline --suite opencl
+
+targets=(tests/test_engine)
+export CK_RUN_CASE=threads
+build threads gcc --buildtype=debugoptimized -Db_sanitize=thread &&
+    check threads --timeout-multiplier 4 engine-cpu-path engine-opencl
 
 finish
