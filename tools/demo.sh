@@ -36,8 +36,14 @@ if [ ! -x build/tools/clvits ]; then
 fi
 quietly ninja -C build tools/clvits
 
-# Written elsewhere first: after a failure there is no demo.wav of an earlier text.
+# A device's driver compiles the kernels once, which may take it half a minute, and keeps them.
+if [ ! build/demo-kernels -nt build/tools/clvits ]; then
+    echo "demo: compiling the kernels for this device" >&2
+    quietly build/tools/clvits speak -o "$work/first.wav" "$text"
+    touch build/demo-kernels
+fi
+
+# After a failure there is no demo.wav of an earlier text.
 rm -f demo.wav
-build/tools/clvits speak -o "$work/demo.wav" "$text"
-mv "$work/demo.wav" demo.wav
+build/tools/clvits speak -o demo.wav "$text"
 echo "$PWD/demo.wav"
