@@ -235,8 +235,8 @@ static clvits_status wanted_threads(int *out, clvits_report *r)
 
     *out = text && *text ? (int)strtol(text, &end, 10) : 0;
     if (end && (*end || *out < 1))
-        return clvits_fail(r, CLVITS_E_ARGUMENT, "CLVITS_THREADS is \"%.40s\"; give a number from 1",
-                           text);
+        return clvits_fail(r, CLVITS_E_ARGUMENT,
+                           "CLVITS_THREADS is \"%.40s\"; give a number from 1", text);
     return CLVITS_OK;
 }
 
