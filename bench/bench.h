@@ -55,7 +55,8 @@ typedef struct bench_record {
     bench_times device, host;
     double build; /* seconds that the first run took more than the others */
     double roofline; /* share of the speed that the measured peaks allow; 0: not known */
-    cJSON *values;   /* further numbers, or NULL */
+    cJSON *values;    /* further numbers, or NULL */
+    cJSON *operators; /* of a stage: seconds in each, by the device's clock; or NULL */
 } bench_record;
 
 /** Where to measure: the CPU path, or the OpenCL device of that index. */
@@ -161,6 +162,9 @@ void bench_case_fail(bench_graph *g, const char *verdict, const char *format, ..
 
 /** A further number of a record. */
 void bench_value(bench_record *r, const char *name, double value);
+
+/** The seconds that an operator has in a stage's record. */
+void bench_operator(bench_record *r, const char *name, double seconds);
 
 float *bench_random(bench_graph *g, int64_t n, float range);
 

@@ -323,10 +323,33 @@ static clvits_status run_both(bench_graph *g, const clvits_tensor *output, float
     return s;
 }
 
+/* Seconds in each operator of a record, which add up to the median of its device's clock. */
+static void add_operators(bench_graph *g, bench_record *r, const clvits_node_time *times,
+                          const double *spent)
+{
+    const int launches = clvits_plan_launches(g->plan);
+    const bool second = r == &g->part;
+    double total = 0.0;
+
+    for (int i = 0; i < launches; i++)
+        total += is_second(g, times[i].node) == second ? spent[i] : 0.0;
+    const double scale = total > 0.0 ? bench_statistics(&r->device).median / total : 0.0;
+    for (const clvits_op *const *op = clvits_ops; *op; op++) {
+        double sum = 0.0;
+        for (int i = 0; i < launches; i++)
+            if (times[i].node->op == *op && is_second(g, times[i].node) == second)
+                sum += spent[i];
+        if (sum > 0.0)
+            bench_operator(r, (*op)->name, scale * sum);
+    }
+}
+
 static void measure(bench_graph *g)
 {
     const clvits_tensor *output = first_output(g);
-    clvits_node_time *times = memory(g, (size_t)clvits_plan_launches(g->plan), sizeof(*times));
+    const int launches = clvits_plan_launches(g->plan);
+    clvits_node_time *times = memory(g, (size_t)launches, sizeof(*times));
+    double *spent = memory(g, (size_t)launches, sizeof(*spent)); /* in each node, by all runs */
     float *row = memory(g, (size_t)output->C, sizeof(*row));
     bench_record *rec = &g->record;
     double limit = g->b->o->seconds, start = bench_now(), host, device, part;
@@ -337,13 +360,19 @@ static void measure(bench_graph *g)
            (n < MIN_RUNS ? !n || bench_now() - start < LONGEST : bench_now() - start < limit)) {
         s = run_both(g, output, row, times, &rec->host.sample[n], &rec->device.sample[n],
                      &g->part.device.sample[n]);
+        for (int i = 0; i < launches && !s; i++)
+            spent[i] += times[i].seconds;
         rec->host.n = rec->device.n = g->part.device.n = ++n;
         if (bench_now() - start >= limit && limit < 3 * g->b->o->seconds &&
             bench_statistics(&rec->device).spread > NOISY)
             limit = 3 * g->b->o->seconds;
     }
-    if (!ok(g, s))
+    if (!ok(g, s)) {
         rec->host.n = rec->device.n = 0;
+    } else if (!strcmp(rec->level, "stage")) {
+        add_operators(g, rec, times, spent);
+        add_operators(g, &g->part, times, spent);
+    }
 }
 
 /* Operands and results, each once. */

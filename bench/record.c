@@ -65,6 +65,13 @@ void bench_value(bench_record *r, const char *name, double value)
     cJSON_AddItemToObject(r->values, name, number(value));
 }
 
+void bench_operator(bench_record *r, const char *name, double seconds)
+{
+    if (!r->operators)
+        r->operators = cJSON_CreateObject();
+    cJSON_AddItemToObject(r->operators, name, number(seconds));
+}
+
 void bench_send_object(bench *b, const char *kind, cJSON *object)
 {
     cJSON *line = cJSON_CreateObject();
@@ -105,6 +112,8 @@ void bench_send(bench *b, bench_record *r)
     cJSON_AddItemToObject(o, "roofline", number(r->roofline));
     if (r->values)
         cJSON_AddItemToObject(o, "values", r->values);
-    r->values = NULL;
+    if (r->operators)
+        cJSON_AddItemToObject(o, "operators", r->operators);
+    r->values = r->operators = NULL;
     bench_send_object(b, "record", o);
 }

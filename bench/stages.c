@@ -74,6 +74,8 @@ static void text_stage(bench *b, const voice *v, const voice_text *t, stage_sum 
     snprintf(g.part.reason, sizeof(g.part.reason), "host time is in the text encoder's");
     if (bench_record_begin(b, &g.part))
         bench_send(b, &g.part);
+    else
+        cJSON_Delete(g.part.operators);
 }
 
 static void latent_stage(bench *b, const voice *v, const voice_text *t, int frames,
