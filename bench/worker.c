@@ -8,9 +8,12 @@
 
 static void print_log(void *user, clvits_log_level level, const char *text)
 {
-    (void)user;
-    if (level <= CLVITS_LOG_WARNING)
-        fprintf(stderr, "clvits-bench: %s\n", text);
+    bench *b = user;
+
+    if (level > CLVITS_LOG_WARNING)
+        return;
+    fprintf(stderr, "clvits-bench: %s\n", text);
+    snprintf(b->warning, sizeof(b->warning), "%.250s", text);
 }
 
 static cJSON *describe_device(const clvits_device_info *d)
@@ -114,6 +117,7 @@ void bench_work(bench *b, bench_task task, const bench_place *p, int voice)
     const double start = bench_now();
 
     b->report.log = print_log;
+    b->report.log_user = b;
     if (task == BENCH_LIST) {
         list_devices(b);
         return;

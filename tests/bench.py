@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""bench.py PROGRAM KERNELS: clvits-bench tells right from wrong and slow from fast.
+
+Runs on the CPU path and on the OpenCL device that CLVITS_TEST_DEVICE names, else the first one.
+"""
+
+import copy
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+PROGRAM, KERNELS = sys.argv[1:3]
+FAILURES = []
+
+
+def expect(condition, what):
+    if not condition:
+        FAILURES.append(what)
+        print("FAILED:", what)
+
+
+def run(*arguments, **environment):
+    done = subprocess.run([PROGRAM, *arguments], env={**os.environ, **environment}, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    print(done.stdout)
+    return done
+
+
+def device():
+    """The OpenCL device under test, or None."""
+    name = os.environ.get("CLVITS_TEST_DEVICE", "0")
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "a.json")
+        run("-d", name, "-q", "-f", "flip/", "-j", str(path))
+        return name if not name.startswith("cpu") and json.loads(path.read_text())["devices"] \
+            else None
+
+
+def quick(folder, devices):
+    """A small run makes the promised fields."""
+    path, table = folder / "quick.json", folder / "quick.csv"
+    done = run("-d", ",".join(devices), "-q", "-s", "0.005", "-l", "machine,operator",
+               "-j", str(path), "--csv", str(table))
+    expect(done.returncode == 0, "a quick run ends well")
+    result = json.loads(path.read_text())
+    for key in ("format", "date", "version", "kernels", "compiler", "command", "settings",
+                "machine", "noise", "devices", "results"):
+        expect(key in result, f"the file says {key}")
+    expect(len(result["devices"]) == len(devices), "every device is described")
+    for found in result["devices"]:
+        expect(found["peak_flops"] > 1e8 and found["peak_bytes"] > 1e7, "peaks were measured")
+        if found["kind"] == "opencl":
+            expect(found["driver"] and found["opencl"], "an OpenCL device has driver and version")
+    rooms = {r["name"].split("/")[0] for r in result["results"] if r["level"] == "operator"}
+    expect({"conv1d", "attention", "norm", "pointwise", "spline", "embedding", "matmul",
+            "durations", "expand", "normal", "sample", "flip", "concat", "sum"} <= rooms,
+           "every room has a case")
+    for record in result["results"]:
+        expect(record["verdict"] in ("ok", "skipped"), f"{record['name']} is right")
+        if record["level"] != "operator" or record["verdict"] != "ok":
+            continue
+        for times in (record["device_seconds"], record["host_seconds"]):
+            expect(0 <= times["min"] <= times["median"] <= times["p95"] and times["samples"],
+                   f"{record['name']} has times in order")
+        expect(record["bytes"] > 0 and record["error"] <= 1e-4, f"{record['name']} is described")
+    expect(len(table.read_text().splitlines()) == len(result["results"]) + 1,
+           "the CSV file is whole")
+    return result
+
+
+def whole_voice(folder):
+    """The embedded voice on the CPU path: stages and speech."""
+    path, by_name = folder / "voice.json", {}
+    for level, name in ("stage", "/"), ("speech", "/short"):
+        done = run("-d", "cpu", "-q", "-s", "0.005", "-l", level, "-f", name, "-j", str(path))
+        expect(done.returncode == 0, f"the embedded voice is measured: {level}")
+        by_name |= {r["name"]: r for r in json.loads(path.read_text())["results"]}
+    for stage in ("text encoder", "duration predictor", "flow", "decoder, window 1", "all stages"):
+        expect(f"mini (embedded)/{stage}" in by_name, f"there is a record of the {stage}")
+    short = by_name["mini (embedded)/short"]["values"]
+    expect(short["rtf"] > 0 and short["audio_s"] > 0.1 and short["first_audio_ms"] > 0,
+           "speech has a real-time factor and a latency")
+    expect("sum_of_stages" in by_name["mini (embedded)/all stages"]["values"],
+           "stages are added up")
+
+
+def slowdown(folder, result):
+    """compare finds what got slower, and only that."""
+    slow = copy.deepcopy(result)
+    for record in slow["results"]:
+        if record["name"].startswith("attention/"):
+            for kind in ("device_seconds", "host_seconds"):
+                times = record[kind]
+                for key in ("min", "median", "p95"):
+                    times[key] *= 1.5
+                times["samples"] = [1.5 * s for s in times["samples"]]
+    same, other, worse = folder / "a.json", folder / "b.json", folder / "c.json"
+    same.write_text(json.dumps(result))
+    other.write_text(json.dumps(slow))
+    for record in slow["results"]:
+        record["verdict"] = "wrong"
+    worse.write_text(json.dumps(slow))
+    expect(run("compare", str(same), str(same)).returncode == 0, "a file is as fast as itself")
+    done = run("compare", str(same), str(other))
+    expect(done.returncode == 1 and done.stdout.count("1.50x!") == len(result["devices"]),
+           "50 % more are found in one case of each device")
+    expect(run("compare", str(same), str(other), "--threshold", "60%").returncode == 0,
+           "a threshold of 60 % lets them pass")
+    expect(run("compare", str(same), str(worse)).returncode == 1, "what went wrong is found")
+    expect(run("compare", str(folder / "none.json")).returncode == 2, "a missing file is refused")
+
+
+def foreign_kernels(folder, name, change, file):
+    """Run a few cases with a changed kernel; the exit code and the records."""
+    kernels = folder / "cl"
+    shutil.rmtree(kernels, ignore_errors=True)
+    shutil.copytree(KERNELS, kernels)
+    text = (kernels / file).read_text()
+    changed = change(text)
+    expect(changed != text, f"{file} was changed")
+    (kernels / file).write_text(changed)
+    path = folder / "foreign.json"
+    done = run("-d", name, "-q", "-s", "0.005", "-l", "operator", "-f", "base", "-j", str(path),
+               CLVITS_KERNELS=str(kernels))
+    return done, {r["name"]: r for r in json.loads(path.read_text())["results"]}
+
+
+def wrong_kernel(folder, name):
+    """A kernel that computes something else is reported as wrong, and is not timed."""
+    done, records = foreign_kernels(folder, name, lambda t: t.replace("tanh", "cos"),
+                                    "pointwise.cl")
+    gate = records["pointwise/base gate, 1 s"]
+    expect(done.returncode == 1, "a wrong kernel makes the run fail")
+    expect(gate["verdict"] == "wrong" and "device_seconds" not in gate, "it is not timed")
+    expect(records["norm/base GELU, 1 s"]["verdict"] == "ok", "the others are")
+
+
+def broken_kernel(folder, name):
+    """A kernel that does not build costs its own rows."""
+    done, records = foreign_kernels(folder, name, lambda t: t + "\n#error broken\n", "spline.cl")
+    spline = records["spline/base, 1 s"]
+    expect(done.returncode == 3, "a kernel that does not build is not a wrong one")
+    expect(spline["verdict"] == "failed" and "broken" in spline["reason"],
+           "it is reported, with a reason")
+    expect(records["norm/base GELU, 1 s"]["verdict"] == "ok", "the others are timed")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        found = device()
+        result = quick(folder, ["cpu", found] if found else ["cpu"])
+        slowdown(folder, result)
+        whole_voice(folder)
+        if found:
+            wrong_kernel(folder, found)
+            broken_kernel(folder, found)
+    return 1 if FAILURES else 0
+
+
+sys.exit(main())
