@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MIN_RUNS = 5, LONGEST = 10 }; /* seconds, after which fewer runs will do */
+enum { MIN_RUNS = 5, LONGEST = 10, QUICK_LONGEST = 1 }; /* seconds, then fewer runs will do */
 
 /* Above this spread of the middle half the clock cannot be trusted, and a case gets more time. */
 #define NOISY 0.1
@@ -364,29 +364,33 @@ static void add_operators(bench_graph *g, bench_record *r, const clvits_node_tim
 
 static void measure(bench_graph *g)
 {
+    const bench *b = g->b;
+    const double longest = b->o->quick ? QUICK_LONGEST : LONGEST;
     const clvits_tensor *output = first_output(g);
     const int launches = clvits_plan_launches(g->plan);
     clvits_node_time *times = memory(g, (size_t)launches, sizeof(*times));
     double *spent = memory(g, (size_t)launches, sizeof(*spent)); /* in each node, by all runs */
     float *row = memory(g, (size_t)output->C, sizeof(*row));
     bench_record *rec = &g->record;
-    double limit = g->b->o->seconds, start = bench_now(), host, device, part;
+    double limit = b->o->seconds, start = bench_now(), host, device, part;
     clvits_status s = run_both(g, output, row, times, &host, &device, &part);
     int n = 0;
 
     while (!s && n < BENCH_MAX_RUNS &&
-           (n < MIN_RUNS ? !n || bench_now() - start < LONGEST : bench_now() - start < limit)) {
+           (n < MIN_RUNS ? !n || bench_now() - start < longest : bench_now() - start < limit)) {
         s = run_both(g, output, row, times, &rec->host.sample[n], &rec->device.sample[n],
                      &g->part.device.sample[n]);
         for (int i = 0; i < launches && !s; i++)
             spent[i] += times[i].seconds;
         rec->host.n = rec->device.n = g->part.device.n = ++n;
-        if (bench_now() - start >= limit && limit < 3 * g->b->o->seconds &&
-            bench_statistics(&rec->device).spread > NOISY)
-            limit = 3 * g->b->o->seconds;
+        if (bench_now() - start >= limit && limit < 3 * b->o->seconds &&
+            bench_statistics(b->no_events ? &rec->host : &rec->device).spread > NOISY)
+            limit = 3 * b->o->seconds;
     }
-    if (!ok(g, s)) {
-        rec->host.n = rec->device.n = 0;
+    if (!ok(g, s))
+        rec->host.n = 0;
+    if (s || b->no_events) {
+        rec->device.n = g->part.device.n = 0;
     } else if (!strcmp(rec->level, "stage")) {
         add_operators(g, rec, times, spent);
         add_operators(g, &g->part, times, spent);
@@ -425,7 +429,7 @@ static double share_of_roofline(const bench *b, const bench_record *r)
 {
     const double flops = b->peak_flops > 0 ? r->flops / b->peak_flops : 0.0;
     const double bytes = b->peak_bytes > 0 ? r->bytes / b->peak_bytes : 0.0;
-    const double median = bench_statistics(&r->device).median;
+    const double median = bench_statistics(r->device.n ? &r->device : &r->host).median;
     return median > 0.0 ? fmax(flops, bytes) / median : 0.0;
 }
 
@@ -439,7 +443,7 @@ void bench_case_end(bench_graph *g)
         bench_case_check(g);
     if (!strcmp(rec->verdict, "ok"))
         measure(g);
-    if (rec->device.n) {
+    if (rec->host.n) {
         bench_peak_again(b);
         rec->build = fmax(g->first - bench_statistics(&rec->host).median, 0.0);
         rec->roofline = share_of_roofline(b, rec);

@@ -127,8 +127,12 @@ static clvits_status time_kernel(bench *b, const clvits_launch *l, int n, device
     if (!s)
         s = clvits_kernel_run(k, &ns, &b->report); /* the first one's time is the compiler's */
     for (out->n = 0; out->n < REPEATS && !s; out->n++) {
+        const double start = bench_now();
         s = clvits_kernel_run(k, &ns, &b->report);
-        out->sample[out->n] = ns * 1e-9;
+        const double wall = bench_now() - start;
+        /* Some drivers note when a kernel was handed on, not when it ran. */
+        b->no_events |= wall > 1e-3 && ns * 1e-9 < 0.02 * wall;
+        out->sample[out->n] = b->no_events ? wall : ns * 1e-9;
     }
     clvits_kernel_free(&k);
     return s;

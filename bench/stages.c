@@ -71,7 +71,8 @@ static void text_stage(bench *b, const voice *v, const voice_text *t, stage_sum 
     g.part.level = "stage";
     g.part.verdict = g.part.device.n ? "ok" : "skipped";
     snprintf(g.part.name, sizeof(g.part.name), "%s/duration predictor", v->name);
-    snprintf(g.part.reason, sizeof(g.part.reason), "host time is in the text encoder's");
+    snprintf(g.part.reason, sizeof(g.part.reason), b->no_events
+                 ? "the device has no times of its own" : "host time is in the text encoder's");
     if (bench_record_begin(b, &g.part))
         bench_send(b, &g.part);
     else

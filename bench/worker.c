@@ -104,6 +104,7 @@ static void operators(bench *b, const bench_place *p)
     }
     cJSON *o = p->cpu ? describe_cpu(&b->machine.cpu)
                       : describe_device(clvits_device_get_info(b->machine.device[1]));
+    cJSON_AddBoolToObject(o, "event_times", !b->no_events);
     cJSON_AddNumberToObject(o, "peak_flops", b->peak_flops);
     cJSON_AddNumberToObject(o, "peak_bytes", b->peak_bytes);
     bench_send_object(b, "device", o);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""bench.py PROGRAM KERNELS: clvits-bench tells right from wrong and slow from fast.
+"""program.py PROGRAM KERNELS: clvits-bench tells right from wrong and slow from fast.
 
 Runs on the CPU path and on the OpenCL device that CLVITS_TEST_DEVICE names, else the first one.
 """
@@ -82,6 +82,10 @@ def whole_voice(folder):
         by_name |= {r["name"]: r for r in json.loads(path.read_text())["results"]}
     for stage in ("text encoder", "duration predictor", "flow", "decoder, window 1", "all stages"):
         expect(f"mini (embedded)/{stage}" in by_name, f"there is a record of the {stage}")
+    decoder = by_name["mini (embedded)/decoder, window 1"]
+    parts, whole = decoder["operators"], decoder["device_seconds"]["median"]
+    expect({"conv1d", "conv_transpose1d"} <= parts.keys() and
+           0.9 * whole < sum(parts.values()) < 1.1 * whole, "operators make up their stage")
     short = by_name["mini (embedded)/short"]["values"]
     expect(short["rtf"] > 0 and short["audio_s"] > 0.1 and short["first_audio_ms"] > 0,
            "speech has a real-time factor and a latency")
