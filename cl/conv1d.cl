@@ -268,11 +268,13 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1d_tile(ARGUM
 #if CHUNK
 #define TILE_LOAD(r) vload4(0, p + r * step)
     const int step = ITEMS_T * d.stride * PITCH;
+    const int tile_rows = (TILE_T - 1) * d.stride + (d.K - 1) * d.dilation + 1;
     for (int c0 = 0; c0 < packed; c0 += CHUNK) {
         barrier(CLK_LOCAL_MEM_FENCE);
-        for (int i = item; i < rows * CHUNK; i += GROUP) {
+        for (int i = item; i < tile_rows * CHUNK; i += GROUP) {
             const int row = i / CHUNK, c = i % CHUNK;
-            staged[row * PITCH + c] = c0 + c < channels ? VALUE(x[row * d.x.ld + c0 + c]) : 0.0f;
+            staged[row * PITCH + c] =
+                row < rows && c0 + c < channels ? VALUE(x[row * d.x.ld + c0 + c]) : 0.0f;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
         const int n4 = min(CHUNK, packed - c0);
