@@ -173,8 +173,10 @@ static bool run_worker(collector *c, bench_task task, int voice, int from, doubl
         _exit(b.out ? 0 : 1);
     }
     close(fd[1]);
-    const double end = c->o->quick || task == BENCH_LIST ? seconds + QUICK_PATIENCE : FOREVER;
-    const bool answered = listen(c, fd[0], bench_now() + end);
+    double end = bench_now() + (c->o->quick ? seconds : FOREVER);
+    if (c->o->quick || task == BENCH_LIST)
+        end = fmin(end, c->end) + QUICK_PATIENCE;
+    const bool answered = listen(c, fd[0], end);
     close(fd[0]);
     if (!answered)
         kill(pid, SIGKILL);

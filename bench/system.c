@@ -89,7 +89,9 @@ static void add_settings(cJSON *root, const bench_options *o)
                                                 : o->family == 1 + CLVITS_FAMILY_GPU ? "gpu"
                                                                                      : "cpu");
     cJSON_AddBoolToObject(s, "foreign_kernels", o->kernel_dir != NULL);
-    for (int i = 0; i < o->argc; i++)
+    const char *slash = strrchr(o->argv[0], '/');
+    cJSON_AddItemToArray(line, cJSON_CreateString(slash ? slash + 1 : o->argv[0]));
+    for (int i = 1; i < o->argc; i++)
         cJSON_AddItemToArray(line, cJSON_CreateString(o->argv[i]));
 }
 

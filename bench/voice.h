@@ -41,7 +41,7 @@ void voice_close(voice *v);
 
 /** Level (c): the stages, as the engine runs them for this text. */
 typedef struct stage_sum {
-    double seconds; /* of their medians */
+    double seconds; /* of their best: what others do at the time is not theirs */
     bool complete;
 } stage_sum;
 stage_sum bench_stages(bench *b, const voice *v, const voice_text *t, int frames);

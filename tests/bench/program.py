@@ -154,6 +154,19 @@ def broken_kernel(folder, name):
     expect(records["norm/base GELU, 1 s"]["verdict"] == "ok", "the others are timed")
 
 
+def crash(folder, name):
+    """A kernel that ends the process costs its own rows, and what comes after is still measured."""
+    def change(text):
+        body = text.index("{", text.index("kernel void spline"))
+        return text[:body + 1] + "\n    *(volatile global int *)8 = 1;\n" + text[body + 1:]
+
+    done, records = foreign_kernels(folder, name, change, "spline.cl")
+    spline = records["spline/base, 1 s"]
+    expect(done.returncode == 3, "a crash is a case that could not run")
+    expect(spline["verdict"] == "failed" and "signal" in spline["reason"], "it is named")
+    expect(records["sum/base, 1 s"]["verdict"] == "ok", "the cases after it are timed")
+
+
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -164,6 +177,8 @@ def main():
         if found:
             wrong_kernel(folder, found)
             broken_kernel(folder, found)
+            if result["devices"][1]["kernels"] == "cpu": # a GPU's process would live on
+                crash(folder, found)
     return 1 if FAILURES else 0
 
 

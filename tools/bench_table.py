@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""bench_table.py [--write FILE.md] RESULT.json...: the README's table of results, as Markdown.
+
+RESULT.json is what `clvits-bench --json` wrote; those of bench/results make the README's. With
+--write, what stands in FILE.md between "<!-- results -->" and "<!-- /results -->" is replaced.
+"""
+import argparse
+import json
+import pathlib
+import re
+import sys
+
+BEGIN, END = "<!-- results -->", "<!-- /results -->"
+VOICES = ("mini (embedded)", "x-low", "low", "medium", "mms", "base")
+PLATFORMS = {"Portable Computing Language": "PoCL", "rusticl": "Rusticl"}
+
+
+def read(paths):
+    """Every device of every file, with its results by name."""
+    for path in paths:
+        run = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        if run.get("format") != "clvits-bench 1":
+            sys.exit(f"{path}: not a result of clvits-bench")
+        for device in run["devices"]:
+            cases = {r["name"]: r for r in run["results"] if r["device"] == device["name"]}
+            yield run, device, cases
+
+
+def label(run, device):
+    cpu = re.sub(r"\((R|TM)\)", "", run["machine"].get("cpu", "unknown processor"))
+    if device["kind"] == "cpu":
+        return f"CPU path ({device['isa']}, {device['threads']} threads) on {cpu}"
+    platform = PLATFORMS.get(device["platform"], device["platform"])
+    version = re.search(r"[\d.]+\d", device["driver"])
+    name = cpu if platform in PLATFORMS.values() else device["device"]
+    return f"{platform} {version.group() if version else ''} on {name}"
+
+
+def cell(case, name, factor, digits):
+    if not case:
+        return ""
+    if case["verdict"] != "ok":
+        return case["verdict"]
+    return f"{factor * case['values'][name]:.{digits}f}" + (" ~" if case.get("noisy") else "")
+
+
+def share(cases, voice):
+    """Of the roofline, over the decoder's windows by their time."""
+    windows = [c for n, c in cases.items()
+               if n.startswith(f"{voice}/decoder, window") and c["verdict"] == "ok"]
+    times = [(c.get("device_seconds") or c["host_seconds"])["median"] for c in windows]
+    if not windows:
+        return ""
+    return f"{100 * sum(c['roofline'] * t for c, t in zip(windows, times)) / sum(times):.0f} %"
+
+
+def table(paths):
+    found = list(read(paths))
+    voices = [v for v in VOICES if any(f"{v}/medium" in cases for _, _, cases in found)]
+    lines = ["Real-time factor of one sentence (seconds of work per second of speech), by voice:",
+             "",
+             "| device | " + " | ".join(voices) + " | first audio, ms | decoder, of the peak |",
+             "|---|" + "---:|" * (len(voices) + 2)]
+    for run, device, cases in found:
+        first = cases.get(f"{VOICES[0]}/medium")
+        row = [label(run, device)]
+        row += [cell(cases.get(f"{v}/medium"), "rtf", 1, 3) for v in voices]
+        row += [cell(first, "first_audio_ms", 1, 0).removesuffix(" ~"), share(cases, VOICES[0])]
+        lines.append("| " + " | ".join(row) + " |")
+    versions = sorted({f"clvits {run['version']}, {run['date'][:10]}" for run, _, _ in found})
+    lines += ["", f"First audio and decoder: the embedded voice. {'; '.join(versions)}. All voices "
+              "but the embedded one have random weights, which costs the same time. ~ marks times "
+              "that spread by more than 10 %."]
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--write", type=pathlib.Path)
+    parser.add_argument("results", nargs="+")
+    arguments = parser.parse_args()
+    text = table(arguments.results)
+    if not arguments.write:
+        print(text)
+        return
+    page = arguments.write.read_text(encoding="utf-8")
+    before, found, rest = page.partition(BEGIN)
+    _, ended, after = rest.partition(END)
+    if not found or not ended:
+        sys.exit(f"{arguments.write}: no place between {BEGIN} and {END}")
+    arguments.write.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+
+
+main()
