@@ -105,7 +105,10 @@ START_TEST(refuses_bad_placement)
     ck_assert_ptr_null(h.plan);
     clvits_report_clear(&h.report);
     ck_assert_int_eq(clvits_place_check(&h.machine, bad_places[_i], &h.report), CLVITS_E_ARGUMENT);
+    ck_assert_int_eq(clvits_place_check(&h.machine, "decoder=cpu", &h.report), CLVITS_E_ARGUMENT);
+    clvits_report_clear(&h.report);
     ck_assert_int_eq(clvits_place_check(&h.machine, "conv1d=cpu,enc_p=0", &h.report), CLVITS_OK);
+    ck_assert_int_eq(clvits_place_check(&h.machine, "dec.ups.1=cpu", &h.report), CLVITS_OK);
     ck_assert_int_eq(clvits_place_check(&h.machine, NULL, &h.report), CLVITS_OK);
     harness_end(&h);
 }

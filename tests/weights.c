@@ -313,6 +313,25 @@ START_TEST(misses_each_tensor)
 }
 END_TEST
 
+START_TEST(refuses_what_is_not_a_number)
+{
+    static const float bad[] = { NAN, INFINITY, -INFINITY };
+    const clvits_config c = odd_voice(1, 5, 1);
+
+    for (int i = 0; i < 3; i++) {
+        source *s = new_source(&c);
+        clvits_arrays out;
+        clvits_report r = { 0 };
+        clvits_array *a = item(s, "dec.conv_post.weight");
+
+        ((float *)a->data)[clvits_array_count(a) - 1] = bad[i];
+        ck_assert_int_eq(canonical(&out, s, &c, &r), CLVITS_E_FORMAT);
+        ck_assert_msg(strstr(r.text, "dec.conv_post.weight"), "%s", r.text);
+        free_source(s);
+    }
+}
+END_TEST
+
 START_TEST(refuses_the_same_tensor_twice)
 {
     const clvits_config c = odd_voice(0, 0, 1);
@@ -405,6 +424,7 @@ Suite *suite(void)
     tcase_add_test(t, converts_halves_and_unaligned_floats);
     tcase_add_test(t, names_everything_that_does_not_fit);
     tcase_add_test(t, misses_each_tensor);
+    tcase_add_test(t, refuses_what_is_not_a_number);
     tcase_add_test(t, refuses_the_same_tensor_twice);
     tcase_add_loop_test(t, translates, 0, sizeof(names) / sizeof(names[0]));
     tcase_add_test(t, refuses_overlong_names);

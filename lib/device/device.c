@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "device/device_impl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MAX_PLATFORMS = 32, MAX_DEVICES = 64 };
 
@@ -147,6 +149,19 @@ clvits_status clvits_device_list(clvits_device_info **list, int *count, clvits_r
     return CLVITS_OK;
 }
 
+/* A folder to read kernels from must have them. */
+static clvits_status check_source(const char *folder, clvits_report *r)
+{
+    char path[4096];
+
+    if (folder && ((size_t)snprintf(path, sizeof(path), "%s/common.cl", folder) >= sizeof(path) ||
+                   access(path, R_OK)))
+        return clvits_fail(r, CLVITS_E_FILE,
+                           "there are no kernels in %s: give the folder cl of the sources itself, "
+                           "or leave CLVITS_KERNELS unset", folder);
+    return CLVITS_OK;
+}
+
 static clvits_status open_queue(clvits_device *d, cl_platform_id platform, clvits_report *r)
 {
     const cl_context_properties properties[] = { CL_CONTEXT_PLATFORM,
@@ -194,6 +209,8 @@ clvits_status clvits_device_open(clvits_device **out, int index, const clvits_de
     if ((p->cache_dir && !d->cache_dir) || (p->source_dir && !d->source_dir))
         s = clvits_fail_memory(r, "a device");
     else
+        s = check_source(d->source_dir, r);
+    if (!s)
         s = open_queue(d, f.platform[index], r);
     if (s)
         clvits_device_close(&d);

@@ -43,6 +43,23 @@ static bool names(const char *name, size_t n, const clvits_node *node)
            !strncmp(name, node->label, n);
 }
 
+/* Whether NAME can mean anything: an operator, or a module or what begins with one. */
+static bool is_name(const char *name, size_t n)
+{
+    static const char *const modules[] = { "enc_p", "emb_g", "dp", "durations", "expand", "flow",
+                                           "dec" };
+
+    for (const clvits_op *const *op = clvits_ops; *op; op++)
+        if (strlen((*op)->name) == n && !strncmp(name, (*op)->name, n))
+            return true;
+    for (size_t i = 0; i < sizeof(modules) / sizeof(*modules); i++) {
+        const size_t m = strlen(modules[i]);
+        if (n >= m && !strncmp(name, modules[i], m) && (n == m || name[m] == '.'))
+            return true;
+    }
+    return false;
+}
+
 /* What an entry, NAME=VALUE of the given size, says of places; *equals is where its '=' stands. */
 static clvits_status read_entry(int *place, const char **equals, const clvits_machine *m,
                                 const char *text, size_t size, clvits_report *r)
@@ -59,7 +76,10 @@ static clvits_status read_entry(int *place, const char **equals, const clvits_ma
         number = strtol(value, &rest, 10);
         if (rest != end || rest == value || number < 0 || number >= m->n_places)
             return clvits_fail(r, CLVITS_E_ARGUMENT,
-                               "placement \"%.*s\": write cpu, or a device's number up to %d",
+                               m->n_places > 1
+                                   ? "placement \"%.*s\": write cpu, or 1 for the first device "
+                                     "that was opened, 2 for the second (%d in all)"
+                                   : "placement \"%.*s\": write cpu; %d OpenCL devices were opened",
                                (int)size, text, m->n_places - 1);
     }
     *place = (int)number;
@@ -87,7 +107,18 @@ static clvits_status forced_place(int *out, const clvits_machine *m, const clvit
 
 clvits_status clvits_place_check(const clvits_machine *m, const char *place, clvits_report *r)
 {
-    return forced_place(NULL, m, NULL, place, r);
+    const clvits_status s = forced_place(NULL, m, NULL, place, r);
+
+    for (const char *text = place; !s && text && *text;) {
+        const size_t size = strcspn(text, ","), n = strcspn(text, "=");
+        if (!is_name(text, n))
+            return clvits_fail(r, CLVITS_E_ARGUMENT,
+                               "placement \"%.*s\": give an operator (conv1d, attention, ...; "
+                               "\"clvits check\" lists them) or a module: enc_p, dp, flow, dec or a "
+                               "part of one such as dec.ups", (int)size, text);
+        text += size + (text[size] == ',');
+    }
+    return s;
 }
 
 static void *make_dims(clvits_plan *p, const clvits_node *n, const clvits_target *at)

@@ -136,6 +136,15 @@ static const float *folded_data(gather *g, const clvits_array *gain, const clvit
     return gains ? v : NULL;
 }
 
+/* x - x is 0 but for what is not finite. */
+static int all_finite(const float *data, int64_t n)
+{
+    float sum = 0.0f;
+    for (int64_t i = 0; i < n; i++)
+        sum += data[i] - data[i] != 0.0f;
+    return sum == 0.0f;
+}
+
 static clvits_status add(gather *g, const clvits_weight *w, const float *data)
 {
     if (!data)
@@ -143,6 +152,11 @@ static clvits_status add(gather *g, const clvits_weight *w, const float *data)
 
     clvits_array a = { .name = w->name, .dtype = CLVITS_DTYPE_F32, .rank = w->rank, .data = data };
     memcpy(a.shape, w->shape, sizeof(a.shape));
+    /* One such value is enough to make every sample the loudest there is. */
+    if (!all_finite(data, clvits_array_count(&a)))
+        return clvits_fail(g->r, CLVITS_E_FORMAT,
+                           "the voice's tensor %s holds infinities or NaN: the file is damaged; "
+                           "get it again", w->name);
     return clvits_arrays_add(g->out, &a, g->r);
 }
 

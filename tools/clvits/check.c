@@ -65,6 +65,8 @@ static int run(clvits_context *context, table *t)
         return program_interrupted();
     if (s == CLVITS_E_CANCELLED)
         return program_flush();
+    if (!s && t->left == t->checked)
+        return program_fail(CODE_FAILED, "nothing was compared: no operator runs on this device");
     return s ? program_fail(program_code(s, CODE_FAILED), "%s", clvits_context_error(context))
              : CODE_OK;
 }

@@ -184,6 +184,10 @@ static int check_settings(session *s)
             return program_fail(CODE_USAGE, "--timings %s: end the name in .json, .tsv or .srt",
                                 o->timings);
     }
+    if (o->output && ((o->trace && !strcmp(o->trace, o->output)) ||
+                      (o->timings && !strcmp(o->timings, o->output))))
+        return program_fail(CODE_USAGE, "%s would be written twice; give each file its own name",
+                            o->output);
     if (!o->format)
         o->format = "wav";
     if (!o->output && !o->dir && !o->raw)
