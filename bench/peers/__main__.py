@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PACKAGES = ["numpy", "onnx", "onnxruntime", "piper-tts[train]==1.3.0", "torch"]
+PACKAGES = ["numpy", "onnx", "onnxruntime", "piper-tts", "torch"]
 QUALITIES = ("x-low", "medium", "high")
 
 

@@ -70,16 +70,24 @@ def _segment(share, label, detail, kind):
     return f'<i class="{kind}" style="width:{100 * share:.3f}%" data-tip="{tip}">{name}</i>'
 
 
-def _operators(stage, total):
-    """A stage's operators, longest first, and what of the stage is none of theirs."""
+def _operators(stage):
+    """A stage's operators as shares of it, longest first; the thinnest are put together."""
+    whole = max(stage["seconds"], sum(stage["operators"].values()))
     listed = sorted(stage["operators"].items(), key=lambda item: -item[1])
-    known = sum(seconds for _, seconds in listed)
-    scale = min(1, stage["seconds"] / known) if known else 1
-    out = [(op, seconds * scale / total, results.time(seconds)) for op, seconds in listed]
-    rest = stage["seconds"] - known
-    if rest > 0:
-        out.append(("between operators" if known else "", rest / total, results.time(rest)))
-    return out
+    seen = [(op, seconds) for op, seconds in listed if seconds >= 0.04 * whole]
+    thin = [(op, seconds) for op, seconds in listed if seconds < 0.04 * whole]
+    if thin:
+        seen.append((", ".join(op for op, _ in thin), sum(seconds for _, seconds in thin)))
+    return [(op, seconds / whole, seconds) for op, seconds in seen]
+
+
+def _below(stage, index, total):
+    """A stage's operators, in a frame of its width, so that they stay below it."""
+    parts = [_segment(share, op, f"{stage['stage']} · {results.time(seconds)}",
+                      f"g{index} {'ab'[number % 2]}")
+             for number, (op, share, seconds) in enumerate(_operators(stage))]
+    return (f'<div style="width:{100 * stage["seconds"] / total:.3f}%">'
+            + "".join(parts) + "</div>")
 
 
 def _anatomy(stages, total):
@@ -88,16 +96,23 @@ def _anatomy(stages, total):
         index = results.rank(results.STAGES, stage["stage"])[0]
         top.append(_segment(stage["seconds"] / total, stage["stage"],
                             results.time(stage["seconds"]), f"g{index}"))
-        for number, (op, share, detail) in enumerate(_operators(stage, total)):
-            shade = "a" if number % 2 == 0 else "b"
-            below.append(_segment(share, op, f"{stage['stage']} · {detail}",
-                                  f"g{index} {shade}"))
+        below.append(_below(stage, index, total))
     rest = total - sum(stage["seconds"] for stage in stages)
     if rest > 0.002 * total:
         top.append(_segment(rest / total, "the rest", results.time(rest), "g9"))
     known = any(stage["operators"] for stage in stages)
     lower = f'<div class="stack below">{"".join(below)}</div>' if known else ""
     return f'<div><div class="stack">{"".join(top)}</div>{lower}</div>'
+
+
+def _total(stages, whole):
+    """The length of a bar, and the words for it: stages timed alone may sum to more."""
+    parts = sum(stage["seconds"] for stage in stages)
+    if not whole:
+        return parts, f"{results.time(parts)}, sum of the stages"
+    if parts > 1.1 * whole:
+        return parts, f"{results.time(parts)}, sum of the stages; together {results.time(whole)}"
+    return max(parts, whole), results.time(whole)
 
 
 def _stages_of(device, voice):
@@ -111,14 +126,14 @@ def _stages_of(device, voice):
             continue
         seconds = results.seconds_of(case)
         if not seconds:
-            return [], 0
+            return [], None
         stage = stages.setdefault(case["stage"], {"stage": case["stage"], "seconds": 0.0,
                                                   "operators": {}})
         stage["seconds"] += seconds
         for op, part in (case.get("operators") or {}).items():
             stage["operators"][op] = stage["operators"].get(op, 0.0) + part
     listed = sorted(stages.values(), key=lambda s: results.rank(results.STAGES, s["stage"]))
-    return listed, max(whole or 0, sum(stage["seconds"] for stage in listed))
+    return listed, whole
 
 
 def anatomy(devices):
@@ -127,9 +142,10 @@ def anatomy(devices):
     for voice in voices_of(devices, "stage"):
         rows = []
         for device in devices:
-            stages, total = _stages_of(device, voice)
-            if total > 0:
-                rows.append(row(device["label"], _anatomy(stages, total), results.time(total)))
+            stages, whole = _stages_of(device, voice)
+            if stages:
+                total, note = _total(stages, whole)
+                rows.append(row(device["label"], _anatomy(stages, total), note))
         if rows:
             out.append(f"<h3>{escape(voice)}</h3>" + "".join(rows))
     return "".join(out)

@@ -132,7 +132,8 @@ def make(runs):
                  "whole program path, batch 1. A longer bar is faster: 10× makes ten seconds of "
                  "speech in one.", bars.speed(devices)),
         _section("Where the time of one sentence goes", "The stages of the model and, below, the "
-                 "operators in each, longest first. Every bar is that device's whole time.",
+                 "operators in each, longest first. Every bar is that device's whole time; "
+                 "stages were timed one by one.",
                  _anatomy(devices)),
         _section("Rooflines", "Every operator at the shapes that voices run, under the ceilings "
                  "measured on the spot: multiply-adds and memory bandwidth. Above the slope, "
