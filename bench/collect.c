@@ -346,7 +346,7 @@ static void state_time(const collector *c)
         total += count.number * (2.0 * c->o->seconds + (c->places[i].cpu ? 0.2 : 1.0));
         for (int v = 0; v < bench_voice_count(c->o); v++) {
             total += bench_voice_wanted(c->o, v, true) ? 5.0 : 0.0;
-            total += bench_voice_wanted(c->o, v, false) ? 30.0 * c->o->seconds + 20.0 : 0.0;
+            total += bench_voice_wanted(c->o, v, false) ? 30.0 * c->o->seconds + 60.0 : 0.0;
         }
     }
     if (c->o->quick)

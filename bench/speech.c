@@ -12,7 +12,7 @@ enum { MAX_BATCH = 16, MIN_RUNS = 3 };
 
 /* Seconds: a case that would take longer for a single run is left out; after as long, one run
  * will have to do. */
-#define TOO_LONG 30.0
+#define TOO_LONG 15.0
 
 static const char *const kinds[] = { "short",           "medium",  "long", "medium, batch of 4",
                                      "medium, batch of 16", "all stages" };
