@@ -49,7 +49,7 @@ bench_stats bench_statistics(const bench_times *t);
 /** One line of the result. */
 typedef struct bench_record {
     const char *level, *verdict; /* "ok", "wrong", "failed", "skipped" */
-    char name[BENCH_NAME], reason[256];
+    char name[BENCH_NAME], reason[512];
     double error;        /* against the reference: largest difference over largest value */
     double flops, bytes; /* of a run: work; operands and results, each once */
     bench_times device, host;

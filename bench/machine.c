@@ -78,7 +78,7 @@ static clvits_status prepare(device_work *w)
 static void fail(bench *b, bench_record *r)
 {
     r->verdict = "failed";
-    snprintf(r->reason, sizeof(r->reason), "%.250s", b->report.text);
+    snprintf(r->reason, sizeof(r->reason), "%.500s", b->report.text);
     clvits_report_clear(&b->report);
 }
 

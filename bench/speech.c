@@ -117,7 +117,7 @@ static clvits_status speak(clvits_engine *e, const voice *v, const voice_text *t
 static void note_failure(bench_record *r, clvits_report *report)
 {
     r->verdict = "failed";
-    snprintf(r->reason, sizeof(r->reason), "%.250s", report->text);
+    snprintf(r->reason, sizeof(r->reason), "%.500s", report->text);
     clvits_report_clear(report);
 }
 

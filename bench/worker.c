@@ -13,7 +13,7 @@ static void print_log(void *user, clvits_log_level level, const char *text)
     if (level > CLVITS_LOG_WARNING)
         return;
     fprintf(stderr, "clvits-bench: %s\n", text);
-    snprintf(b->warning, sizeof(b->warning), "%.250s", text);
+    snprintf(b->warning, sizeof(b->warning), "%.500s", text);
 }
 
 static cJSON *describe_device(const clvits_device_info *d)
@@ -98,7 +98,7 @@ static void operators(bench *b, const bench_place *p)
     bench_record failed = { .level = "machine", .name = "peaks", .verdict = "failed" };
 
     if (s) { /* shares of the roofline are not known then, times are */
-        snprintf(failed.reason, sizeof(failed.reason), "%.250s", b->report.text);
+        snprintf(failed.reason, sizeof(failed.reason), "%.500s", b->report.text);
         clvits_report_clear(&b->report);
         bench_send(b, &failed);
     }
