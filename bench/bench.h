@@ -77,7 +77,7 @@ typedef struct bench {
     double peak_flops;        /* multiply-adds count as two */
     double peak_bytes;        /* read plus written, per second */
     bool no_events;           /* the driver's own times cannot be believed */
-    char warning[256];        /* the library's last */
+    char warning[512];        /* the library's last */
     bench_record mad, copy;   /* how the peaks were found */
     double deadline;          /* by bench_now(); cases that begin later are skipped */
     int number, from;         /* of the next case; of the first that is still to be done */

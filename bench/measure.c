@@ -32,7 +32,7 @@ void bench_case_fail(bench_graph *g, const char *verdict, const char *format, ..
 static bool ok(bench_graph *g, clvits_status s)
 {
     if (s) {
-        bench_case_fail(g, "failed", "%s: %.200s", clvits_status_text(s), g->b->report.text);
+        bench_case_fail(g, "failed", "%s: %.450s", clvits_status_text(s), g->b->report.text);
         clvits_report_clear(&g->b->report);
     }
     return !s;
@@ -277,7 +277,7 @@ static bool taken(bench_graph *g)
     if (!elsewhere)
         return true;
     if (g->own_graph)
-        bench_case_fail(g, "failed", "the device does not take it%s%.200s",
+        bench_case_fail(g, "failed", "the device does not take it%s%.450s",
                         g->b->warning[0] ? ": " : "", g->b->warning);
     else
         snprintf(g->record.reason, sizeof(g->record.reason),

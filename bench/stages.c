@@ -35,7 +35,7 @@ static void end(bench_graph *g, clvits_graph **graph, stage_sum *sum)
 
 static void fail(bench_graph *g, clvits_report *r)
 {
-    bench_case_fail(g, "failed", "%.200s", r->text);
+    bench_case_fail(g, "failed", "%.450s", r->text);
     clvits_report_clear(r);
     bench_case_end(g);
 }
