@@ -39,6 +39,9 @@ finish()
     exit $((failed > 0))
 }
 
+# Taken once, before this script sets variables of its own.
+environment=$(env | grep -E '^(CLVITS_|OCL_|POCL_|CC=|CFLAGS=|LDFLAGS=)' | sort || true)
+
 # What a result rests on: the project's files, the packages, the drivers, the choice of device.
 tree_state()
 {
@@ -49,7 +52,7 @@ tree_state()
         dpkg-query -W 2>/dev/null
         cat /etc/OpenCL/vendors/*.icd 2>/dev/null
         ls -lR ../shared/voices 2>/dev/null
-        env | grep -E '^(CLVITS_|OCL_|POCL_|CC=|CFLAGS=|LDFLAGS=)' | sort
+        echo "$environment"
     } | sha256sum
 }
 
