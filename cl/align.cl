@@ -1,5 +1,6 @@
 // align.cl — durations: y[t] = frames of id t, ends[t] = y[0] + ... + y[t]
-//            expand: y[f] = x[id whose frames hold f], zeros after the last id's frames
+//            expand: y[f] = x[id whose frames hold f], counted in the whole; zeros after the last
+//            id's frames
 
 // One work-group per item: every work-item sums a stretch of ids, then starts its running sum
 // from those before it. Any size of work-group, from 1 to 64, gives the same.
@@ -49,7 +50,8 @@ kernel void expand(const expand_dims d, global const int *run, global const floa
     if (part >= d.parts || row >= d.rows || frame >= frames + d.y.guard)
         return;
     const int id = frame >= 0 && frame < frames
-                       ? id_of_frame(ends + at(d.ends, b, 0, 0), d.ends.ld, ids, frame)
+                       ? id_of_frame(ends + at(d.ends, b, 0, 0), d.ends.ld, ids,
+                                     first_row(run, d.frames, d.B, b) + frame)
                        : ids;
     global float *to = y + at(d.y, b, frame, 0);
 

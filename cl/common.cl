@@ -19,6 +19,12 @@ int valid_rows(global const int *run, const int slot, const int B, const int b)
     return run[slot * B + b];
 }
 
+// The row of the whole that is row 0 of item b.
+int first_row(global const int *run, const int slot, const int B, const int b)
+{
+    return run[(CLVITS_FIRST_ROWS + slot) * B + b];
+}
+
 // A scalar of item b, stored in the same table by its bits.
 float run_scalar(global const int *run, const int slot, const int B, const int b)
 {

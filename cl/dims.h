@@ -14,6 +14,10 @@ typedef struct {
     int guard; // rows of zeros that a writer leaves on either side of the valid rows
 } clvits_view;
 
+// A run's table is [slot][B]: the valid rows of each clock, the scalars, and from this slot on,
+// clock by clock, which row of the whole is row 0 of a run that computes a stretch of it.
+enum { CLVITS_FIRST_ROWS = 96 };
+
 // What follows the sum in a convolution's epilogue, for its second output.
 enum { CLVITS_ACT_NONE = 0, CLVITS_ACT_LEAKY_RELU = 1, CLVITS_ACT_TANH = 2 };
 

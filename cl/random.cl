@@ -1,4 +1,5 @@
-// random.cl — y[b,t,c]: standard normal noise, a function of seed, stream, t and c alone
+// random.cl — y[b,t,c]: standard normal noise, a function of seed, stream, c and the row's place in
+//             the whole alone
 
 // A work-item makes two neighbouring channels of a row: one Philox block.
 kernel void normal(const normal_dims d, global const int *run, global float *y)
@@ -11,7 +12,8 @@ kernel void normal(const normal_dims d, global const int *run, global float *y)
         return;
     normal_pair z = { 0.0f, 0.0f };
     if (t >= 0 && t < len)
-        z = normal_at(run[d.slot * d.B + b], run[(d.slot + 1) * d.B + b], d.stream, t, pair);
+        z = normal_at(run[d.slot * d.B + b], run[(d.slot + 1) * d.B + b], d.stream,
+                      first_row(run, d.clock, d.B, b) + t, pair);
     y += at(d.y, b, t, c);
     y[0] = z.even;
     if (c + 1 < d.C)

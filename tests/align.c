@@ -89,6 +89,32 @@ START_TEST(frames_and_rows)
 }
 END_TEST
 
+/* Frames expanded in stretches are those of the whole, also past the last id's. */
+START_TEST(stretches)
+{
+    enum { IDS = 5, C = 3, FRAMES = 20, PART = 7 };
+    const int ends[IDS] = { 2, 2, 9, 10, 17 };
+    const float *x;
+    harness h;
+
+    harness_begin(&h, 1);
+    const int ids = clvits_graph_clock(h.graph, IDS), whole = clvits_graph_clock(h.graph, FRAMES);
+    const int part = clvits_graph_clock(h.graph, PART);
+    clvits_tensor *tx = harness_input(&h, ids, C, -1, 1, &x);
+    clvits_tensor *te = harness_input_of(&h, CLVITS_I32, ids, 1, ends);
+    clvits_tensor *y = clvits_graph_keep(clvits_expand(tx, te, whole));
+    clvits_tensor *z = clvits_graph_keep(clvits_expand(tx, te, part));
+    harness_plan(&h);
+    for (int first = 0; first + PART <= FRAMES; first++) {
+        ck_assert_int_eq(clvits_run_set_first(h.run, part, 0, first, &h.report), 0);
+        harness_go(&h);
+        ck_assert_mem_eq(harness_output(&h, z), harness_output(&h, y) + first * C,
+                         PART * C * sizeof(float));
+    }
+    harness_end(&h);
+}
+END_TEST
+
 /* What is no ordinary duration; also that exact powers give exact frames. */
 START_TEST(strange_durations)
 {
@@ -184,6 +210,7 @@ int main(void)
 
     tcase_set_timeout(t, HARNESS_TIMEOUT);
     tcase_add_loop_test(t, frames_and_rows, 0, getenv("CLVITS_TEST_TINY") ? 3 : LENGTH(cases));
+    tcase_add_test(t, stretches);
     tcase_add_test(t, strange_durations);
     if (!getenv("CLVITS_TEST_TINY"))
         tcase_add_test(t, ends_are_held);

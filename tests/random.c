@@ -124,6 +124,34 @@ START_TEST(capacity_and_batch)
 }
 END_TEST
 
+/* Rows computed in stretches are the rows of the whole. */
+START_TEST(stretches)
+{
+    enum { T = 40, C = 6 };
+    harness h, part;
+    const float *whole = make(&h, 2, T, C, T, 78, 1);
+
+    harness_begin(&part, 2);
+    const int clock = clvits_graph_clock(part.graph, T);
+    const int slot = clvits_graph_scalar(part.graph, 2);
+    clvits_tensor *y = clvits_graph_keep(clvits_normal(part.graph, clock, C, slot, 1));
+    harness_plan(&part);
+    for (int b = 0; b < 2; b++) {
+        harness_length(&part, clock, b, 11 + b);
+        clvits_run_set_int(part.run, slot, b, 78 + b);
+        ck_assert_int_eq(clvits_run_set_first(part.run, clock, b, 7 + 20 * b, &part.report), 0);
+    }
+    harness_go(&part);
+    const float *got = harness_output(&part, y);
+    for (int b = 0; b < 2; b++)
+        ck_assert_mem_eq(got + b * T * C, whole + (b * T + 7 + 20 * b) * C,
+                         (size_t)(11 + b) * C * sizeof(float));
+    ck_assert_int_eq(clvits_run_set_first(part.run, clock, 0, -1, &part.report), CLVITS_E_SHAPE);
+    harness_end(&h);
+    harness_end(&part);
+}
+END_TEST
+
 static int by_value(const void *a, const void *b)
 {
     const float x = *(const float *)a, y = *(const float *)b;
@@ -224,6 +252,7 @@ int main(void)
     tcase_add_test(t, philox_known_answers);
     tcase_add_loop_test(t, same_bits, 0, tiny ? 2 : 4);
     tcase_add_test(t, capacity_and_batch);
+    tcase_add_test(t, stretches);
     tcase_add_loop_test(t, refuses_what_does_not_fit, 0, 3);
     if (!tiny) {
         tcase_add_test(t, quantile);

@@ -60,12 +60,13 @@ static void expand_chunk(void *context, int index)
     const int frames = j->run[d->frames * d->B + b], ids = j->run[d->ids * d->B + b];
     const int last = first + JOB_FRAMES < frames ? first + JOB_FRAMES : frames;
     const int *ends = j->ends + clvits_at(d->ends, b, 0);
+    const int before = j->run[(CLVITS_FIRST_ROWS + d->frames) * d->B + b];
     const size_t size = (size_t)d->C * sizeof(float);
-    int id = first < last ? id_of_frame(ends, d->ends.ld, ids, first) : ids;
+    int id = first < last ? id_of_frame(ends, d->ends.ld, ids, before + first) : ids;
 
     for (int f = first; f < last; f++) {
         float *y = j->y + clvits_at(d->y, b, f);
-        while (id < ids && ends[(long)id * d->ends.ld] <= f)
+        while (id < ids && ends[(long)id * d->ends.ld] <= before + f)
             id++;
         if (id < ids)
             memcpy(y, j->x + clvits_at(d->x, b, id), size);

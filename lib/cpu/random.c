@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Standard normal noise, a function of seed, stream, row and channel alone.
+// Standard normal noise, a function of seed, stream, channel and the row's place in the whole.
 #include "cpu/isa.h"
 
 #include <exact.h>
@@ -25,12 +25,13 @@ static void normal_rows(void *context, int index)
     const int last = first + JOB_ROWS < len ? first + JOB_ROWS : len;
     const unsigned low = (unsigned)j->run[d->slot * d->B + b];
     const unsigned high = (unsigned)j->run[(d->slot + 1) * d->B + b];
+    const int row = j->run[(CLVITS_FIRST_ROWS + d->clock) * d->B + b];
 
     for (int t = first; t < last; t++) {
         float *y = j->y + clvits_at(d->y, b, t);
         for (int c = 0; c < d->C; c += 2) {
             const normal_pair z =
-                normal_at(low, high, (unsigned)d->stream, (unsigned)t, (unsigned)c / 2);
+                normal_at(low, high, (unsigned)d->stream, (unsigned)(row + t), (unsigned)c / 2);
             y[c] = z.even;
             if (c + 1 < d->C)
                 y[c + 1] = z.odd;

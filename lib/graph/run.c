@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = CLVITS_MAX_CLOCKS + CLVITS_MAX_SCALARS };
+enum { SLOTS = CLVITS_FIRST_ROWS + CLVITS_MAX_CLOCKS };
+
+_Static_assert(CLVITS_FIRST_ROWS == CLVITS_MAX_CLOCKS + CLVITS_MAX_SCALARS,
+               "the slots of the run's table follow each other");
 
 struct clvits_run {
     const clvits_plan *plan;
@@ -129,6 +132,26 @@ clvits_status clvits_run_set_length(clvits_run *run, int clock, int item, int le
         const int64_t n = (int64_t)run->lengths[c->parent * g->batch + item] * c->mul + c->add;
         run->lengths[i * g->batch + item] =
             run->lengths[c->parent * g->batch + item] && n > 0 ? (int)(n / c->div) : 0;
+    }
+    return CLVITS_OK;
+}
+
+clvits_status clvits_run_set_first(clvits_run *run, int clock, int item, int row,
+                                   clvits_report *r)
+{
+    const clvits_graph *g = run->plan->graph;
+    int *first = run->lengths + CLVITS_FIRST_ROWS * g->batch;
+
+    if (clock < 1 || clock >= g->n_clocks || g->clocks[clock].parent >= 0 || item < 0 ||
+        item >= g->batch || row < 0)
+        return clvits_fail(r, CLVITS_E_SHAPE, "item %d of clock %d begins at row %d", item, clock,
+                           row);
+    first[clock * g->batch + item] = row;
+    for (int i = clock + 1; i < g->n_clocks; i++) {
+        const struct clvits_clock *c = &g->clocks[i];
+        if (c->parent >= 0)
+            first[i * g->batch + item] =
+                (int)((int64_t)first[c->parent * g->batch + item] * c->mul / c->div);
     }
     return CLVITS_OK;
 }

@@ -76,6 +76,11 @@ void clvits_run_free(clvits_run **run);
  * Setting a clock of its own also sets those derived from it. */
 clvits_status clvits_run_set_length(clvits_run *run, int clock, int item, int length,
                                     clvits_report *r);
+/** Row 0 of an item is row `row` of the whole that it is a stretch of; 0 at first. Noise and
+ *  expanded ids go by it, so that stretches give what the whole would. Clocks derived from this one
+ *  begin at the row that belongs to it; rows must then divide as the clock's own. */
+clvits_status clvits_run_set_first(clvits_run *run, int clock, int item, int row,
+                                   clvits_report *r);
 int clvits_run_length(const clvits_run *run, int clock, int item);
 void clvits_run_set_float(clvits_run *run, int slot, int item, float value);
 void clvits_run_set_int(clvits_run *run, int slot, int item, int value);
