@@ -110,6 +110,79 @@ void store_vec(global float *p, const vec v, const int n)
         p[i] = e[i];
 }
 
+// Element types. A room that also takes halves reads its input x and its weights w, and reads and
+// writes what has the type of its result y, through these; the options X_HALF, W_HALF and Y_HALF
+// say which of them are halves in memory. Halves lie there as ushort, which OpenCL C 1.2 lets a
+// device without cl_khr_fp16 point at; what lies beyond their range becomes the largest of them.
+#ifndef X_HALF
+#define X_HALF 0
+#endif
+#ifndef W_HALF
+#define W_HALF 0
+#endif
+#ifndef Y_HALF
+#define Y_HALF 0
+#endif
+#define GET_HALF(p, i) vload_half(0, (global const half *)((p) + (i)))
+#define GET_HALVES(n, p, i) PASTE(vload_half, n)(0, (global const half *)((p) + (i)))
+#define PUT_HALF(v, p, i)                                                                         \
+    vstore_half_rte(clamp(v, -65504.0f, 65504.0f), 0, (global half *)((p) + (i)))
+#define PUT_HALVES(n, v, p, i)                                                                    \
+    PASTE(PASTE(vstore_half, n), _rte)(clamp(v, -65504.0f, 65504.0f), 0, (global half *)((p) + (i)))
+
+#if X_HALF
+#define X_TYPE ushort
+#define GET_X(p, i) GET_HALF(p, i)
+#define GET_XS(n, p, i) GET_HALVES(n, p, i)
+#else
+#define X_TYPE float
+#define GET_X(p, i) ((p)[i])
+#define GET_XS(n, p, i) PASTE(vload, n)(0, (p) + (i))
+#endif
+#if W_HALF
+#define W_TYPE ushort
+#define GET_WS(n, p, i) GET_HALVES(n, p, i)
+#else
+#define W_TYPE float
+#define GET_WS(n, p, i) PASTE(vload, n)(0, (p) + (i))
+#endif
+#if Y_HALF
+#define Y_TYPE ushort
+#define GET_Y(p, i) GET_HALF(p, i)
+#define GET_YS(n, p, i) GET_HALVES(n, p, i)
+#define PUT_Y(v, p, i) PUT_HALF(v, p, i)
+#define PUT_YS(n, v, p, i) PUT_HALVES(n, v, p, i)
+#else
+#define Y_TYPE float
+#define GET_Y(p, i) ((p)[i])
+#define GET_YS(n, p, i) PASTE(vload, n)(0, (p) + (i))
+#define PUT_Y(v, p, i) ((p)[i] = (v))
+#define PUT_YS(n, v, p, i) PASTE(vstore, n)(v, 0, (p) + (i))
+#endif
+
+// Up to WIDTH channels of x, of which there are n, zeros after them; and into y.
+vec get_x(global const X_TYPE *p, const int n)
+{
+    if (n >= WIDTH)
+        return GET_XS(WIDTH, p, 0);
+    float e[WIDTH];
+    for (int i = 0; i < WIDTH; i++)
+        e[i] = i < n ? GET_X(p, i) : 0.0f;
+    return PASTE(vload, WIDTH)(0, e);
+}
+
+void put_y(global Y_TYPE *p, const vec v, const int n)
+{
+    if (n >= WIDTH) {
+        PUT_YS(WIDTH, v, p, 0);
+        return;
+    }
+    float e[WIDTH];
+    PASTE(vstore, WIDTH)(v, 0, e);
+    for (int i = 0; i < n; i++)
+        PUT_Y(e[i], p, i);
+}
+
 // Which channels of which row a work-item has, in a grid made by clvits_rows_launch().
 typedef struct {
     int b, t, c;

@@ -56,28 +56,30 @@ int2 valid_steps(const conv1d_dims d, const int p, const int len)
 
 // The epilogue of channel o in row t. By pointer, since a struct would be copied for each row.
 void finish(const conv1d_dims *d, const int b, const int t, const int o, float v,
-            global const float *bias, global const float *residual, global const float *sum,
-            global float *y, global float *a)
+            global const float *bias, global const Y_TYPE *residual, global const Y_TYPE *sum,
+            global Y_TYPE *y, global Y_TYPE *a)
 {
     if (d->has_bias)
         v += bias[d->has_bias == 2 ? at(d->bias, b, 0, o) : o];
     if (d->has_residual)
-        v += residual[at(d->residual, b, t, o)];
+        v += GET_Y(residual, at(d->residual, b, t, o));
     if (d->has_sum)
-        v += sum[at(d->sum, b, t, o)];
+        v += GET_Y(sum, at(d->sum, b, t, o));
     v *= d->scale;
     if (d->has_y)
-        y[at(d->y, b, t, o)] = v;
-    if (d->has_act)
-        a[at(d->a, b, t, o)] = d->act == CLVITS_ACT_LEAKY_RELU ? leaky_relu(v, d->act_slope)
-                              : d->act == CLVITS_ACT_TANH     ? tanh(v)
-                                                             : v;
+        PUT_Y(v, y, at(d->y, b, t, o));
+    if (d->has_act) {
+        v = d->act == CLVITS_ACT_LEAKY_RELU ? leaky_relu(v, d->act_slope)
+            : d->act == CLVITS_ACT_TANH     ? tanh(v)
+                                            : v;
+        PUT_Y(v, a, at(d->a, b, t, o));
+    }
 }
 
 // The same for n channels from o on, by vectors where they fit.
 void finish_some(const conv1d_dims *d, const int b, const int t, const int o, const int n, vec v,
-                 global const float *bias, global const float *residual, global const float *sum,
-                 global float *y, global float *a)
+                 global const float *bias, global const Y_TYPE *residual,
+                 global const Y_TYPE *sum, global Y_TYPE *y, global Y_TYPE *a)
 {
     if (n < WIDTH || d->act == CLVITS_ACT_TANH) {
         float e[WIDTH];
@@ -89,29 +91,29 @@ void finish_some(const conv1d_dims *d, const int b, const int t, const int o, co
     if (d->has_bias)
         v += LOAD(0, bias + (d->has_bias == 2 ? at(d->bias, b, 0, o) : o));
     if (d->has_residual)
-        v += LOAD(0, residual + at(d->residual, b, t, o));
+        v += GET_YS(WIDTH, residual, at(d->residual, b, t, o));
     if (d->has_sum)
-        v += LOAD(0, sum + at(d->sum, b, t, o));
+        v += GET_YS(WIDTH, sum, at(d->sum, b, t, o));
     v *= d->scale;
     if (d->has_y)
-        STORE(v, 0, y + at(d->y, b, t, o));
+        PUT_YS(WIDTH, v, y, at(d->y, b, t, o));
     if (d->has_act)
-        STORE(d->act == CLVITS_ACT_LEAKY_RELU ? leaky_relus(v, d->act_slope) : v, 0,
-              a + at(d->a, b, t, o));
+        PUT_YS(WIDTH, d->act == CLVITS_ACT_LEAKY_RELU ? leaky_relus(v, d->act_slope) : v, a,
+               at(d->a, b, t, o));
 }
 
 // Zeros in n channels from o on of the guard rows, by `items` work-items of which this is one.
-void zero_guard(global float *y, const clvits_view v, const int b, const int len, const int o,
+void zero_guard(global Y_TYPE *y, const clvits_view v, const int b, const int len, const int o,
                 const int n, const int item, const int items)
 {
     for (int i = item; i < v.guard * n; i += items) {
-        y[at(v, b, -1 - i / n, o + i % n)] = 0.0f;
-        y[at(v, b, len + i / n, o + i % n)] = 0.0f;
+        y[at(v, b, -1 - i / n, o + i % n)] = 0;
+        y[at(v, b, len + i / n, o + i % n)] = 0;
     }
 }
 
 void zero_guards(const conv1d_dims *d, const int b, const int len, const int o, const int n,
-                 const int item, const int items, global float *y, global float *a)
+                 const int item, const int items, global Y_TYPE *y, global Y_TYPE *a)
 {
     if (d->has_y)
         zero_guard(y, d->y, b, len, o, n, item, items);
@@ -120,10 +122,10 @@ void zero_guards(const conv1d_dims *d, const int b, const int len, const int o, 
 }
 
 #define ARGUMENTS                                                                                 \
-    const conv1d_dims d, global const int *run, global const float *restrict x,                   \
-        global const float *restrict w, global const float *restrict bias,                        \
-        global const float *restrict residual, global const float *restrict sum,                  \
-        global float *restrict y, global float *restrict a
+    const conv1d_dims d, global const int *run, global const X_TYPE *restrict x,                  \
+        global const W_TYPE *restrict w, global const float *restrict bias,                       \
+        global const Y_TYPE *restrict residual, global const Y_TYPE *restrict sum,                \
+        global Y_TYPE *restrict y, global Y_TYPE *restrict a
 
 #if KERNEL == 0 || KERNEL == 1
 // w packed as [group][phase][O/LANES][K][I][LANES]; a work-item makes d.job steps of one block.
@@ -137,6 +139,33 @@ void zero_guards(const conv1d_dims *d, const int b, const int len, const int o, 
 #define ROWS 6
 #define EACH_ROW(DO)                                                                              \
     DO(0, p0, 0) DO(1, p0, 1) DO(2, p0, 2) DO(3, p1, 0) DO(4, p1, 1) DO(5, p1, 2)
+#endif
+
+// Where x is in halves, rows are widened (and activated) by stretches of channels; otherwise the
+// loops read them where they lie.
+#if X_HALF
+#define STRETCH 64
+#define NEXT STRETCH
+#define READ(v) (v)
+typedef const float *POINTER;
+
+void widen(float *to, global const ushort *from, const int n, const float slope)
+{
+    int c = 0;
+    for (; c + WIDTH <= n; c += WIDTH) {
+        const vec v = GET_XS(WIDTH, from, c);
+        STORE(PRE ? leaky_relus(v, slope) : v, 0, to + c);
+    }
+    for (; c < n; c++) {
+        const float v = GET_X(from, c);
+        to[c] = PRE ? leaky_relu(v, slope) : v;
+    }
+}
+#else
+#define STRETCH channels
+#define NEXT step
+#define READ(v) VALUE(v)
+typedef global const float *POINTER;
 #endif
 
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d(ARGUMENTS)
@@ -163,36 +192,47 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d(ARGUMENTS)
     // them is read; fewer than three: one by one.
     for (int u = first, rows; u < end; u += rows) {
         rows = end - u < 3 ? 1 : min(end - u, ROWS);
-        const int next = rows == 1 ? 0 : step, back = max(rows - 3, 0);
-        global const float *q = w;
+        const int back = max(rows - 3, 0), next = rows == 1 ? 0 : NEXT;
+        global const W_TYPE *q = w;
         float acc[ROWS * LANES];
 #define DECLARE(r, p, i) vec a##r = (vec)(0.0f), b##r = (vec)(0.0f);
         EACH_ROW(DECLARE)
-        for (int k = 0; k < taps; k++) {
-            global const float *p0 = x + u * step + k * tap, *p1 = p0 + min(3, back) * next;
-#if ROWS == 12
-            global const float *p2 = p0 + min(6, back) * next, *p3 = p0 + min(9, back) * next;
-#endif
-            for (int c = 0; c < channels; c++, q += LANES) {
-                const vec w0 = LOAD(0, q);
-#if LANES > WIDTH
-                const vec w1 = LOAD(1, q);
-#define MULTIPLY(r, p, i)                                                                         \
-                {                                                                                 \
-                    const vec e = (vec)(VALUE(p[i * next]));                                \
-                    a##r = MAD(e, w0, a##r);                                                      \
-                    b##r = MAD(e, w1, b##r);                                                      \
-                }
+        for (int k = 0; k < taps; k++)
+            for (int c0 = 0; c0 < channels; c0 += STRETCH) {
+                const int some = min(STRETCH, channels - c0);
+                global const X_TYPE *from = x + u * step + k * tap + c0;
+#if X_HALF
+                float wide[ROWS * STRETCH];
+                POINTER p0 = wide;
+                for (int r = 0; r < rows; r++)
+                    widen(wide + r * STRETCH, from + r * step, some, d.pre_slope);
 #else
-#define MULTIPLY(r, p, i) a##r = MAD((vec)(VALUE(p[i * next])), w0, a##r);
+                POINTER p0 = from;
 #endif
-                EACH_ROW(MULTIPLY)
-                p0++, p1++;
+                POINTER p1 = p0 + min(3, back) * next;
 #if ROWS == 12
-                p2++, p3++;
+                POINTER p2 = p0 + min(6, back) * next, p3 = p0 + min(9, back) * next;
 #endif
+                for (int c = 0; c < some; c++, q += LANES) {
+                    const vec w0 = GET_WS(WIDTH, q, 0);
+#if LANES > WIDTH
+                    const vec w1 = GET_WS(WIDTH, q, WIDTH);
+#define MULTIPLY(r, p, i)                                                                         \
+                    {                                                                             \
+                        const vec e = (vec)(READ(p[i * next]));                                   \
+                        a##r = MAD(e, w0, a##r);                                                  \
+                        b##r = MAD(e, w1, b##r);                                                  \
+                    }
+#else
+#define MULTIPLY(r, p, i) a##r = MAD((vec)(READ(p[i * next])), w0, a##r);
+#endif
+                    EACH_ROW(MULTIPLY)
+                    p0++, p1++;
+#if ROWS == 12
+                    p2++, p3++;
+#endif
+                }
             }
-        }
 #if LANES > WIDTH
 #define KEEP(r, p, i) STORE(a##r, 2 * r, acc); STORE(b##r, 2 * r + 1, acc);
 #else
@@ -223,14 +263,15 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d(ARGUMENTS)
 #define EACH_OUT(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
 
 // Channels c to c + 3 of a row, zeros where there are none.
-float4 load4(const conv1d_dims d, global const float *x, const int row, const int rows, const int c,
-             const int channels)
+float4 load4(const conv1d_dims d, global const X_TYPE *x, const int row, const int rows,
+             const int c, const int channels)
 {
-    global const float *p = x + row * d.x.ld + c;
+    global const X_TYPE *p = x + row * d.x.ld + c;
     if (row >= rows)
         return (float4)(0.0f);
-    return (float4)(VALUE(p[0]), c + 1 < channels ? VALUE(p[1]) : 0.0f,
-                    c + 2 < channels ? VALUE(p[2]) : 0.0f, c + 3 < channels ? VALUE(p[3]) : 0.0f);
+    return (float4)(VALUE(GET_X(p, 0)), c + 1 < channels ? VALUE(GET_X(p, 1)) : 0.0f,
+                    c + 2 < channels ? VALUE(GET_X(p, 2)) : 0.0f,
+                    c + 3 < channels ? VALUE(GET_X(p, 3)) : 0.0f);
 }
 
 kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1d_tile(ARGUMENTS)
@@ -274,16 +315,16 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1d_tile(ARGUM
         for (int i = item; i < tile_rows * CHUNK; i += GROUP) {
             const int row = i / CHUNK, c = i % CHUNK;
             staged[row * PITCH + c] =
-                row < rows && c0 + c < channels ? VALUE(x[row * d.x.ld + c0 + c]) : 0.0f;
+                row < rows && c0 + c < channels ? VALUE(GET_X(x, row * d.x.ld + c0 + c)) : 0.0f;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
         const int n4 = min(CHUNK, packed - c0);
         for (int k = 0; k < d.K; k++) {
             local const float *p = staged + (item_t * d.stride + k * d.dilation) * PITCH;
-            global const float *q = w + (k * packed + c0) * LANES;
+            global const W_TYPE *q = w + (k * packed + c0) * LANES;
             for (int c = 0; c < n4; c += 4, p += 4, q += 4 * LANES) {
-                const float4 w0 = vload4(0, q), w1 = vload4(0, q + LANES);
-                const float4 w2 = vload4(0, q + 2 * LANES), w3 = vload4(0, q + 3 * LANES);
+                const float4 w0 = GET_WS(4, q, 0), w1 = GET_WS(4, q, LANES);
+                const float4 w2 = GET_WS(4, q, 2 * LANES), w3 = GET_WS(4, q, 3 * LANES);
                 EACH_OUT(TILE_MULTIPLY)
             }
         }
@@ -292,10 +333,10 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1d_tile(ARGUM
 #define TILE_LOAD(r)                                                                              \
     load4(d, x, (item_t + r * ITEMS_T) * d.stride + k * d.dilation, rows, c, channels)
     for (int k = 0; k < d.K; k++) {
-        global const float *q = w + k * packed * LANES;
+        global const W_TYPE *q = w + k * packed * LANES;
         for (int c = 0; c < packed; c += 4, q += 4 * LANES) {
-            const float4 w0 = vload4(0, q), w1 = vload4(0, q + LANES);
-            const float4 w2 = vload4(0, q + 2 * LANES), w3 = vload4(0, q + 3 * LANES);
+            const float4 w0 = GET_WS(4, q, 0), w1 = GET_WS(4, q, LANES);
+            const float4 w2 = GET_WS(4, q, 2 * LANES), w3 = GET_WS(4, q, 3 * LANES);
             EACH_OUT(TILE_MULTIPLY)
         }
     }
@@ -350,12 +391,13 @@ kernel void conv1d_dot(ARGUMENTS)
     for (int u = first; u < end; u++) {
         vec acc = (vec)(0.0f);
         for (int k = 0; k < taps; k++) {
-            global const float *p = x + u * d.stride * d.x.ld + k * tap, *q = w + k * channels;
+            global const X_TYPE *p = x + u * d.stride * d.x.ld + k * tap;
+            global const W_TYPE *q = w + k * channels;
             for (int c = 0; c <= last; c += WIDTH)
-                acc = MAD(VALUES(LOAD(0, p + c)), LOAD(0, q + c), acc);
+                acc = MAD(VALUES(GET_XS(WIDTH, p, c)), GET_WS(WIDTH, q, c), acc);
             if (rest)
-                acc = MAD(select((vec)(0.0f), VALUES(LOAD(0, p + last)), fresh),
-                          LOAD(0, q + last), acc);
+                acc = MAD(select((vec)(0.0f), VALUES(GET_XS(WIDTH, p, last)), fresh),
+                          GET_WS(WIDTH, q, last), acc);
         }
         finish(&d, b, u * d.phases + phase - d.shift, group, total(acc), bias, residual, sum, y, a);
     }
@@ -378,8 +420,8 @@ kernel void conv1d_depthwise(ARGUMENTS)
     for (int u = first; u < end; u++) {
         vec acc = (vec)(0.0f);
         for (int k = 0; k < d.K; k++)
-            acc = MAD(VALUES(load_vec(x + (u * d.stride + k * d.dilation) * d.x.ld, n)),
-                      LOAD(k, w), acc);
+            acc = MAD(VALUES(get_x(x + (u * d.stride + k * d.dilation) * d.x.ld, n)),
+                      GET_WS(WIDTH, w, k * WIDTH), acc);
         finish_some(&d, b, u, o, n, acc, bias, residual, sum, y, a);
     }
 }
