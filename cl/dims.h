@@ -43,7 +43,8 @@ typedef struct {
     int groups;          // consecutive blocks of I / groups channels
     int layout;          // CLVITS_CONV_*
     int lanes;           // output channels in a packed block of weights
-    int job;             // steps that a work-item makes, where it makes more than a tile
+    int job;             // steps that a work-item makes, where it makes more than a tile; on the
+                         // CPU path the most that a job makes
     int clock;           // slot of the output's valid length
     int has_bias;        // 1: one vector; 2: one vector per item (its view is bias)
     int has_residual, has_sum, has_y, has_act;

@@ -54,7 +54,7 @@ typedef struct clvits_context_params {
      *  start of a module's name ("enc_p", "flow", "dec.ups"), and as value "cpu" or the place of
      *  a device among those opened, counted from 1. Never changes results beyond rounding. */
     const char *place;
-    const char *cache_dir;  /* built kernels; NULL: the user's cache folder; "": none */
+    const char *cache_dir;  /* built kernels, tuned rows; NULL: the user's cache folder; "": none */
     const char *kernel_dir; /* NULL, or a folder to read kernels from instead of the built-in ones;
                                for their development */
     const char *cpu_isa;    /* NULL: the best of this processor; "baseline", "avx2", "avx512" */
@@ -103,6 +103,19 @@ CLVITS_API int clvits_context_device_count(const clvits_context *context);
 
 /** Bytes of device memory in use, and the most there were; summed over the opened devices. */
 CLVITS_API size_t clvits_context_device_bytes(const clvits_context *context, size_t *peak);
+
+/**
+ * How many tuned rows a place has: what kernels were measured to run best with there.
+ *
+ * @param      place  0: the CPU path; from 1: the devices opened
+ * @param[out] file   NULL, or receives the path of the user's rows, "tuned.txt" in the cache
+ *                    folder, valid while the context is open; "" where there are none
+ * @param[out] own    NULL, or receives how many of the rows stand in that file; the others are the
+ *                    library's
+ * @return 0 for a place that there is not
+ */
+CLVITS_API int clvits_context_tuned(const clvits_context *context, int place, const char **file,
+                                    int *own);
 
 #ifdef __cplusplus
 }

@@ -37,6 +37,8 @@ typedef struct clvits_span {
     const char *shape;   /* of a node: "(1,11,192) [192][192][3] -> (1,11,192)", valid rows */
     const char *kernel;  /* of a node on a device */
     const char *options; /* that its program was built with */
+    const char *tuned;   /* of a node: values of the tuned row that it runs by, and where that
+                            stands; "" where there is none */
     int node;            /* number within the stage's graph; -1: not a node */
     double flops, bytes; /* of a node: for its valid rows, each operand moved once */
 } clvits_span;

@@ -39,6 +39,7 @@ void clvits_trace_host(const clvits_report *r, int64_t start, const char *name, 
                                .shape = "",
                                .kernel = "",
                                .options = options ? options : "",
+                               .tuned = "",
                                .node = -1 };
     t->fn(t->user, &span);
 }

@@ -21,7 +21,6 @@
 #define MAX_LANES (2 * CLVITS_VECTOR)
 
 enum {
-    JOB_ROWS = 144,    /* most rows of a job: more no longer fit the cache */
     JOBS_EACH = 4,     /* jobs for each thread, so that none waits long for the last */
     STAGED = 64,       /* channels of a row that are copied at a time when x is activated */
     DOT_ROWS = 8,
@@ -380,7 +379,7 @@ void CLVITS_CPU_PATH(conv1d)(const clvits_cpu_call *call)
         .a = call->out[1],
         .channels = d->I / d->groups,
         .outputs = d->O / d->groups,
-        .rows = JOB_ROWS,
+        .rows = d->job,
     };
     const bool depthwise = d->layout == CLVITS_CONV_DEPTHWISE;
     const int units = depthwise ? 1 : d->groups;

@@ -71,6 +71,7 @@ typedef struct clvits_cpu {
     const clvits_cpu_table *table;
     clvits_pool *pool;
     char name[128];
+    const struct clvits_tuned *tuned; /* rows for this place, op/tune.h; NULL: none */
 } clvits_cpu;
 
 /** isa: NULL for the best this machine has, or a name such as "baseline", "avx2", "avx512". */

@@ -250,6 +250,16 @@ const clvits_device_info *clvits_device_get_info(const clvits_device *d)
     return &d->info;
 }
 
+void clvits_device_set_tuned(clvits_device *d, const struct clvits_tuned *tuned)
+{
+    d->tuned = tuned;
+}
+
+const struct clvits_tuned *clvits_device_tuned(const clvits_device *d)
+{
+    return d->tuned;
+}
+
 size_t clvits_device_work_group(const clvits_device *d, size_t most)
 {
     size_t n = 1;

@@ -26,6 +26,7 @@ typedef struct clvits_device_info {
     bool fp16, unified_memory;
 } clvits_device_info;
 
+struct clvits_tuned; /* op/tune.h */
 typedef struct clvits_device clvits_device; /* open: context, queue, programs; any thread */
 typedef struct clvits_buffer clvits_buffer; /* memory on one device */
 typedef struct clvits_kernel clvits_kernel; /* a kernel with its arguments; one thread at a time */
@@ -55,6 +56,10 @@ clvits_status clvits_device_open(clvits_device **out, int index, const clvits_de
                                  clvits_report *r);
 void clvits_device_close(clvits_device **device);
 const clvits_device_info *clvits_device_get_info(const clvits_device *d);
+
+/** Rows for this device, op/tune.h, given before anything is planned for it; NULL: none. */
+void clvits_device_set_tuned(clvits_device *d, const struct clvits_tuned *tuned);
+const struct clvits_tuned *clvits_device_tuned(const clvits_device *d);
 
 /** The largest power of two that the device allows as a work-group, at most the given one. */
 size_t clvits_device_work_group(const clvits_device *d, size_t most);

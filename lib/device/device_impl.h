@@ -27,6 +27,7 @@ struct clvits_device {
     int place;
     cl_command_queue timed;     /* in order; profiling on; made on the first timed launch */
     char *cache_dir, *source_dir;
+    const struct clvits_tuned *tuned;
     pthread_mutex_t lock;       /* guards programs and timed */
     struct clvits_program *programs;
     atomic_size_t bytes, peak_bytes;

@@ -35,6 +35,7 @@ static clvits_span describe(const clvits_trace *t, const char *kernel, const cha
                                             .node = -1 };
     s.kernel = kernel ? kernel : "";
     s.options = kernel ? options : "";
+    s.tuned = kernel ? s.tuned : "";
     s.stage = t->stage;
     s.thread = t->thread;
     return s;

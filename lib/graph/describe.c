@@ -87,6 +87,7 @@ void clvits_node_describe(clvits_span *out, char shape[CLVITS_TRACE_SHAPE], cons
                           .shape = shape,
                           .kernel = "",
                           .options = "",
+                          .tuned = "",
                           .node = n->id,
                           .flops = n->op->flops ? share * n->op->flops(n) : 0.0 };
     for (int i = 0; i < CLVITS_MAX_IN; i++) {

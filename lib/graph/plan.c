@@ -121,6 +121,16 @@ clvits_status clvits_place_check(const clvits_machine *m, const char *place, clv
     return s;
 }
 
+static const clvits_row *tuned_row(const clvits_node *n, const clvits_target *at)
+{
+    clvits_terms shape = { 0 };
+
+    if (!n->op->knobs)
+        return NULL;
+    n->op->knobs->shape(n, at, &shape);
+    return clvits_tuned_row(at, n->op->knobs, &shape);
+}
+
 static void *make_dims(clvits_plan *p, const clvits_node *n, const clvits_target *at)
 {
     void *dims = clvits_arena_alloc(&p->arena, n->op->dims_size);
@@ -347,6 +357,7 @@ static clvits_status settle_steps(clvits_plan *p, clvits_packed_weights *w, clvi
         step->dims = make_dims(p, step->node, &at);
         if (!step->dims)
             return clvits_fail_memory(r, "a plan");
+        step->tuned = tuned_row(step->node, &at);
         for (int k = 0; k < CLVITS_MAX_IN; k++) {
             if (!step->node->in[k] || step->node->in[k]->role != CLVITS_WEIGHT)
                 continue;

@@ -20,6 +20,7 @@ typedef struct clvits_step {
     clvits_memory weight[CLVITS_MAX_IN];
     const void *dims;
     clvits_launch launch;
+    const clvits_row *tuned; /* what its operator chose by; NULL: its own rule */
 } clvits_step;
 
 struct clvits_plan {

@@ -310,6 +310,7 @@ static void describe(const clvits_run *run, const clvits_step *step, clvits_trac
     t->node.place = step->place;
     t->node.device = step->place ? clvits_device_get_info(m->device[step->place])->name
                                  : m->cpu.name;
+    t->node.tuned = step->tuned ? step->tuned->text : "";
 }
 
 static void compute(const clvits_run *run, const clvits_step *step)
@@ -357,6 +358,20 @@ clvits_status clvits_run_go(clvits_run *run, clvits_node_time *times, clvits_rep
         if (times && step->node)
             *times++ = (clvits_node_time){ .node = step->node, .place = step->place,
                                            .seconds = ns > 0.0 ? ns * 1e-9 : now() - start };
+    }
+    return s;
+}
+
+clvits_status clvits_machine_tune(clvits_machine *m, clvits_tuning *t, clvits_report *r)
+{
+    const clvits_target cpu = { .cpu = &m->cpu };
+    clvits_status s = clvits_tuning_choose(&m->cpu.tuned, t, &cpu, r);
+
+    for (int i = 1; i < m->n_places && !s; i++) {
+        const clvits_target at = { .device = m->device[i], .place = i };
+        const clvits_tuned *tuned;
+        s = clvits_tuning_choose(&tuned, t, &at, r);
+        clvits_device_set_tuned(m->device[i], tuned);
     }
     return s;
 }

@@ -6,6 +6,7 @@
 #define CLVITS_GRAPH_SCHED_H
 
 #include "graph/graph.h"
+#include "op/tune.h"
 
 #include <pthread.h>
 
@@ -17,6 +18,9 @@ typedef struct clvits_machine {
     clvits_device *device[CLVITS_MAX_PLACES]; /* device[0] is NULL */
     int n_places;
 } clvits_machine;
+
+/** Give every place its tuned rows, which outlive the machine; before anything is planned. */
+clvits_status clvits_machine_tune(clvits_machine *m, clvits_tuning *t, clvits_report *r);
 
 /**
  * Weights as packed for the places that use them; made once, shared by plans and threads.

@@ -273,6 +273,10 @@ static clvits_status open_parts(clvits_context *c, const clvits_context_params *
         s = clvits_cpu_open(&c->machine.cpu, setting(p->cpu_isa, "CLVITS_CPU"), threads, r);
     if (!s)
         s = open_devices(c, device ? device : "auto", &d, r);
+    if (!s)
+        s = clvits_tuning_open(&c->tuning, d.cache_dir, r);
+    if (!s)
+        s = clvits_machine_tune(&c->machine, c->tuning, r);
     return s ? s : clvits_place_check(&c->machine, c->place, r);
 }
 
@@ -314,6 +318,7 @@ void clvits_context_close(clvits_context **context)
     for (int i = 1; i < c->machine.n_places; i++)
         clvits_device_close(&c->machine.device[i]);
     clvits_cpu_close(&c->machine.cpu);
+    clvits_tuning_close(&c->tuning);
     if (c->has_key)
         pthread_key_delete(c->error);
     for (struct clvits_message *m = c->messages, *next; m; m = next) {
@@ -335,6 +340,19 @@ const char *clvits_context_device(const clvits_context *c)
 int clvits_context_device_count(const clvits_context *c)
 {
     return c->machine.n_places - 1;
+}
+
+int clvits_context_tuned(const clvits_context *c, int place, const char **file, int *own)
+{
+    const clvits_tuned *t = NULL;
+
+    if (place >= 0 && place < c->machine.n_places)
+        t = place ? clvits_device_tuned(c->machine.device[place]) : c->machine.cpu.tuned;
+    if (file)
+        *file = t && t->file ? t->file : "";
+    if (own)
+        *own = t ? t->own : 0;
+    return t ? t->n : 0;
 }
 
 size_t clvits_context_device_bytes(const clvits_context *c, size_t *peak)

@@ -8,6 +8,7 @@
 
 struct clvits_context {
     clvits_machine machine;
+    clvits_tuning *tuning; /* the machine's */
     char *place;
     clvits_log_fn log;
     void *log_user;

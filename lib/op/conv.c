@@ -11,6 +11,8 @@ enum {
     TILE_GROUP = 64,   /* work-items of conv1d_tile */
     TILE_FLOATS = 32,  /* outputs of each of them: 8 rows of 4 channels */
     TILE_LOCAL = 2048, /* floats of local memory */
+    TILE_CHUNK = 16,   /* channels staged at a time, where they fit */
+    LONGEST_JOB = 4096,
 };
 
 int clvits_conv_clock(const clvits_node *n, int stride, int add)
@@ -66,26 +68,59 @@ static bool has_tiles(const clvits_device *d)
            info->local_memory >= TILE_LOCAL * sizeof(float);
 }
 
+/* What a row goes by: nothing that differs between the plans of a voice. */
+static clvits_terms shape_of(const conv1d_dims *d)
+{
+    clvits_terms t = { 0 };
+
+    clvits_terms_add(&t, "i", d->I / d->groups);
+    clvits_terms_add(&t, "o", d->O / d->groups);
+    clvits_terms_add(&t, "k", d->K);
+    clvits_terms_add(&t, "d", d->dilation);
+    clvits_terms_add(&t, "s", d->stride);
+    clvits_terms_add(&t, "p", d->phases);
+    clvits_terms_add(&t, "g", d->groups);
+    return t;
+}
+
+/* A value of the tuned row, where there is one. */
+static int tuned(const clvits_target *at, const conv1d_dims *d, const char *name, int otherwise)
+{
+    const clvits_terms shape = shape_of(d);
+    const clvits_row *row = clvits_tuned_row(at, &clvits_conv_knobs, &shape);
+    return row ? clvits_terms_get(&row->values, name, otherwise) : otherwise;
+}
+
+/* I and O: channels of a group. */
+static int default_layout(const clvits_target *at, int I, int O, int groups)
+{
+    if (I == 1 && O == 1 && groups > 1)
+        return CLVITS_CONV_DEPTHWISE;
+    if (O == 1 && I >= vector(at))
+        return CLVITS_CONV_DOT;
+    return at->device && has_tiles(at->device) ? CLVITS_CONV_TILE : CLVITS_CONV_BLOCKS;
+}
+
+static int default_lanes(const clvits_target *at, int layout, int O)
+{
+    const int v = vector(at);
+
+    if (layout == CLVITS_CONV_DEPTHWISE)
+        return v;
+    if (layout == CLVITS_CONV_DOT)
+        return 1;
+    if (layout == CLVITS_CONV_TILE)
+        return O > 32 ? 64 : O > 16 ? 32 : 16;
+    /* A kernel has no narrower last block: rather narrow ones throughout than an empty half. */
+    return O <= v || (at->device && O < 4 * v && (O + v - 1) / v % 2) ? v : 2 * v;
+}
+
 static void choose_layout(const clvits_target *at, conv1d_dims *d)
 {
-    const int I = d->I / d->groups, O = d->O / d->groups, v = vector(at);
+    const int I = d->I / d->groups, O = d->O / d->groups;
 
-    if (I == 1 && O == 1 && d->groups > 1) {
-        d->layout = CLVITS_CONV_DEPTHWISE;
-        d->lanes = v;
-    } else if (O == 1 && I >= v) {
-        d->layout = CLVITS_CONV_DOT;
-        d->lanes = 1;
-    } else if (at->device && has_tiles(at->device)) {
-        d->layout = CLVITS_CONV_TILE;
-        d->lanes = O > 32 ? 64 : O > 16 ? 32 : 16;
-    } else {
-        d->layout = CLVITS_CONV_BLOCKS;
-        d->lanes = O > v ? 2 * v : v;
-        /* A kernel has no narrower last block: rather narrow ones throughout than an empty half. */
-        if (at->device && O < 4 * v && (O + v - 1) / v % 2)
-            d->lanes = v;
-    }
+    d->layout = tuned(at, d, "layout", default_layout(at, I, O, d->groups));
+    d->lanes = tuned(at, d, "lanes", default_lanes(at, d->layout, O));
 }
 
 int64_t clvits_conv_pack(const conv1d_dims *d, const clvits_target *at,
@@ -137,10 +172,11 @@ static void choose_job(const clvits_target *at, conv1d_dims *d, int steps)
     const size_t others = columns(d) * (size_t)d->B;
 
     d->job = 144;
+    if (info && info->family == CLVITS_FAMILY_GPU)
+        d->job = d->layout == CLVITS_CONV_DEPTHWISE ? 4 : 1;
+    d->job = tuned(at, d, "job", d->job);
     if (!info)
         return;
-    if (info->family == CLVITS_FAMILY_GPU)
-        d->job = d->layout == CLVITS_CONV_DEPTHWISE ? 4 : 1;
     const size_t wanted = JOBS_EACH * (size_t)info->compute_units;
     while (d->job > tile && others * ceil_div((size_t)steps, (size_t)d->job) < wanted)
         d->job = (int)ceil_div((size_t)d->job / 2, (size_t)tile) * tile;
@@ -174,12 +210,12 @@ void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims
 }
 
 /* Channels that conv1d_tile stages at a time; 0 where not even four fit. */
-static int chunk(const conv1d_dims *d, int group)
+static int chunk(const conv1d_dims *d, int group, int most)
 {
     const int tile = TILE_FLOATS * group / d->lanes;
     const int rows = (tile - 1) * d->stride + (d->K - 1) * d->dilation + 1;
 
-    for (int n = 16; n >= 4; n /= 2)
+    for (int n = most; n >= 4; n /= 2)
         if (rows * (n + 4) <= TILE_LOCAL)
             return n;
     return 0;
@@ -196,7 +232,8 @@ void clvits_conv_launch(const clvits_node *n, const clvits_device *device, const
     const bool gpu = clvits_device_get_info(device)->family == CLVITS_FAMILY_GPU;
     const size_t steps = ceil_div((size_t)y->T, (size_t)d->phases);
     const size_t jobs = ceil_div(steps, (size_t)d->job);
-    const size_t group = clvits_device_work_group(device, TILE_GROUP);
+    const size_t group =
+        clvits_device_work_group(device, (size_t)tuned(&at, d, "group", TILE_GROUP));
     char more[64] = "";
 
     l->program = "conv1d";
@@ -212,7 +249,7 @@ void clvits_conv_launch(const clvits_node *n, const clvits_device *device, const
         l->local[0] = 1;
     } else if (d->layout == CLVITS_CONV_TILE) {
         snprintf(more, sizeof(more), " -DLANES=%d -DGROUP=%d -DCHUNK=%d", d->lanes, (int)group,
-                 chunk(d, (int)group));
+                 chunk(d, (int)group, tuned(&at, d, "chunk", TILE_CHUNK)));
         l->local[0] = group;
         l->global[0] = ceil_div(steps, (size_t)TILE_FLOATS * group / (size_t)d->lanes) * group;
     } else if (d->layout == CLVITS_CONV_DEPTHWISE) {
@@ -223,3 +260,74 @@ void clvits_conv_launch(const clvits_node *n, const clvits_device *device, const
     snprintf(l->options, sizeof(l->options), "-DKERNEL=%d -DWIDTH=%d -DPRE=%d%s", d->layout,
              vector(&at), d->pre_slope != 1.0f, more);
 }
+
+static void knobs_shape(const clvits_node *n, const clvits_target *at, clvits_terms *out)
+{
+    conv1d_dims d;
+
+    n->op->dims(n, at, &d);
+    *out = shape_of(&d);
+}
+
+/* As knobs_take(), for one layout. */
+static bool layout_takes(const clvits_target *at, int layout, const clvits_terms *shape,
+                         const clvits_terms *values)
+{
+    const int I = clvits_terms_get(shape, "i", 0), O = clvits_terms_get(shape, "o", 0);
+    const int groups = clvits_terms_get(shape, "g", 0), v = vector(at);
+    const bool known = I && O && groups, depthwise = known && I == 1 && O == 1 && groups > 1;
+    const int lanes = clvits_terms_get(values, "lanes", default_lanes(at, layout, O ? O : 4 * v));
+    const int job = clvits_terms_get(values, "job", -1);
+    const int group = clvits_terms_get(values, "group", -1);
+    const int chunk = clvits_terms_get(values, "chunk", -1);
+    const bool tiling = group != -1 || chunk != -1;
+    const bool job_fits = job == -1 || (job >= 1 && job <= LONGEST_JOB);
+
+    switch (layout) {
+    case CLVITS_CONV_BLOCKS:
+        return !depthwise && (lanes == v || lanes == 2 * v) && job_fits && !tiling;
+    case CLVITS_CONV_TILE:
+        return at->device && has_tiles(at->device) && !depthwise && job == -1 &&
+               (lanes == 16 || lanes == 32 || lanes == 64) &&
+               (group == -1 || group == 16 || group == 32 || group == 64) &&
+               (chunk == -1 || chunk == 0 || chunk == 4 || chunk == 8 || chunk == 16);
+    case CLVITS_CONV_DOT:
+        return (!known || (O == 1 && I >= v)) && lanes == 1 && job_fits && !tiling;
+    case CLVITS_CONV_DEPTHWISE:
+        return (!known || depthwise) && lanes == v && job_fits && !tiling;
+    default:
+        return false;
+    }
+}
+
+static bool knobs_take(const clvits_target *at, const clvits_terms *shape,
+                       const clvits_terms *values)
+{
+    const int I = clvits_terms_get(shape, "i", 0), O = clvits_terms_get(shape, "o", 0);
+    const int groups = clvits_terms_get(shape, "g", 0);
+    const int layout = clvits_terms_get(
+        values, "layout", I && O && groups ? default_layout(at, I, O, groups) : -1);
+    bool taken = layout_takes(at, layout, shape, values);
+
+    /* Which layout it is for shows when there is a node. */
+    for (int i = CLVITS_CONV_BLOCKS; layout == -1 && !taken && i <= CLVITS_CONV_DEPTHWISE; i++)
+        taken = layout_takes(at, i, shape, values);
+    return taken;
+}
+
+static const clvits_knob knobs[] = {
+    { "layout", true, 4,
+      { CLVITS_CONV_BLOCKS, CLVITS_CONV_TILE, CLVITS_CONV_DOT, CLVITS_CONV_DEPTHWISE } },
+    { "lanes", false, 5, { 4, 8, 16, 32, 64 } },
+    { "group", false, 3, { 16, 32, 64 } },
+    { "chunk", false, 4, { 0, 4, 8, 16 } },
+    { "job", false, 8, { 1, 4, 16, 48, 96, 144, 192, 288 } },
+    { NULL },
+};
+
+const clvits_knobs clvits_conv_knobs = {
+    .room = "conv1d",
+    .knob = knobs,
+    .shape = knobs_shape,
+    .takes = knobs_take,
+};

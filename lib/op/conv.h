@@ -4,7 +4,7 @@
 #ifndef CLVITS_OP_CONV_H
 #define CLVITS_OP_CONV_H
 
-#include "op/op.h"
+#include "op/tune.h"
 
 /** The clock of x, seen through y = (x + add) / stride. */
 int clvits_conv_clock(const clvits_node *n, int stride, int add);
@@ -30,5 +30,8 @@ void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims
 
 void clvits_conv_launch(const clvits_node *n, const clvits_device *device, const void *dims,
                         clvits_launch *l);
+
+/** What both operators let be tuned; one room, since their kernels are the same. */
+extern const clvits_knobs clvits_conv_knobs;
 
 #endif

@@ -102,6 +102,7 @@ const clvits_op clvits_op_conv1d = {
     .pack = pack,
     .cpu = CLVITS_CPU_CONV1D,
     .launch = clvits_conv_launch,
+    .knobs = &clvits_conv_knobs,
     .flops = flops,
 };
 

@@ -55,6 +55,9 @@ struct clvits_op {
     void (*launch)(const clvits_node *n, const clvits_device *d, const void *dims,
                    clvits_launch *l);
 
+    /** What can be tuned, op/tune.h; NULL: nothing. */
+    const struct clvits_knobs *knobs;
+
     /** Work of one run at full capacity. */
     double (*flops)(const clvits_node *n);
 };

@@ -23,7 +23,7 @@ static bool same(const clvits_span *a, const clvits_span *b)
         return false;
     return a->kind != CLVITS_SPAN_NODE ||
            (!strcmp(a->label, b->label) && !strcmp(a->kernel, b->kernel) &&
-            !strcmp(a->options, b->options));
+            !strcmp(a->options, b->options) && !strcmp(a->tuned, b->tuned));
 }
 
 /* Runs repeat, so the row that follows the last one found is the likely one. */
@@ -53,7 +53,7 @@ static struct plan_row *append(plan_table *t, const clvits_span *s)
     *row = (struct plan_row){ .first = *s, .measured = true };
     const char **texts[] = { &row->first.device, &row->first.name,   &row->first.stage,
                              &row->first.label,  &row->first.shape,  &row->first.kernel,
-                             &row->first.options };
+                             &row->first.options, &row->first.tuned };
     bool complete = true;
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
         *texts[i] = strdup(*texts[i]);
@@ -148,10 +148,10 @@ static void print_row(const struct plan_row *r, sum *total, const ceiling *c)
         if (r->seconds > 0.0)
             snprintf(share, sizeof(share), "%.0f%%", 100.0 * predicted / r->seconds);
     }
-    fprintf(stderr, "%5d %5d %5d %9.3f %10.3f %10.3f %10s %6s  %s %s %s%s%s%s%s\n", s->node,
+    fprintf(stderr, "%5d %5d %5d %9.3f %10.3f %10.3f %10s %6s  %s %s %s%s%s%s%s%s%s\n", s->node,
             s->place, r->calls, s->bytes * 1e-6, s->flops * 1e-6, predicted * 1e3, measured, share,
             s->name, s->label, s->shape, *s->kernel ? ", kernel " : "", s->kernel,
-            *s->options ? " " : "", s->options);
+            *s->options ? " " : "", s->options, *s->tuned ? ", tuned " : "", s->tuned);
     total->nodes++;
     total->calls += r->calls;
     total->flops += s->flops;
@@ -239,7 +239,7 @@ void plan_table_free(plan_table *t)
     for (size_t i = 0; i < t->n; i++) {
         const clvits_span *s = &t->rows[i].first;
         const char *const texts[] = { s->device, s->name,   s->stage,  s->label,
-                                      s->shape,  s->kernel, s->options };
+                                      s->shape,  s->kernel, s->options, s->tuned };
         for (size_t k = 0; k < sizeof(texts) / sizeof(*texts); k++)
             free((char *)texts[k]);
     }

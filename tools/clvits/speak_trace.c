@@ -90,6 +90,7 @@ void trace_file_add(trace_file *t, const clvits_span *s)
     put_text(f, "shape", s->shape);
     put_text(f, "kernel", s->kernel);
     put_text(f, "options", s->options);
+    put_text(f, "tuned", s->tuned);
     if (s->node >= 0)
         fprintf(f, ", \"node\": %d, \"flops\": %.0f", s->node, s->flops);
     if (s->kind != CLVITS_SPAN_HOST)
