@@ -87,6 +87,75 @@ START_TEST(forced_placement_costs_two_copies)
 }
 END_TEST
 
+/* A weight of rows from here and there, some backwards, negated or added to others, is what its
+ * copy in one piece is; and one voice may use its data in several ways. */
+START_TEST(weights_are_put_together)
+{
+    enum { I = 6, O = 11 };
+    const float *x, *a, *b, *bias;
+    float whole[O * I], whole_bias[O];
+    harness h;
+
+    harness_begin(&h, 1);
+    clvits_tensor *in = harness_input(&h, clvits_graph_clock(h.graph, 21), I, -1, 1, &x);
+    harness_weight(&h, 3, (int64_t[]){ 4, I, 1 }, -1, 1, &a);
+    harness_weight(&h, 3, (int64_t[]){ 4, I, 1 }, -1, 1, &b);
+    harness_weight(&h, 1, (int64_t[]){ 4 }, -1, 1, &bias);
+    const clvits_weight_part parts[] = { { .data = a, .rows = 4 },
+                                         { .data = b, .rows = 3, .backwards = true,
+                                           .inputs_backwards = true, .factor = -1.0f },
+                                         { .rows = 2 },
+                                         { .data = a + I, .plus = b, .rows = 2 } };
+    const clvits_weight_part ones[] = { { .data = bias, .rows = 4 },
+                                        { .data = bias, .rows = 3, .backwards = true,
+                                          .factor = -1.0f },
+                                        { .rows = 2 },
+                                        { .data = bias + 1, .plus = bias, .rows = 2 } };
+    for (int o = 0; o < O; o++) {
+        whole_bias[o] = o < 4 ? bias[o] : o < 7 ? -bias[6 - o] : o < 9 ? 0.0f
+                                                                     : bias[o - 8] + bias[o - 9];
+        for (int i = 0; i < I; i++)
+            whole[o * I + i] = o < 4   ? a[o * I + i]
+                               : o < 7 ? -b[(6 - o) * I + I - 1 - i]
+                               : o < 9 ? 0.0f
+                                       : a[(o - 8) * I + i] + b[(o - 9) * I + i];
+    }
+    clvits_tensor *y[3];
+    const int64_t shape[] = { O, I, 1 }, count = O;
+    const clvits_conv1d_params p = { 0 };
+    y[0] = clvits_conv1d(in, clvits_graph_weight(h.graph, whole, 3, shape),
+                         clvits_graph_weight(h.graph, whole_bias, 1, &count), &p, NULL);
+    y[1] = clvits_conv1d(in, clvits_graph_weight_parts(h.graph, parts, 4, 3, shape),
+                         clvits_graph_weight_parts(h.graph, ones, 4, 1, &count), &p, NULL);
+    y[2] = clvits_conv1d(in, clvits_graph_weight(h.graph, a, 3, (int64_t[]){ 4, I, 1 }), NULL, &p,
+                         NULL);
+    for (int i = 0; i < 3; i++)
+        clvits_graph_keep(y[i]);
+    harness_plan(&h);
+    harness_go(&h);
+    const float *want = harness_output(&h, y[0]), *got = harness_output(&h, y[1]);
+    ck_assert_mem_eq(got, want, (size_t)clvits_tensor_count(y[0]) * sizeof(float));
+    got = harness_output(&h, y[2]);
+    for (int t = 0; t < 21; t++)
+        for (int o = 0; o < 4; o++)
+            ck_assert_float_eq_tol(got[t * 4 + o] + bias[o], want[t * O + o], 1e-5f);
+    harness_end(&h);
+}
+END_TEST
+
+START_TEST(refuses_parts_that_do_not_add_up)
+{
+    const float data[6] = { 0 };
+    const clvits_weight_part part = { .data = data, .rows = 2 };
+    harness h;
+
+    harness_begin(&h, 1);
+    ck_assert_ptr_null(clvits_graph_weight_parts(h.graph, &part, 1, 2, (int64_t[]){ 3, 2 }));
+    ck_assert_int_eq(clvits_graph_finish(h.graph, &h.report), CLVITS_E_SHAPE);
+    harness_end(&h);
+}
+END_TEST
+
 static const char *const bad_places[] = { "conv1d", "conv1d=", "conv1d=gpu", "conv1d=7", "=cpu",
                                           "conv1d=1x",  "no_such_node=gpu" };
 
@@ -178,6 +247,8 @@ int main(void)
     tcase_add_test(t, memory_is_reused);
     tcase_add_test(t, reuse_changes_nothing);
     tcase_add_test(t, forced_placement_costs_two_copies);
+    tcase_add_test(t, weights_are_put_together);
+    tcase_add_test(t, refuses_parts_that_do_not_add_up);
     tcase_add_loop_test(t, refuses_bad_placement, 0, LENGTH(bad_places));
     tcase_add_test(t, clocks_follow_their_parents);
     tcase_add_test(t, keeps_its_first_failure);

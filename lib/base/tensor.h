@@ -21,6 +21,18 @@ typedef enum clvits_role {
 } clvits_role;
 
 /**
+ * Entries of a weight's first axis that lie together in the voice. What they hold is
+ * factor * (data + plus).
+ */
+typedef struct clvits_weight_part {
+    const float *data, *plus; /* as the file has them; NULL: zeros */
+    int64_t rows;
+    bool backwards;        /* the last entry comes first */
+    bool inputs_backwards; /* so does the last of each entry's own */
+    float factor;          /* 0 means 1 */
+} clvits_weight_part;
+
+/**
  * A value of a graph: (B,T,C), time-major, or a weight in its file's own shape.
  *
  * T is the capacity. How many rows of an item are valid is said at run time by the tensor's
@@ -39,7 +51,9 @@ typedef struct clvits_tensor {
     int c0;                     /* first channel in the root */
     clvits_node *producer;      /* NULL for inputs and weights */
 
-    const float *data; /* weights only: not owned */
+    const float *data; /* weights only: not owned; NULL where there are parts */
+    const clvits_weight_part *parts;
+    int n_parts;
     int rank;
     int64_t shape[4];
 } clvits_tensor;

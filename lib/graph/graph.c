@@ -177,6 +177,30 @@ clvits_tensor *clvits_graph_weight(clvits_graph *g, const float *data, int rank,
     return add_tensor(g, t);
 }
 
+clvits_tensor *clvits_graph_weight_parts(clvits_graph *g, const clvits_weight_part *parts, int n,
+                                         int rank, const int64_t *shape)
+{
+    const size_t size = (size_t)(n > 0 ? n : 0) * sizeof(*parts);
+    clvits_weight_part *copy = clvits_arena_alloc(&g->arena, size);
+    clvits_tensor t = { .role = CLVITS_WEIGHT, .parts = copy, .n_parts = n, .rank = rank };
+    int64_t rows = 0;
+
+    for (int i = 0; i < n; i++)
+        rows += parts[i].rows;
+    if (n < 1 || rank < 1 || rank > 4 || rows != shape[0]) {
+        clvits_graph_fail(g, CLVITS_E_SHAPE, "%s: a weight of %d parts with %lld rows", g->label, n,
+                          (long long)rows);
+        return NULL;
+    }
+    if (!copy) {
+        clvits_fail_memory(&g->failure, "a graph's weights");
+        return NULL;
+    }
+    memcpy(copy, parts, size);
+    memcpy(t.shape, shape, (size_t)rank * sizeof(*shape));
+    return add_tensor(g, t);
+}
+
 clvits_tensor *clvits_graph_slice(clvits_tensor *x, int c0, int n)
 {
     if (!x)

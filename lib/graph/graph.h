@@ -36,6 +36,13 @@ clvits_tensor *clvits_graph_input(clvits_graph *g, clvits_type type, int clock, 
 clvits_tensor *clvits_graph_weight(clvits_graph *g, const float *data, int rank,
                                    const int64_t *shape);
 
+/**
+ * A constant put together from several when it is packed; the data must outlive every plan of
+ * the graph, the parts are copied. Their rows must come to shape[0].
+ */
+clvits_tensor *clvits_graph_weight_parts(clvits_graph *g, const clvits_weight_part *parts, int n,
+                                         int rank, const int64_t *shape);
+
 /** Channels [c0, c0 + n) of a tensor, without a copy. */
 clvits_tensor *clvits_graph_slice(clvits_tensor *x, int c0, int n);
 

@@ -2,10 +2,13 @@
 #include "graph/plan.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct packed {
     struct packed *next;
     const float *data;
+    clvits_weight_part *parts; /* own copy: graphs come and go */
+    int n_parts;
     const clvits_op *op;
     int input, place;
     clvits_buffer *buffer; /* on a device */
@@ -17,6 +20,14 @@ struct clvits_packed_weights {
     struct packed *list[512];
     size_t host_bytes;
 };
+
+static void free_packed(struct packed *p)
+{
+    clvits_buffer_free(&p->buffer);
+    free(p->parts);
+    free(p->host);
+    free(p);
+}
 
 clvits_status clvits_packed_weights_open(clvits_packed_weights **out, clvits_report *r)
 {
@@ -35,9 +46,7 @@ void clvits_packed_weights_close(clvits_packed_weights **weights)
     for (size_t i = 0; i < sizeof(w->list) / sizeof(*w->list); i++)
         for (struct packed *p = w->list[i], *next; p; p = next) {
             next = p->next;
-            clvits_buffer_free(&p->buffer);
-            free(p->host);
-            free(p);
+            free_packed(p);
         }
     pthread_mutex_destroy(&w->lock);
     free(w);
@@ -61,23 +70,50 @@ static int64_t elements(const clvits_tensor *t)
     return n;
 }
 
-static clvits_status pack(struct packed *p, clvits_packed_weights *w, const clvits_node *n, int i,
-                          const clvits_target *at, clvits_report *r)
+/* The parts of a weight as one, in PyTorch's layout. */
+static float *put_together(const clvits_tensor *t)
+{
+    const int64_t count = elements(t), row = count / t->shape[0];
+    const int64_t inputs = t->rank > 1 ? t->shape[1] : 1, inner = row / inputs;
+    float *out = malloc(((size_t)count + 1) * sizeof(*out)), *to = out;
+
+    for (int i = 0; out && i < t->n_parts; i++) {
+        const clvits_weight_part *p = &t->parts[i];
+        const float factor = p->factor != 0.0f ? p->factor : 1.0f;
+        for (int64_t o = 0; o < p->rows; o++)
+            for (int64_t c = 0; c < inputs; c++)
+                for (int64_t k = 0; k < inner; k++) {
+                    const int64_t at = (p->backwards ? p->rows - 1 - o : o) * row +
+                                       (p->inputs_backwards ? inputs - 1 - c : c) * inner + k;
+                    *to++ = factor * ((p->data ? p->data[at] : 0.0f) +
+                                      (p->plus ? p->plus[at] : 0.0f));
+                }
+    }
+    return out;
+}
+
+/* Packs a weight whose data lie in one piece; p->host receives it where that is a copy. */
+static clvits_status pack_whole(struct packed *p, clvits_packed_weights *w, const clvits_node *n,
+                                int i, const clvits_target *at, clvits_report *r)
 {
     const clvits_tensor *t = n->in[i];
     const int64_t packed = n->op->pack ? n->op->pack(n, at, i, NULL) : 0;
     const int64_t count = packed ? packed : elements(t);
     const size_t size = ((size_t)count * sizeof(float) + 63) & ~(size_t)63;
+    const bool copied = packed || (t->n_parts && !at->device);
     clvits_status s = CLVITS_OK;
 
-    if (packed) {
+    if (copied) {
         p->host = aligned_alloc(64, size);
         if (!p->host)
             return clvits_fail_memory(r, "packed weights");
-        n->op->pack(n, at, i, p->host);
+        if (packed)
+            n->op->pack(n, at, i, p->host);
+        else
+            memcpy(p->host, t->data, (size_t)count * sizeof(float));
     }
     if (!at->device) {
-        w->host_bytes += packed ? size : 0;
+        w->host_bytes += copied ? size : 0;
         return CLVITS_OK;
     }
     s = clvits_buffer_make(&p->buffer, (clvits_device *)at->device, (size_t)count * sizeof(float),
@@ -90,30 +126,78 @@ static clvits_status pack(struct packed *p, clvits_packed_weights *w, const clvi
     return s;
 }
 
+static clvits_status pack(struct packed *p, clvits_packed_weights *w, const clvits_node *n, int i,
+                          const clvits_target *at, clvits_report *r)
+{
+    const clvits_tensor *t = n->in[i];
+
+    if (!t->n_parts)
+        return pack_whole(p, w, n, i, at, r);
+
+    float *whole = put_together(t);
+    clvits_node node = *n;
+    clvits_tensor weight = *t;
+    p->parts = malloc((size_t)t->n_parts * sizeof(*p->parts));
+    if (!whole || !p->parts) {
+        free(whole);
+        return clvits_fail_memory(r, "packed weights");
+    }
+    memcpy(p->parts, t->parts, (size_t)t->n_parts * sizeof(*p->parts));
+    p->n_parts = t->n_parts;
+    weight.data = whole;
+    node.in[i] = &weight;
+    const clvits_status s = pack_whole(p, w, &node, i, at, r);
+    free(whole);
+    return s;
+}
+
+/* What a weight is found by: the address of some of its data. */
+static const float *address(const clvits_tensor *t)
+{
+    const float *a = t->data;
+    for (int i = 0; i < t->n_parts && !a; i++)
+        a = t->parts[i].data;
+    return a;
+}
+
+static bool same_parts(const struct packed *p, const clvits_tensor *t)
+{
+    if (p->n_parts != t->n_parts)
+        return false;
+    for (int i = 0; i < p->n_parts; i++) {
+        const clvits_weight_part *a = &p->parts[i], *b = &t->parts[i];
+        if (a->data != b->data || a->plus != b->plus || a->rows != b->rows ||
+            a->backwards != b->backwards || a->inputs_backwards != b->inputs_backwards ||
+            memcmp(&a->factor, &b->factor, sizeof(a->factor)))
+            return false;
+    }
+    return true;
+}
+
 clvits_status clvits_packed_weights_get(clvits_packed_weights *w, const clvits_node *n, int i,
                                         const clvits_target *at, clvits_memory *out,
                                         clvits_report *r)
 {
     const clvits_tensor *t = n->in[i];
-    struct packed **head = &w->list[((uintptr_t)t->data >> 4) % 512], *p;
+    const float *data = address(t);
+    struct packed **head = &w->list[((uintptr_t)data >> 4) % 512], *p;
     clvits_status s = CLVITS_OK;
 
     pthread_mutex_lock(&w->lock);
     for (p = *head; p; p = p->next)
-        if (p->data == t->data && p->op == n->op && p->input == i && p->place == at->place)
+        if (p->data == data && p->op == n->op && p->input == i && p->place == at->place &&
+            same_parts(p, t))
             break;
     if (!p) {
         p = calloc(1, sizeof(*p));
         if (p) {
-            *p = (struct packed){ .data = t->data, .op = n->op, .input = i, .place = at->place };
+            *p = (struct packed){ .data = data, .op = n->op, .input = i, .place = at->place };
             s = pack(p, w, n, i, at, r);
         } else {
             s = clvits_fail_memory(r, "packed weights");
         }
         if (s && p) {
-            clvits_buffer_free(&p->buffer);
-            free(p->host);
-            free(p);
+            free_packed(p);
         } else if (p) {
             p->next = *head;
             *head = p;
