@@ -20,6 +20,9 @@
 #ifndef PRE
 #define PRE 0      // 1: leaky ReLU on the input
 #endif
+#ifndef GATE
+#define GATE 0     // 1: CLVITS_ACT_GATE; a block has lanes for the same channels of both halves
+#endif
 #ifndef GROUP
 #define GROUP 64   // work-items of a work-group in conv1d_tile
 #endif
@@ -54,25 +57,36 @@ int2 valid_steps(const conv1d_dims d, const int p, const int len)
     return (int2)(ceil_div(d.shift - p, d.phases), ceil_div(len + d.shift - p, d.phases));
 }
 
+// A block's first channel in its group, and how many of the group's outputs it makes; see GATE.
+#define MADE (LANES / (1 + GATE))
+
+// Which halves of the channels channel o goes to: 1 the first output, 2 the second, 3 both.
+int targets(const conv1d_dims *d, const int o)
+{
+    return d->act != CLVITS_ACT_SPLIT ? 3 : o < d->O / 2 ? 1 : 2;
+}
+
 // The epilogue of channel o in row t. By pointer, since a struct would be copied for each row.
 void finish(const conv1d_dims *d, const int b, const int t, const int o, float v,
             global const float *bias, global const Y_TYPE *residual, global const Y_TYPE *sum,
             global Y_TYPE *y, global Y_TYPE *a)
 {
+    const int to = targets(d, o), c = to == 2 ? o - d->O / 2 : o;
+
     if (d->has_bias)
         v += bias[d->has_bias == 2 ? at(d->bias, b, 0, o) : o];
-    if (d->has_residual)
-        v += GET_Y(residual, at(d->residual, b, t, o));
-    if (d->has_sum)
-        v += GET_Y(sum, at(d->sum, b, t, o));
+    if (d->has_residual && to & 1)
+        v += GET_Y(residual, at(d->residual, b, t, c));
+    if (d->has_sum && to & 2)
+        v += GET_Y(sum, at(d->sum, b, t, c));
     v *= d->scale;
-    if (d->has_y)
-        PUT_Y(v, y, at(d->y, b, t, o));
-    if (d->has_act) {
+    if (d->has_y && to & 1)
+        PUT_Y(v, y, at(d->y, b, t, c));
+    if (d->has_act && to & 2) {
         v = d->act == CLVITS_ACT_LEAKY_RELU ? leaky_relu(v, d->act_slope)
             : d->act == CLVITS_ACT_TANH     ? tanh(v)
                                             : v;
-        PUT_Y(v, a, at(d->a, b, t, o));
+        PUT_Y(v, a, at(d->a, b, t, c));
     }
 }
 
@@ -81,7 +95,9 @@ void finish_some(const conv1d_dims *d, const int b, const int t, const int o, co
                  global const float *bias, global const Y_TYPE *residual,
                  global const Y_TYPE *sum, global Y_TYPE *y, global Y_TYPE *a)
 {
-    if (n < WIDTH || d->act == CLVITS_ACT_TANH) {
+    const int to = targets(d, o), c = to == 2 ? o - d->O / 2 : o;
+
+    if (n < WIDTH || d->act == CLVITS_ACT_TANH || to != targets(d, o + WIDTH - 1)) {
         float e[WIDTH];
         STORE(v, 0, e);
         for (int i = 0; i < n && i < WIDTH; i++)
@@ -90,17 +106,32 @@ void finish_some(const conv1d_dims *d, const int b, const int t, const int o, co
     }
     if (d->has_bias)
         v += LOAD(0, bias + (d->has_bias == 2 ? at(d->bias, b, 0, o) : o));
-    if (d->has_residual)
-        v += GET_YS(WIDTH, residual, at(d->residual, b, t, o));
-    if (d->has_sum)
-        v += GET_YS(WIDTH, sum, at(d->sum, b, t, o));
+    if (d->has_residual && to & 1)
+        v += GET_YS(WIDTH, residual, at(d->residual, b, t, c));
+    if (d->has_sum && to & 2)
+        v += GET_YS(WIDTH, sum, at(d->sum, b, t, c));
     v *= d->scale;
-    if (d->has_y)
-        PUT_YS(WIDTH, v, y, at(d->y, b, t, o));
-    if (d->has_act)
+    if (d->has_y && to & 1)
+        PUT_YS(WIDTH, v, y, at(d->y, b, t, c));
+    if (d->has_act && to & 2)
         PUT_YS(WIDTH, d->act == CLVITS_ACT_LEAKY_RELU ? leaky_relus(v, d->act_slope) : v, a,
-               at(d->a, b, t, o));
+               at(d->a, b, t, c));
 }
+
+#if GATE
+// The gate of n channels from o on, v and w being theirs of either half.
+void finish_gate(const conv1d_dims *d, const int b, const int t, const int o, const int n, vec v,
+                 vec w, global const float *bias, global Y_TYPE *a)
+{
+    if (d->has_bias) {
+        global const float *p = bias + (d->has_bias == 2 ? at(d->bias, b, 0, o) : o);
+        v += load_vec(p, n);
+        w += load_vec(p + d->O / 2, n);
+    }
+    v = tanh(v * d->scale) / (1.0f + exp(-d->scale * w));
+    put_y(a + at(d->a, b, t, o), v, n);
+}
+#endif
 
 // Zeros in n channels from o on of the guard rows, by `items` work-items of which this is one.
 void zero_guard(global Y_TYPE *y, const clvits_view v, const int b, const int len, const int o,
@@ -115,9 +146,14 @@ void zero_guard(global Y_TYPE *y, const clvits_view v, const int b, const int le
 void zero_guards(const conv1d_dims *d, const int b, const int len, const int o, const int n,
                  const int item, const int items, global Y_TYPE *y, global Y_TYPE *a)
 {
+    const int middle = d->O / 2, split = d->act == CLVITS_ACT_SPLIT;
+    const int first = split ? clamp(middle - o, 0, n) : n;
+
     if (d->has_y)
-        zero_guard(y, d->y, b, len, o, n, item, items);
-    if (d->has_act)
+        zero_guard(y, d->y, b, len, o, first, item, items);
+    if (d->has_act && split)
+        zero_guard(a, d->a, b, len, o + first - middle, n - first, item, items);
+    else if (d->has_act)
         zero_guard(a, d->a, b, len, o, n, item, items);
 }
 
@@ -174,7 +210,8 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d(ARGUMENTS)
     const int column = get_global_id(1), block = column % blocks;
     const int phase = column / blocks % d.phases, group = column / blocks / d.phases;
     const int b = get_global_id(2), len = valid_rows(run, d.clock, d.B, b);
-    const int o = group * outputs + block * LANES, n = min(outputs - block * LANES, LANES);
+    const int o = group * outputs + block * MADE;
+    const int n = min(outputs / (1 + GATE) - block * MADE, MADE);
     const int2 valid = valid_steps(d, phase, len);
     const int first = valid.x + get_global_id(0) * d.job, end = min(first + d.job, valid.y);
     const int step = d.stride * d.x.ld;
@@ -241,11 +278,17 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d(ARGUMENTS)
         EACH_ROW(KEEP)
         for (int s = 0; s < (rows == 1 ? 1 : ROWS); s++) {
             const int r = min(s / 3 * 3, back) + s % 3;
+#if GATE
+            if (r >= s / 3 * 3)
+                finish_gate(&d, b, (u + r) * d.phases + phase - d.shift, o, n,
+                            LOAD(0, acc + s * LANES), LOAD(1, acc + s * LANES), bias, a);
+#else
             for (int l = 0; l < n && r >= s / 3 * 3; l += WIDTH) {
                 const int c = n < WIDTH ? 0 : min(l, n - WIDTH); // the last vector may overlap
                 finish_some(&d, b, (u + r) * d.phases + phase - d.shift, o + c, n - c,
                             LOAD(0, acc + s * LANES + c), bias, residual, sum, y, a);
             }
+#endif
         }
     }
 }
@@ -281,7 +324,8 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1d_tile(ARGUM
     const int column = get_group_id(1), block = column % blocks;
     const int phase = column / blocks % d.phases, group = column / blocks / d.phases;
     const int b = get_group_id(2), len = valid_rows(run, d.clock, d.B, b);
-    const int o = group * outputs + block * LANES, n = min(outputs - block * LANES, LANES);
+    const int o = group * outputs + block * MADE;
+    const int n = min(outputs / (1 + GATE) - block * MADE, MADE);
     const int2 valid = valid_steps(d, phase, len);
     const int first = valid.x + get_group_id(0) * TILE_T, steps = min(valid.y - first, TILE_T);
     const int channels = d.I / d.groups, packed = (channels + 3) / 4 * 4;
@@ -345,10 +389,19 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1d_tile(ARGUM
 #define TILE_KEEP(r) vstore4(a##r, 0, staged + (item_t + r * ITEMS_T) * LANES + item_c * 4);
     EACH_OUT(TILE_KEEP)
     barrier(CLK_LOCAL_MEM_FENCE);
+#if GATE
+    for (int i = item * WIDTH; i < steps * MADE; i += GROUP * WIDTH)
+        if (i % MADE < n) {
+            local const float *p = staged + i / MADE * LANES + i % MADE;
+            finish_gate(&d, b, (first + i / MADE) * d.phases + phase - d.shift, o + i % MADE,
+                        n - i % MADE, LOAD(0, p), LOAD(0, p + MADE), bias, a);
+        }
+#else
     for (int i = item; i < steps * LANES; i += GROUP)
         if (i % LANES < n)
             finish(&d, b, (first + i / LANES) * d.phases + phase - d.shift, o + i % LANES,
                    staged[i], bias, residual, sum, y, a);
+#endif
 }
 #endif
 

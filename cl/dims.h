@@ -18,8 +18,16 @@ typedef struct {
 // clock by clock, which row of the whole is row 0 of a run that computes a stretch of it.
 enum { CLVITS_FIRST_ROWS = 96 };
 
-// What follows the sum in a convolution's epilogue, for its second output.
-enum { CLVITS_ACT_NONE = 0, CLVITS_ACT_LEAKY_RELU = 1, CLVITS_ACT_TANH = 2 };
+// What follows the sum in a convolution's epilogue, for its second output. Two work on halves of
+// the channels: GATE makes tanh(first half) * sigmoid(second half); SPLIT gives the first half,
+// with the residual, to the first output and the other, with the sum, to the second.
+enum {
+    CLVITS_ACT_NONE = 0,
+    CLVITS_ACT_LEAKY_RELU = 1,
+    CLVITS_ACT_TANH = 2,
+    CLVITS_ACT_GATE = 3,
+    CLVITS_ACT_SPLIT = 4
+};
 
 // How weights are packed, and so which kernel runs: blocks of neighbouring output channels of a
 // group, the same for work-groups, one output channel for a dot product over inputs, blocks of
@@ -42,7 +50,7 @@ typedef struct {
     int phases, shift;   // of a transposed convolution; otherwise 1 and 0
     int groups;          // consecutive blocks of I / groups channels
     int layout;          // CLVITS_CONV_*
-    int lanes;           // output channels in a packed block of weights
+    int lanes;           // output channels in a packed block of weights; GATE: half from each half
     int job;             // steps that a work-item makes, where it makes more than a tile; on the
                          // CPU path the most that a job makes
     int clock;           // slot of the output's valid length

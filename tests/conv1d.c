@@ -133,6 +133,81 @@ START_TEST(forward)
 }
 END_TEST
 
+/* Outputs that are halves of the channels: gated, or split over both outputs. */
+static const conv_case halves[] = {
+    { "gate", 2, 17, 2 * 13, 37, 3, 1, 1, 1, 1, 1, .act = CLVITS_ACT_GATE, .bias = true },
+    { "gate, narrow", 1, 6, 2 * 3, 11, 1, 1, 1, 0, 0, 1, .act = CLVITS_ACT_GATE },
+    { "gate, bias per item", 2, 24, 2 * 40, 29, 5, 1, 2, 4, 4, 1, .act = CLVITS_ACT_GATE,
+      .scale = 0.5f, .item_bias = true },
+    { "split", 2, 11, 2 * 9, 37, 1, 1, 1, 0, 0, 1, .act = CLVITS_ACT_SPLIT, .bias = true,
+      .residual = true, .sum = true },
+    { "split, no sum", 1, 24, 2 * 48, 23, 3, 1, 1, 1, 1, 1, .act = CLVITS_ACT_SPLIT,
+      .bias = true, .residual = true },
+    { "split, straddled", 1, 20, 2 * 40, 26, 1, 1, 1, 0, 0, 1, .act = CLVITS_ACT_SPLIT,
+      .scale = 0.5f, .item_bias = true, .sum = true },
+};
+
+START_TEST(in_halves)
+{
+    const conv_case *c = &halves[_i];
+    const int H = c->O / 2;
+    const bool gate = c->act == CLVITS_ACT_GATE;
+    const clvits_conv1d_params p = { .dilation = c->D, .pad_left = c->left, .scale = c->scale,
+                                     .pad_right = c->right, .act = c->act, .only_act = gate };
+    const float *x, *w, *bias = NULL, *residual = NULL, *sum = NULL;
+    clvits_tensor *second = NULL, *tb = NULL;
+    clvits_conv1d_extra extra = { .act = &second };
+    int len[2];
+    harness h;
+
+    harness_begin(&h, c->B);
+    const int clock = clvits_graph_clock(h.graph, c->T);
+    clvits_tensor *tx = harness_input(&h, clock, c->I, -1, 1, &x);
+    clvits_tensor *tw = harness_weight(&h, 3, (int64_t[]){ c->O, c->I, c->K }, -1, 1, &w);
+    if (c->bias)
+        tb = harness_weight(&h, 1, (int64_t[]){ c->O }, -1, 1, &bias);
+    if (c->item_bias)
+        tb = harness_input(&h, 0, c->O, -1, 1, &bias);
+    if (c->residual)
+        extra.residual = harness_input(&h, clock, H, -1, 1, &residual);
+    if (c->sum)
+        extra.sum = harness_input(&h, clock, H, -1, 1, &sum);
+    clvits_tensor *y = clvits_graph_keep(clvits_conv1d(tx, tw, tb, &p, &extra));
+    clvits_graph_keep(second);
+    harness_plan(&h);
+    for (int b = 0; b < c->B; b++) {
+        len[b] = c->T - 9 * b;
+        harness_length(&h, clock, b, len[b]);
+    }
+    harness_go(&h);
+
+    const int rows = c->B * c->T;
+    conv_case plain = *c;
+    plain.residual = plain.sum = false;
+    plain.scale = 1.0f;
+    double *all = malloc((size_t)(rows * c->O) * 2 * sizeof(*all)), *unused = all + rows * c->O;
+    double *want[2] = { malloc((size_t)(rows * H) * sizeof(**want)),
+                        malloc((size_t)(rows * H) * sizeof(**want)) };
+    truth(&plain, c->T, x, len, w, bias, NULL, NULL, all, unused);
+    for (int i = 0; i < rows * H; i++) {
+        const double *row = all + i / H * c->O;
+        const double scale = c->scale != 0.0f ? (double)c->scale : 1.0;
+        const double a = row[i % H], b = row[H + i % H];
+        want[0][i] = gate ? tanh(a * scale) / (1 + exp(-b * scale))
+                          : (a + (residual ? (double)residual[i] : 0)) * scale;
+        want[1][i] = (b + (sum ? (double)sum[i] : 0)) * scale;
+    }
+    harness_close(&h, y, want[0], 1e-5);
+    ck_assert((second != NULL) && (second == y) == gate);
+    if (!gate)
+        harness_close(&h, second, want[1], 1e-5);
+    free(all);
+    free(want[0]);
+    free(want[1]);
+    harness_end(&h);
+}
+END_TEST
+
 static const struct {
     const char *name;
     clvits_conv1d_params p;
@@ -230,6 +305,25 @@ START_TEST(refuses_what_does_not_fit)
 }
 END_TEST
 
+/* An odd channel has no half, a gate adds nothing and has one output, split ones need two. */
+START_TEST(refuses_what_has_no_halves)
+{
+    static const int acts[] = { CLVITS_ACT_GATE, CLVITS_ACT_GATE, CLVITS_ACT_GATE,
+                                CLVITS_ACT_SPLIT, CLVITS_ACT_SPLIT };
+    const float *values;
+    harness h;
+
+    harness_begin(&h, 1);
+    clvits_tensor *x = harness_input(&h, clvits_graph_clock(h.graph, 9), 3, -1, 1, &values);
+    clvits_tensor *w = harness_weight(&h, 3, (int64_t[]){ _i == 0 ? 5 : 6, 3, 1 }, -1, 1, &values);
+    const clvits_conv1d_params p = { .act = acts[_i], .only_act = _i != 2 && _i != 4 };
+    const clvits_conv1d_extra extra = { .residual = _i == 1 ? x : _i == 4 ? w : NULL };
+    ck_assert_ptr_null(clvits_conv1d(x, w, NULL, &p, &extra));
+    ck_assert_int_eq(clvits_graph_finish(h.graph, &h.report), CLVITS_E_SHAPE);
+    harness_end(&h);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("conv1d");
@@ -237,6 +331,8 @@ int main(void)
 
     tcase_set_timeout(t, HARNESS_TIMEOUT);
     tcase_add_loop_test(t, forward, 0, LENGTH(cases));
+    tcase_add_loop_test(t, in_halves, 0, LENGTH(halves));
+    tcase_add_loop_test(t, refuses_what_has_no_halves, 0, 5);
     tcase_add_loop_test(t, as_in_pytorch, 0, LENGTH(golden_cases));
     tcase_add_test(t, batch_equals_single_runs);
     tcase_add_test(t, refuses_what_does_not_fit);

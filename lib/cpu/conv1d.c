@@ -8,6 +8,7 @@
 // product over input channels, weights [group][phase][K][I / groups]; one channel per group takes
 // its lanes from neighbouring groups, weights [block][K][lanes].
 #include "cpu/isa.h"
+#include "cpu/math.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -165,6 +166,73 @@ static void finish_some(const job *j, const part *t, const float *v, int row, in
     }
 }
 
+/* to = (v + bias + add) * scale for n channels; bias and add may be NULL. */
+static void add_up(float *to, const float *v, const float *bias, const float *add, float scale,
+                   int n)
+{
+    for (int c = 0; c + CLVITS_VECTOR <= n;) {
+        clvits_vec s = clvits_vec_load(v + c);
+        if (bias)
+            s += clvits_vec_load(bias + c);
+        if (add)
+            s += clvits_vec_load(add + c);
+        clvits_vec_store(to + c, s * scale);
+        /* The last vector overlaps the one before it. */
+        c = c + CLVITS_VECTOR < n && c + 2 * CLVITS_VECTOR > n ? n - CLVITS_VECTOR
+                                                               : c + CLVITS_VECTOR;
+    }
+    for (int c = 0; c < n && n < CLVITS_VECTOR; c++)
+        to[c] = (v[c] + (bias ? bias[c] : 0.0f) + (add ? add[c] : 0.0f)) * scale;
+}
+
+/* The bias of the block's first channel, or NULL. */
+static const float *bias_of(const job *j, const part *t)
+{
+    const conv1d_dims *d = j->d;
+    return d->has_bias ? j->bias + (d->has_bias == 2 ? clvits_at(d->bias, t->b, 0) : 0) + t->o0
+                       : NULL;
+}
+
+/* How many of the block's channels belong to the first of two halves. */
+static int in_first_half(const conv1d_dims *d, const part *t)
+{
+    const int left = d->O / 2 - t->o0;
+    return left < 0 ? 0 : left < t->n ? left : t->n;
+}
+
+static void finish_split(const job *j, const part *t, const float *v, int row)
+{
+    const conv1d_dims *d = j->d;
+    const int n = in_first_half(d, t), rest = t->o0 + n - d->O / 2;
+    const float *bias = bias_of(j, t);
+
+    add_up(j->y + clvits_at(d->y, t->b, row) + t->o0, v, bias,
+           d->has_residual ? j->residual + clvits_at(d->residual, t->b, row) + t->o0 : NULL,
+           d->scale, n);
+    if (n < t->n)
+        add_up(j->a + clvits_at(d->a, t->b, row) + rest, v + n, bias ? bias + n : NULL,
+               d->has_sum ? j->sum + clvits_at(d->sum, t->b, row) + rest : NULL, d->scale,
+               t->n - n);
+}
+
+/* A vector of each half, of which the first n lanes are channels. */
+static void finish_gate(const job *j, const part *t, const float *v, int row)
+{
+    const conv1d_dims *d = j->d;
+    const size_t size = (size_t)t->n * sizeof(float);
+    const float *bias = bias_of(j, t);
+    float p[CLVITS_VECTOR] = { 0 }, q[CLVITS_VECTOR] = { 0 }, y[CLVITS_VECTOR];
+
+    if (bias) {
+        memcpy(p, bias, size);
+        memcpy(q, bias + d->O / 2, size);
+    }
+    for (int i = 0; i < CLVITS_VECTOR; i++)
+        y[i] = clvits_tanh((v[i] + p[i]) * d->scale) *
+               clvits_sigmoid((v[CLVITS_VECTOR + i] + q[i]) * d->scale);
+    memcpy(j->a + clvits_at(d->a, t->b, row) + t->o0, y, size);
+}
+
 /* The epilogue of one row: by vectors, or one channel after the other where not even one fits. */
 static inline void finish(const job *j, const part *t, const float *v, int row)
 {
@@ -173,6 +241,10 @@ static inline void finish(const job *j, const part *t, const float *v, int row)
 
     if (d->act == CLVITS_ACT_TANH) {
         finish_some(j, t, v, row, 0, t->n);
+        return;
+    }
+    if (d->act == CLVITS_ACT_GATE || d->act == CLVITS_ACT_SPLIT) {
+        (d->act == CLVITS_ACT_GATE ? finish_gate : finish_split)(j, t, v, row);
         return;
     }
     const float *bias = j->bias, *residual = j->residual, *sum = j->sum;
@@ -210,7 +282,8 @@ static inline void finish(const job *j, const part *t, const float *v, int row)
 static void run_tiles(const job *j, const part *t)
 {
     const conv1d_dims *d = j->d;
-    const bool staged = d->pre_slope != 1.0f, two = t->n > CLVITS_VECTOR;
+    const bool staged = d->pre_slope != 1.0f;
+    const bool two = t->n > CLVITS_VECTOR || d->act == CLVITS_ACT_GATE;
     float acc[ROWS][MAX_LANES];
 
     for (int u = t->first, rows; u < t->end; u += rows) {
@@ -310,10 +383,13 @@ static void run_depthwise(const job *j, const part *t)
 static void zero_guards(const job *j, const part *t)
 {
     const conv1d_dims *d = j->d;
+    const bool split = d->act == CLVITS_ACT_SPLIT;
+    const int n = split ? in_first_half(d, t) : t->n, first = split ? t->o0 + n - d->O / 2 : t->o0;
+
     if (d->has_y)
-        clvits_zero_guard(j->y + t->o0, d->y, t->b, t->len, t->n);
-    if (d->has_act)
-        clvits_zero_guard(j->a + t->o0, d->a, t->b, t->len, t->n);
+        clvits_zero_guard(j->y + t->o0, d->y, t->b, t->len, n);
+    if (d->has_act && (!split || n < t->n))
+        clvits_zero_guard(j->a + first, d->a, t->b, t->len, split ? t->n - n : n);
 }
 
 static int ceil_div(int a, int b)
@@ -330,13 +406,15 @@ static void run_job(void *context, int index)
     const int block = rest % j->blocks, p = rest / j->blocks % d->phases;
     const int units = depthwise ? 1 : d->groups, g = rest / j->blocks / d->phases % units;
     const int b = rest / j->blocks / d->phases / units;
-    const int outputs = depthwise ? d->O : j->outputs, o0 = block * d->lanes;
+    /* A gate's block has lanes for the same channels of both halves. */
+    const int halves = d->act == CLVITS_ACT_GATE ? 2 : 1, lanes = d->lanes / halves;
+    const int outputs = (depthwise ? d->O : j->outputs) / halves, o0 = block * lanes;
     part t = {
         .b = b,
         .p = p,
         .len = j->run[d->clock * d->B + b],
         .o0 = g * outputs + o0,
-        .n = outputs - o0 < d->lanes ? outputs - o0 : d->lanes,
+        .n = outputs - o0 < lanes ? outputs - o0 : lanes,
         .x = j->x + clvits_at(d->x, b, -d->pad) + (depthwise ? o0 : g * j->channels),
         .w = j->w + (long)((g * d->phases + p) * j->blocks + block) * d->lanes * d->K * j->channels,
         .step = (long)d->stride * d->x.ld,

@@ -10,7 +10,8 @@
 /** y[b,t,:] = table[ids[b,t],:] * scale; ids (B,T,1) of CLVITS_I32, table [V][C]. */
 clvits_tensor *clvits_embedding(clvits_tensor *ids, clvits_tensor *table, float scale);
 
-/** What a convolution adds, and where its second output goes; each may be NULL. */
+/** What a convolution adds, and where its second output goes; each may be NULL. Where outputs are
+ *  halves (CLVITS_ACT_SPLIT), so are residual and sum, each added to one of them. */
 typedef struct clvits_conv1d_extra {
     clvits_tensor *residual; /* (B,U,O), added */
     clvits_tensor *sum;      /* (B,U,O), added: the blocks that ran before */

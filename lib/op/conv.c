@@ -31,6 +31,7 @@ clvits_status clvits_conv_outputs(clvits_node *n, int clock, int channels, int a
                                   clvits_report *r)
 {
     const clvits_tensor *bias = n->in[2];
+    const bool gate = act == CLVITS_ACT_GATE, halves = gate || act == CLVITS_ACT_SPLIT;
     clvits_status s = CLVITS_OK;
 
     if (clock < 0)
@@ -39,6 +40,12 @@ clvits_status clvits_conv_outputs(clvits_node *n, int clock, int channels, int a
                                               : fits(bias, n, 0, channels)))
         return clvits_fail(r, CLVITS_E_SHAPE, "%s: the bias does not have %d channels", n->label,
                            channels);
+    if (halves && (channels % 2 || n->op != &clvits_op_conv1d || only_act != gate ||
+                   (gate && (n->in[3] || n->in[4]))))
+        return clvits_fail(r, CLVITS_E_SHAPE, "%s: a convolution of %d channels cannot be %s here",
+                           n->label, channels, gate ? "gated" : "split");
+    if (halves)
+        channels /= 2;
     if (!fits(n->in[3], n, clock, channels) || !fits(n->in[4], n, clock, channels))
         return clvits_fail(r, CLVITS_E_SHAPE, "%s: what is added does not have the convolution's "
                                               "rows and %d channels", n->label, channels);
@@ -119,8 +126,23 @@ static void choose_layout(const clvits_target *at, conv1d_dims *d)
 {
     const int I = d->I / d->groups, O = d->O / d->groups;
 
+    if (d->act == CLVITS_ACT_GATE) { /* a vector of each half; rows are of what is not gated */
+        d->layout = at->device && has_tiles(at->device) ? CLVITS_CONV_TILE : CLVITS_CONV_BLOCKS;
+        d->lanes = d->layout == CLVITS_CONV_TILE ? default_lanes(at, d->layout, O) : 2 * vector(at);
+        return;
+    }
     d->layout = tuned(at, d, "layout", default_layout(at, I, O, d->groups));
     d->lanes = tuned(at, d, "lanes", default_lanes(at, d->layout, O));
+}
+
+/* The output channel, counted from its group's first, of a lane in block b; O and more: none. */
+static int channel_of(const conv1d_dims *d, int O, int b, int lane)
+{
+    const int half = d->lanes / 2, c = b * half + lane % half;
+
+    if (d->act != CLVITS_ACT_GATE)
+        return b * d->lanes + lane;
+    return c >= O / 2 ? O : lane < half ? c : O / 2 + c;
 }
 
 int64_t clvits_conv_pack(const conv1d_dims *d, const clvits_target *at,
@@ -136,15 +158,19 @@ int64_t clvits_conv_pack(const conv1d_dims *d, const clvits_target *at,
         return all;
     memset(out, 0, (size_t)all * sizeof(*out));
     for (int64_t j = 0; j < groups * d->phases * blocks; j++) {
-        const int64_t o0 = j / blocks / d->phases * O + j % blocks * N;
-        const int p = (int)(j / blocks % d->phases), left = O - (int)(j % blocks) * N;
-        const bool narrow = at->cpu && N > at->cpu->table->vector && left <= N / 2;
+        const int64_t o0 = j / blocks / d->phases * O;
+        const int p = (int)(j / blocks % d->phases), b = (int)(j % blocks);
+        const bool narrow = at->cpu && N > at->cpu->table->vector && O - b * N <= N / 2 &&
+                            d->act != CLVITS_ACT_GATE;
         float *to = out + j * block;
         for (int k = 0; k < d->K; k++) {
             const int tap = w->transposed ? p + (d->K - 1 - k) * d->phases : k;
             for (int c = 0; c < rows; c++, to += narrow ? N / 2 : N)
-                for (int l = 0; l < N && l < left && c < I && tap < w->K; l++)
-                    to[l] = w->data[(o0 + l) * w->o + c * w->i + tap];
+                for (int l = 0; l < N && c < I && tap < w->K; l++) {
+                    const int o = channel_of(d, O, b, l);
+                    if (o < O)
+                        to[l] = w->data[(o0 + o) * w->o + c * w->i + tap];
+                }
         }
     }
     return 0;
@@ -257,8 +283,9 @@ void clvits_conv_launch(const clvits_node *n, const clvits_device *device, const
         l->global[1] = (size_t)d->B;
         l->global[2] = 1;
     }
-    snprintf(l->options, sizeof(l->options), "-DKERNEL=%d -DWIDTH=%d -DPRE=%d%s", d->layout,
-             vector(&at), d->pre_slope != 1.0f, more);
+    snprintf(l->options, sizeof(l->options), "-DKERNEL=%d -DWIDTH=%d -DPRE=%d%s%s", d->layout,
+             vector(&at), d->pre_slope != 1.0f, d->act == CLVITS_ACT_GATE ? " -DGATE=1" : "",
+             more);
 }
 
 static void knobs_shape(const clvits_node *n, const clvits_target *at, clvits_terms *out)

@@ -28,7 +28,7 @@ static clvits_status shape(clvits_node *n, clvits_report *r)
                            n->label);
     const int64_t O = w->shape[0], K = w->shape[2];
     if (S < 1 || D < 1 || G < 1 || p->pad_left < 0 || p->pad_right < 0 || x->C % G || O % G ||
-        w->shape[1] != x->C / G)
+        w->shape[1] != x->C / G || (G > 1 && p->act == CLVITS_ACT_GATE))
         return clvits_fail(r, CLVITS_E_SHAPE,
                            "%s: conv1d of %d channels by weight [%lld][%lld][%lld] in %d groups, "
                            "stride %d, dilation %d", n->label, x->C, (long long)O,
@@ -87,7 +87,8 @@ static int64_t pack(const clvits_node *n, const clvits_target *at, int i, float 
 static double flops(const clvits_node *n)
 {
     const clvits_tensor *w = n->in[1], *y = n->out[0] ? n->out[0] : n->out[1];
-    return 2.0 * (double)clvits_tensor_count(y) * (double)w->shape[1] * (double)w->shape[2];
+    return 2.0 * (double)y->B * y->T * (double)w->shape[0] * (double)w->shape[1] *
+           (double)w->shape[2];
 }
 
 const clvits_op clvits_op_conv1d = {

@@ -99,7 +99,8 @@ typedef struct clvits_conv1d_params {
     int pad_left, pad_right;      /* rows of zeros; dilation * (K - 1) / 2 keeps the length */
     float pre_slope;              /* leaky ReLU on the input before the sum; 0 means none */
     float scale;                  /* 0 means 1 */
-    int act;                      /* CLVITS_ACT_*: what the second output holds */
+    int act;                      /* CLVITS_ACT_*: what the second output holds; with GATE, which
+                                     wants only_act, and SPLIT each output has O / 2 channels */
     float act_slope;
     bool only_act;                /* the first output is not wanted */
 } clvits_conv1d_params;
