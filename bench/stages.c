@@ -106,7 +106,7 @@ static void latent_stage(bench *b, const voice *v, const voice_text *t, int fram
     bench_scalar(&g, s.noise_scale, v->model.config->noise_scale);
     bench_feed_floats(&g, s.stats);
     bench_feed_of(&g, s.ends, ends);
-    bench_feed(&g, s.sid, zero);
+    bench_feed_floats(&g, s.cond);
     end(&g, &s.graph, sum);
 }
 
@@ -134,7 +134,7 @@ static void window(bench *b, const voice *v, int at, int frames, stage_sum *sum)
     g.share = (double)g.lengths[s.clock] / capacity;
     g.tolerance = 1e-3; /* 60 dB below the loudest; hundreds of sums in another order */
     bench_feed_floats(&g, s.z);
-    bench_feed(&g, s.sid, zero);
+    bench_feed_floats(&g, s.cond);
     end(&g, &s.graph, sum);
 }
 

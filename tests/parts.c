@@ -144,6 +144,26 @@ static clvits_config hifigan_v2(void)
     return c;
 }
 
+/* What a speaker adds to the decoder, among the conditions of all parts. */
+static const float *conditions(fixture *f, int speaker)
+{
+    clvits_scope s = { .c = &f->config, .weights = &f->weights };
+    const int all = clvits_condition_channels(&f->config, CLVITS_OF_ALL);
+    const int n = clvits_condition_channels(&f->config, CLVITS_OF_DECODER);
+    float *out = harness_random(&f->h, all, 0, 0);
+
+    ck_assert_int_eq(clvits_graph_open(&s.graph, 1, &f->h.report), CLVITS_OK);
+    clvits_tensor *sid = clvits_graph_input(s.graph, CLVITS_I32, 0, 1);
+    clvits_tensor *cond = clvits_graph_keep(clvits_conditions(&s, sid, CLVITS_OF_DECODER));
+    ck_assert_msg(clvits_graph_finish(s.graph, &f->h.report) == CLVITS_OK, "%s", f->h.report.text);
+    stages_run run = stages_open(&f->h, s.graph);
+    stages_write(&f->h, &run, sid, &speaker);
+    stages_go(&f->h, &run);
+    memcpy(out + all - n, stages_read(&f->h, &run, cond, 1), (size_t)n * sizeof(*out));
+    stages_close(&run, &s.graph);
+    return out;
+}
+
 static void decode(fixture *f, const char *in, const char *out, int speaker)
 {
     const clvits_stage_options o = { .batch = 1 };
@@ -156,7 +176,8 @@ static void decode(fixture *f, const char *in, const char *out, int speaker)
     stages_run run = stages_open(&f->h, s.graph);
     stages_length(&f->h, &run, s.clock, frames);
     stages_write(&f->h, &run, s.z, z);
-    stages_write(&f->h, &run, s.sid, &speaker);
+    if (s.cond)
+        stages_write(&f->h, &run, s.cond, conditions(f, speaker));
     stages_go(&f->h, &run);
     const float *want = stages_rows(&f->h, path_of(out), 1, &samples);
     ck_assert_int_eq(samples, frames * f->config.hop_length);
@@ -183,7 +204,8 @@ static void predict(fixture *f, const char *folder, int speaker)
     clvits_tensor *noise = clvits_graph_input(s.graph, CLVITS_F32, clock, 2), *sid = NULL;
     if (f->config.gin_channels) {
         sid = clvits_graph_input(s.graph, CLVITS_I32, 0, 1);
-        s.g = clvits_embedding(sid, clvits_scope_weight(&s, "emb_g.weight"), 1.0f);
+        s.cond = clvits_conditions(&s, sid, CLVITS_OF_DURATIONS);
+        s.cond_parts = CLVITS_OF_DURATIONS;
     }
     clvits_tensor *logw = clvits_graph_keep(clvits_duration_stochastic(&s, tx, noise, slot));
     ck_assert_msg(clvits_graph_finish(s.graph, &f->h.report) == CLVITS_OK, "%s", f->h.report.text);

@@ -48,6 +48,31 @@ clvits_tensor *clvits_scope_rows(clvits_scope *s, const char *name, int64_t from
     return clvits_graph_weight(s->graph, (const float *)a->data + from * stride, a->rank, shape);
 }
 
+clvits_weight_part clvits_scope_part(clvits_scope *s, const char *name, int64_t from, int64_t n)
+{
+    const clvits_array *a = clvits_arrays_find(s->weights, name);
+
+    if (a && !n)
+        n = a->shape[0] - from;
+    if (!a || from < 0 || n < 1 || from + n > a->shape[0]) {
+        clvits_graph_fail(s->graph, CLVITS_E_FORMAT,
+                          "the voice's tensor %s is missing or too small", name);
+        return (clvits_weight_part){ 0 };
+    }
+    const int64_t row = clvits_array_count(a) / a->shape[0];
+    return (clvits_weight_part){ .data = (const float *)a->data + from * row, .rows = n };
+}
+
+clvits_tensor *clvits_scope_join(clvits_scope *s, const clvits_weight_part *parts, int n,
+                                 int64_t inputs)
+{
+    int64_t shape[] = { 0, inputs, 1 };
+
+    for (int i = 0; i < n; i++)
+        shape[0] += parts[i].rows;
+    return clvits_graph_weight_parts(s->graph, parts, n, inputs ? 3 : 1, shape);
+}
+
 clvits_tensor *clvits_layer_conv1d(clvits_scope *s, clvits_tensor *x, const char *name,
                                    const clvits_conv1d_params *p, const clvits_conv1d_extra *e)
 {
@@ -76,13 +101,10 @@ clvits_tensor *clvits_layer_norm_named(clvits_scope *s, clvits_tensor *x, clvits
                              clvits_scope_weight(s, "%s.beta", name), &p);
 }
 
-clvits_tensor *clvits_dds_conv(clvits_scope *s, clvits_tensor *x, clvits_tensor *g,
-                               const char *name)
+clvits_tensor *clvits_dds_conv(clvits_scope *s, clvits_tensor *x, const char *name)
 {
     int dilation = 1;
 
-    if (g)
-        x = clvits_binary(x, g, CLVITS_ADD);
     for (int i = 0; i < s->c->dds_n_layers; i++, dilation *= s->c->dp_kernel_size) {
         const int pad = (s->c->dp_kernel_size - 1) * dilation / 2;
         const clvits_conv1d_params p = { .dilation = dilation, .groups = s->c->dp_filter_channels,
@@ -99,33 +121,35 @@ clvits_tensor *clvits_dds_conv(clvits_scope *s, clvits_tensor *x, clvits_tensor 
     return x;
 }
 
-/* Output channels [from, from + n) of a 1x1 layer, with what is added to them. */
-static clvits_tensor *part(clvits_scope *s, clvits_tensor *x, const char *name, int from, int n,
-                           clvits_tensor *add)
+/* tanh(a) * sigmoid(b) for the halves of in_layers.i of x. */
+static clvits_tensor *gated(clvits_scope *s, clvits_tensor *x, clvits_tensor *cond,
+                            const char *name, int i, int kernel, int dilation)
 {
-    return clvits_conv1d(x, clvits_scope_rows(s, clvits_named("%s.weight", name).text, from, n),
-                         clvits_scope_rows(s, clvits_named("%s.bias", name).text, from, n),
-                         &(clvits_conv1d_params){ 0 }, &(clvits_conv1d_extra){ .residual = add });
+    const int pad = (kernel - 1) * dilation / 2, H = x ? x->C : 0;
+    const clvits_name layer = clvits_named("%s.in_layers.%d", name, i);
+    const clvits_conv1d_params p = { .dilation = dilation, .pad_left = pad, .pad_right = pad,
+                                     .act = CLVITS_ACT_GATE, .only_act = true };
+
+    return clvits_conv1d(x, clvits_scope_weight(s, "%s.weight", layer.text),
+                         cond ? clvits_graph_slice(cond, 2 * H * i, 2 * H)
+                              : clvits_scope_weight(s, "%s.bias", layer.text),
+                         &p, NULL);
 }
 
-clvits_tensor *clvits_wavenet(clvits_scope *s, clvits_tensor *x, const char *name, int kernel,
-                              int dilation_rate, int layers)
+clvits_tensor *clvits_wavenet(clvits_scope *s, clvits_tensor *x, clvits_tensor *cond,
+                              const char *name, int kernel, int dilation_rate, int layers)
 {
-    clvits_tensor *cond = NULL, *out = NULL;
-    const int H = x ? x->C : 0;
+    const clvits_conv1d_params split = { .act = CLVITS_ACT_SPLIT }, plain = { 0 };
+    clvits_tensor *out = NULL;
     int dilation = 1;
 
-    if (s->g)
-        cond = clvits_layer_linear(s, s->g, clvits_named("%s.cond_layer", name).text);
-    for (int i = 0; i < layers; i++, dilation *= dilation_rate) {
-        const clvits_name skip = clvits_named("%s.res_skip_layers.%d", name, i);
-        clvits_tensor *a = clvits_layer_same(
-            s, x, clvits_named("%s.in_layers.%d", name, i).text, kernel, dilation);
-        a = clvits_gate(a, clvits_graph_slice(cond, 2 * H * i, 2 * H));
-        if (i == layers - 1)
-            return part(s, a, skip.text, 0, H, out);
-        x = part(s, a, skip.text, 0, H, x);
-        out = part(s, a, skip.text, H, H, out);
+    for (int i = 0; i < layers - 1; i++, dilation *= dilation_rate) {
+        clvits_tensor *a = gated(s, x, cond, name, i, kernel, dilation);
+        x = clvits_layer_conv1d(
+            s, a, clvits_named("%s.res_skip_layers.%d", name, i).text, &split,
+            &(clvits_conv1d_extra){ .residual = x, .sum = out, .act = &out });
     }
-    return out;
+    return clvits_layer_conv1d(s, gated(s, x, cond, name, layers - 1, kernel, dilation),
+                               clvits_named("%s.res_skip_layers.%d", name, layers - 1).text, &plain,
+                               &(clvits_conv1d_extra){ .residual = out });
 }

@@ -6,12 +6,21 @@
 
 #include "model/model.h"
 
+/** The parts of a model that a speaker conditions, in the order of their channels. */
+enum {
+    CLVITS_OF_DURATIONS = 1,
+    CLVITS_OF_FLOW = 2,
+    CLVITS_OF_DECODER = 4,
+    CLVITS_OF_ALL = 7,
+};
+
 /** A graph under construction for a model. */
 typedef struct clvits_scope {
     clvits_graph *graph;
     const clvits_config *c;
     const clvits_arrays *weights;
-    clvits_tensor *g; /* (B,1,gin), or NULL */
+    clvits_tensor *cond; /* (B,1,channels): what the speaker adds to the parts; NULL: no speakers */
+    int cond_parts;      /* CLVITS_OF_*: those that it has channels of */
 } clvits_scope;
 
 /** The weight of that name; the graph fails when there is none. */
@@ -20,6 +29,13 @@ clvits_tensor *clvits_scope_weight(clvits_scope *s, const char *format, ...)
 
 /** Entries [from, from + n) of the first axis of that weight. */
 clvits_tensor *clvits_scope_rows(clvits_scope *s, const char *name, int64_t from, int64_t n);
+
+/** The same as a part of another weight; n 0: all that follow. */
+clvits_weight_part clvits_scope_part(clvits_scope *s, const char *name, int64_t from, int64_t n);
+
+/** The parts as one weight: [rows][inputs][1], or with inputs 0 [rows]. */
+clvits_tensor *clvits_scope_join(clvits_scope *s, const clvits_weight_part *parts, int n,
+                                 int64_t inputs);
 
 /** A layer's name, made where it is used. */
 typedef struct clvits_name {
@@ -40,13 +56,31 @@ clvits_tensor *clvits_layer_same(clvits_scope *s, clvits_tensor *x, const char *
 clvits_tensor *clvits_layer_norm_named(clvits_scope *s, clvits_tensor *x, clvits_tensor *residual,
                                        const char *name, float eps, bool gelu);
 
-/** Dilated depth-separable convolutions (DDSConv); g (B,T,C) is added to x, or NULL. */
-clvits_tensor *clvits_dds_conv(clvits_scope *s, clvits_tensor *x, clvits_tensor *g,
-                               const char *name);
+/** Dilated depth-separable convolutions (DDSConv). */
+clvits_tensor *clvits_dds_conv(clvits_scope *s, clvits_tensor *x, const char *name);
 
-/** WaveNet of the flow and posterior encoder: hidden channels in and out. */
-clvits_tensor *clvits_wavenet(clvits_scope *s, clvits_tensor *x, const char *name, int kernel,
-                              int dilation_rate, int layers);
+/**
+ * WaveNet of the flow and posterior encoder: hidden channels in and out.
+ *
+ * cond (B,1,2*hidden*layers): what the speaker adds before each gate, the layers' biases
+ * included; NULL without speakers.
+ */
+clvits_tensor *clvits_wavenet(clvits_scope *s, clvits_tensor *x, clvits_tensor *cond,
+                              const char *name, int kernel, int dilation_rate, int layers);
+
+/**
+ * What a speaker sid (B,1,1) adds to the given parts (CLVITS_OF_*): (B,1,channels), in one product.
+ *
+ * It stands for the bias of the layer that it is added to, and includes it (but for the plain
+ * duration predictor, where it is added to the layer's input).
+ */
+clvits_tensor *clvits_conditions(clvits_scope *s, clvits_tensor *sid, int parts);
+
+/** Channels of the conditions of these parts; 0 without speakers. */
+int clvits_condition_channels(const clvits_config *c, int parts);
+
+/** The scope's condition of one part; NULL without speakers. */
+clvits_tensor *clvits_scope_condition(clvits_scope *s, int part);
 
 /* The parts; see their files. */
 clvits_tensor *clvits_text_encoder(clvits_scope *s, clvits_tensor *ids, clvits_tensor **stats);

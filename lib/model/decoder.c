@@ -92,17 +92,12 @@ static pair upsample(clvits_scope *s, clvits_tensor *x, int stage)
 static clvits_tensor *before(clvits_scope *s, clvits_tensor *z)
 {
     clvits_conv1d_params p = same(s->c->conv_pre_kernel, 1, s->c->leaky_relu_slope);
+    clvits_tensor *cond = clvits_scope_condition(s, CLVITS_OF_DECODER);
 
     clvits_graph_label(s->graph, "dec.conv_pre");
-    p.only_act = !s->g;
-    if (s->g)
-        p.act = CLVITS_ACT_NONE;
-    clvits_tensor *x = clvits_layer_conv1d(s, z, "dec.conv_pre", &p, NULL);
-    if (!s->g)
-        return x;
-    x = clvits_binary(x, clvits_layer_linear(s, s->g, "dec.cond"), CLVITS_ADD);
-    return clvits_unary(x, &(clvits_unary_params){ .kind = CLVITS_LEAKY_RELU,
-                                                   .a = s->c->leaky_relu_slope });
+    p.only_act = true;
+    return clvits_conv1d(z, clvits_scope_weight(s, "dec.conv_pre.weight"),
+                         cond ? cond : clvits_scope_weight(s, "dec.conv_pre.bias"), &p, NULL);
 }
 
 clvits_tensor *clvits_decoder(clvits_scope *s, clvits_tensor *z)

@@ -5,13 +5,6 @@
 
 #include <math.h>
 
-static clvits_tensor *conditioned(clvits_scope *s, clvits_tensor *x)
-{
-    if (!s->g)
-        return x;
-    return clvits_binary(x, clvits_layer_linear(s, s->g, "dp.cond"), CLVITS_ADD);
-}
-
 static clvits_tensor *convolve(clvits_scope *s, clvits_tensor *x, int i)
 {
     const int pad = s->c->dp_kernel_size / 2;
@@ -26,8 +19,12 @@ static clvits_tensor *convolve(clvits_scope *s, clvits_tensor *x, int i)
 
 clvits_tensor *clvits_duration_plain(clvits_scope *s, clvits_tensor *enc)
 {
+    clvits_tensor *cond = clvits_scope_condition(s, CLVITS_OF_DURATIONS);
+
     clvits_graph_label(s->graph, "dp");
-    return clvits_layer_linear(s, convolve(s, convolve(s, conditioned(s, enc), 1), 2), "dp.proj");
+    if (cond)
+        enc = clvits_binary(enc, cond, CLVITS_ADD);
+    return clvits_layer_linear(s, convolve(s, convolve(s, enc, 1), 2), "dp.proj");
 }
 
 /* Reverse ConvFlow: x1 through the inverse of the spline that x0 and the text choose. */
@@ -39,8 +36,10 @@ static clvits_tensor *conv_flow(clvits_scope *s, clvits_tensor *x0, clvits_tenso
                                      .scale = 1.0f / sqrtf((float)s->c->dp_filter_channels) };
 
     clvits_graph_label(s->graph, "dp.flows.%d", place);
-    clvits_tensor *h = clvits_layer_linear(s, x0, clvits_named("dp.flows.%d.pre", place).text);
-    h = clvits_dds_conv(s, h, text, clvits_named("dp.flows.%d.convs", place).text);
+    clvits_tensor *h = clvits_layer_conv1d(
+        s, x0, clvits_named("dp.flows.%d.pre", place).text, &(clvits_conv1d_params){ 0 },
+        &(clvits_conv1d_extra){ .residual = text });
+    h = clvits_dds_conv(s, h, clvits_named("dp.flows.%d.convs", place).text);
     h = clvits_layer_linear(s, h, clvits_named("dp.flows.%d.proj", place).text);
     return clvits_spline(x1, h, &p, NULL);
 }
@@ -54,9 +53,13 @@ clvits_tensor *clvits_duration_stochastic(clvits_scope *s, clvits_tensor *enc,
 {
     const clvits_unary_params scale = { .kind = CLVITS_SCALE, .a = 1.0f, .slot = noise_w_slot + 1 };
 
+    clvits_tensor *cond = clvits_scope_condition(s, CLVITS_OF_DURATIONS);
+
     clvits_graph_label(s->graph, "dp");
-    clvits_tensor *x = conditioned(s, clvits_layer_linear(s, enc, "dp.pre"));
-    x = clvits_layer_linear(s, clvits_dds_conv(s, x, NULL, "dp.convs"), "dp.proj");
+    clvits_tensor *x = clvits_conv1d(enc, clvits_scope_weight(s, "dp.pre.weight"),
+                                     cond ? cond : clvits_scope_weight(s, "dp.pre.bias"),
+                                     &(clvits_conv1d_params){ 0 }, NULL);
+    x = clvits_layer_linear(s, clvits_dds_conv(s, x, "dp.convs"), "dp.proj");
     clvits_tensor *z = clvits_unary(noise, &scale);
     clvits_tensor *z0 = clvits_graph_slice(z, 0, 1), *z1 = clvits_graph_slice(z, 1, 1);
 

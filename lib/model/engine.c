@@ -269,12 +269,13 @@ static void set_seed(clvits_run *run, int slot, int item, uint64_t seed)
     clvits_run_set_int(run, slot + 1, item, (int)(uint32_t)(seed >> 32));
 }
 
-static clvits_status write_speakers(clvits_run *run, const clvits_tensor *sid,
-                                    const clvits_item *items, int n, clvits_report *r)
+/* What the speakers add, from the text stage to another. */
+static clvits_status copy_conditions(clvits_run *run, const clvits_tensor *cond, const loan *text,
+                                     int n, clvits_report *r)
 {
     clvits_status s = CLVITS_OK;
-    for (int i = 0; i < n && sid && !s; i++)
-        s = clvits_run_write(run, sid, i, &items[i].sid, r);
+    for (int i = 0; i < n && cond && !s; i++)
+        s = clvits_run_copy(run, cond, i, text->run, text->stage->text.cond, i, 0, r);
     return s;
 }
 
@@ -290,9 +291,9 @@ static clvits_status run_text(const loan *l, clvits_item *items, int n, clvits_r
         s = clvits_run_set_length(l->run, t->clock, i, items[i].n_ids, r);
         if (!s)
             s = clvits_run_write(l->run, t->ids, i, items[i].ids, r);
+        if (!s && t->sid)
+            s = clvits_run_write(l->run, t->sid, i, &items[i].sid, r);
     }
-    if (!s)
-        s = write_speakers(l->run, t->sid, items, n, r);
     if (!s)
         s = go(l, r);
     for (int i = 0; i < n && !s; i++) {
@@ -328,14 +329,14 @@ static clvits_status run_latent(const loan *l, const loan *text, const clvits_it
             s = clvits_run_copy(l->run, t->ends, i, text->run, from->ends, i, 0, r);
     }
     if (!s)
-        s = write_speakers(l->run, t->sid, items, n, r);
+        s = copy_conditions(l->run, t->cond, text, n, r);
     return s ? s : go(l, r);
 }
 
 /* One window of every item that is not done: frames [at, at + core) and their context. */
-static clvits_status run_window(clvits_engine *e, const loan *l, const loan *latent, int at,
-                                const clvits_item *items, int n, const clvits_sink *sink,
-                                float *samples, clvits_report *r)
+static clvits_status run_window(clvits_engine *e, const loan *l, const loan *text,
+                                const loan *latent, int at, const clvits_item *items, int n,
+                                const clvits_sink *sink, float *samples, clvits_report *r)
 {
     const clvits_wave_stage *t = &l->stage->wave;
     const int hop = e->model.config->hop_length;
@@ -351,7 +352,7 @@ static clvits_status run_window(clvits_engine *e, const loan *l, const loan *lat
             s = clvits_run_copy(l->run, t->z, i, latent->run, latent->stage->latent.z, i, first, r);
     }
     if (!s)
-        s = write_speakers(l->run, t->sid, items, n, r);
+        s = copy_conditions(l->run, t->cond, text, n, r);
     if (!s)
         s = go(l, r);
     for (int i = 0; i < n && !s; i++) {
@@ -371,8 +372,8 @@ static bool cancelled(const clvits_sink *sink)
     return sink->cancel && atomic_load((atomic_int *)sink->cancel);
 }
 
-static clvits_status run_windows(clvits_engine *e, const loan *wave, const loan *latent,
-                                 const clvits_item *items, int n, int frames,
+static clvits_status run_windows(clvits_engine *e, const loan *wave, const loan *text,
+                                 const loan *latent, const clvits_item *items, int n, int frames,
                                  const clvits_sink *sink, clvits_report *r)
 {
     const size_t size = (size_t)WINDOW_CORE * (size_t)e->model.config->hop_length;
@@ -385,7 +386,7 @@ static clvits_status run_windows(clvits_engine *e, const loan *wave, const loan 
         if (cancelled(sink))
             s = clvits_fail(r, CLVITS_E_CANCELLED, "cancelled");
         else
-            s = run_window(e, wave, latent, at, items, n, sink, samples, r);
+            s = run_window(e, wave, text, latent, at, items, n, sink, samples, r);
     }
     free(samples);
     return s;
@@ -439,7 +440,7 @@ clvits_status clvits_engine_speak(clvits_engine *e, clvits_item *items, int n,
     if (!s)
         s = take(e, &wave, WAVE, n, 0, WINDOW_CORE + e->before + e->after, r);
     if (!s)
-        s = run_windows(e, &wave, &latent, items, n, frames, sink, r);
+        s = run_windows(e, &wave, &text, &latent, items, n, frames, sink, r);
     if (s)
         clvits_machine_finish(e->machine);
     if (r->trace)

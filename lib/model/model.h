@@ -29,6 +29,7 @@ typedef struct clvits_text_stage {
     int clock;                /* ids */
     int seed, noise_w, length_scale; /* slots; seed takes two */
     clvits_tensor *ids, *sid; /* (B,T,1), (B,1,1), CLVITS_I32; sid NULL without speakers */
+    clvits_tensor *cond;      /* (B,1,C): what the speaker adds in all stages; result, or NULL */
     clvits_tensor *noise;     /* (B,T,2) input where injected, NULL for the plain predictor */
     clvits_tensor *enc;       /* (B,T,hidden), when kept */
     clvits_tensor *stats;     /* (B,T,2*inter): m_p, then logs_p; result */
@@ -42,7 +43,7 @@ typedef struct clvits_latent_stage {
     clvits_graph *graph;
     int text_clock, clock; /* ids; frames */
     int seed, noise_scale; /* slots */
-    clvits_tensor *stats, *ends, *sid;
+    clvits_tensor *stats, *ends, *cond; /* as the text stage has made them */
     clvits_tensor *noise; /* (B,F,inter) input where injected */
     clvits_tensor *z_p;   /* (B,F,inter), when kept */
     clvits_tensor *z;     /* (B,F,inter); result */
@@ -52,7 +53,7 @@ typedef struct clvits_latent_stage {
 typedef struct clvits_wave_stage {
     clvits_graph *graph;
     int clock; /* frames of the window */
-    clvits_tensor *z, *sid;
+    clvits_tensor *z, *cond;
     clvits_tensor *wave; /* (B,frames*hop,1); result */
 } clvits_wave_stage;
 

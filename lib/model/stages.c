@@ -10,15 +10,14 @@ static clvits_status begin(clvits_scope *s, const clvits_model *m, const clvits_
     return clvits_graph_open(&s->graph, o->batch, r);
 }
 
-/* The speaker's vector, where the model has speakers; returns the input of their ids. */
-static clvits_tensor *speaker(clvits_scope *s)
+/* The input that the conditions of all parts are read from, where the model has speakers. */
+static clvits_tensor *conditions(clvits_scope *s)
 {
-    if (!s->c->gin_channels)
-        return NULL;
-    clvits_graph_label(s->graph, "emb_g");
-    clvits_tensor *sid = clvits_graph_input(s->graph, CLVITS_I32, 0, 1);
-    s->g = clvits_embedding(sid, clvits_scope_weight(s, "emb_g.weight"), 1.0f);
-    return sid;
+    s->cond_parts = CLVITS_OF_ALL;
+    if (s->c->gin_channels)
+        s->cond = clvits_graph_input(s->graph, CLVITS_F32, 0,
+                                     clvits_condition_channels(s->c, CLVITS_OF_ALL));
+    return s->cond;
 }
 
 static clvits_tensor *noise(clvits_scope *s, const clvits_stage_options *o, int clock,
@@ -54,7 +53,12 @@ clvits_status clvits_text_stage_build(clvits_text_stage *out, const clvits_model
     out->noise_w = clvits_graph_scalar(s.graph, 1);
     out->length_scale = clvits_graph_scalar(s.graph, 1);
     out->ids = clvits_graph_input(s.graph, CLVITS_I32, out->clock, 1);
-    out->sid = speaker(&s);
+    if (m->config->gin_channels) {
+        out->sid = clvits_graph_input(s.graph, CLVITS_I32, 0, 1);
+        s.cond = clvits_graph_keep(clvits_conditions(&s, out->sid, CLVITS_OF_ALL));
+        s.cond_parts = CLVITS_OF_ALL;
+        out->cond = s.cond;
+    }
     out->enc = clvits_text_encoder(&s, out->ids, &out->stats);
     if (m->config->use_sdp) {
         clvits_graph_label(s.graph, "dp");
@@ -91,7 +95,7 @@ clvits_status clvits_latent_stage_build(clvits_latent_stage *out, const clvits_m
     out->noise_scale = clvits_graph_scalar(s.graph, 1);
     out->stats = clvits_graph_input(s.graph, CLVITS_F32, out->text_clock, 2 * C);
     out->ends = clvits_graph_input(s.graph, CLVITS_I32, out->text_clock, 1);
-    out->sid = speaker(&s);
+    out->cond = conditions(&s);
     clvits_graph_label(s.graph, "expand");
     clvits_tensor *stats = clvits_expand(out->stats, out->ends, out->clock);
     out->noise = noise(&s, o, out->clock, C, out->seed, LATENT_STREAM);
@@ -114,7 +118,7 @@ clvits_status clvits_wave_stage_build(clvits_wave_stage *out, const clvits_model
         return status;
     out->clock = clvits_graph_clock(s.graph, frames);
     out->z = clvits_graph_input(s.graph, CLVITS_F32, out->clock, m->config->inter_channels);
-    out->sid = speaker(&s);
+    out->cond = conditions(&s);
     out->wave = clvits_graph_keep(clvits_decoder(&s, out->z));
     return end(&s, &out->graph, r);
 }

@@ -5,20 +5,35 @@
 
 #include <math.h>
 
+/* The three projections as one: (B,T,3*hidden). */
+static clvits_tensor *queries_keys_values(clvits_scope *s, clvits_tensor *x, const char *name)
+{
+    clvits_weight_part weight[3], bias[3];
+
+    for (int i = 0; i < 3; i++) {
+        weight[i] =
+            clvits_scope_part(s, clvits_named("%s.conv_%c.weight", name, "qkv"[i]).text, 0, 0);
+        bias[i] = clvits_scope_part(s, clvits_named("%s.conv_%c.bias", name, "qkv"[i]).text, 0, 0);
+    }
+    return clvits_conv1d(x, clvits_scope_join(s, weight, 3, s->c->hidden_channels),
+                         clvits_scope_join(s, bias, 3, 0), &(clvits_conv1d_params){ 0 }, NULL);
+}
+
 static clvits_tensor *attention_block(clvits_scope *s, clvits_tensor *x, int layer)
 {
     const clvits_name name = clvits_named("enc_p.encoder.attn_layers.%d", layer);
     const clvits_attention_params p = { .heads = s->c->n_heads, .window = s->c->window_size };
-    clvits_tensor *q = clvits_layer_linear(s, x, clvits_named("%s.conv_q", name.text).text);
-    clvits_tensor *k = clvits_layer_linear(s, x, clvits_named("%s.conv_k", name.text).text);
-    clvits_tensor *v = clvits_layer_linear(s, x, clvits_named("%s.conv_v", name.text).text);
-    clvits_tensor *rel_k = NULL, *rel_v = NULL;
+    const int C = s->c->hidden_channels;
+    clvits_tensor *qkv = queries_keys_values(s, x, name.text), *rel_k = NULL, *rel_v = NULL;
 
     if (p.window) {
         rel_k = clvits_scope_weight(s, "%s.emb_rel_k", name.text);
         rel_v = clvits_scope_weight(s, "%s.emb_rel_v", name.text);
     }
-    return clvits_layer_linear(s, clvits_attention(q, k, v, rel_k, rel_v, &p),
+    clvits_tensor *y =
+        clvits_attention(clvits_graph_slice(qkv, 0, C), clvits_graph_slice(qkv, C, C),
+                         clvits_graph_slice(qkv, 2 * C, C), rel_k, rel_v, &p);
+    return clvits_layer_linear(s, y,
                                clvits_named("%s.conv_o", name.text).text);
 }
 
