@@ -31,16 +31,25 @@ enum {
 
 // How weights are packed, and so which kernel runs: blocks of neighbouring output channels of a
 // group, the same for work-groups, one output channel for a dot product over inputs, blocks of
-// neighbouring groups of one channel each.
+// neighbouring groups of one channel each, and blocks transformed as cl/toom.h says.
 enum {
     CLVITS_CONV_BLOCKS = 1,
     CLVITS_CONV_TILE = 2,
     CLVITS_CONV_DOT = 3,
-    CLVITS_CONV_DEPTHWISE = 4
+    CLVITS_CONV_DEPTHWISE = 4,
+    CLVITS_CONV_TOOM = 5
 };
 
 // The blocked convolution, plain and transposed. Output row t takes phase p of step u, where
 // t = u * phases + p - shift; a plain convolution has one phase and no shift.
+//
+// In Toom-Cook form F(m, r), for stride 1, one group and one phase: with row t of a run being row
+// t' = first row + t of the whole, the rows of one residue i = t' mod dilation form an ordinary
+// convolution, whose tile k has the rows t' = (k * m + q) * dilation + i, q < m. An output's bits
+// depend on its place q and on all inputs of its tile, so tiles are counted in the whole. Inputs
+// outside the valid rows are zeros. Weights are packed as [block of lanes][P][G][I][lanes], where
+// P = m + r - 1 points and G = ceil(K / r) groups of taps; G > 1 only with m = r, so that group g
+// reads the transformed tile k + g.
 typedef struct {
     int B, I, O;         // O: output channels of one phase
     int K;               // taps (of one phase)
@@ -53,7 +62,9 @@ typedef struct {
     int lanes;           // output channels in a packed block of weights; GATE: half from each half
     int job;             // steps that a work-item makes, where it makes more than a tile; on the
                          // CPU path the most that a job makes
+    int m, r;            // outputs of a tile and taps of a group, of CLVITS_CONV_TOOM
     int clock;           // slot of the output's valid length
+    int from;            // slot of the input's valid length
     int has_bias;        // 1: one vector; 2: one vector per item (its view is bias)
     int has_residual, has_sum, has_y, has_act;
     int act;             // CLVITS_ACT_*

@@ -44,6 +44,18 @@ static const conv_case cases[] = {
     { "many channels in", 2, 300, 100, 40, 3, 1, 1, 1, 1, 1, 0.1f, .bias = true, .large = true },
     { "long", 1, 32, 32, 1000, 7, 1, 12, 36, 36, 1, .bias = true, .residual = true,
       .large = true },
+    { "tiles, three taps", 2, 35, 50, 61, 3, 1, 3, 3, 3, 1, 0.1f, 1.0f / 3.0f,
+      CLVITS_ACT_LEAKY_RELU, .bias = true, .residual = true, .sum = true },
+    { "tiles, five taps", 2, 48, 37, 50, 5, 1, 1, 2, 2, 1, .bias = true },
+    { "tiles, two groups", 2, 33, 64, 47, 7, 1, 5, 15, 15, 1, .bias = true, .residual = true },
+    { "tiles, three groups", 1, 40, 33, 40, 11, 1, 1, 5, 5, 1, .act = CLVITS_ACT_LEAKY_RELU,
+      .bias = true },
+    { "one tile, one row", 1, 32, 32, 1, 7, 1, 12, 36, 36, 1, .bias = true },
+    { "less than a tile", 3, 32, 40, 13, 5, 1, 12, 24, 24, 1, .item_bias = true },
+    { "tiles, unpadded", 1, 36, 32, 30, 11, 1, 2, 0, 0, 1, .bias = true },
+    { "tiles, more rows out", 1, 32, 32, 9, 3, 1, 5, 10, 10, 1, .bias = true },
+    { "tiles, channels by parts", 1, 290, 70, 60, 7, 1, 3, 9, 9, 1, 0.1f, .bias = true,
+      .large = true },
 };
 
 static double leaky(double v, double slope)
@@ -145,6 +157,10 @@ static const conv_case halves[] = {
       .bias = true, .residual = true },
     { "split, straddled", 1, 20, 2 * 40, 26, 1, 1, 1, 0, 0, 1, .act = CLVITS_ACT_SPLIT,
       .scale = 0.5f, .item_bias = true, .sum = true },
+    { "gate, tiles", 2, 36, 2 * 40, 33, 5, 1, 1, 2, 2, 1, .act = CLVITS_ACT_GATE, .scale = 0.1f,
+      .bias = true },
+    { "split, tiles", 1, 32, 2 * 24, 26, 3, 1, 2, 2, 2, 1, .act = CLVITS_ACT_SPLIT, .bias = true,
+      .residual = true, .sum = true },
 };
 
 START_TEST(in_halves)
@@ -255,10 +271,47 @@ START_TEST(as_in_pytorch)
 }
 END_TEST
 
+/* A stretch of a whole has its bits wherever it begins, beyond the rows that reach it. */
+START_TEST(stretch_equals_whole)
+{
+    enum { T = 150, I = 33, O = 35, K = 7, D = 3, PAD = 9, MOST = 90 };
+    const clvits_conv1d_params p = { .dilation = D, .pad_left = PAD, .pad_right = PAD };
+    float whole[T * O];
+    int before, after;
+
+    clvits_conv1d_reach(K, D, PAD, &before, &after);
+    for (int from = -1; from < 24; from += from < 0 ? 1 : 5) {
+        const int rows = from < 0 ? T : MOST;
+        const float *w;
+        harness h;
+        harness_begin(&h, 1);
+        clvits_tensor *tw = harness_weight(&h, 3, (int64_t[]){ O, I, K }, -1, 1, &w);
+        const float *x = harness_random(&h, T * I, -1, 1);
+        const int clock = clvits_graph_clock(h.graph, rows);
+        clvits_tensor *tx =
+            harness_input_of(&h, CLVITS_F32, clock, I, x + (from < 0 ? 0 : from * I));
+        clvits_tensor *y = clvits_graph_keep(clvits_conv1d(tx, tw, NULL, &p, NULL));
+        harness_plan(&h);
+        harness_length(&h, clock, 0, rows);
+        if (from >= 0)
+            ck_assert_int_eq(clvits_run_set_first(h.run, clock, 0, from, &h.report), 0);
+        harness_go(&h);
+        const float *got = harness_output(&h, y);
+        const int begin = from <= 0 ? 0 : before, end = from < 0 ? T : rows - after;
+        if (from < 0)
+            memcpy(whole, got, sizeof(whole));
+        ck_assert_int_lt(begin + 10, end);
+        ck_assert_mem_eq(got + begin * O, whole + ((from < 0 ? 0 : from) + begin) * O,
+                         (size_t)(end - begin) * O * sizeof(float));
+        harness_end(&h);
+    }
+}
+END_TEST
+
 /* Each item of a ragged batch, read from a range of channels, has the bits of a run alone. */
 START_TEST(batch_equals_single_runs)
 {
-    enum { T = 45, I = 19, O = 37 };
+    enum { T = 45, I = 39, O = 37 };
     static const int lengths[] = { T, 7, 23 };
     const clvits_conv1d_params p = { .dilation = 3, .pad_left = 3, .pad_right = 3 };
     float got[3][T * O], alone[T * O];
@@ -334,6 +387,7 @@ int main(void)
     tcase_add_loop_test(t, in_halves, 0, LENGTH(halves));
     tcase_add_loop_test(t, refuses_what_has_no_halves, 0, 5);
     tcase_add_loop_test(t, as_in_pytorch, 0, LENGTH(golden_cases));
+    tcase_add_test(t, stretch_equals_whole);
     tcase_add_test(t, batch_equals_single_runs);
     tcase_add_test(t, refuses_what_does_not_fit);
     suite_add_tcase(s, t);

@@ -7,7 +7,9 @@
 // Two shapes would leave the lanes empty and go along other axes: one output channel is a dot
 // product over input channels, weights [group][phase][K][I / groups]; one channel per group takes
 // its lanes from neighbouring groups, weights [block][K][lanes].
-#include "cpu/isa.h"
+//
+// The Toom-Cook form of the first is in lib/cpu/toom.c.
+#include "cpu/conv.h"
 #include "cpu/math.h"
 
 #include <math.h>
@@ -27,33 +29,8 @@ enum {
     DOT_ROWS = 8,
 };
 
-typedef int vec_bits __attribute__((vector_size(CLVITS_VECTOR * sizeof(int))));
-
-typedef struct job {
-    const conv1d_dims *d;
-    const int *run;
-    const float *x, *w, *bias, *residual, *sum;
-    float *y, *a;
-    int channels, outputs; /* of a group */
-    int rows;              /* steps of a job */
-    int chunks, blocks;    /* jobs along the steps; along the channels of one phase and group */
-} job;
-
-/* Steps [first, end) of one block of channels in one phase, group and item. */
-typedef struct part {
-    int b, p, len;
-    int o0, n; /* first output channel, how many */
-    int first, end;
-    const float *x, *w; /* tap 0 of step 0, first channel of the group; the packed block */
-    long step, tap;     /* elements of x from a step to the next, from a tap to the next */
-    int taps, channels;
-} part;
-
-static inline clvits_vec leaky(clvits_vec v, float slope)
-{
-    const vec_bits m = v >= 0.0f;
-    return (clvits_vec)((m & (vec_bits)v) | (~m & (vec_bits)(v * slope)));
-}
+typedef clvits_conv_job job;
+typedef clvits_conv_part part;
 
 static inline float leaky_one(float v, float slope)
 {
@@ -68,7 +45,7 @@ static void stage(const part *t, const float *x, int n, int rows, float slope,
         const float *p = x + (r < rows ? r : rows - 1) * t->step;
         int c = 0;
         for (; c + CLVITS_VECTOR <= n; c += CLVITS_VECTOR)
-            clvits_vec_store(out[r] + c, leaky(clvits_vec_load(p + c), slope));
+            clvits_vec_store(out[r] + c, clvits_vec_leaky(clvits_vec_load(p + c), slope));
         for (; c < n; c++)
             out[r][c] = leaky_one(p[c], slope);
     }
@@ -270,13 +247,21 @@ static inline void finish(const job *j, const part *t, const float *v, int row)
         if (d->has_y)
             clvits_vec_store(y + o, s);
         if (d->has_act)
-            clvits_vec_store(a + o, leaky(s, slope));
+            clvits_vec_store(a + o, clvits_vec_leaky(s, slope));
         /* The last vector overlaps the one before it. */
         o = o + CLVITS_VECTOR < t->n && o + 2 * CLVITS_VECTOR > t->n ? t->n - CLVITS_VECTOR
                                                                      : o + CLVITS_VECTOR;
     }
     if (o < t->n)
         finish_some(j, t, v + o, row, o, t->n - o);
+}
+
+void CLVITS_CPU_PATH(conv_finish)(const job *j, const part *t, const float *v, int ld, int row,
+                                  int step, int rows)
+{
+    for (int i = 0; i < rows; i++, row += step)
+        if (row >= 0 && row < t->len)
+            finish(j, t, v + (long)i * ld, row);
 }
 
 static void run_tiles(const job *j, const part *t)
@@ -301,13 +286,14 @@ static void run_tiles(const job *j, const part *t)
 #define DOT_DECLARE(r) clvits_vec a##r = { 0 };
 #define DOT_POINTER(r) const float *p##r = p + (r < rows ? r : rows - 1) * t->step;
 #define DOT_STEP(r) a##r += w * VALUE(clvits_vec_load(p##r + c));
-#define DOT_LAST(r) a##r += w * VALUE((clvits_vec)(fresh & (vec_bits)clvits_vec_load(p##r + last)));
+#define DOT_LAST(r)                                                                               \
+    a##r += w * VALUE((clvits_vec)(fresh & (clvits_vec_bits)clvits_vec_load(p##r + last)));
 #define DOT_STORE(r) clvits_vec_store(acc[r], a##r);
 
 /* acc[r] = sums over every CLVITS_VECTOR-th channel, of DOT_ROWS rows. The last vector of a tap
  * overlaps the one before it: `fresh` masks what would count twice. */
 #define DOT(NAME)                                                                                 \
-    static void NAME(const part *t, const float *x, int rows, float slope, vec_bits fresh,        \
+    static void NAME(const part *t, const float *x, int rows, float slope, clvits_vec_bits fresh, \
                      float acc[DOT_ROWS][CLVITS_VECTOR])                                          \
     {                                                                                             \
         const int last = t->channels - CLVITS_VECTOR;                                             \
@@ -331,7 +317,7 @@ static void run_tiles(const job *j, const part *t)
 #define VALUE(v) (v)
 DOT(dot)
 #undef VALUE
-#define VALUE(v) leaky(v, slope)
+#define VALUE(v) clvits_vec_leaky(v, slope)
 DOT(dot_staged)
 #undef VALUE
 
@@ -339,7 +325,7 @@ static void run_dots(const job *j, const part *t)
 {
     const conv1d_dims *d = j->d;
     float acc[DOT_ROWS][CLVITS_VECTOR];
-    vec_bits fresh;
+    clvits_vec_bits fresh;
 
     for (int i = 0; i < CLVITS_VECTOR; i++)
         fresh[i] = i < CLVITS_VECTOR - t->channels % CLVITS_VECTOR ? 0 : -1;
@@ -373,14 +359,15 @@ static void run_depthwise(const job *j, const part *t)
                 in = clvits_vec_load(x);
             else
                 memcpy(&in, x, (size_t)t->n * sizeof(float));
-            acc += leaky(in, d->pre_slope) * clvits_vec_load(t->w + (long)k * CLVITS_VECTOR);
+            acc += clvits_vec_leaky(in, d->pre_slope) *
+                   clvits_vec_load(t->w + (long)k * CLVITS_VECTOR);
         }
         clvits_vec_store(v, acc);
         finish(j, t, v, u);
     }
 }
 
-static void zero_guards(const job *j, const part *t)
+void CLVITS_CPU_PATH(conv_zero_guards)(const job *j, const part *t)
 {
     const conv1d_dims *d = j->d;
     const bool split = d->act == CLVITS_ACT_SPLIT;
@@ -429,7 +416,7 @@ static void run_job(void *context, int index)
     t.first = first + chunk * j->rows;
     t.end = t.first + j->rows < end ? t.first + j->rows : end;
     if (chunk == 0 && p == 0)
-        zero_guards(j, &t);
+        CLVITS_CPU_PATH(conv_zero_guards)(j, &t);
     if (depthwise) {
         run_depthwise(j, &t);
     } else {
@@ -448,6 +435,7 @@ void CLVITS_CPU_PATH(conv1d)(const clvits_cpu_call *call)
     job j = {
         .d = d,
         .run = call->run,
+        .pool = call->pool,
         .x = call->in[0],
         .w = call->in[1],
         .bias = call->in[2],
@@ -465,6 +453,10 @@ void CLVITS_CPU_PATH(conv1d)(const clvits_cpu_call *call)
 
     for (int b = 0; b < d->B; b++)
         most = j.run[d->clock * d->B + b] > most ? j.run[d->clock * d->B + b] : most;
+    if (d->layout == CLVITS_CONV_TOOM) {
+        CLVITS_CPU_PATH(conv_toom)(&j, most);
+        return;
+    }
     most = ceil_div(most, d->phases);
     j.blocks = ceil_div(depthwise ? d->O : j.outputs, d->lanes);
     const int others = j.blocks * d->phases * units * d->B;

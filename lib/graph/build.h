@@ -28,6 +28,16 @@ clvits_tensor *clvits_conv1d(clvits_tensor *x, clvits_tensor *w, clvits_tensor *
                              const clvits_conv1d_params *params,
                              const clvits_conv1d_extra *extra);
 
+/**
+ * The rows before and after its own that may reach an output's bits, for stride 1 and pad_left rows
+ * of padding, whatever the form it is computed in.
+ *
+ * That is more than the formula reads: in Toom-Cook form all inputs of an output's tile take part
+ * in its rounding. A stretch of a whole (clvits_run_set_first()) that has so many rows of context
+ * gives the same bits as the whole.
+ */
+void clvits_conv1d_reach(int taps, int dilation, int pad_left, int *before, int *after);
+
 /** w [I][O][K], as PyTorch keeps it. Returns y, or act(y) where params->only_act; act (may be
  *  NULL) receives the activated copy. */
 clvits_tensor *clvits_conv_transpose1d(clvits_tensor *x, clvits_tensor *w, clvits_tensor *bias,

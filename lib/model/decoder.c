@@ -121,26 +121,50 @@ static int floor_div(int a, int b)
     return a >= 0 ? a / b : -((-a + b - 1) / b);
 }
 
+/* Add the reach of a convolution that keeps the length. */
+static void reach_on(int kernel, int dilation, int *before, int *after)
+{
+    int b, a;
+
+    clvits_conv1d_reach(kernel, dilation, (kernel - 1) * dilation / 2, &b, &a);
+    *before += b;
+    *after += a;
+}
+
+/* The reach of a stage's residual blocks. */
+static void blocks_reach(const clvits_config *c, int *before, int *after)
+{
+    *before = *after = 0;
+    for (int j = 0; j < c->n_resblocks; j++) {
+        int b = 0, a = 0;
+        for (int d = 0; d < c->n_resblock_dilations[j]; d++) {
+            reach_on(c->resblock_kernel_sizes[j], c->resblock_dilation_sizes[j][d], &b, &a);
+            if (c->resblock == 1)
+                reach_on(c->resblock_kernel_sizes[j], 1, &b, &a);
+        }
+        *before = b > *before ? b : *before;
+        *after = a > *after ? a : *after;
+    }
+}
+
 void clvits_decoder_context(const clvits_config *c, int *before_frames, int *after_frames)
 {
-    int lo = -(c->conv_post_kernel / 2), hi = c->hop_length - 1 + c->conv_post_kernel / 2;
+    int before = 0, after = 0, lo, hi;
 
+    reach_on(c->conv_post_kernel, 1, &before, &after);
+    lo = -before;
+    hi = c->hop_length - 1 + after;
     for (int i = c->n_upsamples - 1; i >= 0; i--) {
         const int K = c->upsample_kernel_sizes[i], rate = c->upsample_rates[i];
         const int pad = (K - rate) / 2;
-        int reach = 0;
-        for (int j = 0; j < c->n_resblocks; j++) {
-            int r = 0;
-            for (int d = 0; d < c->n_resblock_dilations[j]; d++)
-                r += (c->resblock_kernel_sizes[j] - 1) / 2 *
-                     (c->resblock_dilation_sizes[j][d] + (c->resblock == 1));
-            reach = r > reach ? r : reach;
-        }
+        blocks_reach(c, &before, &after);
         /* Output row t of an upsampling reads the rows from (t + pad - K + 1) / rate, rounded up,
          * to (t + pad) / rate, rounded down. */
-        lo = -floor_div(-(lo - reach + pad - K + 1), rate);
-        hi = floor_div(hi + reach + pad, rate);
+        lo = -floor_div(-(lo - before + pad - K + 1), rate);
+        hi = floor_div(hi + after + pad, rate);
     }
-    *before_frames = -(lo - c->conv_pre_kernel / 2);
-    *after_frames = hi + c->conv_pre_kernel / 2;
+    before = after = 0;
+    reach_on(c->conv_pre_kernel, 1, &before, &after);
+    *before_frames = before - lo;
+    *after_frames = after + hi;
 }

@@ -348,6 +348,8 @@ static clvits_status run_window(clvits_engine *e, const loan *l, const loan *tex
         const int last = end < items[i].frames ? end : items[i].frames;
         s = clvits_run_set_length(l->run, t->clock, i,
                                   at < items[i].frames ? last - first : 0, r);
+        if (!s)
+            s = clvits_run_set_first(l->run, t->clock, i, first, r);
         if (!s && at < items[i].frames)
             s = clvits_run_copy(l->run, t->z, i, latent->run, latent->stage->latent.z, i, first, r);
     }

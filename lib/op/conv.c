@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "op/conv.h"
+#include "op/toom.h"
 
 #include "graph/graph.h"
 
@@ -99,13 +100,17 @@ static int tuned(const clvits_target *at, const conv1d_dims *d, const char *name
 }
 
 /* I and O: channels of a group. */
-static int default_layout(const clvits_target *at, int I, int O, int groups)
+static int default_layout(const clvits_target *at, const conv1d_dims *d)
 {
-    if (I == 1 && O == 1 && groups > 1)
+    const int I = d->I / d->groups, O = d->O / d->groups;
+
+    if (I == 1 && O == 1 && d->groups > 1)
         return CLVITS_CONV_DEPTHWISE;
     if (O == 1 && I >= vector(at))
         return CLVITS_CONV_DOT;
-    return at->device && has_tiles(at->device) ? CLVITS_CONV_TILE : CLVITS_CONV_BLOCKS;
+    if (at->device && has_tiles(at->device))
+        return CLVITS_CONV_TILE;
+    return clvits_toom_wins(at, d) ? CLVITS_CONV_TOOM : CLVITS_CONV_BLOCKS;
 }
 
 static int default_lanes(const clvits_target *at, int layout, int O)
@@ -124,19 +129,23 @@ static int default_lanes(const clvits_target *at, int layout, int O)
 
 static void choose_layout(const clvits_target *at, conv1d_dims *d)
 {
-    const int I = d->I / d->groups, O = d->O / d->groups;
+    const int O = d->O / d->groups;
 
+    d->layout = default_layout(at, d);
+    clvits_toom_form(d, &d->m, &d->r);
     if (d->act == CLVITS_ACT_GATE) { /* a vector of each half; rows are of what is not gated */
-        d->layout = at->device && has_tiles(at->device) ? CLVITS_CONV_TILE : CLVITS_CONV_BLOCKS;
+        if (d->layout != CLVITS_CONV_TILE && d->layout != CLVITS_CONV_TOOM)
+            d->layout = CLVITS_CONV_BLOCKS;
         d->lanes = d->layout == CLVITS_CONV_TILE ? default_lanes(at, d->layout, O) : 2 * vector(at);
         return;
     }
-    d->layout = tuned(at, d, "layout", default_layout(at, I, O, d->groups));
+    d->layout = tuned(at, d, "layout", d->layout);
     d->lanes = tuned(at, d, "lanes", default_lanes(at, d->layout, O));
+    d->m = tuned(at, d, "m", d->m);
+    d->r = tuned(at, d, "r", d->r);
 }
 
-/* The output channel, counted from its group's first, of a lane in block b; O and more: none. */
-static int channel_of(const conv1d_dims *d, int O, int b, int lane)
+int clvits_conv_channel(const conv1d_dims *d, int O, int b, int lane)
 {
     const int half = d->lanes / 2, c = b * half + lane % half;
 
@@ -154,6 +163,8 @@ int64_t clvits_conv_pack(const conv1d_dims *d, const clvits_target *at,
     const int rows = d->layout == CLVITS_CONV_TILE ? (I + 3) / 4 * 4 : I;
     const int64_t block = (int64_t)d->K * rows * N, all = groups * d->phases * blocks * block;
 
+    if (d->layout == CLVITS_CONV_TOOM)
+        return clvits_toom_pack(d, at, w, out);
     if (!out)
         return all;
     memset(out, 0, (size_t)all * sizeof(*out));
@@ -167,7 +178,7 @@ int64_t clvits_conv_pack(const conv1d_dims *d, const clvits_target *at,
             const int tap = w->transposed ? p + (d->K - 1 - k) * d->phases : k;
             for (int c = 0; c < rows; c++, to += narrow ? N / 2 : N)
                 for (int l = 0; l < N && c < I && tap < w->K; l++) {
-                    const int o = channel_of(d, O, b, l);
+                    const int o = clvits_conv_channel(d, O, b, l);
                     if (o < O)
                         to[l] = w->data[(o0 + o) * w->o + c * w->i + tap];
                 }
@@ -215,6 +226,7 @@ void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims
     d->B = y->B;
     choose_layout(at, d);
     d->clock = y->clock;
+    d->from = n->in[0]->clock;
     d->x = clvits_node_view(at, n->in[0]);
     d->has_bias = !n->in[2] ? 0 : n->in[2]->role == CLVITS_WEIGHT ? 1 : 2;
     if (d->has_bias == 2)
@@ -296,6 +308,22 @@ static void knobs_shape(const clvits_node *n, const clvits_target *at, clvits_te
     *out = shape_of(&d);
 }
 
+/* What a shape tells; zero where it does not. */
+static conv1d_dims dims_of(const clvits_terms *shape)
+{
+    const int groups = clvits_terms_get(shape, "g", 0);
+
+    return (conv1d_dims){
+        .I = clvits_terms_get(shape, "i", 0) * groups,
+        .O = clvits_terms_get(shape, "o", 0) * groups,
+        .K = clvits_terms_get(shape, "k", 0),
+        .dilation = clvits_terms_get(shape, "d", 0),
+        .stride = clvits_terms_get(shape, "s", 0),
+        .phases = clvits_terms_get(shape, "p", 0),
+        .groups = groups,
+    };
+}
+
 /* As knobs_take(), for one layout. */
 static bool layout_takes(const clvits_target *at, int layout, const clvits_terms *shape,
                          const clvits_terms *values)
@@ -309,7 +337,15 @@ static bool layout_takes(const clvits_target *at, int layout, const clvits_terms
     const int chunk = clvits_terms_get(values, "chunk", -1);
     const bool tiling = group != -1 || chunk != -1;
     const bool job_fits = job == -1 || (job >= 1 && job <= LONGEST_JOB);
+    const conv1d_dims d = dims_of(shape);
+    int m, r;
 
+    clvits_toom_form(&d, &m, &r);
+    m = clvits_terms_get(values, "m", m);
+    r = clvits_terms_get(values, "r", r);
+    if (layout != CLVITS_CONV_TOOM &&
+        (clvits_terms_get(values, "m", -1) != -1 || clvits_terms_get(values, "r", -1) != -1))
+        return false;
     switch (layout) {
     case CLVITS_CONV_BLOCKS:
         return !depthwise && (lanes == v || lanes == 2 * v) && job_fits && !tiling;
@@ -322,6 +358,9 @@ static bool layout_takes(const clvits_target *at, int layout, const clvits_terms
         return (!known || (O == 1 && I >= v)) && lanes == 1 && job_fits && !tiling;
     case CLVITS_CONV_DEPTHWISE:
         return (!known || depthwise) && lanes == v && job_fits && !tiling;
+    case CLVITS_CONV_TOOM:
+        return at->cpu && (!known || clvits_toom_fits(&d, m, r)) &&
+               (lanes == v || lanes == 2 * v) && job == -1 && !tiling;
     default:
         return false;
     }
@@ -330,21 +369,23 @@ static bool layout_takes(const clvits_target *at, int layout, const clvits_terms
 static bool knobs_take(const clvits_target *at, const clvits_terms *shape,
                        const clvits_terms *values)
 {
-    const int I = clvits_terms_get(shape, "i", 0), O = clvits_terms_get(shape, "o", 0);
-    const int groups = clvits_terms_get(shape, "g", 0);
-    const int layout = clvits_terms_get(
-        values, "layout", I && O && groups ? default_layout(at, I, O, groups) : -1);
+    const conv1d_dims d = dims_of(shape);
+    const bool known = d.I && d.O && d.groups;
+    const int layout = clvits_terms_get(values, "layout", known ? default_layout(at, &d) : -1);
     bool taken = layout_takes(at, layout, shape, values);
 
     /* Which layout it is for shows when there is a node. */
-    for (int i = CLVITS_CONV_BLOCKS; layout == -1 && !taken && i <= CLVITS_CONV_DEPTHWISE; i++)
+    for (int i = CLVITS_CONV_BLOCKS; layout == -1 && !taken && i <= CLVITS_CONV_TOOM; i++)
         taken = layout_takes(at, i, shape, values);
     return taken;
 }
 
 static const clvits_knob knobs[] = {
-    { "layout", true, 4,
-      { CLVITS_CONV_BLOCKS, CLVITS_CONV_TILE, CLVITS_CONV_DOT, CLVITS_CONV_DEPTHWISE } },
+    { "layout", true, 5,
+      { CLVITS_CONV_BLOCKS, CLVITS_CONV_TILE, CLVITS_CONV_DOT, CLVITS_CONV_DEPTHWISE,
+        CLVITS_CONV_TOOM } },
+    { "m", true, 3, { 3, 4, 6 } },
+    { "r", true, 3, { 3, 4, 5 } },
     { "lanes", false, 5, { 4, 8, 16, 32, 64 } },
     { "group", false, 3, { 16, 32, 64 } },
     { "chunk", false, 4, { 0, 4, 8, 16 } },

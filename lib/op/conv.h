@@ -25,6 +25,9 @@ typedef struct clvits_conv_weight {
 int64_t clvits_conv_pack(const conv1d_dims *d, const clvits_target *at,
                          const clvits_conv_weight *w, float *out);
 
+/** The output channel, counted from its group's first, of a lane in block b; O and more: none. */
+int clvits_conv_channel(const conv1d_dims *d, int O, int b, int lane);
+
 /** Fill in layout and what follows from the tensors, once the caller has set the geometry. */
 void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims *d);
 

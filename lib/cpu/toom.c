@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: MIT
+//
+// The Toom-Cook form of the blocked convolution: cl/toom.h has the mathematics, cl/dims.h says how
+// tiles lie in the rows. A job makes a run of rows of some blocks of channels: inputs are
+// transformed, some channels at a time, to [P][tile][channel]; for every point, a product over
+// channels and groups of taps, in the registers, adds to [block][P][tile][lane]; and what comes
+// back from the transform of that goes through the convolution's epilogue.
+//
+// The tiles of a job are numbered step * classes + class, where a step is one tile of every
+// residue class of the job: group g of taps then reads tile + g * classes.
+#include "cpu/conv.h"
+
+#include <stdbool.h>
+#include <toom.h>
+
+#if CLVITS_REGISTERS >= 32
+#define ROWS 12
+#else
+#define ROWS 6
+#endif
+#define MAX_LANES (2 * CLVITS_VECTOR)
+
+enum {
+    WIDTH = 128,         /* most channels that are transformed at a time */
+    X_FLOATS = 40 << 10, /* of the stack: for transformed inputs */
+    Y_FLOATS = 24 << 10, /* and for sums; both together are to fit a second-level cache */
+    TILES = 48,          /* of a job, about */
+    JOBS_EACH = 4,       /* jobs for each thread, so that none waits long for the last */
+};
+
+typedef void input_fn(const float *const *rows, int n, float slope, float *v, long next);
+typedef void output_fn(const float *s, long next, int n, float *y);
+
+typedef struct form {
+    int m, r;
+    input_fn *input;
+    output_fn *output;
+} form;
+
+typedef struct toom {
+    const clvits_conv_job *j;
+    const form *form;
+    int P, G;
+    int width;                   /* channels of a chunk */
+    int classes, steps, blocks;  /* of a job */
+    int classed, stepped, split; /* jobs along each of them */
+} toom;
+
+static inline clvits_vec load_some(const float *p, int n)
+{
+    clvits_vec v = { 0 };
+    memcpy(&v, p, (size_t)n * sizeof(float));
+    return v;
+}
+
+/* v = B d for n channels of the rows of a tile; the vectors of a point are `next` floats apart. */
+#define INPUT(P)                                                                                  \
+    static void input_##P(const float *const *rows, int n, float slope, float *v, long next)      \
+    {                                                                                             \
+        for (int c = 0; c < n; c += CLVITS_VECTOR) {                                              \
+            clvits_vec d[P], e[P];                                                                \
+            for (int k = 0; k < P; k++)                                                           \
+                d[k] = n - c >= CLVITS_VECTOR ? clvits_vec_load(rows[k] + c)                      \
+                                              : load_some(rows[k] + c, n - c);                    \
+            for (int k = 0; k < P && slope != 1.0f; k++)                                          \
+                d[k] = clvits_vec_leaky(d[k], slope);                                             \
+            TOOM_INPUT_##P(clvits_vec, d, e)                                                      \
+            for (int k = 0; k < P; k++)                                                           \
+                clvits_vec_store(v + k * next + c, e[k]);                                         \
+        }                                                                                         \
+    }
+INPUT(5)
+INPUT(6)
+INPUT(7)
+INPUT(8)
+
+/* y = A s for n lanes, rows of y n floats apart. */
+#define OUTPUT(m, r, P)                                                                           \
+    static void output_##P##_##m(const float *s, long next, int n, float *y)                      \
+    {                                                                                             \
+        for (int c = 0; c < n; c += CLVITS_VECTOR) {                                              \
+            clvits_vec e[P], z[m];                                                                \
+            for (int k = 0; k < P; k++)                                                           \
+                e[k] = clvits_vec_load(s + k * next + c);                                         \
+            TOOM_OUTPUT_##P##_##m(clvits_vec, e, z)                                               \
+            for (int k = 0; k < m; k++)                                                           \
+                clvits_vec_store(y + k * n + c, z[k]);                                            \
+        }                                                                                         \
+    }
+TOOM_FORMS(OUTPUT)
+
+#define FORM(m, r, P) { m, r, input_##P, output_##P##_##m },
+static const form forms[] = { TOOM_FORMS(FORM) };
+
+/* Three rows share a pointer: base, base + next and base + 2 * next are addresses that x86 has. */
+#define ROWS_1(DO) DO(0, p0, 0)
+#define ROWS_2(DO) ROWS_1(DO) DO(1, p0, 1)
+#define ROWS_3(DO) ROWS_2(DO) DO(2, p0, 2)
+#define ROWS_4(DO) ROWS_3(DO) DO(3, p1, 0)
+#define ROWS_5(DO) ROWS_4(DO) DO(4, p1, 1)
+#define ROWS_6(DO) ROWS_5(DO) DO(5, p1, 2)
+#define ROWS_7(DO) ROWS_6(DO) DO(6, p2, 0)
+#define ROWS_8(DO) ROWS_7(DO) DO(7, p2, 1)
+#define ROWS_9(DO) ROWS_8(DO) DO(8, p2, 2)
+#define ROWS_10(DO) ROWS_9(DO) DO(9, p3, 0)
+#define ROWS_11(DO) ROWS_10(DO) DO(10, p3, 1)
+#define ROWS_12(DO) ROWS_11(DO) DO(11, p3, 2)
+
+#define LOAD1(r, p, q) clvits_vec a##r = first ? zero : clvits_vec_load(s + r * CLVITS_VECTOR);
+#define LOAD2(r, p, q)                                                                            \
+    clvits_vec a##r = first ? zero : clvits_vec_load(s + 2 * r * CLVITS_VECTOR);                  \
+    clvits_vec b##r = first ? zero : clvits_vec_load(s + (2 * r + 1) * CLVITS_VECTOR);
+#define STORE1(r, p, q) clvits_vec_store(s + r * CLVITS_VECTOR, a##r);
+#define STORE2(r, p, q)                                                                           \
+    clvits_vec_store(s + 2 * r * CLVITS_VECTOR, a##r);                                            \
+    clvits_vec_store(s + (2 * r + 1) * CLVITS_VECTOR, b##r);
+#define WEIGHTS1 const clvits_vec w0 = clvits_vec_load(w);
+#define WEIGHTS2 WEIGHTS1 const clvits_vec w1 = clvits_vec_load(w + CLVITS_VECTOR);
+#define MULTIPLY1(r, p, q) a##r += w0 * p[q * next];
+#define MULTIPLY2(r, p, q)                                                                        \
+    {                                                                                             \
+        const float e = p[q * next];                                                              \
+        a##r += w0 * e;                                                                           \
+        b##r += w1 * e;                                                                           \
+    }
+
+typedef struct product {
+    int groups, n;      /* of taps; channels of each */
+    long tap, skip;     /* floats from a group to the next, of v and of w */
+    long next;          /* floats of v from a row to the next */
+    int first;          /* the sums begin with these channels */
+} product;
+
+typedef void product_fn(const product *t, const float *v, const float *w, float *s);
+
+/* s[r] (+)= sum over groups and channels of v[r] * w, for a run of R rows. */
+#define PRODUCT(R, VECTORS)                                                                       \
+    static void product_##R##_##VECTORS(const product *t, const float *v, const float *w,         \
+                                        float *s)                                                 \
+    {                                                                                             \
+        const long next = t->next;                                                                \
+        const int first = t->first;                                                               \
+        const clvits_vec zero = { 0 };                                                            \
+        ROWS_##R(LOAD##VECTORS)                                                                   \
+        for (int g = 0; g < t->groups; g++, v += t->tap, w += t->skip) {                          \
+            const float *p0 = v, *p1 = v + 3 * next, *p2 = v + 6 * next, *p3 = v + 9 * next;      \
+            (void)p1, (void)p2, (void)p3;                                                         \
+            for (int n = t->n; n > 0; n--, w += VECTORS * CLVITS_VECTOR) {                        \
+                WEIGHTS##VECTORS                                                                  \
+                ROWS_##R(MULTIPLY##VECTORS)                                                       \
+                p0++, p1++, p2++, p3++;                                                           \
+            }                                                                                     \
+        }                                                                                         \
+        ROWS_##R(STORE##VECTORS)                                                                  \
+    }
+#define PRODUCTS(R) PRODUCT(R, 1) PRODUCT(R, 2)
+#define PRODUCT_NAMES(R) { product_##R##_1, product_##R##_2 },
+
+PRODUCTS(1)
+PRODUCTS(2)
+PRODUCTS(3)
+PRODUCTS(4)
+PRODUCTS(5)
+PRODUCTS(6)
+#if ROWS == 12
+PRODUCTS(7)
+PRODUCTS(8)
+PRODUCTS(9)
+PRODUCTS(10)
+PRODUCTS(11)
+PRODUCTS(12)
+#endif
+
+static product_fn *const products[][2] = {
+    { NULL, NULL },   PRODUCT_NAMES(1) PRODUCT_NAMES(2) PRODUCT_NAMES(3) PRODUCT_NAMES(4)
+    PRODUCT_NAMES(5)  PRODUCT_NAMES(6)
+#if ROWS == 12
+    PRODUCT_NAMES(7)  PRODUCT_NAMES(8) PRODUCT_NAMES(9) PRODUCT_NAMES(10) PRODUCT_NAMES(11)
+    PRODUCT_NAMES(12)
+#endif
+};
+
+static int ceil_div(int a, int b)
+{
+    return (a + b - 1) / b;
+}
+
+/* What a job makes: steps from k0 on, classes from i0 on, of item b. */
+typedef struct span {
+    int b, k0, steps, i0, classes;
+    int shift; /* rows of the first step before row 0 */
+} span;
+
+/* Row of the output where a tile begins. */
+static int row_of(const toom *t, const span *s, int tile)
+{
+    const conv1d_dims *d = t->j->d;
+    return (s->k0 + tile / s->classes) * t->form->m * d->dilation - s->shift + s->i0 +
+           tile % s->classes;
+}
+
+/* Channels [c, c + n) of all tiles. */
+static void transform(const toom *t, const span *s, int c, int n, float *x)
+{
+    static const float zeros[WIDTH];
+    const conv1d_dims *d = t->j->d;
+    const int tiles = (s->steps + t->G - 1) * s->classes, len = t->j->run[d->from * d->B + s->b];
+
+    for (int i = 0; i < tiles; i++) {
+        const float *rows[TOOM_MAX_P];
+        int row = row_of(t, s, i) - d->pad;
+        for (int p = 0; p < t->P; p++, row += d->dilation)
+            rows[p] = row >= 0 && row < len ? t->j->x + clvits_at(d->x, s->b, row) + c : zeros;
+        t->form->input(rows, n, d->pre_slope, x + (long)i * t->width, (long)tiles * t->width);
+    }
+}
+
+/* The sums of one block over the channels that were transformed. */
+static void multiply(const toom *t, const span *s, const product *job, const float *x,
+                     const float *w, int lanes, float *y)
+{
+    const int tiles = s->steps * s->classes, parts = ceil_div(tiles, ROWS);
+    const long of_x = (long)(s->steps + t->G - 1) * s->classes * t->width;
+    const long of_w = (long)t->G * t->j->channels * lanes;
+
+    for (int p = 0; p < t->P; p++)
+        for (int i = 0; i < parts; i++) {
+            const int from = i * tiles / parts, rows = (i + 1) * tiles / parts - from;
+            products[rows][lanes > CLVITS_VECTOR](job, x + p * of_x + (long)from * t->width,
+                                                  w + p * of_w,
+                                                  y + ((long)p * tiles + from) * lanes);
+        }
+}
+
+static void finish(const toom *t, const span *s, const clvits_conv_part *part, int lanes,
+                   const float *y)
+{
+    const int tiles = s->steps * s->classes;
+    float rows[TOOM_MAX_M * MAX_LANES];
+
+    for (int i = 0; i < tiles; i++) {
+        t->form->output(y + (long)i * lanes, (long)tiles * lanes, lanes, rows);
+        CLVITS_CPU_PATH(conv_finish)(t->j, part, rows, lanes, row_of(t, s, i), t->j->d->dilation,
+                                     t->form->m);
+    }
+}
+
+/* Block number `block` of the output's channels; returns its lanes. */
+static int block_of(const toom *t, const span *s, int block, clvits_conv_part *part)
+{
+    const conv1d_dims *d = t->j->d;
+    /* A gate's block has lanes for the same channels of both halves. */
+    const bool gate = d->act == CLVITS_ACT_GATE;
+    const int lanes = gate ? d->lanes / 2 : d->lanes, outputs = gate ? d->O / 2 : d->O;
+    const int o0 = block * lanes;
+
+    *part = (clvits_conv_part){
+        .b = s->b,
+        .len = t->j->run[d->clock * d->B + s->b],
+        .o0 = o0,
+        .n = outputs - o0 < lanes ? outputs - o0 : lanes,
+        .w = t->j->w + (long)block * t->P * t->G * d->I * d->lanes,
+    };
+    return gate || part->n > CLVITS_VECTOR ? 2 * CLVITS_VECTOR : CLVITS_VECTOR;
+}
+
+static void run_job(void *context, int index)
+{
+    const toom *t = context;
+    const conv1d_dims *d = t->j->d;
+    const int step = index % t->stepped, rest = index / t->stepped;
+    const int class = rest % t->classed, split = rest / t->classed % t->split;
+    const int b = rest / t->classed / t->split, whole = t->form->m * d->dilation;
+    const int first = t->j->run[(CLVITS_FIRST_ROWS + d->clock) * d->B + b];
+    const int len = t->j->run[d->clock * d->B + b];
+    span s = { .b = b, .k0 = step * t->steps, .i0 = class * t->classes, .shift = first % whole };
+    const int last = ceil_div(len + s.shift, whole), end = ceil_div(d->O, d->lanes);
+    const int block0 = split * t->blocks, block1 = block0 + t->blocks < end ? block0 + t->blocks
+                                                                            : end;
+    float x[X_FLOATS] __attribute__((aligned(64))), y[Y_FLOATS] __attribute__((aligned(64)));
+    clvits_conv_part part;
+
+    s.steps = last - s.k0 < t->steps ? last - s.k0 : t->steps;
+    s.classes = d->dilation - s.i0 < t->classes ? d->dilation - s.i0 : t->classes;
+    for (int o = block0; o < block1 && step == 0 && class == 0; o++) {
+        block_of(t, &s, o, &part);
+        CLVITS_CPU_PATH(conv_zero_guards)(t->j, &part);
+    }
+    if (len <= 0 || s.steps <= 0)
+        return;
+    const long sums = (long)t->P * s.steps * s.classes;
+    for (int c = 0; c < d->I; c += t->width) {
+        const int n = d->I - c < t->width ? d->I - c : t->width;
+        float *to = y;
+        transform(t, &s, c, n, x);
+        for (int o = block0; o < block1; o++) {
+            const int lanes = block_of(t, &s, o, &part);
+            const product job = { .groups = t->G, .n = n, .next = t->width, .first = c == 0,
+                                  .tap = (long)s.classes * t->width,
+                                  .skip = (long)(d->I - n) * lanes };
+            multiply(t, &s, &job, x, part.w + (long)c * lanes, lanes, to);
+            to += sums * lanes;
+        }
+    }
+    const float *from = y;
+    for (int o = block0; o < block1; o++) {
+        const int lanes = block_of(t, &s, o, &part);
+        finish(t, &s, &part, lanes, from);
+        from += sums * lanes;
+    }
+}
+
+/* Steps of a job: few enough for the scratch of one block, and about TILES tiles. */
+static void choose_job(toom *t, int steps)
+{
+    const conv1d_dims *d = t->j->d;
+    const int all = ceil_div(d->O, d->lanes);
+    int most_x, most_y;
+
+    t->width = ceil_div(d->I, ceil_div(d->I, WIDTH));
+    t->width = ceil_div(t->width, CLVITS_VECTOR) * CLVITS_VECTOR;
+    t->classes = d->dilation < 6 ? d->dilation : 6;
+    most_x = X_FLOATS / (t->P * t->width * t->classes) - (t->G - 1);
+    most_y = Y_FLOATS / (t->P * d->lanes * t->classes);
+    t->steps = ceil_div(TILES, t->classes);
+    t->steps = t->steps < most_x ? t->steps : most_x;
+    t->steps = t->steps < most_y ? t->steps : most_y;
+    t->steps = t->steps < 1 ? 1 : t->steps;
+    t->steps = t->steps < steps ? t->steps : steps;
+    t->blocks = most_y / t->steps < all ? most_y / t->steps : all;
+    t->classed = ceil_div(d->dilation, t->classes);
+
+    const int wanted = JOBS_EACH * clvits_pool_threads(t->j->pool);
+    for (;;) {
+        t->stepped = ceil_div(steps, t->steps);
+        t->split = ceil_div(all, t->blocks);
+        if (t->stepped * t->classed * t->split * d->B >= wanted)
+            return;
+        if (t->steps * t->classes > 2 * ROWS)
+            t->steps = ceil_div(t->steps, 2);
+        else if (t->blocks > 1)
+            t->blocks = ceil_div(t->blocks, 2);
+        else
+            return;
+    }
+}
+
+void CLVITS_CPU_PATH(conv_toom)(const clvits_conv_job *j, int most)
+{
+    const conv1d_dims *d = j->d;
+    toom t = { .j = j, .P = d->m + d->r - 1, .G = ceil_div(d->K, d->r), .form = forms };
+
+    while (t.form->m != d->m || t.form->r != d->r)
+        t.form++;
+    /* A run may begin within a tile. */
+    choose_job(&t, ceil_div(most, d->m * d->dilation) + 1);
+    clvits_pool_run(j->pool, t.stepped * t.classed * t.split * d->B, run_job, &t);
+}

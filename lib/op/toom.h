@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+//
+// The Toom-Cook form of a convolution: which shapes take it, and its weights. cl/toom.h has the
+// mathematics.
+#ifndef CLVITS_OP_TOOM_H
+#define CLVITS_OP_TOOM_H
+
+#include "op/conv.h"
+
+/** Whether the form F(m, r) exists and can compute the convolution. */
+bool clvits_toom_fits(const conv1d_dims *d, int m, int r);
+
+/** The form that is best for so many taps; zeros where none fits. */
+void clvits_toom_form(const conv1d_dims *d, int *m, int *r);
+
+/** Whether the target computes in that form and gains by it: a matter of channels, taps and
+ *  dilation alone. */
+bool clvits_toom_wins(const clvits_target *at, const conv1d_dims *d);
+
+/** Transformed weights; as clvits_conv_pack(). */
+int64_t clvits_toom_pack(const conv1d_dims *d, const clvits_target *at,
+                         const clvits_conv_weight *w, float *out);
+
+#endif
