@@ -141,9 +141,11 @@ void store_vec(global float *p, const vec v, const int n)
 #endif
 #if W_HALF
 #define W_TYPE ushort
+#define GET_W(p, i) GET_HALF(p, i)
 #define GET_WS(n, p, i) GET_HALVES(n, p, i)
 #else
 #define W_TYPE float
+#define GET_W(p, i) ((p)[i])
 #define GET_WS(n, p, i) PASTE(vload, n)(0, (p) + (i))
 #endif
 #if Y_HALF
@@ -160,16 +162,19 @@ void store_vec(global float *p, const vec v, const int n)
 #define PUT_YS(n, v, p, i) PASTE(vstore, n)(v, 0, (p) + (i))
 #endif
 
-// Up to WIDTH channels of x, of which there are n, zeros after them; and into y.
-vec get_x(global const X_TYPE *p, const int n)
-{
-    if (n >= WIDTH)
-        return GET_XS(WIDTH, p, 0);
-    float e[WIDTH];
-    for (int i = 0; i < WIDTH; i++)
-        e[i] = i < n ? GET_X(p, i) : 0.0f;
-    return PASTE(vload, WIDTH)(0, e);
-}
+// Up to WIDTH channels of x or w, of which there are n, zeros after them; and into y.
+#define DEFINE_GET(NAME, TYPE, ONE, ALL) \
+    vec NAME(global const TYPE *p, const int n) \
+    { \
+        if (n >= WIDTH) \
+            return ALL(WIDTH, p, 0); \
+        float e[WIDTH]; \
+        for (int i = 0; i < WIDTH; i++) \
+            e[i] = i < n ? ONE(p, i) : 0.0f; \
+        return PASTE(vload, WIDTH)(0, e); \
+    }
+DEFINE_GET(get_x, X_TYPE, GET_X, GET_XS)
+DEFINE_GET(get_w, W_TYPE, GET_W, GET_WS)
 
 void put_y(global Y_TYPE *p, const vec v, const int n)
 {

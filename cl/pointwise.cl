@@ -8,8 +8,8 @@ vec sigmoid(const vec x)
     return 1.0f / (1.0f + exp(-x));
 }
 
-kernel void unary(const pointwise_dims d, global const int *run, global const float *restrict x,
-                  global float *restrict y)
+kernel void unary(const pointwise_dims d, global const int *run, global const X_TYPE *restrict x,
+                  global Y_TYPE *restrict y)
 {
     const int len = valid_rows(run, d.clock, d.B, get_global_id(1));
     const row_place r = row_of(d.C, len, d.y.guard);
@@ -18,7 +18,7 @@ kernel void unary(const pointwise_dims d, global const int *run, global const fl
         return;
     vec v = (vec)(0.0f);
     if (r.valid) {
-        v = load_vec(x + at(d.x, r.b, r.t, r.c), r.n);
+        v = get_x(x + at(d.x, r.b, r.t, r.c), r.n);
         switch (d.kind) {
         case UNARY_RELU:
             v = select((vec)(0.0f), v, v > 0.0f);
@@ -42,11 +42,11 @@ kernel void unary(const pointwise_dims d, global const int *run, global const fl
             v *= d.slot < 0 ? d.a : d.a * run_scalar(run, d.slot, d.B, r.b);
         }
     }
-    store_vec(y + at(d.y, r.b, r.t, r.c), v, r.n);
+    put_y(y + at(d.y, r.b, r.t, r.c), v, r.n);
 }
 
-kernel void binary(const pointwise_dims d, global const int *run, global const float *restrict x,
-                   global const float *restrict p, global float *restrict y)
+kernel void binary(const pointwise_dims d, global const int *run, global const X_TYPE *restrict x,
+                   global const W_TYPE *restrict p, global Y_TYPE *restrict y)
 {
     const int len = valid_rows(run, d.clock, d.B, get_global_id(1));
     const row_place r = row_of(d.C, len, d.y.guard);
@@ -55,11 +55,11 @@ kernel void binary(const pointwise_dims d, global const int *run, global const f
         return;
     vec v = (vec)(0.0f);
     if (r.valid) {
-        const vec w = load_vec(p + at(d.p, r.b, d.one_row ? 0 : r.t, r.c), r.n);
-        v = load_vec(x + at(d.x, r.b, r.t, r.c), r.n);
+        const vec w = get_w(p + at(d.p, r.b, d.one_row ? 0 : r.t, r.c), r.n);
+        v = get_x(x + at(d.x, r.b, r.t, r.c), r.n);
         v = d.kind == BINARY_ADD ? v + w : d.kind == BINARY_SUB ? v - w : v * w;
     }
-    store_vec(y + at(d.y, r.b, r.t, r.c), v, r.n);
+    put_y(y + at(d.y, r.b, r.t, r.c), v, r.n);
 }
 
 kernel void gate(const pointwise_dims d, global const int *run, global const float *restrict x,

@@ -12,7 +12,11 @@ typedef struct conv_case {
     float pre, scale;
     int act;
     bool bias, residual, sum, item_bias, only_act, large;
+    bool x_half; /* x is kept as halves */
+    int halves;  /* CLVITS_HALF_* */
 } conv_case;
+
+enum { WEIGHTS = CLVITS_HALF_WEIGHTS, HALVES = CLVITS_HALF_WEIGHTS | CLVITS_HALF_TENSORS };
 
 static const conv_case cases[] = {
     { "one by one", 1, 5, 7, 13, 1, 1, 1, 0, 0, 1, .bias = true },
@@ -56,6 +60,18 @@ static const conv_case cases[] = {
     { "tiles, more rows out", 1, 32, 32, 9, 3, 1, 5, 10, 10, 1, .bias = true },
     { "tiles, channels by parts", 1, 290, 70, 60, 7, 1, 3, 9, 9, 1, 0.1f, .bias = true,
       .large = true },
+    { "halves from floats", 2, 19, 33, 37, 7, 1, 1, 3, 3, 1, .item_bias = true, .halves = HALVES },
+    { "floats from halves", 2, 37, 1, 41, 7, 1, 1, 3, 3, 1, .act = CLVITS_ACT_TANH,
+      .only_act = true, .x_half = true, .halves = WEIGHTS },
+    { "halves throughout", 2, 70, 40, 47, 3, 1, 3, 3, 3, 1, 0, 1.0f / 3.0f,
+      CLVITS_ACT_LEAKY_RELU, .bias = true, .residual = true, .sum = true, .x_half = true,
+      .halves = HALVES },
+    { "halves, activated input", 1, 21, 49, 26, 5, 2, 2, 4, 4, 1, 0.1f, .bias = true,
+      .x_half = true, .halves = HALVES },
+    { "halves, few channels", 3, 3, 5, 19, 4, 1, 1, 1, 2, 1, .x_half = true, .halves = HALVES },
+    { "halves, far strides", 1, 5, 6, 400, 20, 16, 1, 2, 2, 1, .x_half = true, .halves = HALVES },
+    { "halves, depthwise", 2, 37, 37, 20, 3, 1, 3, 3, 3, 37, 0.2f, 0, CLVITS_ACT_LEAKY_RELU,
+      .bias = true, .residual = true, .x_half = true, .halves = HALVES },
 };
 
 static double leaky(double v, double slope)
@@ -107,16 +123,19 @@ static void run_case(const conv_case *c)
     const int clock = clvits_graph_clock(h.graph, c->T);
     const int out = clvits_graph_clock_of(h.graph, clock, 1,
                                           c->left + c->right - c->D * (c->K - 1) - 1 + c->S, c->S);
-    clvits_tensor *tx = harness_input(&h, clock, c->I, -1, 1, &x);
+    clvits_tensor *tx = harness_input_like(&h, c->x_half, clock, c->I, &x);
     clvits_tensor *tw = harness_weight(&h, 3, (int64_t[]){ c->O, c->I / c->G, c->K }, -1, 1, &w);
+    if (c->halves)
+        harness_round(w, (int64_t)c->O * c->I / c->G * c->K);
     if (c->bias)
         tb = harness_weight(&h, 1, (int64_t[]){ c->O }, -1, 1, &bias);
     if (c->item_bias)
         tb = harness_input(&h, 0, c->O, -1, 1, &bias);
     if (c->residual)
-        extra.residual = harness_input(&h, out, c->O, -1, 1, &residual);
+        extra.residual = harness_input_like(&h, c->halves == HALVES, out, c->O, &residual);
     if (c->sum)
-        extra.sum = harness_input(&h, out, c->O, -1, 1, &sum);
+        extra.sum = harness_input_like(&h, c->halves == HALVES, out, c->O, &sum);
+    clvits_graph_halves(h.graph, c->halves);
     clvits_tensor *y = clvits_graph_keep(clvits_conv1d(tx, tw, tb, &p, &extra));
     clvits_graph_keep(act);
     harness_plan(&h);
@@ -130,9 +149,10 @@ static void run_case(const conv_case *c)
     double *want = malloc((size_t)clvits_tensor_count(y) * sizeof(*want));
     double *want_act = malloc((size_t)clvits_tensor_count(y) * sizeof(*want));
     truth(c, U, x, len, w, bias, residual, sum, want, want_act);
-    harness_close(&h, y, c->only_act ? want_act : want, 1e-5);
+    const double tolerance = 1e-5 + (c->halves == HALVES ? HARNESS_HALF : 0.0);
+    harness_close(&h, y, c->only_act ? want_act : want, tolerance);
     if (act && !c->only_act)
-        harness_close(&h, act, want_act, 1e-5);
+        harness_close(&h, act, want_act, tolerance);
     free(want);
     free(want_act);
     harness_end(&h);

@@ -9,7 +9,7 @@ typedef struct conv_case {
     int B, I, O, T, K, S, pad;
     float pre;
     int act;
-    bool bias, only_act, large;
+    bool bias, only_act, large, halves;
 } conv_case;
 
 static const conv_case cases[] = {
@@ -25,6 +25,8 @@ static const conv_case cases[] = {
     { "both outputs", 2, 16, 24, 31, 8, 4, 2, 0.1f, CLVITS_ACT_LEAKY_RELU, .bias = true },
     { "activated only", 1, 9, 40, 15, 4, 2, 1, 0, CLVITS_ACT_LEAKY_RELU, .only_act = true },
     { "wide", 1, 128, 80, 90, 16, 8, 4, 0, CLVITS_ACT_LEAKY_RELU, .bias = true, .large = true },
+    { "halves", 2, 16, 24, 31, 8, 4, 2, 0.1f, CLVITS_ACT_LEAKY_RELU, .bias = true,
+      .halves = true },
 };
 
 static double leaky(double v, double slope)
@@ -66,8 +68,12 @@ START_TEST(forward)
         return;
     harness_begin(&h, c->B);
     const int clock = clvits_graph_clock(h.graph, c->T);
-    clvits_tensor *tx = harness_input(&h, clock, c->I, -1, 1, &x);
+    clvits_tensor *tx = harness_input_like(&h, c->halves, clock, c->I, &x);
     clvits_tensor *tw = harness_weight(&h, 3, (int64_t[]){ c->I, c->O, c->K }, -1, 1, &w);
+    if (c->halves) {
+        harness_round(w, (int64_t)c->I * c->O * c->K);
+        clvits_graph_halves(h.graph, CLVITS_HALF_WEIGHTS | CLVITS_HALF_TENSORS);
+    }
     if (c->bias)
         tb = harness_weight(&h, 1, (int64_t[]){ c->O }, -1, 1, &bias);
     clvits_tensor *y = clvits_graph_keep(clvits_conv_transpose1d(tx, tw, tb, &p, &act));
@@ -81,14 +87,15 @@ START_TEST(forward)
     }
     harness_go(&h);
 
+    const double tolerance = 1e-5 + (c->halves ? HARNESS_HALF : 0.0);
     double *want = malloc((size_t)clvits_tensor_count(y) * sizeof(*want));
     truth(c, y->T, x, len, w, bias, want);
     if (!c->only_act)
-        harness_close(&h, y, want, 1e-5);
+        harness_close(&h, y, want, tolerance);
     for (int64_t i = 0; i < clvits_tensor_count(y); i++)
         want[i] = leaky(want[i], (double)0.2f);
     if (act)
-        harness_close(&h, act, want, 1e-5);
+        harness_close(&h, act, want, tolerance);
     free(want);
     harness_end(&h);
 }

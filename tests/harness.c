@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "harness.h"
 
+#include "base/half.h"
 #include "graph/plan.h"
 
 #include <math.h>
@@ -96,6 +97,16 @@ float *harness_random(harness *h, int64_t n, float lo, float hi)
     return p;
 }
 
+void harness_round(const float *values, int64_t n)
+{
+    uint16_t *halves = malloc(((size_t)n + 1) * sizeof(*halves));
+
+    ck_assert_ptr_nonnull(halves);
+    clvits_halves_pack(halves, values, (size_t)n);
+    clvits_halves_unpack((float *)(uintptr_t)values, halves, (size_t)n);
+    free(halves);
+}
+
 clvits_tensor *harness_input_of(harness *h, clvits_type type, int clock, int channels,
                                 const void *values)
 {
@@ -114,6 +125,16 @@ clvits_tensor *harness_input(harness *h, int clock, int channels, float lo, floa
     const int64_t n = (int64_t)h->graph->batch * clvits_graph_capacity(h->graph, clock) * channels;
     *values = harness_random(h, n, lo, hi);
     return harness_input_of(h, CLVITS_F32, clock, channels, *values);
+}
+
+clvits_tensor *harness_input_like(harness *h, bool half, int clock, int channels,
+                                  const float **values)
+{
+    const int64_t n = (int64_t)h->graph->batch * clvits_graph_capacity(h->graph, clock) * channels;
+    *values = harness_random(h, n, -1, 1);
+    if (half)
+        harness_round(*values, n);
+    return harness_input_of(h, half ? CLVITS_F16 : CLVITS_F32, clock, channels, *values);
 }
 
 clvits_tensor *harness_weight(harness *h, int rank, const int64_t *shape, float lo, float hi,
@@ -167,7 +188,7 @@ static void rewrite(harness *h, const clvits_run *run, const clvits_plan *plan, 
 
 void harness_poison(harness *h, const clvits_run *run, const clvits_plan *plan)
 {
-    const uint32_t nan = 0x7fc00000;
+    const uint32_t nan = 0x7fc07fc0; /* one float, two halves */
     for (int i = 0; i < h->machine.n_places; i++)
         rewrite(h, run, plan, i, &nan);
 }

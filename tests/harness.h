@@ -42,6 +42,10 @@ float *harness_random(harness *h, int64_t n, float lo, float hi);
 clvits_tensor *harness_input(harness *h, int clock, int channels, float lo, float hi,
                              const float **values);
 
+/** The same between -1 and 1; half: of the type that devices keep as halves, and rounded so. */
+clvits_tensor *harness_input_like(harness *h, bool half, int clock, int channels,
+                                  const float **values);
+
 /** An input with the caller's values, [B][T][C] floats or ints, not copied. */
 clvits_tensor *harness_input_of(harness *h, clvits_type type, int clock, int channels,
                                 const void *values);
@@ -74,6 +78,14 @@ const float *harness_output(harness *h, const clvits_tensor *t);
 
 /** Fail unless max |got - want| <= tolerance * max |want|, over the valid rows. */
 void harness_close(harness *h, const clvits_tensor *t, const double *want, double tolerance);
+
+/**
+ * Round numbers of harness_random() to halves, so that neither a device that keeps them so nor the
+ * formula rounds them again. A result in halves then is off by at most half a unit in the last of
+ * its 11 bits, HARNESS_HALF of the largest, beyond what floats are.
+ */
+void harness_round(const float *values, int64_t n);
+#define HARNESS_HALF 0x1p-11
 
 /** main() of every test file: one suite, run in forked children with time for a kernel build. */
 int harness_main(Suite *s);

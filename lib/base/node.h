@@ -15,6 +15,7 @@ struct clvits_node {
     clvits_tensor *in[CLVITS_MAX_IN];
     clvits_tensor *out[CLVITS_MAX_OUT];
     const void *params; /* the operator's own struct, kept by the graph */
+    int halves;         /* CLVITS_HALF_* */
 };
 
 #endif

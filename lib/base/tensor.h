@@ -12,7 +12,18 @@ typedef struct clvits_graph clvits_graph;
 typedef struct clvits_node clvits_node;
 typedef struct clvits_op clvits_op;
 
-typedef enum clvits_type { CLVITS_F32 = 0, CLVITS_I32 = 1 } clvits_type; /* both four bytes */
+typedef enum clvits_type {
+    CLVITS_F32 = 0,
+    CLVITS_I32 = 1,
+    CLVITS_F16 = 2, /* floats that devices keep as halves; the CPU path keeps them as floats */
+} clvits_type;
+
+/** What devices may do in half precision for a node; the CPU path does everything in single. */
+enum {
+    CLVITS_HALF_WEIGHTS = 1, /* keep its weights as halves */
+    CLVITS_HALF_TENSORS = 2, /* keep its results as halves */
+    CLVITS_HALF_SUMS = 4,    /* multiply halves, and add up short sums of them as halves */
+};
 
 typedef enum clvits_role {
     CLVITS_TEMPORARY = 0,

@@ -117,6 +117,7 @@ clvits_status clvits_buffer_zero(clvits_buffer *b, size_t offset, size_t size, c
         return CLVITS_OK;
     cl_event *event = clvits_command_event(&c, r);
     return result(&c, "clear", size,
-                  clEnqueueFillBuffer(b->device->queue, b->memory, &zero, sizeof(zero), offset,
-                                      size & ~(size_t)3, 0, NULL, event), r);
+                  clEnqueueFillBuffer(b->device->queue, b->memory, &zero,
+                                      (offset | size) % sizeof(zero) ? 2 : sizeof(zero), offset,
+                                      size, 0, NULL, event), r);
 }

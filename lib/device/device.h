@@ -40,6 +40,9 @@ typedef struct clvits_launch {
     size_t global[3], local[3]; /* local[0] == 0: the driver chooses */
 } clvits_launch;
 
+/** Append an option to a launch's. */
+void clvits_launch_option(clvits_launch *l, const char *option);
+
 /** Every OpenCL device of this machine; list is freed with free(). No platform is no failure. */
 clvits_status clvits_device_list(clvits_device_info **list, int *count, clvits_report *r);
 
@@ -84,6 +87,7 @@ clvits_status clvits_buffer_read(clvits_buffer *b, size_t offset, size_t size, v
                                  clvits_report *r);
 clvits_status clvits_buffer_copy(clvits_buffer *dst, size_t dst_offset, clvits_buffer *src,
                                  size_t src_offset, size_t size, clvits_report *r);
+/* Zeroes whole halves or floats. */
 clvits_status clvits_buffer_zero(clvits_buffer *b, size_t offset, size_t size, clvits_report *r);
 
 /** Whether the program builds and has the kernel: asked before a node is placed on a device. */

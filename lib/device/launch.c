@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct clvits_kernel {
     clvits_device *device;
@@ -12,6 +13,12 @@ struct clvits_kernel {
     size_t global[3], local[3];
     bool has_local;
 };
+
+void clvits_launch_option(clvits_launch *l, const char *option)
+{
+    const size_t n = strlen(l->options);
+    snprintf(l->options + n, sizeof(l->options) - n, "%s%s", n ? " " : "", option);
+}
 
 static clvits_status fail(clvits_report *r, const clvits_device *d, const char *what,
                           const char *kernel, cl_int e)

@@ -21,12 +21,16 @@ static int64_t rows_of(const clvits_tensor *t, const int *lengths, int *longest)
     return rows;
 }
 
-static double bytes_of(const clvits_tensor *t, const int *lengths)
+static double bytes_of(const clvits_tensor *t, const clvits_node *n, int place,
+                       const int *lengths)
 {
-    double count = (double)sizeof(float);
+    double count = (double)clvits_element_bytes(t, place);
 
     if (t->role != CLVITS_WEIGHT)
         return count * (double)rows_of(t, lengths, NULL) * t->C;
+    if (n->op->packing && t == n->in[1] && place != CLVITS_CPU_PLACE &&
+        n->halves & CLVITS_HALF_WEIGHTS)
+        count = 2.0;
     for (int i = 0; i < t->rank; i++)
         count *= (double)t->shape[i];
     return count;
@@ -67,7 +71,7 @@ static void print_shape(char shape[CLVITS_TRACE_SHAPE], const clvits_node *n, co
 }
 
 void clvits_node_describe(clvits_span *out, char shape[CLVITS_TRACE_SHAPE], const clvits_node *n,
-                          const int *lengths)
+                          int place, const int *lengths)
 {
     const clvits_tensor *y = n->out[0] ? n->out[0] : n->out[1];
     const double all = (double)y->B * y->T, valid = (double)rows_of(y, lengths, NULL);
@@ -92,9 +96,9 @@ void clvits_node_describe(clvits_span *out, char shape[CLVITS_TRACE_SHAPE], cons
                           .flops = n->op->flops ? share * n->op->flops(n) : 0.0 };
     for (int i = 0; i < CLVITS_MAX_IN; i++) {
         const bool table = i == 1 && n->op == &clvits_op_embedding; /* the rows looked up */
-        out->bytes += n->in[i] ? bytes_of(table ? y : n->in[i], lengths) : 0.0;
+        out->bytes += n->in[i] ? bytes_of(table ? y : n->in[i], n, place, lengths) : 0.0;
     }
     for (int i = 0; i < CLVITS_MAX_OUT; i++)
-        out->bytes += n->out[i] ? bytes_of(n->out[i], lengths) : 0.0;
+        out->bytes += n->out[i] ? bytes_of(n->out[i], n, place, lengths) : 0.0;
     print_shape(shape, n, lengths);
 }

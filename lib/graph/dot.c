@@ -75,7 +75,7 @@ static void put_node(writer *w, const clvits_node *n)
     char shape[CLVITS_TRACE_SHAPE];
     clvits_span span;
 
-    clvits_node_describe(&span, shape, n, NULL);
+    clvits_node_describe(&span, shape, n, clvits_plan_place(w->plan, n), NULL);
     put(w, "      %s_%d [label=\"%d %s\\n", w->name, n->id, n->id, n->op->name);
     put_text(w, n->label);
     put(w, "\\n");
@@ -154,7 +154,8 @@ static void put_edges(writer *w, const clvits_node *n)
             put(w, "    %s_t%d -> %s_%d", w->name, t->id, w->name, n->id);
         if (w->plan->home[t->id] != place && reads_first(w, n, t))
             put(w, " [color=red, fontcolor=red, label=\"copy, %.3g MB\"]",
-                (double)(t->B * clvits_item_floats(t)) * sizeof(float) * 1e-6);
+                1e-6 * (double)(t->B * clvits_item_elements(t)) *
+                    (double)clvits_element_bytes(t, place));
         else if (w->plan->home[t->id] != place)
             put(w, " [color=red]");
         put(w, ";\n");

@@ -237,6 +237,16 @@ void clvits_graph_label(clvits_graph *g, const char *format, ...)
         g->label = label;
 }
 
+void clvits_graph_halves(clvits_graph *g, int halves)
+{
+    g->halves = halves;
+}
+
+clvits_type clvits_graph_float(const clvits_node *n)
+{
+    return n->halves & CLVITS_HALF_TENSORS ? CLVITS_F16 : CLVITS_F32;
+}
+
 clvits_status clvits_graph_output(clvits_node *n, int i, clvits_type type, int clock, int channels,
                                   clvits_report *r)
 {
@@ -266,6 +276,7 @@ clvits_node *clvits_graph_add(clvits_graph *g, const clvits_op *op, clvits_tenso
     n->id = g->n_nodes;
     n->label = g->label;
     n->params = copy;
+    n->halves = g->halves;
     for (int i = 0; i < n_in; i++)
         n->in[i] = in[i];
     if (op->shape(n, &g->failure))

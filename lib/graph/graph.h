@@ -53,6 +53,10 @@ clvits_tensor *clvits_graph_keep(clvits_tensor *x);
 void clvits_graph_label(clvits_graph *g, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/** What devices may do in half precision for nodes added from here on: CLVITS_HALF_*, 0 at first.
+ *  Operators that know nothing of it take and make floats alone. */
+void clvits_graph_halves(clvits_graph *g, int halves);
+
 /** Add a node; params is copied. NULL when an input that must be is NULL, when the shape rule
  *  refuses or memory runs out. */
 clvits_node *clvits_graph_add(clvits_graph *g, const clvits_op *op, clvits_tensor *const *in,
@@ -66,9 +70,12 @@ clvits_node *clvits_graph_call(const clvits_op *op, clvits_tensor *const *in, in
 clvits_tensor *clvits_graph_first(const clvits_node *n);
 clvits_tensor *clvits_graph_both(const clvits_node *n, clvits_tensor **second);
 
-/** For shape rules: set output i of the node. */
+/** For shape rules: set output i of the node; of operators that can make halves, the type is
+ *  clvits_graph_float(). */
 clvits_status clvits_graph_output(clvits_node *n, int i, clvits_type type, int clock, int channels,
                                   clvits_report *r);
+
+clvits_type clvits_graph_float(const clvits_node *n);
 
 /** For builders: a failure found outside a shape rule, kept as the graph's. */
 void clvits_graph_fail(clvits_graph *g, clvits_status status, const char *format, ...)
@@ -96,6 +103,7 @@ struct clvits_graph {
     int n_clocks;
     int n_scalars; /* their slots follow CLVITS_MAX_CLOCKS in the run's table */
     const char *label;
+    int halves;
     bool finished;
 };
 

@@ -32,7 +32,7 @@ clvits_view clvits_node_view(const clvits_target *at, const clvits_tensor *t)
 
     return (clvits_view){ .off = (int)(offset + t->c0),
                           .ld = root->C,
-                          .bs = (int)clvits_item_floats(root),
+                          .bs = (int)clvits_item_elements(root),
                           .guard = root->guard };
 }
 
@@ -283,7 +283,9 @@ static clvits_status lay_out(clvits_plan *p, life *lives, int n, clvits_report *
     if (!order)
         return clvits_fail_memory(r, "a plan");
     for (int i = 0; i < n; i++) {
-        const int64_t rows = (int64_t)SLACK_ROWS * p->graph->tensors[lives[i].tensor]->C;
+        const clvits_tensor *t = p->graph->tensors[lives[i].tensor];
+        const size_t bytes = clvits_element_bytes(t, lives[i].place);
+        const int64_t rows = (int64_t)SLACK_ROWS * t->C * (int64_t)bytes / (int64_t)sizeof(float);
         order[i] = &lives[i];
         slack = slack > rows ? slack : rows;
     }
@@ -292,12 +294,13 @@ static clvits_status lay_out(clvits_plan *p, life *lives, int n, clvits_report *
     for (int i = 0; i < n; i++) {
         life *l = order[i];
         const clvits_tensor *t = p->graph->tensors[l->tensor];
+        const int64_t each = (int64_t)(sizeof(float) / clvits_element_bytes(t, l->place));
         l->offset = fit(l, order, i);
-        p->offset[l->tensor][l->place] = slack + l->offset + (int64_t)t->guard * t->C;
+        p->offset[l->tensor][l->place] = each * (slack + l->offset) + (int64_t)t->guard * t->C;
         p->unshared[l->place] += l->floats;
         if (p->floats[l->place] < 2 * slack + l->offset + l->floats)
             p->floats[l->place] = 2 * slack + l->offset + l->floats;
-        if (p->floats[l->place] > INT32_MAX)
+        if (each * p->floats[l->place] > INT32_MAX)
             return clvits_fail(r, CLVITS_E_MEMORY,
                                "this text and batch need more than %d values at once; use a "
                                "shorter text or smaller batch",
@@ -322,7 +325,9 @@ static clvits_status plan_memory(clvits_plan *p, bool (*there)[CLVITS_MAX_PLACES
             p->offset[t][place] = -1;
             if (!there[t][place])
                 continue;
-            const int64_t lines = (x->B * clvits_item_floats(x) + ALIGN_FLOATS - 1) / ALIGN_FLOATS;
+            const int64_t each = (int64_t)(sizeof(float) / clvits_element_bytes(x, place));
+            const int64_t line = ALIGN_FLOATS * each;
+            const int64_t lines = (x->B * clvits_item_elements(x) + line - 1) / line;
             lives[n] = (life){ .tensor = t, .place = place, .first = p->n_steps, .last = -1,
                                .floats = lines * ALIGN_FLOATS };
             index[t][place] = ++n;
@@ -342,6 +347,15 @@ static clvits_status plan_memory(clvits_plan *p, bool (*there)[CLVITS_MAX_PLACES
     return lay_out(p, lives, n, r);
 }
 
+/* Room for what a copy to that place cannot take as it lies: from a device, or to be rounded. */
+static void stage(clvits_plan *p, const clvits_tensor *t, int from, int to)
+{
+    const int64_t floats = t->B * clvits_item_elements(t);
+
+    if (to && (from || t->type == CLVITS_F16) && floats > p->staging)
+        p->staging = floats;
+}
+
 static clvits_status settle_steps(clvits_plan *p, clvits_packed_weights *w, clvits_report *r)
 {
     for (int i = 0; i < p->n_steps; i++) {
@@ -349,9 +363,7 @@ static clvits_status settle_steps(clvits_plan *p, clvits_packed_weights *w, clvi
         const clvits_target at = target(p, step->place);
 
         if (!step->node) {
-            const int64_t floats = step->tensor->B * clvits_item_floats(step->tensor);
-            if (step->from && step->place && floats > p->staging)
-                p->staging = floats;
+            stage(p, step->tensor, step->from, step->place);
             continue;
         }
         step->dims = make_dims(p, step->node, &at);
@@ -402,6 +414,9 @@ clvits_status clvits_plan_make(clvits_plan **out, const clvits_graph *g, const c
         list_steps(p, there);
         s = plan_memory(p, there, r);
     }
+    for (int i = 0; !s && i < g->n_tensors; i++)
+        if (g->tensors[i]->role == CLVITS_INPUT)
+            stage(p, g->tensors[i], CLVITS_CPU_PLACE, p->home[i]);
     if (!s)
         s = settle_steps(p, w, r);
     if (s)

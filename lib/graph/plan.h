@@ -29,28 +29,34 @@ struct clvits_plan {
     const clvits_machine *machine;
     int *place;       /* by node id */
     int *home;        /* by tensor id (roots): where it is made or written first; -1 never used */
-    int64_t (*offset)[CLVITS_MAX_PLACES]; /* by tensor id: floats to row 0 of item 0; -1 absent */
+    int64_t (*offset)[CLVITS_MAX_PLACES]; /* by tensor id: elements to row 0 of item 0; -1 absent */
     clvits_step *steps;
     int n_steps, n_copies;
     int64_t floats[CLVITS_MAX_PLACES], unshared[CLVITS_MAX_PLACES];
-    int64_t staging; /* floats that a copy between two devices passes through the host */
+    int64_t staging; /* floats that copies pass through the host: between devices, or as halves */
 };
 
 /** The memory of a run's tensors on a place, clvits_plan_bytes() long; NULLs when it has none. */
 clvits_memory clvits_run_memory(const clvits_run *run, int place);
 
-/** What traces say of a node, for a run's lengths ([clock][item]; NULL: at full capacity). What
- *  differs from run to run and place to place is left empty; shape receives the shape's text. */
+/** What traces say of a node on that place, for a run's lengths ([clock][item]; NULL: at full
+ *  capacity). What differs from run to run is left empty; shape receives the shape's text. */
 void clvits_node_describe(clvits_span *out, char shape[CLVITS_TRACE_SHAPE], const clvits_node *n,
-                          const int *lengths);
+                          int place, const int *lengths);
 
 /** The weight input i of a node as that place wants it; packed at the first call. */
 clvits_status clvits_packed_weights_get(clvits_packed_weights *w, const clvits_node *n, int i,
                                         const clvits_target *at, clvits_memory *out,
                                         clvits_report *r);
 
-/** Floats from an item of a root tensor to the next, guards included. */
-static inline int64_t clvits_item_floats(const clvits_tensor *root)
+/** Bytes of a tensor's elements on that place. */
+static inline size_t clvits_element_bytes(const clvits_tensor *t, int place)
+{
+    return t->type == CLVITS_F16 && place != CLVITS_CPU_PLACE ? 2 : 4;
+}
+
+/** Elements from an item of a root tensor to the next, guards included. */
+static inline int64_t clvits_item_elements(const clvits_tensor *root)
 {
     return ((int64_t)root->T + 2 * root->guard) * root->C;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "graph/plan.h"
 
+#include "base/half.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,10 +175,17 @@ void clvits_run_set_float(clvits_run *run, int slot, int item, float value)
     clvits_run_set_int(run, slot, item, bits);
 }
 
-/* Floats from the start of the place's memory to channel 0 of a row of a tensor (never a view). */
-static int64_t row_at(const clvits_run *run, const clvits_tensor *t, int place, int item, int row)
+/* Bytes from the start of the place's memory to channel 0 of a row of a tensor (never a view). */
+static size_t row_at(const clvits_run *run, const clvits_tensor *t, int place, int item, int row)
 {
-    return run->plan->offset[t->id][place] + item * clvits_item_floats(t) + (int64_t)row * t->C;
+    const int64_t elements = run->plan->offset[t->id][place] + item * clvits_item_elements(t) +
+                             (int64_t)row * t->C;
+    return (size_t)elements * clvits_element_bytes(t, place);
+}
+
+static size_t elements_of(const clvits_tensor *t, int rows)
+{
+    return (size_t)rows * (size_t)t->C;
 }
 
 /* Names what is moved next. */
@@ -189,13 +198,47 @@ static clvits_status zero_rows(clvits_run *run, const clvits_tensor *t, int item
                                clvits_report *r)
 {
     const int place = run->plan->home[t->id];
-    const size_t offset = (size_t)row_at(run, t, place, item, row) * sizeof(float);
-    const size_t size = (size_t)rows * (size_t)t->C * sizeof(float);
+    const size_t offset = row_at(run, t, place, item, row);
+    const size_t size = elements_of(t, rows) * clvits_element_bytes(t, place);
 
     if (place != CLVITS_CPU_PLACE)
         return clvits_buffer_zero(run->memory[place].buffer, offset, size, r);
     memset((char *)run->memory[place].host + offset, 0, size);
     return CLVITS_OK;
+}
+
+/* n floats (or ints) to an offset in the place's memory, as that place keeps the tensor. */
+static clvits_status put(clvits_run *run, const clvits_tensor *t, int place, size_t offset,
+                         const void *src, size_t n, bool wait, clvits_report *r)
+{
+    const clvits_memory *m = &run->memory[place];
+    const size_t size = n * clvits_element_bytes(t, place);
+
+    if (place == CLVITS_CPU_PLACE) {
+        memcpy((char *)m->host + offset, src, size);
+        return CLVITS_OK;
+    }
+    if (size == n * sizeof(float))
+        return clvits_buffer_write(m->buffer, offset, size, src, wait, r);
+    clvits_halves_pack(run->staging, src, n);
+    return clvits_buffer_write(m->buffer, offset, size, run->staging, true, r);
+}
+
+static clvits_status get(const clvits_run *run, const clvits_tensor *t, int place, size_t offset,
+                         void *dst, size_t n, clvits_report *r)
+{
+    const clvits_memory *m = &run->memory[place];
+    const size_t size = n * clvits_element_bytes(t, place);
+    char *last = (char *)dst + n * sizeof(float) - size; /* halves are widened where they lie */
+
+    if (place == CLVITS_CPU_PLACE) {
+        memcpy(dst, (char *)m->host + offset, size);
+        return CLVITS_OK;
+    }
+    const clvits_status s = clvits_buffer_read(m->buffer, offset, size, last, r);
+    if (!s && last != dst)
+        clvits_halves_unpack(dst, last, n);
+    return s;
 }
 
 static clvits_status zero_guards(clvits_run *run, const clvits_tensor *t, int item,
@@ -211,87 +254,68 @@ clvits_status clvits_run_write(clvits_run *run, const clvits_tensor *t, int item
                                clvits_report *r)
 {
     const int place = run->plan->home[t->id];
-    const int64_t offset = row_at(run, t, place, item, 0);
-    const size_t size =
-        (size_t)clvits_run_length(run, t->clock, item) * (size_t)t->C * sizeof(float);
+    const size_t n = elements_of(t, clvits_run_length(run, t->clock, item));
+
     moving(t, r);
     const clvits_status s = zero_guards(run, t, item, r);
-
-    if (s)
-        return s;
-    if (place != CLVITS_CPU_PLACE)
-        return clvits_buffer_write(run->memory[place].buffer, (size_t)offset * sizeof(float), size,
-                                   src, false, r);
-    memcpy(run->memory[place].host + offset, src, size);
-    return CLVITS_OK;
+    return s ? s : put(run, t, place, row_at(run, t, place, item, 0), src, n, false, r);
 }
 
 clvits_status clvits_run_read(clvits_run *run, const clvits_tensor *t, int item, int row, int rows,
                               void *dst, clvits_report *r)
 {
     const int place = run->plan->home[t->id];
-    const int64_t offset = row_at(run, t, place, item, row);
-    const size_t size = (size_t)rows * (size_t)t->C * sizeof(float);
 
     moving(t, r);
-    if (place != CLVITS_CPU_PLACE)
-        return clvits_buffer_read(run->memory[place].buffer, (size_t)offset * sizeof(float), size,
-                                  dst, r);
-    memcpy(dst, run->memory[place].host + offset, size);
-    return CLVITS_OK;
+    return get(run, t, place, row_at(run, t, place, item, row), dst, elements_of(t, rows), r);
 }
 
 clvits_status clvits_run_copy(clvits_run *dst, const clvits_tensor *t, int item, clvits_run *src,
                               const clvits_tensor *from, int from_item, int row, clvits_report *r)
 {
     const int to_place = dst->plan->home[t->id], place = src->plan->home[from->id];
-    const size_t to = (size_t)row_at(dst, t, to_place, item, 0) * sizeof(float);
-    const size_t at = (size_t)row_at(src, from, place, from_item, row) * sizeof(float);
-    const size_t size =
-        (size_t)clvits_run_length(dst, t->clock, item) * (size_t)t->C * sizeof(float);
-    const clvits_memory *in = &src->memory[place], *out = &dst->memory[to_place];
+    const size_t to = row_at(dst, t, to_place, item, 0);
+    const size_t at = row_at(src, from, place, from_item, row);
+    const size_t n = elements_of(t, clvits_run_length(dst, t->clock, item));
     moving(from, r);
     const clvits_status s = zero_guards(dst, t, item, r);
 
     if (s)
         return s;
-    if (place == to_place && place != CLVITS_CPU_PLACE)
-        return clvits_buffer_copy(out->buffer, to, in->buffer, at, size, r);
-    if (to_place == CLVITS_CPU_PLACE && place == CLVITS_CPU_PLACE)
-        memcpy((char *)out->host + to, (char *)in->host + at, size);
-    else if (to_place == CLVITS_CPU_PLACE)
-        return clvits_buffer_read(in->buffer, at, size, (char *)out->host + to, r);
-    else if (place == CLVITS_CPU_PLACE)
-        return clvits_buffer_write(out->buffer, to, size, (char *)in->host + at, true, r);
-    else {
-        void *through = malloc(size + 1);
-        if (!through)
-            return clvits_fail_memory(r, "a copy between devices");
-        clvits_status e = clvits_buffer_read(in->buffer, at, size, through, r);
-        if (!e)
-            e = clvits_buffer_write(out->buffer, to, size, through, true, r);
-        free(through);
-        return e;
-    }
-    return CLVITS_OK;
+    if (place == to_place && place != CLVITS_CPU_PLACE && t->type == from->type)
+        return clvits_buffer_copy(dst->memory[to_place].buffer, to, src->memory[place].buffer, at,
+                                  n * clvits_element_bytes(t, place), r);
+    if (to_place == CLVITS_CPU_PLACE)
+        return get(src, from, place, at, (char *)dst->memory[to_place].host + to, n, r);
+    if (place == CLVITS_CPU_PLACE)
+        return put(dst, t, to_place, to, (char *)src->memory[place].host + at, n, true, r);
+    void *through = malloc(n * sizeof(float) + 1);
+    if (!through)
+        return clvits_fail_memory(r, "a copy between devices");
+    clvits_status e = get(src, from, place, at, through, n, r);
+    if (!e)
+        e = put(dst, t, to_place, to, through, n, true, r);
+    free(through);
+    return e;
 }
 
 /* A whole root tensor, guards included, from one place to another. */
 static clvits_status copy(clvits_run *run, const clvits_step *step, clvits_report *r)
 {
     const clvits_tensor *t = step->tensor;
-    const size_t size = (size_t)(t->B * clvits_item_floats(t)) * sizeof(float);
-    const size_t at = (size_t)row_at(run, t, step->from, 0, -t->guard) * sizeof(float);
-    const size_t to = (size_t)row_at(run, t, step->place, 0, -t->guard) * sizeof(float);
+    const size_t n = (size_t)(t->B * clvits_item_elements(t));
+    const size_t at = row_at(run, t, step->from, 0, -t->guard);
+    const size_t to = row_at(run, t, step->place, 0, -t->guard);
     char *host = (char *)run->memory[CLVITS_CPU_PLACE].host;
-    clvits_status s;
 
     moving(t, r);
     if (step->place == CLVITS_CPU_PLACE)
-        return clvits_buffer_read(run->memory[step->from].buffer, at, size, host + to, r);
+        return get(run, t, step->from, at, host + to, n, r);
     if (step->from == CLVITS_CPU_PLACE)
-        return clvits_buffer_write(run->memory[step->place].buffer, to, size, host + at, true, r);
-    s = clvits_buffer_read(run->memory[step->from].buffer, at, size, run->staging, r);
+        return put(run, t, step->place, to, host + at, n, true, r);
+    const size_t size = n * clvits_element_bytes(t, step->place);
+    const clvits_status s =
+        clvits_buffer_read(run->memory[step->from].buffer, at, size, run->staging, r);
     return s ? s
              : clvits_buffer_write(run->memory[step->place].buffer, to, size, run->staging, true,
                                    r);
@@ -306,7 +330,7 @@ static void describe(const clvits_run *run, const clvits_step *step, clvits_trac
 {
     const clvits_machine *m = run->plan->machine;
 
-    clvits_node_describe(&t->node, t->shape, step->node, run->lengths);
+    clvits_node_describe(&t->node, t->shape, step->node, step->place, run->lengths);
     t->node.place = step->place;
     t->node.device = step->place ? clvits_device_get_info(m->device[step->place])->name
                                  : m->cpu.name;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "graph/plan.h"
 
+#include "base/half.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +13,7 @@ struct packed {
     int n_parts;
     const clvits_op *op;
     int input, place;
+    clvits_packing how;
     clvits_buffer *buffer; /* on a device */
     float *host;           /* on the CPU, when packed */
 };
@@ -103,24 +106,25 @@ static clvits_status pack_whole(struct packed *p, clvits_packed_weights *w, cons
     const bool copied = packed || (t->n_parts && !at->device);
     clvits_status s = CLVITS_OK;
 
-    if (copied) {
+    if (copied || p->how.half) {
         p->host = aligned_alloc(64, size);
         if (!p->host)
             return clvits_fail_memory(r, "packed weights");
         if (packed)
             n->op->pack(n, at, i, p->host);
-        else
+        else if (!p->how.half)
             memcpy(p->host, t->data, (size_t)count * sizeof(float));
+        if (p->how.half)
+            clvits_halves_pack(p->host, packed ? p->host : t->data, (size_t)count);
     }
     if (!at->device) {
         w->host_bytes += copied ? size : 0;
         return CLVITS_OK;
     }
-    s = clvits_buffer_make(&p->buffer, (clvits_device *)at->device, (size_t)count * sizeof(float),
-                           r);
+    const size_t kept = (size_t)count * (p->how.half ? 2 : sizeof(float));
+    s = clvits_buffer_make(&p->buffer, (clvits_device *)at->device, kept, r);
     if (!s)
-        s = clvits_buffer_write(p->buffer, 0, (size_t)count * sizeof(float),
-                                packed ? p->host : t->data, true, r);
+        s = clvits_buffer_write(p->buffer, 0, kept, p->host ? p->host : t->data, true, r);
     free(p->host);
     p->host = NULL;
     return s;
@@ -179,6 +183,7 @@ clvits_status clvits_packed_weights_get(clvits_packed_weights *w, const clvits_n
                                         clvits_report *r)
 {
     const clvits_tensor *t = n->in[i];
+    const clvits_packing how = n->op->packing ? n->op->packing(n, at, i) : (clvits_packing){ 0 };
     const float *data = address(t);
     struct packed **head = &w->list[((uintptr_t)data >> 4) % 512], *p;
     clvits_status s = CLVITS_OK;
@@ -186,12 +191,13 @@ clvits_status clvits_packed_weights_get(clvits_packed_weights *w, const clvits_n
     pthread_mutex_lock(&w->lock);
     for (p = *head; p; p = p->next)
         if (p->data == data && p->op == n->op && p->input == i && p->place == at->place &&
-            same_parts(p, t))
+            p->how.variant == how.variant && p->how.half == how.half && same_parts(p, t))
             break;
     if (!p) {
         p = calloc(1, sizeof(*p));
         if (p) {
-            *p = (struct packed){ .data = data, .op = n->op, .input = i, .place = at->place };
+            *p = (struct packed){ .data = data, .op = n->op, .input = i, .place = at->place,
+                                  .how = how };
             s = pack(p, w, n, i, at, r);
         } else {
             s = clvits_fail_memory(r, "packed weights");

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "io/arrays.h"
 
+#include "base/half.h"
+
 #include <string.h>
 #include <sys/mman.h>
 
@@ -93,21 +95,6 @@ static float bits_to_float(uint32_t bits)
     return value;
 }
 
-static float half_to_float(uint16_t half)
-{
-    const uint32_t sign = (uint32_t)(half & 0x8000) << 16;
-    const uint32_t exponent = (half >> 10) & 0x1f;
-    const uint32_t mantissa = half & 0x3ff;
-
-    if (exponent == 0) {
-        const float magnitude = (float)mantissa * 0x1p-24f;
-        return sign ? -magnitude : magnitude;
-    }
-    if (exponent == 31)
-        return bits_to_float(sign | 0x7f800000 | mantissa << 13);
-    return bits_to_float(sign | (exponent + 112) << 23 | mantissa << 13);
-}
-
 /* Each element of a type that may lie at any address. */
 #define CONVERT(type, expression)                                                                  \
     for (int64_t i = 0; i < n; i++) {                                                              \
@@ -127,7 +114,7 @@ void clvits_array_floats(const clvits_array *a, float *out)
             memcpy(out, bytes, (size_t)n * sizeof(float));
         break;
     case CLVITS_DTYPE_F16:
-        CONVERT(uint16_t, half_to_float(v))
+        clvits_halves_unpack(out, bytes, (size_t)n);
         break;
     case CLVITS_DTYPE_BF16:
         CONVERT(uint16_t, bits_to_float((uint32_t)v << 16))

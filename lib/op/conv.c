@@ -3,6 +3,7 @@
 #include "op/toom.h"
 
 #include "graph/graph.h"
+#include "op/rows.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,9 +23,10 @@ int clvits_conv_clock(const clvits_node *n, int stride, int add)
     return clvits_graph_clock_of(n->graph, x->clock, 1, add, stride);
 }
 
-static bool fits(const clvits_tensor *t, const clvits_node *n, int clock, int channels)
+static bool fits(const clvits_tensor *t, const clvits_node *n, clvits_type type, int clock,
+                 int channels)
 {
-    return !t || (t->type == CLVITS_F32 && t->role != CLVITS_WEIGHT && t->B == n->in[0]->B &&
+    return !t || (t->type == type && t->role != CLVITS_WEIGHT && t->B == n->in[0]->B &&
                   t->clock == clock && t->C == channels);
 }
 
@@ -33,12 +35,16 @@ clvits_status clvits_conv_outputs(clvits_node *n, int clock, int channels, int a
 {
     const clvits_tensor *bias = n->in[2];
     const bool gate = act == CLVITS_ACT_GATE, halves = gate || act == CLVITS_ACT_SPLIT;
+    const clvits_type type = clvits_graph_float(n);
     clvits_status s = CLVITS_OK;
 
+    if (n->in[0]->type == CLVITS_I32 || n->in[0]->role == CLVITS_WEIGHT)
+        return clvits_fail(r, CLVITS_E_SHAPE, "%s: a convolution of what is no tensor of floats",
+                           n->label);
     if (clock < 0)
         return clvits_fail(r, CLVITS_E_SHAPE, "%s: the convolution leaves no rows", n->label);
     if (bias && !(bias->role == CLVITS_WEIGHT ? bias->rank == 1 && bias->shape[0] == channels
-                                              : fits(bias, n, 0, channels)))
+                                              : fits(bias, n, CLVITS_F32, 0, channels)))
         return clvits_fail(r, CLVITS_E_SHAPE, "%s: the bias does not have %d channels", n->label,
                            channels);
     if (halves && (channels % 2 || n->op != &clvits_op_conv1d || only_act != gate ||
@@ -47,13 +53,13 @@ clvits_status clvits_conv_outputs(clvits_node *n, int clock, int channels, int a
                            n->label, channels, gate ? "gated" : "split");
     if (halves)
         channels /= 2;
-    if (!fits(n->in[3], n, clock, channels) || !fits(n->in[4], n, clock, channels))
+    if (!fits(n->in[3], n, type, clock, channels) || !fits(n->in[4], n, type, clock, channels))
         return clvits_fail(r, CLVITS_E_SHAPE, "%s: what is added does not have the convolution's "
-                                              "rows and %d channels", n->label, channels);
+                                              "type, rows and %d channels", n->label, channels);
     if (!only_act)
-        s = clvits_graph_output(n, 0, CLVITS_F32, clock, channels, r);
+        s = clvits_graph_output(n, 0, type, clock, channels, r);
     if (!s && (act || only_act))
-        s = clvits_graph_output(n, 1, CLVITS_F32, clock, channels, r);
+        s = clvits_graph_output(n, 1, type, clock, channels, r);
     return s;
 }
 
@@ -187,6 +193,22 @@ int64_t clvits_conv_pack(const conv1d_dims *d, const clvits_target *at,
     return 0;
 }
 
+clvits_packing clvits_conv_packing(const clvits_node *n, const clvits_target *at, int i)
+{
+    conv1d_dims d;
+
+    if (i != 1)
+        return (clvits_packing){ 0 };
+    n->op->dims(n, at, &d);
+    return (clvits_packing){
+        .variant = (uint64_t)d.layout | (uint64_t)d.lanes << 8 | (uint64_t)d.m << 16 |
+                   (uint64_t)d.r << 20 | (uint64_t)(d.act == CLVITS_ACT_GATE) << 24 |
+                   (uint64_t)d.phases << 32 |
+                   (uint64_t)(d.layout == CLVITS_CONV_DEPTHWISE ? 0 : d.groups) << 44,
+        .half = at->device && n->halves & CLVITS_HALF_WEIGHTS,
+    };
+}
+
 static size_t ceil_div(size_t a, size_t b)
 {
     return (a + b - 1) / b;
@@ -298,6 +320,7 @@ void clvits_conv_launch(const clvits_node *n, const clvits_device *device, const
     snprintf(l->options, sizeof(l->options), "-DKERNEL=%d -DWIDTH=%d -DPRE=%d%s%s", d->layout,
              vector(&at), d->pre_slope != 1.0f, d->act == CLVITS_ACT_GATE ? " -DGATE=1" : "",
              more);
+    clvits_halves_launch(l, n->in[0], n->halves & CLVITS_HALF_WEIGHTS, y);
 }
 
 static void knobs_shape(const clvits_node *n, const clvits_target *at, clvits_terms *out)

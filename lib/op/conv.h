@@ -28,6 +28,9 @@ int64_t clvits_conv_pack(const conv1d_dims *d, const clvits_target *at,
 /** The output channel, counted from its group's first, of a lane in block b; O and more: none. */
 int clvits_conv_channel(const conv1d_dims *d, int O, int b, int lane);
 
+/** The body of both operators' packing(): layout and what belongs to it. */
+clvits_packing clvits_conv_packing(const clvits_node *n, const clvits_target *at, int i);
+
 /** Fill in layout and what follows from the tensors, once the caller has set the geometry. */
 void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims *d);
 

@@ -87,6 +87,7 @@ const clvits_op clvits_op_conv_transpose1d = {
     .guard = guard,
     .dims = dims,
     .pack = pack,
+    .packing = clvits_conv_packing,
     .cpu = CLVITS_CPU_CONV1D,
     .launch = clvits_conv_launch,
     .knobs = &clvits_conv_knobs,

@@ -37,8 +37,9 @@ static void launch(const clvits_node *n, const clvits_device *device, const void
 {
     const move_dims *d = dims;
 
-    (void)n;
     clvits_rows_launch(l, device, "move", "move", d->B, d->T + 2 * d->y.guard, d->C);
+    if (n->out[0]->type == CLVITS_F16)
+        clvits_launch_option(l, "-DELEMENT=ushort");
 }
 
 static double flops(const clvits_node *n)

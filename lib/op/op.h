@@ -16,6 +16,12 @@ typedef struct clvits_target {
     int place;
 } clvits_target;
 
+/** How a weight is packed: what tells it apart from the same weight packed otherwise. */
+typedef struct clvits_packing {
+    uint64_t variant; /* differs wherever what pack() writes does */
+    bool half;        /* then rounded to halves */
+} clvits_packing;
+
 /**
  * One operator: its shape rule, its CPU path, its kernel and what they cost.
  *
@@ -45,6 +51,9 @@ struct clvits_op {
      * voice share what was packed for one of them.
      */
     int64_t (*pack)(const clvits_node *n, const clvits_target *at, int i, float *out);
+
+    /** What follows from the node beyond the weight itself. NULL: nothing does. */
+    clvits_packing (*packing)(const clvits_node *n, const clvits_target *at, int i);
 
     clvits_cpu_id cpu;
 

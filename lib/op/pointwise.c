@@ -17,6 +17,12 @@ static bool second_fits(const clvits_tensor *t, const clvits_tensor *x)
     return clvits_rows_fit(t, x->clock, x->C) || clvits_rows_fit(t, 0, x->C);
 }
 
+/* Whether t can be the second operand of x where either may be halves on a device. */
+static bool second_fits_either(const clvits_tensor *t, const clvits_tensor *x)
+{
+    return clvits_rows_fit_either(t, x->clock, x->C) || clvits_rows_fit_either(t, 0, x->C);
+}
+
 static clvits_status refuse(const clvits_node *n, const char *want, clvits_report *r)
 {
     return clvits_fail(r, CLVITS_E_SHAPE, "%s: %s wants %s", n->label, n->op->name, want);
@@ -32,14 +38,14 @@ static clvits_status unary_shape(clvits_node *n, clvits_report *r)
     const clvits_unary_params *p = n->params;
     const clvits_tensor *x = n->in[0];
 
-    if (!clvits_rows_fit(x, x->clock, x->C))
+    if (!clvits_rows_fit_either(x, x->clock, x->C))
         return refuse(n, "x (B,T,C)", r);
     if ((int)p->kind < UNARY_RELU || (int)p->kind > UNARY_SCALE ||
         (p->slot && !is_scalar(p->slot - 1)))
         return clvits_fail(r, CLVITS_E_ARGUMENT, "%s: there is no unary function %d with the "
                                                  "scalar in slot %d", n->label, (int)p->kind,
                            p->slot - 1);
-    return clvits_graph_output(n, 0, CLVITS_F32, x->clock, x->C, r);
+    return clvits_graph_output(n, 0, clvits_graph_float(n), x->clock, x->C, r);
 }
 
 static clvits_status binary_shape(clvits_node *n, clvits_report *r)
@@ -47,12 +53,12 @@ static clvits_status binary_shape(clvits_node *n, clvits_report *r)
     const clvits_binary_params *p = n->params;
     const clvits_tensor *x = n->in[0];
 
-    if (!clvits_rows_fit(x, x->clock, x->C) || !second_fits(n->in[1], x))
+    if (!clvits_rows_fit_either(x, x->clock, x->C) || !second_fits_either(n->in[1], x))
         return refuse(n, "two operands (B,T,C), or one row as the second", r);
     if ((int)p->kind < BINARY_ADD || (int)p->kind > BINARY_MUL)
         return clvits_fail(r, CLVITS_E_ARGUMENT, "%s: there is no binary function %d", n->label,
                            (int)p->kind);
-    return clvits_graph_output(n, 0, CLVITS_F32, x->clock, x->C, r);
+    return clvits_graph_output(n, 0, clvits_graph_float(n), x->clock, x->C, r);
 }
 
 static clvits_status gate_shape(clvits_node *n, clvits_report *r)
@@ -195,6 +201,7 @@ static void launch(const clvits_node *n, const clvits_device *device, const void
 
     clvits_rows_launch(l, device, "pointwise", flow ? "flow" : n->op->name, d->B,
                        d->T + 2 * guard, d->C);
+    clvits_halves_launch(l, n->in[0], n->in[1] && n->in[1]->type == CLVITS_F16, n->out[0]);
 }
 
 static double flops(const clvits_node *n)

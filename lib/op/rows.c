@@ -28,6 +28,22 @@ bool clvits_rows_fit(const clvits_tensor *t, int clock, int channels)
            t->C == channels;
 }
 
+bool clvits_rows_fit_either(const clvits_tensor *t, int clock, int channels)
+{
+    return t->role != CLVITS_WEIGHT && t->type != CLVITS_I32 && t->clock == clock &&
+           t->C == channels;
+}
+
+void clvits_halves_launch(clvits_launch *l, const clvits_tensor *x, bool w, const clvits_tensor *y)
+{
+    if (x->type == CLVITS_F16)
+        clvits_launch_option(l, "-DX_HALF=1");
+    if (w)
+        clvits_launch_option(l, "-DW_HALF=1");
+    if (y->type == CLVITS_F16)
+        clvits_launch_option(l, "-DY_HALF=1");
+}
+
 bool clvits_weight_fits(const clvits_tensor *t, int n)
 {
     int64_t count = t->role == CLVITS_WEIGHT;
