@@ -46,6 +46,26 @@ typedef struct bench_stats {
 } bench_stats;
 bench_stats bench_statistics(const bench_times *t);
 
+/** What disturbed the times of a case; noise.c has the limits. */
+typedef struct bench_disturbance {
+    double spread;   /* of the middle half of the times, over the median */
+    double drift;    /* of the processor's clock around the case, over the fastest one seen */
+    double others;   /* processors that other work kept busy, about then */
+    double stolen;   /* share of the processors' time that a virtual machine's host took */
+    double switches; /* times per second that a thread was made to wait */
+    bool taken;
+} bench_disturbance;
+bool bench_is_noisy(const bench_disturbance *n);
+
+/** What a worker knows of the machine between two cases. */
+typedef struct bench_quiet {
+    double before, best; /* seconds for a fixed piece of work: now, and the fastest */
+    double start;        /* of the case */
+    long switches;
+    bool known; /* the system counts */
+    double since, busy, stolen, own, others, steal;
+} bench_quiet;
+
 /** One line of the result. */
 typedef struct bench_record {
     const char *level, *verdict; /* "ok", "wrong", "failed", "skipped" */
@@ -53,6 +73,7 @@ typedef struct bench_record {
     double error;        /* against the reference: largest difference over largest value */
     double flops, bytes; /* of a run: work; operands and results, each once */
     bench_times device, host;
+    bench_disturbance noise;
     double build; /* seconds that the first run took more than the others */
     double roofline; /* share of the speed that the measured peaks allow; 0: not known */
     cJSON *values;    /* further numbers, or NULL */
@@ -70,21 +91,28 @@ typedef struct bench_place {
 /** A worker: measures one device, or one voice on it. */
 typedef struct bench {
     const bench_options *o;
+    const bench_place *place;
     clvits_report report;
     clvits_machine machine;   /* the CPU, and the device when there is one under test */
     clvits_machine reference; /* what results are held against: the CPU path, as built for another
                                  instruction set when it is itself under test */
     double peak_flops;        /* multiply-adds count as two */
+    double peak_half;         /* the same in fp16; 0: the device does not offer it */
     double peak_bytes;        /* read plus written, per second */
     bool no_events;           /* the driver's own times cannot be believed */
     char warning[512];        /* the library's last */
-    bench_record mad, copy;   /* how the peaks were found */
+    bench_record mad, half, copy; /* how the peaks were found */
+    bench_quiet quiet;
     double deadline;          /* by bench_now(); cases that begin later are skipped */
     int number, from;         /* of the next case; of the first that is still to be done */
     FILE *out;                /* NULL: only count */
 } bench;
 
 double bench_now(void);
+
+/** Around the times of a case: what the machine did besides goes into the record. */
+void bench_quiet_begin(bench *b);
+void bench_quiet_end(bench *b, bench_record *r);
 
 /* Level (a), machine.c and peak.c. */
 clvits_status bench_peak(bench *b);
@@ -162,6 +190,9 @@ void bench_case_end(bench_graph *g);
 void bench_case_fail(bench_graph *g, const char *verdict, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/** A record says what the library left in its report. */
+void bench_note_failure(bench_record *r, clvits_report *report);
+
 /** A further number of a record. */
 void bench_value(bench_record *r, const char *name, double value);
 
@@ -193,6 +224,7 @@ const float *bench_output(bench_graph *g, const clvits_tensor *t);
 /* What a worker says; record.c. */
 void bench_say_begin(bench *b, const char *level, const char *name);
 void bench_send(bench *b, bench_record *r); /* and free its values */
+void bench_drop(bench_record *r);           /* free them and no more */
 void bench_send_object(bench *b, const char *kind, cJSON *object);
 
 /* Levels (c) and (d): speech.c. */
@@ -214,21 +246,33 @@ typedef enum bench_task {
     BENCH_WARM,
     BENCH_VOICE
 } bench_task;
+/** Open the device under test once more; measure: its commands can be traced. */
+clvits_status bench_open_device(bench *b, bool measure, clvits_device **out);
+
 void bench_work(bench *b, bench_task task, const bench_place *place, int voice);
 
 /** Measure everything and gather what the workers say; collect.c. */
 typedef struct bench_result {
+    cJSON *system; /* the machine as far as known */
     cJSON *devices, *results;
     int wrong, failed, skipped, noisy, timed;
+    int interrupted; /* by that signal; results are those until then */
+    bool complete;   /* nothing more will come */
 } bench_result;
 bool bench_collect(const bench_options *o, bench_result *out);
 
+/** Take folders and the machine's name out of every text of an item and those after it. */
+void bench_hide(cJSON *o);
+
 /* What becomes of it. */
-cJSON *bench_system(void); /* the machine as far as known; system.c */
-bool bench_write_json(const bench_options *o, const bench_result *result, cJSON *system);
+cJSON *bench_system(void); /* system.c */
+
+/** Replace the file as a whole: at every moment it holds what was measured until then. */
+bool bench_write_json(const bench_options *o, const bench_result *result);
 bool bench_write_csv(const char *path, const cJSON *results);
 void bench_print_header(const char *device);
 void bench_print_record(const cJSON *record);
 int bench_compare(int argc, char **argv); /* returns the exit code */
+int bench_report(int argc, char **argv);  /* the same; comes back only when it cannot begin */
 
 #endif

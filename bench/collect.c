@@ -25,6 +25,14 @@ enum {
 };
 
 #define FOREVER 1e9 /* seconds */
+#define KEEP 2.0    /* seconds after which the file is brought up to date */
+
+static volatile sig_atomic_t stopped; /* by that signal */
+
+static void on_stop(int number)
+{
+    stopped = number;
+}
 
 typedef struct collector {
     const bench_options *o;
@@ -35,34 +43,38 @@ typedef struct collector {
     cJSON *current;     /* the case that the worker has begun */
     cJSON *listed;
     double end; /* of a quick run; far away otherwise */
+    double kept; /* when the file was written last */
     int parts;  /* of a quick run, still to come */
 } collector;
 
 static void add_record(collector *c, cJSON *record)
 {
     const char *verdict = cJSON_GetStringValue(cJSON_GetObjectItem(record, "verdict"));
-    const cJSON *times = cJSON_GetObjectItem(record, "device_seconds");
+    const cJSON *noise = cJSON_GetObjectItem(record, "noise");
+    const bool noisy = cJSON_IsTrue(cJSON_GetObjectItem(record, "noisy"));
 
-    if (!times)
-        times = cJSON_GetObjectItem(record, "host_seconds");
-    const bool noisy = times && cJSON_GetNumberValue(cJSON_GetObjectItem(times, "spread")) > 0.1;
+    bench_hide(record);
     cJSON_AddStringToObject(record, "device", c->place->name);
-    cJSON_AddBoolToObject(record, "noisy", noisy);
     c->out->wrong += !strcmp(verdict, "wrong");
     c->out->failed += !strcmp(verdict, "failed");
     c->out->skipped += !strcmp(verdict, "skipped");
-    c->out->timed += times != NULL;
+    c->out->timed += noise != NULL;
     c->out->noisy += noisy;
     bench_print_record(record);
     cJSON_AddItemToArray(c->out->results, record);
+    if (c->o->json && bench_now() - c->kept > KEEP) {
+        bench_write_json(c->o, c->out);
+        c->kept = bench_now();
+    }
 }
 
-static void add_failure(collector *c, const char *level, const char *name, const char *reason)
+static void add_failure(collector *c, const char *verdict, const char *level, const char *name,
+                        const char *reason)
 {
     cJSON *o = cJSON_CreateObject();
     cJSON_AddStringToObject(o, "level", level);
     cJSON_AddStringToObject(o, "name", name);
-    cJSON_AddStringToObject(o, "verdict", "failed");
+    cJSON_AddStringToObject(o, "verdict", verdict);
     cJSON_AddStringToObject(o, "reason", reason);
     add_record(c, o);
 }
@@ -95,7 +107,7 @@ static void take_line(collector *c, const char *text)
     const char *kind = item->string;
     if (!strcmp(kind, "lost") && c->place) {
         c->place->lost = true;
-        add_failure(c, "machine", "open", cJSON_GetStringValue(item));
+        add_failure(c, "failed", "machine", "open", cJSON_GetStringValue(item));
     } else if (!strcmp(kind, "begin")) {
         cJSON_Delete(c->current);
         c->current = cJSON_DetachItemViaPointer(line, item);
@@ -117,15 +129,15 @@ static bool listen(collector *c, int fd, double end)
     char *text = malloc(room);
     bool alive = true;
 
-    for (;;) {
+    for (double until = fmin(end, bench_now() + PATIENCE);;) {
         struct pollfd p = { .fd = fd, .events = POLLIN };
-        const double left = fmax(end - bench_now(), 0.0);
-        const int ready = poll(&p, 1, 1000 * (left < PATIENCE ? (int)left : PATIENCE));
-        if (ready < 0 && errno == EINTR)
-            continue;
-        alive = ready > 0;
+        const int ready = poll(&p, 1, 200); /* a signal may come just before this waits */
+        alive = !stopped && bench_now() < (ready > 0 ? end : until);
         if (!alive || !text)
             break;
+        if (ready <= 0)
+            continue;
+        until = fmin(end, bench_now() + PATIENCE);
         const ssize_t n = read(fd, text + used, room - used - 1);
         if (n <= 0)
             break;
@@ -154,7 +166,7 @@ static bool run_worker(collector *c, bench_task task, int voice, int from, doubl
     char reason[128];
 
     fflush(stdout);
-    if (pipe(fd))
+    if (stopped || pipe(fd))
         return false;
     const pid_t pid = fork();
     if (pid < 0) {
@@ -164,6 +176,8 @@ static bool run_worker(collector *c, bench_task task, int voice, int from, doubl
     }
     if (!pid) {
         bench b = { .o = c->o, .from = from, .deadline = bench_now() + seconds };
+        signal(SIGINT, SIG_IGN); /* the parent ends this process */
+        signal(SIGTERM, SIG_DFL);
         close(fd[0]);
         b.out = fdopen(fd[1], "w");
         if (b.out)
@@ -182,20 +196,22 @@ static bool run_worker(collector *c, bench_task task, int voice, int from, doubl
         kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    if (answered && WIFEXITED(status) && !WEXITSTATUS(status))
-        return true;
+    if (stopped || (answered && WIFEXITED(status) && !WEXITSTATUS(status)))
+        return !stopped;
+    const char *verdict = !answered && c->o->quick ? "skipped" : "failed";
     if (!answered)
-        snprintf(reason, sizeof(reason), "no answer; the process was ended");
+        snprintf(reason, sizeof(reason), c->o->quick ? "it took longer than a quick run may"
+                                                     : "no answer; the process was ended");
     else if (WIFSIGNALED(status))
         snprintf(reason, sizeof(reason), "the process died of signal %d (%s)", WTERMSIG(status),
                  strsignal(WTERMSIG(status)));
     else
         snprintf(reason, sizeof(reason), "the process ended with code %d", WEXITSTATUS(status));
     if (c->current && c->place)
-        add_failure(c, cJSON_GetStringValue(cJSON_GetObjectItem(c->current, "level")),
+        add_failure(c, verdict, cJSON_GetStringValue(cJSON_GetObjectItem(c->current, "level")),
                     cJSON_GetStringValue(cJSON_GetObjectItem(c->current, "name")), reason);
     else if (c->place)
-        add_failure(c, "machine", "process", reason);
+        add_failure(c, verdict, "machine", "process", reason);
     else
         fprintf(stderr, "clvits-bench: listing OpenCL devices: %s\n", reason);
     return false;
@@ -210,7 +226,7 @@ static void run_part(collector *c, bench_task task, int voice)
     int from = 0;
 
     c->parts--;
-    for (int i = 0; i < MAX_RESTARTS; i++) {
+    for (int i = 0; i < MAX_RESTARTS && !stopped; i++) {
         left = until - bench_now();
         cJSON_Delete(c->current);
         c->current = NULL;
@@ -218,6 +234,8 @@ static void run_part(collector *c, bench_task task, int voice)
             break;
         from = (int)cJSON_GetNumberValue(cJSON_GetObjectItem(c->current, "number"));
     }
+    if (c->current && from == (int)cJSON_GetNumberValue(cJSON_GetObjectItem(c->current, "number")))
+        add_failure(c, "failed", "machine", "process", "it died too often; the rest is left out");
     cJSON_Delete(c->current);
     c->current = NULL;
 }
@@ -339,20 +357,26 @@ static bool choose_places(collector *c)
 static void state_time(const collector *c)
 {
     bench count = { .o = c->o };
+    const char *const plural = c->n_places == 1 ? "" : "s";
     double total = 0.0;
 
     bench_operators(&count);
     for (int i = 0; i < c->n_places; i++) {
-        total += count.number * (2.0 * c->o->seconds + (c->places[i].cpu ? 0.2 : 1.0));
+        total += 2.0 + count.number * (2.0 * c->o->seconds + (c->places[i].cpu ? 0.2 : 0.4));
         for (int v = 0; v < bench_voice_count(c->o); v++) {
             total += bench_voice_wanted(c->o, v, true) ? 5.0 : 0.0;
-            total += bench_voice_wanted(c->o, v, false) ? 30.0 * c->o->seconds + 60.0 : 0.0;
+            total += bench_voice_wanted(c->o, v, false)
+                         ? 30.0 * c->o->seconds + (c->o->quick ? 5.0 : 60.0) : 0.0;
         }
     }
     if (c->o->quick)
-        printf("%d devices, at most a minute\n", c->n_places);
+        printf("%d device%s, about %.0f s, a minute at most\n", c->n_places, plural,
+               fmin(total, QUICK_TIME));
+    else if (total < 90.0)
+        printf("%d device%s, about %.0f s\n", c->n_places, plural, total);
     else
-        printf("%d devices, about %.0f minutes\n", c->n_places, total / 60.0 + 0.5);
+        printf("%d device%s, about %.0f minutes\n", c->n_places, plural, total / 60.0 + 0.5);
+    fflush(stdout);
 }
 
 static void run_place(collector *c)
@@ -371,6 +395,8 @@ bool bench_collect(const bench_options *o, bench_result *out)
 {
     collector c = { .o = o, .out = out, .listed = cJSON_CreateArray() };
 
+    signal(SIGINT, on_stop);
+    signal(SIGTERM, on_stop);
     out->devices = cJSON_CreateArray();
     out->results = cJSON_CreateArray();
     c.end = bench_now() + QUICK_TIME;
@@ -380,10 +406,12 @@ bool bench_collect(const bench_options *o, bench_result *out)
     c.parts = c.n_places * (1 + bench_voice_count(o));
     if (c.n_places)
         state_time(&c);
-    for (int i = 0; i < c.n_places; i++) {
+    for (int i = 0; i < c.n_places && !stopped; i++) {
         c.place = &c.places[i];
         run_place(&c);
     }
     cJSON_Delete(c.listed);
+    out->interrupted = stopped;
+    out->complete = !stopped;
     return found;
 }

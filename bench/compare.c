@@ -14,7 +14,7 @@ typedef struct column {
     const char *device, *file;
     int base; /* the column whose times are 1 */
     bool same; /* the base is the same device in the first file: slower is worse */
-    int slower, worse;
+    int slower, worse, disturbed;
 } column;
 
 typedef struct comparison {
@@ -60,6 +60,9 @@ static bool add_file(comparison *c, const char *path)
     if (!root)
         return false;
     c->files[c->n_files++] = root;
+    if (cJSON_IsFalse(cJSON_GetObjectItem(root, "complete")))
+        printf("%s is incomplete: its run was interrupted after %d cases\n", path,
+               cJSON_GetArraySize(cJSON_GetObjectItem(root, "results")));
     cJSON_ArrayForEach(device, cJSON_GetObjectItem(root, "devices")) {
         column *n = &c->columns[c->n_columns];
         if (c->n_columns == MAX_COLUMNS)
@@ -101,6 +104,21 @@ static bool is_ok(const cJSON *r)
     return !strcmp(text(r, "verdict"), "ok");
 }
 
+static bool is_noisy(const cJSON *r)
+{
+    return cJSON_IsTrue(cJSON_GetObjectItem(r, "noisy"));
+}
+
+/* The best times must agree: a burst of other work moves medians alone. Where the machine is known
+ * to have been disturbed, its best must be worse than what was usual before. */
+static bool is_slower(const comparison *c, const cJSON *r, const cJSON *base, bool disturbed)
+{
+    const double usual = seconds(base, "median") * (1.0 + c->threshold);
+    const double best = seconds(base, "min") * (1.0 + 0.5 * c->threshold);
+
+    return seconds(r, "median") > usual && seconds(r, "min") > (disturbed ? usual : best);
+}
+
 static void print_cell(comparison *c, int i, const cJSON *like)
 {
     column *col = &c->columns[i];
@@ -118,14 +136,15 @@ static void print_cell(comparison *c, int i, const cJSON *like)
         return;
     }
     const double t = seconds(r, "median"), b = base && is_ok(base) ? seconds(base, "median") : 0.0;
-    /* The best times must agree: a burst of other work moves medians alone. */
-    const bool slower = col->same && b > 0.0 && t > b * (1.0 + c->threshold) &&
-                        seconds(r, "min") > seconds(base, "min") * (1.0 + 0.5 * c->threshold);
+    const bool disturbed = is_noisy(r) || (base && is_noisy(base));
+    const bool slower = col->same && b > 0.0 && is_slower(c, r, base, disturbed);
+    const char mark = slower ? '!' : disturbed ? '~' : ' ';
     col->slower += slower;
+    col->disturbed += col->same && disturbed;
     if (b > 0.0 && i != col->base)
-        printf("  %9.3f ms %5.2fx%s ", t * 1e3, t / b, slower ? "!" : " ");
+        printf("  %9.3f ms %5.2fx%c ", t * 1e3, t / b, mark);
     else
-        printf("  %9.3f ms         ", t * 1e3);
+        printf("  %9.3f ms       %c ", t * 1e3, mark);
 }
 
 /* Every case that any column has, in the order of the first that has it. */
@@ -179,8 +198,9 @@ int bench_compare(int argc, char **argv)
         for (int i = 0; i < c.n_columns; i++) {
             const column *col = &c.columns[i];
             if (col->same)
-                printf("%s, %s: %d slower by more than %.0f %%, %d no longer right\n", col->file,
-                       col->device, col->slower, 100.0 * c.threshold, col->worse);
+                printf("%s, %s: %d slower by more than %.0f %%, %d no longer right; %d were "
+                       "disturbed (~) and judged by their best\n", col->file, col->device,
+                       col->slower, 100.0 * c.threshold, col->worse, col->disturbed);
             result |= col->slower || col->worse;
         }
     }

@@ -132,6 +132,8 @@ void bench_machine(bench *b)
 
     if (bench_record_begin(b, &b->mad))
         bench_send(b, &b->mad);
+    if (bench_record_begin(b, &b->half))
+        bench_send(b, &b->half);
     if (bench_record_begin(b, &b->copy))
         bench_send(b, &b->copy);
     if (b->machine.n_places < 2) {

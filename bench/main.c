@@ -8,6 +8,7 @@
 static const char help[] =
     "usage: clvits-bench [OPTION...]\n"
     "       clvits-bench compare FILE.json... [--threshold PERCENT]\n"
+    "       clvits-bench report FILE.json... [-o PAGE.html]\n"
     "Measures what every device of this machine makes of VITS. Results are compared with those\n"
     "of the CPU path before they are timed.\n"
     "  -d, --device A,B    cpu, cpu:ISA (baseline, avx2, avx512), a number of `clvits devices`,\n"
@@ -23,9 +24,12 @@ static const char help[] =
     "  -c, --cache DIR     keep built kernels there\n"
     "  -h, --help          this text\n"
     "compare shows the times of several files side by side. It fails when a device got slower\n"
-    "than in the first file by more than the threshold, 10 % by default, or went wrong.\n"
+    "than in the first file by more than the threshold, 10 % by default, or went wrong; a case\n"
+    "that was disturbed counts when even its best time is slower than the first file's median.\n"
+    "report makes one page of several files (report.html); it needs python3.\n"
     "The environment's CLVITS_KERNELS names a folder to read kernels from.\n"
-    "Exit codes: 0 fine; 1 something is wrong, or slower; 2 usage; 3 something could not run.\n";
+    "Exit codes: 0 fine; 1 something is wrong, or slower; 2 usage; 3 something could not run;\n"
+    "130, 143 interrupted: the files hold what was measured until then.\n";
 
 static const struct option options[] = {
     { "device", required_argument, NULL, 'd' },  { "kernels", required_argument, NULL, 'k' },
@@ -84,14 +88,16 @@ static bool parse(bench_options *o, int argc, char **argv)
 }
 
 /* Others at work on the machine make times mean little; better said than averaged away. */
-static void say_noise(const bench_result *r, const cJSON *system)
+static void say_noise(const bench_result *r)
 {
-    const double load = cJSON_GetNumberValue(cJSON_GetObjectItem(system, "load_at_start"));
-    const double processors = cJSON_GetNumberValue(cJSON_GetObjectItem(system, "processors"));
+    const double load = cJSON_GetNumberValue(cJSON_GetObjectItem(r->system, "load_at_start"));
+    const double processors = cJSON_GetNumberValue(cJSON_GetObjectItem(r->system, "processors"));
 
     if (r->noisy * 10 > r->timed)
-        printf("The machine was noisy: %d of %d cases spread by more than 10 %%.\n", r->noisy,
-               r->timed);
+        printf("The machine was noisy: %d of %d cases were disturbed; the column \"noisy\" says by "
+               "what.\n", r->noisy, r->timed);
+    else if (r->timed)
+        printf("The machine was quiet: %d of %d cases were disturbed.\n", r->noisy, r->timed);
     if (load > 0.5 * processors)
         printf("The machine was busy when this began: load %.1f on %.0f processors.\n", load,
                processors);
@@ -104,21 +110,27 @@ int main(int argc, char **argv)
 
     if (argc > 1 && !strcmp(argv[1], "compare"))
         return bench_compare(argc - 1, argv + 1);
+    if (argc > 1 && !strcmp(argv[1], "report"))
+        return bench_report(argc - 1, argv + 1);
     if (!parse(&o, argc, argv)) {
         fputs(help, stderr);
         return 2;
     }
-    cJSON *system = bench_system();
+    result.system = bench_system();
     bool done = bench_collect(&o, &result);
     printf("\n%d cases: %d wrong, %d could not run, %d skipped.\n",
            cJSON_GetArraySize(result.results), result.wrong, result.failed, result.skipped);
-    say_noise(&result, system);
+    say_noise(&result);
+    if (result.interrupted)
+        printf("The run was interrupted; what had been measured is kept.\n");
     if (o.json)
-        done &= bench_write_json(&o, &result, system);
+        done &= bench_write_json(&o, &result);
     if (o.csv)
         done &= bench_write_csv(o.csv, result.results);
-    cJSON_Delete(system);
+    cJSON_Delete(result.system);
     cJSON_Delete(result.devices);
     cJSON_Delete(result.results);
+    if (result.interrupted)
+        return 128 + result.interrupted;
     return result.wrong ? 1 : result.failed || !done ? 3 : 0;
 }

@@ -52,8 +52,10 @@ bool bench_record_begin(bench *b, bench_record *r)
     if (!b->out || b->number <= b->from)
         return false;
     bench_say_begin(b, r->level, r->name);
-    if (bench_now() < b->deadline)
+    if (bench_now() < b->deadline) {
+        bench_quiet_begin(b);
         return true;
+    }
     r->verdict = "skipped";
     snprintf(r->reason, sizeof(r->reason), "no time was left for it");
     bench_send(b, r);
@@ -444,6 +446,8 @@ void bench_case_end(bench_graph *g)
     if (!strcmp(rec->verdict, "ok"))
         measure(g);
     if (rec->host.n) {
+        bench_quiet_end(b, rec);
+        g->part.noise = rec->noise;
         bench_peak_again(b);
         rec->build = fmax(g->first - bench_statistics(&rec->host).median, 0.0);
         rec->roofline = share_of_roofline(b, rec);

@@ -138,6 +138,20 @@ static clvits_status time_kernel(bench *b, const clvits_launch *l, int n, device
     return s;
 }
 
+/* A driver may offer what its compiler then refuses: that costs this row alone. */
+static void half_peak(bench *b, clvits_launch l, int loops, device_peak *p)
+{
+    l.kernel = "peak_mad_half";
+    snprintf(l.options + strlen(l.options), sizeof(l.options) - strlen(l.options), " -DFP16");
+    b->half.verdict = "ok";
+    b->half.reason[0] = '\0';
+    b->half.flops = b->mad.flops;
+    if (time_kernel(b, &l, loops, p, &b->half.device)) {
+        b->half.device.n = 0;
+        bench_note_failure(&b->half, &b->report);
+    }
+}
+
 static clvits_status device_peaks(bench *b)
 {
     clvits_device *d = b->machine.device[1];
@@ -157,6 +171,8 @@ static clvits_status device_peaks(bench *b)
     if (!s)
         s = time_kernel(b, &l, loops, &p, &b->mad.device);
     b->mad.flops = 2.0 * CHAINS * width * (double)loops * (double)items;
+    if (!s && info->fp16)
+        half_peak(b, l, loops, &p);
     l.kernel = "peak_copy";
     l.global[0] = gpu ? 1 << 16 : (size_t)info->compute_units * 8;
     if (!s)
@@ -176,11 +192,19 @@ clvits_status bench_peak(bench *b)
 {
     b->mad = (bench_record){ .level = "machine", .name = "multiply-add, fp32", .verdict = "ok" };
     b->copy = (bench_record){ .level = "machine", .name = "copy in memory", .verdict = "ok" };
+    b->half = (bench_record){ .level = "machine", .name = "multiply-add, fp16",
+                              .verdict = "skipped" };
+    snprintf(b->half.reason, sizeof(b->half.reason), "not offered here");
+    bench_quiet_begin(b);
     const clvits_status s = b->machine.n_places > 1 ? device_peaks(b) : cpu_peak(b);
 
+    bench_quiet_end(b, &b->mad);
+    bench_quiet_end(b, &b->copy);
+    bench_quiet_end(b, &b->half);
     if (!s) {
         b->peak_flops = b->mad.flops / best(&b->mad);
         b->peak_bytes = b->copy.bytes / best(&b->copy);
+        b->peak_half = b->half.device.n ? b->half.flops / best(&b->half) : 0.0;
     }
     return s;
 }

@@ -58,6 +58,19 @@ static void add_times(cJSON *record, const char *name, const bench_times *t)
         cJSON_AddItemToArray(samples, number(t->sample[i]));
 }
 
+static void add_noise(cJSON *record, const bench_disturbance *n)
+{
+    if (!n->taken)
+        return;
+    cJSON_AddBoolToObject(record, "noisy", bench_is_noisy(n));
+    cJSON *o = cJSON_AddObjectToObject(record, "noise");
+    cJSON_AddItemToObject(o, "spread", number(n->spread));
+    cJSON_AddItemToObject(o, "drift", number(n->drift));
+    cJSON_AddItemToObject(o, "others", number(n->others));
+    cJSON_AddItemToObject(o, "stolen", number(n->stolen));
+    cJSON_AddItemToObject(o, "switches", number(n->switches));
+}
+
 void bench_value(bench_record *r, const char *name, double value)
 {
     if (!r->values)
@@ -70,6 +83,13 @@ void bench_operator(bench_record *r, const char *name, double seconds)
     if (!r->operators)
         r->operators = cJSON_CreateObject();
     cJSON_AddItemToObject(r->operators, name, number(seconds));
+}
+
+void bench_drop(bench_record *r)
+{
+    cJSON_Delete(r->values);
+    cJSON_Delete(r->operators);
+    r->values = r->operators = NULL;
 }
 
 void bench_send_object(bench *b, const char *kind, cJSON *object)
@@ -99,6 +119,8 @@ void bench_send(bench *b, bench_record *r)
 {
     cJSON *o = cJSON_CreateObject();
 
+    if (!r->noise.taken)
+        bench_quiet_end(b, r);
     cJSON_AddStringToObject(o, "level", r->level);
     cJSON_AddStringToObject(o, "name", r->name);
     cJSON_AddStringToObject(o, "verdict", r->verdict);
@@ -108,6 +130,7 @@ void bench_send(bench *b, bench_record *r)
     cJSON_AddItemToObject(o, "bytes", number(r->bytes));
     add_times(o, "device_seconds", &r->device);
     add_times(o, "host_seconds", &r->host);
+    add_noise(o, &r->noise);
     cJSON_AddItemToObject(o, "build_seconds", number(r->build));
     cJSON_AddItemToObject(o, "roofline", number(r->roofline));
     if (r->values)

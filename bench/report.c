@@ -31,6 +31,17 @@ static void cell(const char *format, int width, double value)
         printf(" %*s", width, "-");
 }
 
+static void print_noise(const cJSON *n)
+{
+    printf(" noisy (spread %.0f %%, clock %.0f %%", 100.0 * get(n, "spread"),
+           100.0 * get(n, "drift"));
+    if (get(n, "others") > 0.1)
+        printf(", others on %.1f processors", get(n, "others"));
+    if (get(n, "stolen") > 0.005)
+        printf(", %.0f %% stolen", 100.0 * get(n, "stolen"));
+    printf(")");
+}
+
 void bench_print_record(const cJSON *r)
 {
     const cJSON *device = cJSON_GetObjectItem(r, "device_seconds");
@@ -50,7 +61,7 @@ void bench_print_record(const cJSON *r)
     cell(" %*.0f", 6, 100.0 * get(r, "roofline"));
     cell(" %*.2f", 7, get(r, "build_seconds"));
     if (cJSON_IsTrue(cJSON_GetObjectItem(r, "noisy")))
-        printf(" noisy");
+        print_noise(cJSON_GetObjectItem(r, "noise"));
     cJSON_ArrayForEach(value, cJSON_GetObjectItem(r, "values"))
         if (strcmp(value->string, "launches"))
             printf(" %s %.4g", value->string, value->valuedouble);

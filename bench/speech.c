@@ -10,12 +10,8 @@
 
 enum { MAX_BATCH = 16, MIN_RUNS = 3 };
 
-/* Seconds: a case that would take longer for a single run is left out; after as long, one run
- * will have to do. */
-#define TOO_LONG 15.0
-
 static const char *const kinds[] = { "short",           "medium",  "long", "medium, batch of 4",
-                                     "medium, batch of 16", "all stages" };
+                                     "medium, batch of 16" };
 
 int bench_voice_count(const bench_options *o)
 {
@@ -33,7 +29,7 @@ static bool matches(const bench_options *o, int v, const char *kind)
 bool bench_voice_wanted(const bench_options *o, int v, bool first)
 {
     static const char *const stages[] = { "text encoder", "duration predictor", "flow",
-                                          "decoder, window 1" };
+                                          "decoder, window 1", "sentence" };
     const bool speech = !o->levels || strstr(o->levels, "speech");
     bool found = false;
 
@@ -47,23 +43,15 @@ bool bench_voice_wanted(const bench_options *o, int v, bool first)
     return found;
 }
 
-/* What comes out of the engine. */
-typedef struct hearing {
-    double start, first; /* first: seconds until the first samples */
-    int64_t samples;     /* of all items */
-    bool finite;
-    float *kept; /* of item 0, when there is room */
-    int64_t n_kept, room;
-    int frames; /* of item 0, the first sentence */
-} hearing;
-
 static clvits_status on_durations(void *user, const clvits_item *items, int n, clvits_report *r)
 {
     hearing *h = user;
     (void)n;
     (void)r;
-    if (!h->frames)
+    if (!h->frames) {
         h->frames = items[0].frames;
+        h->durations = bench_now() - h->start;
+    }
     return CLVITS_OK;
 }
 
@@ -84,9 +72,8 @@ static clvits_status on_wave(void *user, int item, const float *samples, int n, 
     return CLVITS_OK;
 }
 
-/* All sentences of a text, one after the other, each as a batch of equal items. */
-static clvits_status speak(clvits_engine *e, const voice *v, const voice_text *t, int batch,
-                           hearing *h, clvits_report *r)
+clvits_status voice_speak(clvits_engine *e, const voice *v, const voice_text *t, int batch,
+                          hearing *h, clvits_report *r)
 {
     const clvits_config *c = v->model.config;
     const clvits_sink sink = { .user = h, .durations = on_durations, .wave = on_wave };
@@ -114,7 +101,7 @@ static clvits_status speak(clvits_engine *e, const voice *v, const voice_text *t
     return s;
 }
 
-static void note_failure(bench_record *r, clvits_report *report)
+void bench_note_failure(bench_record *r, clvits_report *report)
 {
     r->verdict = "failed";
     snprintf(r->reason, sizeof(r->reason), "%.500s", report->text);
@@ -156,7 +143,7 @@ void bench_voice_first(bench *b, int n, double start, bool warm)
     if (!s)
         s = clvits_engine_open(&e, &v.model, &b->machine, NULL, report);
     if (!s)
-        s = speak(e, &v, &v.texts[VOICE_SHORT], 1, &h, report);
+        s = voice_speak(e, &v, &v.texts[VOICE_SHORT], 1, &h, report);
     if (!s) {
         r.host.sample[r.host.n++] = h.start + h.first - start - v.generation;
         bench_value(&r, "device_open_s", opened);
@@ -165,15 +152,15 @@ void bench_voice_first(bench *b, int n, double start, bool warm)
     }
     for (int t = VOICE_SHORT; t <= VOICE_LONG && warm && !s; t++) {
         const double before = bench_now();
-        if (t > VOICE_SHORT && h.first > TOO_LONG / 10)
+        if (t > VOICE_SHORT && h.first > VOICE_TOO_LONG / 10)
             break;
-        s = speak(e, &v, &v.texts[t], 1, &h, report);
+        s = voice_speak(e, &v, &v.texts[t], 1, &h, report);
         h.first = bench_now() - before;
         if (!s)
             add_memory(b, &r, v.texts[t].name);
     }
     if (s)
-        note_failure(&r, report);
+        bench_note_failure(&r, report);
     bench_send(b, &r);
     clvits_engine_close(&e);
     voice_close(&v);
@@ -189,14 +176,14 @@ static void check(bench *b, const voice *v, const hearing *got, bench_record *r)
                                 : clvits_fail_memory(&b->report, "samples");
 
     if (!s)
-        s = speak(e, v, &v->texts[VOICE_SHORT], 1, &want, &b->report);
+        s = voice_speak(e, v, &v->texts[VOICE_SHORT], 1, &want, &b->report);
     for (int64_t i = 0; i < want.n_kept && i < got->n_kept; i++) {
         const double d = (double)got->kept[i] - (double)want.kept[i];
         signal += (double)want.kept[i] * (double)want.kept[i];
         noise += d * d;
     }
     if (s) {
-        note_failure(r, &b->report);
+        bench_note_failure(r, &b->report);
     } else if (got->samples != want.samples || !got->finite || !(noise <= 1e-6 * signal)) {
         r->verdict = "wrong";
         snprintf(r->reason, sizeof(r->reason),
@@ -218,23 +205,23 @@ typedef struct speech {
     int frames;        /* of the medium text */
 } speech;
 
-static void fill_values(bench_record *r, const bench_times *first, const hearing *h, int batch,
-                        int rate)
+void voice_values(bench_record *r, const bench_times *first, const hearing *h, int batch, int rate)
 {
     const double audio = (double)h->samples / rate;
 
     bench_value(r, "rtf", bench_statistics(&r->host).median / audio);
-    bench_value(r, "first_audio_ms", 1e3 * bench_statistics(first).median);
+    if (first)
+        bench_value(r, "first_audio_ms", 1e3 * bench_statistics(first).median);
     bench_value(r, "audio_s", audio);
     bench_value(r, "batch", batch);
 }
 
-static void time_text(speech *sp, int text, int batch, const char *kind, double sum)
+static void time_text(speech *sp, int text, int batch, const char *kind)
 {
     bench *b = sp->b;
     const voice_text *t = &sp->v->texts[text];
     const int rate = sp->v->model.config->sampling_rate;
-    bench_record r = { .level = sum > 0.0 ? "stage" : "speech", .verdict = "ok" };
+    bench_record r = { .level = "speech", .verdict = "ok" };
     bench_times first = { 0 };
     hearing h = { .room = text == VOICE_SHORT ? 1 << 20 : 0 };
 
@@ -244,7 +231,7 @@ static void time_text(speech *sp, int text, int batch, const char *kind, double 
     snprintf(r.reason, sizeof(r.reason), "%s", sp->v->note);
     const double expected = sp->rtf * batch * t->sentences * sp->frames *
                             sp->v->model.config->hop_length / rate;
-    if (sp->wrong || expected > TOO_LONG) {
+    if (sp->wrong || expected > VOICE_TOO_LONG) {
         r.verdict = "skipped";
         snprintf(r.reason, sizeof(r.reason), sp->wrong ? "%s" : "%s%.0f s",
                  sp->wrong ? sp->wrong : "it would take about ", expected);
@@ -253,30 +240,24 @@ static void time_text(speech *sp, int text, int batch, const char *kind, double 
     }
     h.kept = h.room ? malloc((size_t)h.room * sizeof(float)) : NULL;
     h.room = h.kept ? h.room : 0;
-    clvits_status s = speak(sp->e, sp->v, t, batch, &h, &b->report);
+    clvits_status s = voice_speak(sp->e, sp->v, t, batch, &h, &b->report);
     if (!s && text == VOICE_SHORT)
         check(b, sp->v, &h, &r);
     if (!s && !h.finite)
         r.verdict = "wrong";
     const double start = bench_now(), limit = 2.0 * b->o->seconds;
     while (!s && !strcmp(r.verdict, "ok") && r.host.n < BENCH_MAX_RUNS &&
-           (!r.host.n || bench_now() - start < (r.host.n < MIN_RUNS ? TOO_LONG : limit))) {
-        s = speak(sp->e, sp->v, t, batch, &h, &b->report);
+           (!r.host.n || bench_now() - start < (r.host.n < MIN_RUNS ? VOICE_TOO_LONG : limit))) {
+        s = voice_speak(sp->e, sp->v, t, batch, &h, &b->report);
         first.sample[first.n++] = h.first;
         r.host.sample[r.host.n++] = bench_now() - h.start;
     }
     if (s) {
-        note_failure(&r, &b->report);
+        bench_note_failure(&r, &b->report);
     } else if (r.host.n) {
         const double median = bench_statistics(&r.host).median;
-        fill_values(&r, &first, &h, batch, rate);
+        voice_values(&r, &first, &h, batch, rate);
         sp->rtf = median * rate / (double)h.samples;
-        if (sum > 0.0) {
-            const double whole = bench_statistics(&r.host).min;
-            bench_value(&r, "sum_of_stages", sum / whole);
-            if (fabs(sum / whole - 1.0) > 0.1)
-                snprintf(r.reason, sizeof(r.reason), "the stages' times do not add up to this");
-        }
     }
     if (text == VOICE_MEDIUM && h.frames)
         sp->frames = h.frames;
@@ -286,22 +267,21 @@ static void time_text(speech *sp, int text, int batch, const char *kind, double 
     bench_send(b, &r);
 }
 
-/* The engine again, and nothing else, for the stages to be held against. */
+/* Each stage alone, then all of them as they run together. */
 static void time_stages(speech *sp)
 {
     bench *b = sp->b;
     hearing h = { 0 };
 
     if (!sp->frames && bench_now() < b->deadline) {
-        if (speak(sp->e, sp->v, &sp->v->texts[VOICE_MEDIUM], 1, &h, &b->report))
+        if (voice_speak(sp->e, sp->v, &sp->v->texts[VOICE_MEDIUM], 1, &h, &b->report))
             clvits_report_clear(&b->report);
         sp->frames = h.frames;
     }
     if (!sp->frames) /* the stages will say that they were left out */
         sp->frames = 1;
     const stage_sum sum = bench_stages(b, sp->v, &sp->v->texts[VOICE_MEDIUM], sp->frames);
-    if (sum.complete)
-        time_text(sp, VOICE_MEDIUM, 1, "all stages", sum.seconds);
+    bench_sentence(b, sp->v, sp->e, sum.complete ? sum.seconds : 0.0);
 }
 
 void bench_voice(bench *b, int n)
@@ -316,17 +296,17 @@ void bench_voice(bench *b, int n)
         bench_record r = { .level = "speech" };
         snprintf(r.name, sizeof(r.name), "%s", voice_name(n));
         if (bench_record_begin(b, &r)) {
-            note_failure(&r, &b->report);
+            bench_note_failure(&r, &b->report);
             bench_send(b, &r);
         }
     } else {
-        time_text(&sp, VOICE_SHORT, 1, kinds[0], 0.0);
-        time_text(&sp, VOICE_MEDIUM, 1, kinds[1], 0.0);
+        time_text(&sp, VOICE_SHORT, 1, kinds[0]);
+        time_text(&sp, VOICE_MEDIUM, 1, kinds[1]);
         if (!b->o->quick)
-            time_text(&sp, VOICE_LONG, 1, kinds[2], 0.0);
-        time_text(&sp, VOICE_MEDIUM, 4, kinds[3], 0.0);
+            time_text(&sp, VOICE_LONG, 1, kinds[2]);
+        time_text(&sp, VOICE_MEDIUM, 4, kinds[3]);
         if (!b->o->quick)
-            time_text(&sp, VOICE_MEDIUM, 16, kinds[4], 0.0);
+            time_text(&sp, VOICE_MEDIUM, 16, kinds[4]);
         time_stages(&sp);
     }
     clvits_engine_close(&sp.e);

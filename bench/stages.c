@@ -76,7 +76,7 @@ static void text_stage(bench *b, const voice *v, const voice_text *t, stage_sum 
     if (bench_record_begin(b, &g.part))
         bench_send(b, &g.part);
     else
-        cJSON_Delete(g.part.operators);
+        bench_drop(&g.part);
 }
 
 static void latent_stage(bench *b, const voice *v, const voice_text *t, int frames,

@@ -93,9 +93,32 @@ static void add_settings(cJSON *root, const bench_options *o)
     cJSON_AddItemToArray(line, cJSON_CreateString(slash ? slash + 1 : o->argv[0]));
     for (int i = 1; i < o->argc; i++)
         cJSON_AddItemToArray(line, cJSON_CreateString(o->argv[i]));
+    bench_hide(line->child);
 }
 
-bool bench_write_json(const bench_options *o, const bench_result *result, cJSON *system)
+/* Under another name until it is whole. */
+static bool replace_file(const char *path, const char *text)
+{
+    const size_t size = strlen(path) + sizeof(".part");
+    char *part = malloc(size);
+    FILE *f = NULL;
+
+    if (part) {
+        snprintf(part, size, "%s.part", path);
+        f = fopen(part, "w");
+    }
+    bool done = f && fputs(text, f) >= 0 && fputc('\n', f) == '\n';
+    if (f && fclose(f))
+        done = false;
+    if (done && rename(part, path))
+        done = false;
+    if (f && !done)
+        remove(part);
+    free(part);
+    return done;
+}
+
+bool bench_write_json(const bench_options *o, const bench_result *result)
 {
     cJSON *root = cJSON_CreateObject();
     char date[32];
@@ -105,6 +128,9 @@ bool bench_write_json(const bench_options *o, const bench_result *result, cJSON 
     strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
     cJSON_AddStringToObject(root, "format", "clvits-bench 1");
     cJSON_AddStringToObject(root, "date", date);
+    cJSON_AddBoolToObject(root, "complete", result->complete);
+    if (result->interrupted)
+        cJSON_AddNumberToObject(root, "interrupted_by_signal", result->interrupted);
     cJSON_AddStringToObject(root, "version", clvits_version());
     cJSON_AddStringToObject(root, "kernels", clvits_kernels());
 #if defined(__clang__)
@@ -113,7 +139,7 @@ bool bench_write_json(const bench_options *o, const bench_result *result, cJSON 
     cJSON_AddStringToObject(root, "compiler", "gcc " __VERSION__);
 #endif
     add_settings(root, o);
-    cJSON_AddItemReferenceToObject(root, "machine", system);
+    cJSON_AddItemReferenceToObject(root, "machine", result->system);
     cJSON *noise = cJSON_AddObjectToObject(root, "noise");
     cJSON_AddNumberToObject(noise, "timed", result->timed);
     cJSON_AddNumberToObject(noise, "noisy", result->noisy);
@@ -121,10 +147,7 @@ bool bench_write_json(const bench_options *o, const bench_result *result, cJSON 
     cJSON_AddItemReferenceToObject(root, "results", result->results);
 
     char *text = cJSON_PrintUnformatted(root);
-    FILE *f = text ? fopen(o->json, "w") : NULL;
-    bool done = f && fprintf(f, "%s\n", text) > 0;
-    if (f && fclose(f))
-        done = false;
+    const bool done = text && replace_file(o->json, text);
     if (!done)
         fprintf(stderr, "clvits-bench: %s could not be written\n", o->json);
     cJSON_free(text);

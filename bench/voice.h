@@ -39,6 +39,37 @@ const char *voice_name(int i);
 clvits_status voice_open(voice *v, int i, clvits_report *r);
 void voice_close(voice *v);
 
+/** What comes out of the engine. */
+typedef struct hearing {
+    double start;            /* of the text, by bench_now() */
+    double durations, first; /* seconds until the first durations, and the first samples */
+    int64_t samples;         /* of all items */
+    bool finite;
+    float *kept; /* of item 0, when there is room */
+    int64_t n_kept, room;
+    int frames; /* of item 0, the first sentence */
+} hearing;
+
+/* Seconds: a case that would take longer for a single run is left out; after as long, one run
+ * will have to do. */
+#define VOICE_TOO_LONG 15.0
+
+/** Speak all sentences of a text, one after the other, each as a batch of equal items. */
+clvits_status voice_speak(clvits_engine *e, const voice *v, const voice_text *t, int batch,
+                          hearing *h, clvits_report *r);
+
+/** Real-time factor and length of what was heard; first may be NULL. */
+void voice_values(bench_record *r, const bench_times *first, const hearing *h, int batch,
+                  int rate);
+
+/**
+ * Level (c): one sentence, and its parts as it ran.
+ *
+ * @param plain  an engine that traces nothing, to say what tracing costs
+ * @param alone  seconds of the stages timed one by one; 0: not known
+ */
+void bench_sentence(bench *b, const voice *v, clvits_engine *plain, double alone);
+
 /** Level (c): the stages, as the engine runs them for this text. */
 typedef struct stage_sum {
     double seconds; /* of their best: what others do at the time is not theirs */

@@ -58,18 +58,24 @@ static void list_devices(bench *b)
     free(list);
 }
 
+clvits_status bench_open_device(bench *b, bool measure, clvits_device **out)
+{
+    const clvits_device_params params = { .cache_dir = b->o->cache_dir,
+                                          .source_dir = b->o->kernel_dir,
+                                          .family = b->o->family,
+                                          .measure = measure };
+    return clvits_device_open(out, b->place->index, &params, &b->report);
+}
+
 static clvits_status open_place(bench *b, const bench_place *p)
 {
     const bench_options *o = b->o;
-    const clvits_device_params params = { .cache_dir = o->cache_dir,
-                                          .source_dir = o->kernel_dir,
-                                          .family = o->family };
     clvits_status s = clvits_cpu_open(&b->machine.cpu, p->cpu && p->isa[0] ? p->isa : NULL,
                                       o->threads, &b->report);
 
     b->machine.n_places = 1;
     if (!s && !p->cpu) {
-        s = clvits_device_open(&b->machine.device[1], p->index, &params, &b->report);
+        s = bench_open_device(b, false, &b->machine.device[1]);
         b->machine.n_places = s ? 1 : 2;
     }
     if (s)
@@ -107,30 +113,33 @@ static void operators(bench *b, const bench_place *p)
     cJSON_AddBoolToObject(o, "event_times", !b->no_events);
     cJSON_AddNumberToObject(o, "peak_flops", b->peak_flops);
     cJSON_AddNumberToObject(o, "peak_bytes", b->peak_bytes);
+    if (b->peak_half > 0.0)
+        cJSON_AddNumberToObject(o, "peak_flops_fp16", b->peak_half);
     bench_send_object(b, "device", o);
     if (!s)
         bench_machine(b);
     bench_operators(b);
 }
 
-void bench_work(bench *b, bench_task task, const bench_place *p, int voice)
+void bench_work(bench *b, bench_task task, const bench_place *place, int voice)
 {
     const double start = bench_now();
 
     b->report.log = print_log;
     b->report.log_user = b;
+    b->place = place;
     if (task == BENCH_LIST) {
         list_devices(b);
         return;
     }
-    if (open_place(b, p)) {
+    if (open_place(b, place)) {
         bench_send_object(b, "lost", cJSON_CreateString(b->report.text));
-        close_place(b, p);
+        close_place(b, place);
         return;
     }
     switch (task) {
     case BENCH_OPERATORS:
-        operators(b, p);
+        operators(b, place);
         break;
     case BENCH_COLD:
     case BENCH_WARM:
@@ -141,5 +150,5 @@ void bench_work(bench *b, bench_task task, const bench_place *p, int voice)
             bench_voice(b, voice);
         clvits_report_clear(&b->report);
     }
-    close_place(b, p);
+    close_place(b, place);
 }

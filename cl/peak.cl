@@ -30,3 +30,25 @@ kernel void peak_copy(const int n, global const float *restrict from, global flo
     for (int i = get_local_id(0); i < each; i += local_size)
         STORE(LOAD(first + i, from), first + i, to);
 }
+
+#ifdef FP16 // where the device has it; nothing else uses it here
+#pragma OPENCL EXTENSION cl_khr_fp16 : enable
+#define vec_half PASTE(half, WIDTH)
+
+kernel void peak_mad_half(const int loops, global const float *restrict from,
+                          global float *restrict to)
+{
+    const int g = get_global_id(0);
+    const vec_half m = (vec_half)((half)(0.5f + from[0])), c = m;
+#define START_HALF(i) vec_half h##i = m * (half)(i + g % 64);
+    CHAIN(START_HALF)
+    for (int i = 0; i < loops; i++) {
+#define STEP_HALF(i) h##i = mad(h##i, m, c);
+        CHAIN(STEP_HALF)
+    }
+    vec_half s = (vec_half)((half)0.0f);
+#define TOTAL_HALF(i) s += h##i;
+    CHAIN(TOTAL_HALF)
+    STORE(PASTE(convert_float, WIDTH)(s), g, to);
+}
+#endif

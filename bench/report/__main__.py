@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Results of clvits-bench as one HTML page: python3 bench/report A.json B.json -o report.html"""
+"""Results of clvits-bench as one HTML page; `clvits-bench report` runs this."""
 import argparse
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ import results
 
 def main():
     parser = argparse.ArgumentParser(
-        prog="report", description=__doc__,
+        prog="clvits-bench report", description=__doc__,
         epilog="The page is self-contained. Exit codes: 0 done, 2 bad arguments or a file that "
                "is no result, 4 the page cannot be written.")
     parser.add_argument("json", nargs="+", type=Path, help="what clvits-bench --json wrote")

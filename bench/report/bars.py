@@ -93,47 +93,29 @@ def _below(stage, index, total):
 def _anatomy(stages, total):
     top, below = [], []
     for stage in stages:
-        index = results.rank(results.STAGES, stage["stage"])[0]
+        first = results.SILENT.get(stage["stage"], stage["stage"])
+        index = results.rank(results.STAGES, first)[0]
+        kind = f"g{index if index < len(results.STAGES) else 9}"
         top.append(_segment(stage["seconds"] / total, stage["stage"],
-                            results.time(stage["seconds"]), f"g{index}"))
+                            results.time(stage["seconds"]), kind))
         below.append(_below(stage, index, total))
-    rest = total - sum(stage["seconds"] for stage in stages)
-    if rest > 0.002 * total:
-        top.append(_segment(rest / total, "the rest", results.time(rest), "g9"))
     known = any(stage["operators"] for stage in stages)
     lower = f'<div class="stack below">{"".join(below)}</div>' if known else ""
     return f'<div><div class="stack">{"".join(top)}</div>{lower}</div>'
 
 
-def _total(stages, whole):
-    """The length of a bar, and the words for it: stages timed alone may sum to more."""
-    parts = sum(stage["seconds"] for stage in stages)
-    if not whole:
-        return parts, f"{results.time(parts)}, sum of the stages"
-    if parts > 1.1 * whole:
-        return parts, f"{results.time(parts)}, sum of the stages; together {results.time(whole)}"
-    return max(parts, whole), results.time(whole)
-
-
 def _stages_of(device, voice):
-    """The stages of one sentence, in order; windows of the decoder are added up."""
-    stages, whole = {}, None
+    """The parts of one sentence as it ran, in order, and the median of the whole."""
+    stages, whole = [], None
     for case in results.cases_of(device, "stage"):
-        if case["voice"] != voice:
-            continue
-        if case["stage"] == "all stages":
+        if case["voice"] == voice and case["whole"]:
             whole = results.median(case, "host")
-            continue
-        seconds = results.seconds_of(case)
-        if not seconds:
-            return [], None
-        stage = stages.setdefault(case["stage"], {"stage": case["stage"], "seconds": 0.0,
-                                                  "operators": {}})
-        stage["seconds"] += seconds
-        for op, part in (case.get("operators") or {}).items():
-            stage["operators"][op] = stage["operators"].get(op, 0.0) + part
-    listed = sorted(stages.values(), key=lambda s: results.rank(results.STAGES, s["stage"]))
-    return listed, whole
+        elif case["voice"] == voice and case["part"] and results.seconds_of(case):
+            stages.append({"stage": case["part"], "seconds": results.seconds_of(case),
+                           "operators": case.get("operators") or {}})
+    order = (*results.STAGES, "copies", "host")
+    return sorted(stages, key=lambda s: results.rank(
+        order, results.SILENT.get(s["stage"], s["stage"]))), whole
 
 
 def anatomy(devices):
@@ -143,9 +125,9 @@ def anatomy(devices):
         rows = []
         for device in devices:
             stages, whole = _stages_of(device, voice)
-            if stages:
-                total, note = _total(stages, whole)
-                rows.append(row(device["label"], _anatomy(stages, total), note))
+            if stages and whole:
+                total = sum(stage["seconds"] for stage in stages)
+                rows.append(row(device["label"], _anatomy(stages, total), results.time(whole)))
         if rows:
             out.append(f"<h3>{escape(voice)}</h3>" + "".join(rows))
     return "".join(out)

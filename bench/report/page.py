@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: MIT
 """Put the report together: one HTML page that needs nothing else."""
 from html import escape
-from pathlib import Path
+from os.path import dirname, join
 
 import bars
 import results
 import svg
 import tables
 
-HERE = Path(__file__).resolve().parent
+
+def _part(name):
+    """A file beside this one, or in the archive that the program carries."""
+    return __loader__.get_data(join(dirname(__file__), name)).decode("utf-8")
 
 
 def _styles():
     """The colours of series, stages and operators, and when a bar is too narrow for its text."""
-    out = [(HERE / "page.css").read_text(encoding="utf-8")]
+    out = [_part("page.css")]
     for i in range(bars.COLOURS):
         out.append(f".s{i} {{ background: var(--s{i}); }} svg .line.s{i} {{ background: none; "
                    f"stroke: var(--s{i}); }} svg .dot.c{i} {{ fill: var(--s{i}); }}")
@@ -55,16 +58,20 @@ def _header(runs):
                  "quick run" if run["settings"].get("quick") else None]
         items.append(f"<li>{escape(' · '.join(str(f) for f in facts if f))}</li>")
         timed, noisy = noise.get("timed") or 0, noise.get("noisy") or 0
+        if run.get("complete") is False:
+            items.append(f'<li class="warn">{escape(run["stem"])}: incomplete: the run was '
+                         f"interrupted after {sum(len(d['cases']) for d in run['devices'])} "
+                         f"cases</li>")
         if noisy * 10 > timed:
             items.append(f'<li class="warn">{escape(run["stem"])}: the machine was noisy: {noisy} '
-                         f"of {timed} cases spread by more than 10 %</li>")
+                         f"of {timed} cases were disturbed</li>")
     return f"<h1>clvits on these devices</h1><ul>{''.join(items)}</ul>"
 
 
 def _anatomy(devices):
     content = bars.anatomy(devices)
     legend = [(f"g{i}", name) for i, name in enumerate(results.STAGES)]
-    return _legend(legend + [("g9", "the rest")]) + content if content else ""
+    return _legend(legend + [("g9", "copies, host")]) + content if content else ""
 
 
 def _rooflines(devices):
@@ -132,8 +139,8 @@ def make(runs):
                  "whole program path, batch 1. A longer bar is faster: 10× makes ten seconds of "
                  "speech in one.", bars.speed(devices)),
         _section("Where the time of one sentence goes", "The stages of the model and, below, the "
-                 "operators in each, longest first. Every bar is that device's whole time; "
-                 "stages were timed one by one.",
+                 "operators in each, longest first, all taken from the same runs. Every bar is "
+                 "that device's whole time.",
                  _anatomy(devices)),
         _section("Rooflines", "Every operator at the shapes that voices run, under the ceilings "
                  "measured on the spot: multiply-adds and memory bandwidth. Above the slope, "
@@ -148,7 +155,7 @@ def make(runs):
         _section("Numbers", "Medians, with the 95th percentile where it was measured.",
                  tables.everything(devices)),
     ]
-    script = (HERE / "page.js").read_text(encoding="utf-8")
+    script = _part("page.js")
     return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
             f'<meta name="viewport" content="width=device-width, initial-scale=1">'
             f"<title>clvits on these devices</title><style>{_styles()}</style></head>\n"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 FORMAT = "clvits-bench 1"
 STAGES = ("text encoder", "duration predictor", "flow", "decoder")
+SILENT = {"text encoder, duration predictor": "text encoder", "flow, decoder": "decoder"}
 TEXTS = ("short", "medium", "long")
 VERDICTS = ("ok", "wrong", "failed", "skipped")
 
@@ -100,7 +101,9 @@ def _adopt(result):
     if result["level"] == "operator":
         case["op"] = _op_of(result["name"])
     elif result["level"] == "stage":
-        case["stage"] = what.split(",")[0]
+        whole, _, part = what.partition(": ")
+        case["part"] = part if whole == "sentence" else None
+        case["whole"] = what == "sentence"
     elif result["level"] == "speech":
         text, _, more = what.partition(", ")
         case["text"] = text

@@ -9,7 +9,10 @@ import copy
 import json
 import os
 import pathlib
+import re
 import shutil
+import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -51,11 +54,22 @@ def quick(folder, devices):
     for key in ("format", "date", "version", "kernels", "compiler", "command", "settings",
                 "machine", "noise", "devices", "results"):
         expect(key in result, f"the file says {key}")
+    expect(result["complete"] is True, "the run came to its end")
+    for key in ("cpu", "memory", "processors", "system", "architecture", "load_at_start"):
+        expect(key in result["machine"], f"the machine has {key}")
+    expect(str(folder) not in path.read_text() and socket.gethostname() not in path.read_text(),
+           "no folder and no host is named")
+    expect(result["command"][0] == "clvits-bench" and "quick.json" in result["command"],
+           "the command line is there, without folders")
     expect(len(result["devices"]) == len(devices), "every device is described")
     for found in result["devices"]:
         expect(found["peak_flops"] > 1e8 and found["peak_bytes"] > 1e7, "peaks were measured")
         if found["kind"] == "opencl":
             expect(found["driver"] and found["opencl"], "an OpenCL device has driver and version")
+        half = next(r for r in result["results"] if r["name"] == "multiply-add, fp16"
+                    and r["device"] == found["name"])
+        expect((half["verdict"] == "ok") == bool(found.get("fp16_offered")),
+               "fp16 is measured where it is offered")
     rooms = {r["name"].split("/")[0] for r in result["results"] if r["level"] == "operator"}
     expect({"conv1d", "attention", "norm", "pointwise", "spline", "embedding", "matmul",
             "durations", "expand", "normal", "sample", "flip", "concat", "sum"} <= rooms,
@@ -68,6 +82,13 @@ def quick(folder, devices):
             expect(0 <= times["min"] <= times["median"] <= times["p95"] and times["samples"],
                    f"{record['name']} has times in order")
         expect(record["bytes"] > 0 and record["error"] <= 1e-4, f"{record['name']} is described")
+        noise = record["noise"]
+        expect(all(noise[k] >= 0 for k in ("spread", "drift", "others", "stolen", "switches"))
+               and (record["noisy"] or noise["spread"] <= 0.1),
+               f"{record['name']} says what disturbed it")
+    expect(result["noise"]["noisy"] == sum(r.get("noisy", False) for r in result["results"])
+           and re.search(r"The machine was (noisy|quiet): \d+ of \d+", done.stdout),
+           "the run says how quiet the machine was")
     expect(len(table.read_text().splitlines()) == len(result["results"]) + 1,
            "the CSV file is whole")
     return result
@@ -80,7 +101,7 @@ def whole_voice(folder):
         done = run("-d", "cpu", "-q", "-s", "0.005", "-l", level, "-f", name, "-j", str(path))
         expect(done.returncode == 0, f"the embedded voice is measured: {level}")
         by_name |= {r["name"]: r for r in json.loads(path.read_text())["results"]}
-    for stage in ("text encoder", "duration predictor", "flow", "decoder, window 1", "all stages"):
+    for stage in ("text encoder", "duration predictor", "flow", "decoder, window 1", "sentence"):
         expect(f"mini (embedded)/{stage}" in by_name, f"there is a record of the {stage}")
     decoder = by_name["mini (embedded)/decoder, window 1"]
     parts, whole = decoder["operators"], decoder["device_seconds"]["median"]
@@ -89,12 +110,42 @@ def whole_voice(folder):
     short = by_name["mini (embedded)/short"]["values"]
     expect(short["rtf"] > 0 and short["audio_s"] > 0.1 and short["first_audio_ms"] > 0,
            "speech has a real-time factor and a latency")
-    expect("sum_of_stages" in by_name["mini (embedded)/all stages"]["values"],
-           "stages are added up")
+
+
+def sentence(folder, name):
+    """The stages of one sentence, as it ran, and what the host took add up to it."""
+    path = folder / "sentence.json"
+    done = run("-d", name, "-q", "-s", "0.005", "-l", "stage", "-f", "/sentence", "-j", str(path))
+    expect(done.returncode == 0, f"a sentence is taken apart on {name}")
+    records = {r["name"].split("/")[1]: r for r in json.loads(path.read_text())["results"]}
+    whole = records.pop("sentence")
+    parts = [r.get("device_seconds") or r["host_seconds"] for r in records.values()]
+    total = whole["host_seconds"]
+    expect(abs(sum(p["median"] for p in parts) / total["median"] - 1) <= 0.1,
+           "the parts' medians add up to the whole within 10 %")
+    for run_parts in zip(total["samples"], *(p["samples"] for p in parts)):
+        expect(abs(sum(run_parts[1:]) / run_parts[0] - 1) <= 0.1, "so does every run")
+    if "sentence: host" not in records: # the device keeps its times to itself
+        return
+    expect(records.keys() == {f"sentence: {part}" for part in (
+        "text encoder", "duration predictor", "flow", "decoder", "copies", "host")},
+           "there is a record of every part")
+    decoder = records["sentence: decoder"]
+    expect(0.99 < sum(decoder["operators"].values()) /
+           statistics.mean(decoder["device_seconds"]["samples"]) < 1.01,
+           "the decoder's time is that of its operators")
+    host = records["sentence: host"]["host_seconds"]["median"]
+    expect(name != "cpu" or host < 0.1 * total["median"],
+           "on the CPU path the host has little of its own to do")
 
 
 def slowdown(folder, result):
-    """compare finds what got slower, and only that."""
+    """compare finds what got slower, and only that; less so where the machine was disturbed."""
+    result = copy.deepcopy(result)
+    for record in result["results"]:
+        record["noisy"] = False
+        for times in filter(None, (record.get("device_seconds"), record.get("host_seconds"))):
+            times.update(min=0.95 * times["median"])
     slow = copy.deepcopy(result)
     for record in slow["results"]:
         if record["name"].startswith("attention/"):
@@ -103,19 +154,32 @@ def slowdown(folder, result):
                 for key in ("min", "median", "p95"):
                     times[key] *= 1.5
                 times["samples"] = [1.5 * s for s in times["samples"]]
-    same, other, worse = folder / "a.json", folder / "b.json", folder / "c.json"
+    same, other, worse, disturbed, part = (folder / f"{n}.json" for n in "abcde")
     same.write_text(json.dumps(result))
     other.write_text(json.dumps(slow))
+    noisy = copy.deepcopy(slow)
+    for record in noisy["results"]:
+        record["noisy"] = True
+        for times in filter(None, (record.get("device_seconds"), record.get("host_seconds"))):
+            times["min"] /= 1.5
+    disturbed.write_text(json.dumps(noisy))
     for record in slow["results"]:
         record["verdict"] = "wrong"
     worse.write_text(json.dumps(slow))
+    part.write_text(json.dumps({**result, "complete": False}))
     expect(run("compare", str(same), str(same)).returncode == 0, "a file is as fast as itself")
     done = run("compare", str(same), str(other))
     expect(done.returncode == 1 and done.stdout.count("1.50x!") == len(result["devices"]),
            "50 % more are found in one case of each device")
     expect(run("compare", str(same), str(other), "--threshold", "60%").returncode == 0,
            "a threshold of 60 % lets them pass")
+    done = run("compare", str(same), str(disturbed))
+    expect(done.returncode == 0 and "1.50x~" in done.stdout,
+           "a disturbed case whose best time is as before is only marked")
     expect(run("compare", str(same), str(worse)).returncode == 1, "what went wrong is found")
+    done = run("compare", str(same), str(part))
+    expect(done.returncode == 0 and f"{part} is incomplete" in done.stdout,
+           "an incomplete file is compared, and said to be one")
     expect(run("compare", str(folder / "none.json")).returncode == 2, "a missing file is refused")
 
 
@@ -174,7 +238,9 @@ def main():
         result = quick(folder, ["cpu", found] if found else ["cpu"])
         slowdown(folder, result)
         whole_voice(folder)
+        sentence(folder, "cpu")
         if found:
+            sentence(folder, found)
             wrong_kernel(folder, found)
             broken_kernel(folder, found)
             if result["devices"][1]["kernels"] == "cpu": # a GPU's process would live on

@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""report.py REPORT SAMPLE: the page made of a sample holds everything, needs nothing, and damaged
-files are refused with the place that is wrong."""
+"""report.py REPORT SAMPLE PROGRAM: the page made of a sample holds everything, needs nothing, and
+damaged files are refused with the place that is wrong."""
 import html.parser
 import json
+import os
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
 
-REPORT, SAMPLE = sys.argv[1:3]
+REPORT, SAMPLE, PROGRAM = map(os.path.abspath, sys.argv[1:4])
 
 
 class Page(html.parser.HTMLParser):
@@ -115,6 +116,24 @@ def check_tolerance(folder):
     assert "cpu kernels (no. 2)" in both.words
 
 
+def check_incomplete(folder):
+    path = folder / "half.json"
+    sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
+    assert "incomplete" not in Page(make(folder, SAMPLE)).words
+    path.write_text(json.dumps({**sample, "complete": False}))
+    assert f"half: incomplete: the run was interrupted after {len(sample['results'])} cases" \
+        in Page(make(folder, path)).words
+
+
+def check_program(folder):
+    """The page that the program makes is the script's, wherever it is called."""
+    out = folder / "program.html"
+    done = subprocess.run([PROGRAM, "report", SAMPLE, "-o", out], cwd=folder, check=False)
+    assert done.returncode == 0 and out.read_text() == make(folder, SAMPLE)
+    done = subprocess.run([PROGRAM, "report", folder / "absent.json"], cwd=folder, check=False)
+    assert done.returncode == 2, "its exit code is the script's"
+
+
 def check_damage(folder):
     sample = pathlib.Path(SAMPLE).read_text(encoding="utf-8")
     path = folder / "damaged.json"
@@ -146,7 +165,8 @@ def check_damage(folder):
 
 def main():
     with tempfile.TemporaryDirectory() as name:
-        for check in (check_page, check_numbers, check_tolerance, check_damage):
+        for check in (check_page, check_numbers, check_tolerance, check_incomplete,
+                      check_program, check_damage):
             check(pathlib.Path(name))
             print(f"{check.__name__}: fine")
 

@@ -61,6 +61,10 @@ CLVITS_VOICES=$root/share/clvits/voices speaks "$work/with_static" ||
     fail "the static library says nothing"
 "$root/bin/clvits" speak -o "$work/out.wav" "Hello." 2>/dev/null || fail "the program says nothing"
 [ -s "$work/out.wav" ] || fail "the program wrote nothing"
+"$root/bin/clvits-bench" -d cpu -q -s 0.005 -l operator -f flip/ -j "$work/out.json" >/dev/null ||
+    fail "the installed bench does not run"
+(cd "$work" && "$root/bin/clvits-bench" report out.json -o out.html >/dev/null) ||
+    fail "the installed bench makes no page"
 
 # It was the installed voice that spoke, although the source tree has it as well.
 : >"$root/share/clvits/voices/mini/config.json"

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+//
+// What else the machine did while a case was timed. A time is worth what the machine was quiet.
+#include "bench.h"
+
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { ROUNDS = 1 << 15, TRIES = 12 };
+
+#define SPREAD 0.1  /* of the middle half of the times, over the median */
+#define DRIFT 0.1   /* of the clock, over the fastest that this process saw */
+#define OTHERS 0.25 /* processors that other work kept busy */
+#define STOLEN 0.02 /* share of the time that the host of this virtual machine took */
+#define WINDOW 0.5  /* seconds at least for which the system's counters, in 10 ms, say something */
+
+/* Seconds for the same work on one thread: the clock as it is now. Wide vectors slow some
+ * processors down for about a millisecond, so it takes longer than that. */
+static double calibrate(void)
+{
+    double best = 1e30;
+
+    for (int t = 0; t < TRIES; t++) {
+        volatile double sink = 1.0;
+        double x = sink;
+        const double start = bench_now();
+        for (int i = 0; i < ROUNDS; i++)
+            x = x * 0.999 + 0.001;
+        sink = x;
+        const double s = bench_now() - start;
+        best = s < best ? s : best;
+    }
+    return best;
+}
+
+static double own_seconds(const struct rusage *u)
+{
+    return (double)(u->ru_utime.tv_sec + u->ru_stime.tv_sec) +
+           1e-6 * (double)(u->ru_utime.tv_usec + u->ru_stime.tv_usec);
+}
+
+/* Seconds of all processors since the machine started. */
+static bool read_counters(double *busy, double *stolen)
+{
+    double user, nice, kernel, idle, wait, irq, soft, steal;
+    FILE *f = fopen("/proc/stat", "r");
+    const bool found = f && fscanf(f, "cpu %lf %lf %lf %lf %lf %lf %lf %lf", &user, &nice, &kernel,
+                                   &idle, &wait, &irq, &soft, &steal) == 8;
+
+    if (f)
+        fclose(f);
+    if (!found)
+        return false;
+    const double tick = 1.0 / (double)sysconf(_SC_CLK_TCK);
+    *busy = tick * (user + nice + kernel + irq + soft);
+    *stolen = tick * steal;
+    return true;
+}
+
+void bench_quiet_begin(bench *b)
+{
+    bench_quiet *q = &b->quiet;
+    struct rusage u = { 0 };
+
+    q->before = calibrate();
+    if (q->best <= 0.0 || q->before < q->best)
+        q->best = q->before;
+    getrusage(RUSAGE_SELF, &u);
+    q->switches = u.ru_nivcsw;
+    q->start = bench_now();
+    if (q->since > 0.0)
+        return;
+    q->known = read_counters(&q->busy, &q->stolen);
+    q->own = own_seconds(&u);
+    q->since = q->start;
+}
+
+/* The counters are coarse, so a short case has the figures of those before it as well. */
+static void count_others(bench_quiet *q, const struct rusage *u)
+{
+    const double now = bench_now(), elapsed = now - q->since;
+    double busy, stolen;
+
+    if (elapsed < WINDOW || !q->known || !read_counters(&busy, &stolen))
+        return;
+    const double own = own_seconds(u), others = (busy - q->busy - (own - q->own)) / elapsed;
+    q->others = others > 0.0 ? others : 0.0;
+    q->steal = (stolen - q->stolen) / elapsed / (double)sysconf(_SC_NPROCESSORS_ONLN);
+    q->busy = busy;
+    q->stolen = stolen;
+    q->own = own;
+    q->since = now;
+}
+
+static double widest(const bench_record *r)
+{
+    const double device = bench_statistics(&r->device).spread;
+    const double host = bench_statistics(&r->host).spread;
+    return r->device.n ? device : host;
+}
+
+void bench_quiet_end(bench *b, bench_record *r)
+{
+    bench_quiet *q = &b->quiet;
+    struct rusage u = { 0 };
+
+    if (!r->device.n && !r->host.n)
+        return;
+    const double elapsed = bench_now() - q->start;
+    getrusage(RUSAGE_SELF, &u);
+    count_others(q, &u);
+    const double after = calibrate();
+    q->best = after < q->best ? after : q->best;
+    r->noise = (bench_disturbance){ .spread = widest(r),
+                              .drift = (after > q->before ? after : q->before) / q->best - 1.0,
+                              .others = q->others,
+                              .stolen = q->steal,
+                              .switches = (double)(u.ru_nivcsw - q->switches) / elapsed,
+                              .taken = true };
+}
+
+bool bench_is_noisy(const bench_disturbance *n)
+{
+    return n->taken && (n->spread > SPREAD || n->drift > DRIFT || n->others > OTHERS ||
+                        n->stolen > STOLEN);
+}

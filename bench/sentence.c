@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+//
+// Level (c) once more: what the stages take of one sentence, taken from traces of whole runs, so
+// that they add up to it. What no operator and no copy took is the host's.
+#include "voice.h"
+
+#include "base/trace.h"
+#include "device/device.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { TEXT, DURATIONS, FLOW, DECODER, COPIES, HOST, PARTS, MIN_RUNS = 5, MAX_NAMES = 32 };
+
+static const char *const part_names[PARTS] = {
+    [TEXT] = "text encoder", [DURATIONS] = "duration predictor", [FLOW] = "flow",
+    [DECODER] = "decoder",   [COPIES] = "copies",                [HOST] = "host",
+};
+
+/* An operator's seconds in a part, over all runs. */
+typedef struct share {
+    const char *name;
+    double seconds;
+} share;
+
+typedef struct sentence {
+    bench_record part[PARTS], whole;
+    share shares[PARTS][MAX_NAMES];
+    double spent[PARTS], flops[PARTS], bytes[PARTS]; /* in this run */
+    bool silent; /* the device does not tell when it did what */
+} sentence;
+
+static int part_of(const clvits_span *s)
+{
+    if (s->kind == CLVITS_SPAN_COPY)
+        return COPIES;
+    if (!strcmp(s->stage, "latent"))
+        return FLOW;
+    if (!strcmp(s->stage, "wave"))
+        return DECODER;
+    return s->label[0] == 'd' ? DURATIONS : TEXT; /* dp, durations */
+}
+
+static void on_span(void *user, const clvits_span *s)
+{
+    sentence *t = user;
+    const int part = part_of(s);
+    share *at = t->shares[part];
+
+    if (s->kind == CLVITS_SPAN_HOST)
+        return;
+    if (s->length < 0) {
+        t->silent = true;
+        return;
+    }
+    t->spent[part] += 1e-9 * (double)s->length;
+    t->flops[part] += s->flops;
+    t->bytes[part] += s->bytes;
+    if (s->kind != CLVITS_SPAN_NODE)
+        return;
+    for (int i = 0; i < MAX_NAMES; i++, at++)
+        if (!at->name || !strcmp(at->name, s->name)) {
+            for (const clvits_op *const *op = clvits_ops; *op && !at->name; op++)
+                at->name = strcmp((*op)->name, s->name) ? NULL : (*op)->name;
+            at->seconds += 1e-9 * (double)s->length;
+            return;
+        }
+}
+
+/* The same engine on the same machine, whose device writes down when it did what. */
+static clvits_status open_traced(bench *b, const voice *v, clvits_machine *m, clvits_engine **e)
+{
+    clvits_status s = CLVITS_OK;
+
+    *m = b->machine;
+    if (m->n_places > 1) {
+        m->device[1] = NULL;
+        s = bench_open_device(b, true, &m->device[1]);
+    }
+    return s ? s : clvits_engine_open(e, &v->model, m, NULL, &b->report);
+}
+
+static clvits_status run_once(bench *b, const voice *v, clvits_engine *e, sentence *t, hearing *h)
+{
+    const int n = t->whole.host.n;
+    clvits_trace trace;
+    double sum = 0.0;
+
+    memset(t->spent, 0, sizeof(t->spent));
+    memset(t->flops, 0, sizeof(t->flops));
+    memset(t->bytes, 0, sizeof(t->bytes));
+    clvits_trace_begin(&trace, on_span, t);
+    b->report.trace = &trace;
+    const clvits_status s = voice_speak(e, v, &v->texts[VOICE_MEDIUM], 1, h, &b->report);
+    const double whole = bench_now() - h->start;
+    b->report.trace = NULL;
+    clvits_trace_end(&trace);
+    if (s)
+        return s;
+    if (t->silent || b->no_events) { /* the host waits once, for the durations */
+        t->spent[TEXT] = h->durations;
+        t->spent[DECODER] = whole - h->durations;
+        t->spent[DURATIONS] = t->spent[FLOW] = t->spent[COPIES] = 0.0;
+        t->flops[TEXT] += t->flops[DURATIONS];
+        t->bytes[TEXT] += t->bytes[DURATIONS];
+        t->flops[DECODER] += t->flops[FLOW];
+        t->bytes[DECODER] += t->bytes[FLOW];
+    }
+    for (int i = 0; i < HOST; i++)
+        sum += t->spent[i];
+    t->spent[HOST] = fmax(whole - sum, 0.0);
+    t->whole.host.sample[n] = whole;
+    t->whole.host.n = n + 1;
+    for (int i = 0; i < PARTS; i++) {
+        bench_times *times = i == HOST ? &t->part[i].host : &t->part[i].device;
+        times->sample[n] = t->spent[i];
+        times->n = n + 1;
+        t->part[i].flops = t->flops[i];
+        t->part[i].bytes = t->bytes[i];
+    }
+    return s;
+}
+
+static double median_of(const bench_record *r)
+{
+    return bench_statistics(r->device.n ? &r->device : &r->host).median;
+}
+
+static void send_parts(bench *b, const voice *v, sentence *t)
+{
+    const bool silent = t->silent || b->no_events;
+
+    for (int i = 0; i < PARTS; i++) {
+        bench_record *r = &t->part[i];
+        const double median = median_of(r), n = r->device.n;
+        r->level = "stage";
+        r->verdict = "ok";
+        r->noise = t->whole.noise;
+        if (median > 0.0 && !silent)
+            r->roofline = fmax(b->peak_flops > 0 ? r->flops / b->peak_flops : 0.0,
+                               b->peak_bytes > 0 ? r->bytes / b->peak_bytes : 0.0) / median;
+        for (int k = 0; k < MAX_NAMES && t->shares[i][k].name && !silent; k++)
+            bench_operator(r, t->shares[i][k].name, t->shares[i][k].seconds / n);
+        snprintf(r->name, sizeof(r->name), "%s/sentence: %s", v->name,
+                 silent && i == TEXT      ? "text encoder, duration predictor"
+                 : silent && i == DECODER ? "flow, decoder"
+                                          : part_names[i]);
+        if (silent) {
+            r->host = r->device;
+            r->device.n = 0;
+            snprintf(r->reason, sizeof(r->reason), "the device has no times of its own");
+        }
+        if ((!silent || i == TEXT || i == DECODER) && bench_record_begin(b, r))
+            bench_send(b, r);
+        else
+            bench_drop(r);
+    }
+}
+
+void bench_sentence(bench *b, const voice *v, clvits_engine *plain, double alone)
+{
+    static sentence t; /* large; one worker has one */
+    bench_record *whole = &t.whole;
+    clvits_machine m;
+    clvits_engine *e = NULL;
+    hearing h = { 0 };
+    bench_times untraced = { 0 };
+    double sum = 0.0;
+
+    t = (sentence){ .whole = { .level = "stage", .verdict = "ok" } };
+    snprintf(whole->name, sizeof(whole->name), "%s/sentence", v->name);
+    if (!bench_record_begin(b, whole))
+        return;
+    clvits_status s = open_traced(b, v, &m, &e);
+    if (!s)
+        s = voice_speak(e, v, &v->texts[VOICE_MEDIUM], 1, &h, &b->report);
+    const double start = bench_now();
+    while (!s && whole->host.n < BENCH_MAX_RUNS &&
+           (!whole->host.n || bench_now() - start < (whole->host.n < MIN_RUNS
+                                                         ? VOICE_TOO_LONG
+                                                         : 2.0 * b->o->seconds))) {
+        s = voice_speak(plain, v, &v->texts[VOICE_MEDIUM], 1, &h, &b->report);
+        untraced.sample[untraced.n++] = bench_now() - h.start;
+        if (!s)
+            s = run_once(b, v, e, &t, &h);
+    }
+    if (s) {
+        bench_note_failure(whole, &b->report);
+    } else {
+        bench_quiet_end(b, whole);
+        for (int i = 0; i < PARTS; i++)
+            sum += median_of(&t.part[i]);
+        voice_values(whole, NULL, &h, 1, v->model.config->sampling_rate);
+        bench_value(whole, "sum_of_parts", sum / median_of(whole));
+        bench_value(whole, "over_untraced",
+                    median_of(whole) / bench_statistics(&untraced).median);
+        if (alone > 0.0)
+            bench_value(whole, "alone", alone / bench_statistics(&whole->host).min);
+        if (fabs(sum / median_of(whole) - 1.0) > 0.1)
+            snprintf(whole->reason, sizeof(whole->reason), "the parts do not add up to this");
+    }
+    bench_send(b, whole);
+    if (!s)
+        send_parts(b, v, &t);
+    clvits_engine_close(&e);
+    if (m.n_places > 1)
+        clvits_device_close(&m.device[1]);
+}

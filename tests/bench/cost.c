@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+//
+// The work that the bench counts for a second of speech is what each geometry is known to take.
+#include "../../bench/voice.h"
+
+#include <check.h>
+#include <math.h>
+#include <string.h>
+
+Suite *suite(void);
+
+/* Ten seconds, so that what text and frames are rounded to matters little. A phoneme and its blank
+ * come sixteen times a second. */
+enum { SECONDS = 10, IDS = 32 * SECONDS };
+
+/* GFLOP for a second of speech, a multiply and an add counting as two, and shares; where
+ * it is known, what the decoder's convolutions move, in megabytes. */
+static const struct {
+    const char *voice;
+    double total, decoder, flow, megabytes;
+} known[] = {
+    { "base", 54.6, 0.970, 0.022, 349.0 },
+    { "mms", 39.8, 0.967, 0.022 },
+    { "medium", 5.6, 0.70, 0.22 },
+    { "low", 4.2, 0.68, 0.21 },
+    { "x-low", 3.2, 0.89, 0.07 },
+};
+
+static double flops_of(clvits_graph **g)
+{
+    double sum = 0.0;
+    for (int i = 0; i < (*g)->n_nodes; i++)
+        sum += (*g)->nodes[i]->op->flops((*g)->nodes[i]);
+    clvits_graph_close(g);
+    return sum / SECONDS * 1e-9;
+}
+
+/* Megabytes for a second: what each convolution reads and writes, once and without weights. */
+static double moved_by(const clvits_graph *g)
+{
+    int64_t sum = 0;
+
+    for (int i = 0; i < g->n_nodes; i++) {
+        const clvits_node *n = g->nodes[i];
+        if (strncmp(n->op->name, "conv", 4))
+            continue;
+        const clvits_tensor *y = n->out[0] ? n->out[0] : n->out[1];
+        sum += 4 * (clvits_tensor_count(n->in[0]) + clvits_tensor_count(y));
+    }
+    return (double)sum / SECONDS * 1e-6;
+}
+
+static int index_of(const char *name)
+{
+    for (int i = 0; i < voice_count(); i++)
+        if (!strcmp(voice_name(i), name))
+            return i;
+    ck_abort_msg("no voice %s", name);
+}
+
+START_TEST(work)
+{
+    const clvits_stage_options o = { .batch = 1 };
+    clvits_report r = { 0 };
+    clvits_text_stage text;
+    clvits_latent_stage latent;
+    clvits_wave_stage wave;
+    voice v;
+
+    ck_assert_int_eq(voice_open(&v, index_of(known[_i].voice), &r), CLVITS_OK);
+    const int frames = SECONDS * v.config.sampling_rate / v.config.hop_length;
+    ck_assert_int_eq(clvits_text_stage_build(&text, &v.model, &o, IDS, &r), CLVITS_OK);
+    ck_assert_int_eq(clvits_latent_stage_build(&latent, &v.model, &o, IDS, frames, &r), CLVITS_OK);
+    ck_assert_int_eq(clvits_wave_stage_build(&wave, &v.model, &o, frames, &r), CLVITS_OK);
+    const double moved = moved_by(wave.graph);
+    const double t = flops_of(&text.graph), l = flops_of(&latent.graph), w = flops_of(&wave.graph);
+    const double total = t + l + w;
+    printf("%s: %.3f GFLOP for a second: text %.3f, flow %.3f (%.4f), decoder %.3f (%.4f)\n",
+           v.name, total, t, l, l / total, w, w / total);
+    ck_assert_double_le(fabs(total / known[_i].total - 1.0), 0.02);
+    ck_assert_double_le(fabs(w / total - known[_i].decoder), 0.02);
+    ck_assert_double_le(fabs(l / total - known[_i].flow), 0.02);
+    printf("its convolutions move %.1f MB, %.1f FLOP for each byte\n", moved, 1e3 * w / moved);
+    if (known[_i].megabytes > 0.0)
+        ck_assert_double_le(fabs(moved / known[_i].megabytes - 1.0), 0.02);
+    voice_close(&v);
+}
+END_TEST
+
+Suite *suite(void)
+{
+    Suite *s = suite_create("bench_cost");
+    TCase *t = tcase_create("geometries");
+    tcase_set_timeout(t, 60);
+    tcase_add_loop_test(t, work, 0, LENGTH(known));
+    suite_add_tcase(s, t);
+    return s;
+}
