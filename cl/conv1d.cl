@@ -14,37 +14,12 @@
 #ifndef KERNEL
 #define KERNEL 0   // 1 to 4: build that one only, in the order above
 #endif
-#ifndef LANES
-#define LANES 16   // output channels in a packed block: conv1d WIDTH or 2 * WIDTH; tile 16, 32, 64
-#endif
-#ifndef PRE
-#define PRE 0      // 1: leaky ReLU on the input
-#endif
-#ifndef GATE
-#define GATE 0     // 1: CLVITS_ACT_GATE; a block has lanes for the same channels of both halves
-#endif
 #ifndef GROUP
 #define GROUP 64   // work-items of a work-group in conv1d_tile
 #endif
 #ifndef CHUNK
 #define CHUNK 16   // channels staged at a time: 16, 8 or 4; 0: x is read where it lies
 #endif
-
-#define LOAD PASTE(vload, WIDTH)
-#define STORE PASTE(vstore, WIDTH)
-
-#if PRE
-#define VALUE(v) leaky_relu(v, d.pre_slope)
-#define VALUES(v) leaky_relus(v, d.pre_slope)
-#else
-#define VALUE(v) (v)
-#define VALUES(v) (v)
-#endif
-
-vec leaky_relus(const vec v, const float slope)
-{
-    return v >= 0.0f ? v : v * slope;
-}
 
 int ceil_div(const int a, const int b)
 {
@@ -57,126 +32,8 @@ int2 valid_steps(const conv1d_dims d, const int p, const int len)
     return (int2)(ceil_div(d.shift - p, d.phases), ceil_div(len + d.shift - p, d.phases));
 }
 
-// A block's first channel in its group, and how many of the group's outputs it makes; see GATE.
-#define MADE (LANES / (1 + GATE))
-
-// Which halves of the channels channel o goes to: 1 the first output, 2 the second, 3 both.
-int targets(const conv1d_dims *d, const int o)
-{
-    return d->act != CLVITS_ACT_SPLIT ? 3 : o < d->O / 2 ? 1 : 2;
-}
-
-// The epilogue of channel o in row t. By pointer, since a struct would be copied for each row.
-void finish(const conv1d_dims *d, const int b, const int t, const int o, float v,
-            global const float *bias, global const Y_TYPE *residual, global const Y_TYPE *sum,
-            global Y_TYPE *y, global Y_TYPE *a)
-{
-    const int to = targets(d, o), c = to == 2 ? o - d->O / 2 : o;
-
-    if (d->has_bias)
-        v += bias[d->has_bias == 2 ? at(d->bias, b, 0, o) : o];
-    if (d->has_residual && to & 1)
-        v += GET_Y(residual, at(d->residual, b, t, c));
-    if (d->has_sum && to & 2)
-        v += GET_Y(sum, at(d->sum, b, t, c));
-    v *= d->scale;
-    if (d->has_y && to & 1)
-        PUT_Y(v, y, at(d->y, b, t, c));
-    if (d->has_act && to & 2) {
-        v = d->act == CLVITS_ACT_LEAKY_RELU ? leaky_relu(v, d->act_slope)
-            : d->act == CLVITS_ACT_TANH     ? tanh(v)
-                                            : v;
-        PUT_Y(v, a, at(d->a, b, t, c));
-    }
-}
-
-// The same for n channels from o on, by vectors where they fit.
-void finish_some(const conv1d_dims *d, const int b, const int t, const int o, const int n, vec v,
-                 global const float *bias, global const Y_TYPE *residual,
-                 global const Y_TYPE *sum, global Y_TYPE *y, global Y_TYPE *a)
-{
-    const int to = targets(d, o), c = to == 2 ? o - d->O / 2 : o;
-
-    if (n < WIDTH || d->act == CLVITS_ACT_TANH || to != targets(d, o + WIDTH - 1)) {
-        float e[WIDTH];
-        STORE(v, 0, e);
-        for (int i = 0; i < n && i < WIDTH; i++)
-            finish(d, b, t, o + i, e[i], bias, residual, sum, y, a);
-        return;
-    }
-    if (d->has_bias)
-        v += LOAD(0, bias + (d->has_bias == 2 ? at(d->bias, b, 0, o) : o));
-    if (d->has_residual && to & 1)
-        v += GET_YS(WIDTH, residual, at(d->residual, b, t, c));
-    if (d->has_sum && to & 2)
-        v += GET_YS(WIDTH, sum, at(d->sum, b, t, c));
-    v *= d->scale;
-    if (d->has_y && to & 1)
-        PUT_YS(WIDTH, v, y, at(d->y, b, t, c));
-    if (d->has_act && to & 2)
-        PUT_YS(WIDTH, d->act == CLVITS_ACT_LEAKY_RELU ? leaky_relus(v, d->act_slope) : v, a,
-               at(d->a, b, t, c));
-}
-
-#if GATE
-// The gate of n channels from o on, v and w being theirs of either half.
-void finish_gate(const conv1d_dims *d, const int b, const int t, const int o, const int n, vec v,
-                 vec w, global const float *bias, global Y_TYPE *a)
-{
-    if (d->has_bias) {
-        global const float *p = bias + (d->has_bias == 2 ? at(d->bias, b, 0, o) : o);
-        v += load_vec(p, n);
-        w += load_vec(p + d->O / 2, n);
-    }
-    v = tanh(v * d->scale) / (1.0f + exp(-d->scale * w));
-    put_y(a + at(d->a, b, t, o), v, n);
-}
-#endif
-
-// Zeros in n channels from o on of the guard rows, by `items` work-items of which this is one.
-void zero_guard(global Y_TYPE *y, const clvits_view v, const int b, const int len, const int o,
-                const int n, const int item, const int items)
-{
-    for (int i = item; i < v.guard * n; i += items) {
-        y[at(v, b, -1 - i / n, o + i % n)] = 0;
-        y[at(v, b, len + i / n, o + i % n)] = 0;
-    }
-}
-
-void zero_guards(const conv1d_dims *d, const int b, const int len, const int o, const int n,
-                 const int item, const int items, global Y_TYPE *y, global Y_TYPE *a)
-{
-    const int middle = d->O / 2, split = d->act == CLVITS_ACT_SPLIT;
-    const int first = split ? clamp(middle - o, 0, n) : n;
-
-    if (d->has_y)
-        zero_guard(y, d->y, b, len, o, first, item, items);
-    if (d->has_act && split)
-        zero_guard(a, d->a, b, len, o + first - middle, n - first, item, items);
-    else if (d->has_act)
-        zero_guard(a, d->a, b, len, o, n, item, items);
-}
-
-#define ARGUMENTS                                                                                 \
-    const conv1d_dims d, global const int *run, global const X_TYPE *restrict x,                  \
-        global const W_TYPE *restrict w, global const float *restrict bias,                       \
-        global const Y_TYPE *restrict residual, global const Y_TYPE *restrict sum,                \
-        global Y_TYPE *restrict y, global Y_TYPE *restrict a
-
 #if KERNEL == 0 || KERNEL == 1
 // w packed as [group][phase][O/LANES][K][I][LANES]; a work-item makes d.job steps of one block.
-// Three rows share a pointer, since base, base + step and base + 2 * step are addresses on x86.
-#if WIDTH == 16
-#define ROWS 12
-#define EACH_ROW(DO)                                                                              \
-    DO(0, p0, 0) DO(1, p0, 1) DO(2, p0, 2) DO(3, p1, 0) DO(4, p1, 1) DO(5, p1, 2)                 \
-    DO(6, p2, 0) DO(7, p2, 1) DO(8, p2, 2) DO(9, p3, 0) DO(10, p3, 1) DO(11, p3, 2)
-#else
-#define ROWS 6
-#define EACH_ROW(DO)                                                                              \
-    DO(0, p0, 0) DO(1, p0, 1) DO(2, p0, 2) DO(3, p1, 0) DO(4, p1, 1) DO(5, p1, 2)
-#endif
-
 // Where x is in halves, rows are widened (and activated) by stretches of channels; otherwise the
 // loops read them where they lie.
 #if X_HALF
@@ -234,6 +91,8 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d(ARGUMENTS)
         float acc[ROWS * LANES];
 #define DECLARE(r, p, i) vec a##r = (vec)(0.0f), b##r = (vec)(0.0f);
         EACH_ROW(DECLARE)
+        for (int r = 0; r < rows && blocks > 1; r++) // otherwise rows lie side by side
+            fetch_row(&d, b, (u + r) * d.phases + phase - d.shift, o, n, residual, sum, y, a);
         for (int k = 0; k < taps; k++)
             for (int c0 = 0; c0 < channels; c0 += STRETCH) {
                 const int some = min(STRETCH, channels - c0);

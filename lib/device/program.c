@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Assembles a room's source (dims.h, exact.h, common.cl, the header that the room may share with
-// its CPU path, the room), builds it once per set of options and keeps it for the life of the
-// device; binaries go through the disk cache (cache.c).
+// Assembles a program's source: dims.h, exact.h, common.cl, NAME.h if there is one, NAME.cl; a
+// program A_B has A.h and B.h instead. Builds it once per set of options and keeps it for the life
+// of the device; binaries go through the disk cache (cache.c).
 #include "device/cache.h"
 #include "device/device_impl.h"
 #include "device/source.h"
@@ -56,20 +56,24 @@ static char *source_of(const clvits_device *d, const char *name, bool optional, 
 }
 
 /* All parts in one text; -I would need files beside the program. */
-static char *assemble(const clvits_device *d, const char *room, clvits_report *r)
+static char *assemble(const clvits_device *d, const char *name, clvits_report *r)
 {
-    enum { PARTS = 5, SHARED = 3 };
-    char header[64], file[64];
-    snprintf(header, sizeof(header), "%s.h", room);
-    snprintf(file, sizeof(file), "%s.cl", room);
-    const char *names[PARTS] = { "dims.h", "exact.h", "common.cl", header, file };
+    enum { PARTS = 6, SHARED = 3, OWN = 5 };
+    const size_t first = strcspn(name, "_");
+    char header[64], second[64] = "", file[64];
+    snprintf(header, sizeof(header), "%.*s.h", (int)first, name);
+    if (name[first])
+        snprintf(second, sizeof(second), "%s.h", name + first + 1);
+    snprintf(file, sizeof(file), "%s.cl", name);
+    const char *names[PARTS] = { "dims.h", "exact.h", "common.cl", header, second, file };
     char *parts[PARTS], *all = NULL;
     size_t size = 1;
     bool complete = true;
 
     for (int i = 0; i < PARTS; i++) {
-        parts[i] = source_of(d, names[i], i == SHARED, r);
-        complete = complete && (parts[i] || i == SHARED);
+        const bool optional = i >= SHARED && i < OWN;
+        parts[i] = source_of(d, names[i], optional, r);
+        complete = complete && (parts[i] || optional);
         size += parts[i] ? strlen(parts[i]) + 1 : 0;
     }
     if (complete) {

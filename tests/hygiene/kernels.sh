@@ -12,12 +12,15 @@ found=0
 for file in *.cl; do
     case $file in '*.cl' | common.cl) continue ;; esac
     found=1
-    shared=${file%.cl}.h
-    [ -f "$shared" ] || shared=/dev/null
+    name=${file%.cl}
+    first=${name%%_*}.h
+    second=${name#*_}.h
+    [ -f "$first" ] || first=/dev/null
+    [ -f "$second" ] || second=/dev/null
     clang -x cl -cl-std=CL1.2 -Xclang -finclude-default-header -fsyntax-only -Wall -Wextra \
         -Wno-missing-prototypes -Wno-unused-function -Wno-sign-compare -Werror \
         -include dims.h -include exact.h -include common.cl \
-        -include "$shared" "$file" || failed=1
+        -include "$first" -include "$second" "$file" || failed=1
 done
 [ $found = 1 ] || { echo "no kernels in $1"; exit 77; }
 exit $failed
