@@ -46,6 +46,7 @@ static clvits_context *open_context(clvits_trace_fn fn, spans *all)
 {
     const char *device = getenv("CLVITS_TEST_DEVICE"), *family = getenv("CLVITS_TEST_FAMILY");
     const clvits_context_params params = { .device = device ? device : "auto",
+                                           .place = "device",
                                            .kernel_family = family && !strcmp(family, "gpu"),
                                            .trace = fn,
                                            .trace_user = all };

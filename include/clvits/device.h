@@ -6,6 +6,7 @@
 #include <clvits/trace.h>
 
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -47,12 +48,19 @@ typedef struct clvits_context_params {
      * "cpu": the CPU path alone. "opencl": as "auto", but never the CPU path alone. A number:
      * that device of clvits_devices(). Anything else: the first device with this in its name or
      * its platform's, in any case of letters. Several, separated by commas: nodes go to the first
-     * that takes them. Whatever no device takes runs on the CPU path.
+     * that takes them. Whatever no device takes runs on the CPU path. With "auto", or nothing, the
+     * library also chooses between device and CPU path: see `place`.
      */
     const char *device;
-    /** NULL, or what runs where: "NAME=cpu,NAME=1,..." with NAME an operator ("conv1d") or the
-     *  start of a module's name ("enc_p", "flow", "dec.ups"), and as value "cpu" or the place of
-     *  a device among those opened, counted from 1. Never changes results beyond rounding. */
+    /**
+     * NULL, or what runs where, entries separated by commas. "device": every operator on the first
+     * opened device that takes it, which is the rule where `device` names one. "auto": where
+     * operators, launches and copies cost least, which is the rule where `device` leaves the choice
+     * open; the costs are measured when the first voice is opened, and kept in the cache folder.
+     * "NAME=cpu" or "NAME=1": by hand, NAME being an operator ("conv1d") or the start of a
+     * module's name ("enc_p", "flow", "dec.ups"), the value "cpu" or the place of a device among
+     * those opened, counted from 1. Never changes results beyond rounding.
+     */
     const char *place;
     const char *cache_dir;  /* built kernels, tuned rows; NULL: the user's cache folder; "": none */
     const char *kernel_dir; /* NULL, or a folder to read kernels from instead of the built-in ones;
@@ -95,11 +103,14 @@ CLVITS_API void clvits_context_close(clvits_context **context);
  */
 CLVITS_API const char *clvits_context_error(const clvits_context *context);
 
-/** Where nodes run first: the opened device's name, or the processor's; valid while open. */
+/** The name of the first opened device, or the processor's; valid while open. */
 CLVITS_API const char *clvits_context_device(const clvits_context *context);
 
 /** Number of OpenCL devices opened; 0 when everything runs on the CPU path. */
 CLVITS_API int clvits_context_device_count(const clvits_context *context);
+
+/** Kernels launched since the context was opened; 0 while all that ran was on the CPU path. */
+CLVITS_API uint64_t clvits_context_launches(const clvits_context *context);
 
 /** Bytes of device memory in use, and the most there were; summed over the opened devices. */
 CLVITS_API size_t clvits_context_device_bytes(const clvits_context *context, size_t *peak);

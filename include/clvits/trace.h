@@ -41,6 +41,8 @@ typedef struct clvits_span {
                             stands; "" where there is none */
     int node;            /* number within the stage's graph; -1: not a node */
     double flops, bytes; /* of a node: for its valid rows, each operand moved once */
+    double predicted;    /* seconds that a node was expected to take where nodes are placed by cost;
+                            0: nothing was measured */
 } clvits_span;
 
 /**

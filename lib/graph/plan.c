@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Graph and machine to a list of steps and a memory layout: place every node, insert the copies
-// that this needs and no others, then lay out each place's tensors by their lifetimes, the
+// Graph and machine to a list of steps and a memory layout: place every node (place.c), insert the
+// copies that this needs and no others, then lay out each place's tensors by their lifetimes, the
 // largest first, each at the lowest offset that is free during its life.
 #include "graph/plan.h"
 
@@ -17,7 +17,7 @@ typedef struct life {
     int64_t floats, offset;
 } life;
 
-static clvits_target target(const clvits_plan *p, int place)
+clvits_target clvits_plan_target(const clvits_plan *p, int place)
 {
     return (clvits_target){ .cpu = place == CLVITS_CPU_PLACE ? &p->machine->cpu : NULL,
                             .device = p->machine->device[place],
@@ -36,91 +36,6 @@ clvits_view clvits_node_view(const clvits_target *at, const clvits_tensor *t)
                           .guard = root->guard };
 }
 
-/* Whether entry NAME of a forced placement means this node. */
-static bool names(const char *name, size_t n, const clvits_node *node)
-{
-    return (strlen(node->op->name) == n && !strncmp(name, node->op->name, n)) ||
-           !strncmp(name, node->label, n);
-}
-
-/* Whether NAME can mean anything: an operator, or a module or what begins with one. */
-static bool is_name(const char *name, size_t n)
-{
-    static const char *const modules[] = { "enc_p", "emb_g", "dp", "durations", "expand", "flow",
-                                           "dec" };
-
-    for (const clvits_op *const *op = clvits_ops; *op; op++)
-        if (strlen((*op)->name) == n && !strncmp(name, (*op)->name, n))
-            return true;
-    for (size_t i = 0; i < sizeof(modules) / sizeof(*modules); i++) {
-        const size_t m = strlen(modules[i]);
-        if (n >= m && !strncmp(name, modules[i], m) && (n == m || name[m] == '.'))
-            return true;
-    }
-    return false;
-}
-
-/* What an entry, NAME=VALUE of the given size, says of places; *equals is where its '=' stands. */
-static clvits_status read_entry(int *place, const char **equals, const clvits_machine *m,
-                                const char *text, size_t size, clvits_report *r)
-{
-    char *rest;
-
-    *equals = memchr(text, '=', size);
-    if (!*equals || *equals == text)
-        return clvits_fail(r, CLVITS_E_ARGUMENT, "placement \"%.*s\": write NAME=cpu or "
-                                                 "NAME=NUMBER", (int)size, text);
-    const char *value = *equals + 1, *end = text + size;
-    long number = CLVITS_CPU_PLACE;
-    if (end - value != 3 || strncmp(value, "cpu", 3)) {
-        number = strtol(value, &rest, 10);
-        if (rest != end || rest == value || number < 0 || number >= m->n_places)
-            return clvits_fail(r, CLVITS_E_ARGUMENT,
-                               m->n_places > 1
-                                   ? "placement \"%.*s\": write cpu, or 1 for the first device "
-                                     "that was opened, 2 for the second (%d in all)"
-                                   : "placement \"%.*s\": write cpu; %d OpenCL devices were opened",
-                               (int)size, text, m->n_places - 1);
-    }
-    *place = (int)number;
-    return CLVITS_OK;
-}
-
-/* The last entry that means the node decides; without a node, entries are only checked. */
-static clvits_status forced_place(int *out, const clvits_machine *m, const clvits_node *n,
-                                  const char *text, clvits_report *r)
-{
-    while (text && *text) {
-        const size_t size = strcspn(text, ",");
-        const char *equals;
-        int place = CLVITS_CPU_PLACE;
-        const clvits_status s = read_entry(&place, &equals, m, text, size, r);
-
-        if (s)
-            return s;
-        if (n && names(text, (size_t)(equals - text), n))
-            *out = place;
-        text += size + (text[size] == ',');
-    }
-    return CLVITS_OK;
-}
-
-clvits_status clvits_place_check(const clvits_machine *m, const char *place, clvits_report *r)
-{
-    const clvits_status s = forced_place(NULL, m, NULL, place, r);
-
-    for (const char *text = place; !s && text && *text;) {
-        const size_t size = strcspn(text, ","), n = strcspn(text, "=");
-        if (!is_name(text, n))
-            return clvits_fail(r, CLVITS_E_ARGUMENT,
-                               "placement \"%.*s\": give an operator (conv1d, attention, ...; "
-                               "\"clvits check\" lists them) or a module: enc_p, dp, flow, dec or "
-                               "a part of one such as dec.ups", (int)size, text);
-        text += size + (text[size] == ',');
-    }
-    return s;
-}
-
 static const clvits_row *tuned_row(const clvits_node *n, const clvits_target *at)
 {
     clvits_terms shape = { 0 };
@@ -131,53 +46,12 @@ static const clvits_row *tuned_row(const clvits_node *n, const clvits_target *at
     return clvits_tuned_row(at, n->op->knobs, &shape);
 }
 
-static void *make_dims(clvits_plan *p, const clvits_node *n, const clvits_target *at)
+void *clvits_plan_dims(clvits_plan *p, const clvits_node *n, const clvits_target *at)
 {
     void *dims = clvits_arena_alloc(&p->arena, n->op->dims_size);
     if (dims)
         n->op->dims(n, at, dims);
     return dims;
-}
-
-/* Whether a device can run the node: what its operator says, and then whether it builds. Says so
- * once per operator when it does not. */
-static bool takes(clvits_plan *p, const clvits_node *n, int place, clvits_report *r)
-{
-    clvits_device *d = p->machine->device[place];
-    clvits_target at = target(p, place);
-    clvits_report quiet = { .log = r->log, .log_user = r->log_user, .trace = r->trace };
-    clvits_launch l = { .dimensions = 1 };
-
-    if (!n->op->launch || (n->op->takes && !n->op->takes(n, d)))
-        return false;
-    at.plan = NULL;
-    const void *dims = make_dims(p, n, &at);
-    if (!dims)
-        return false;
-    n->op->launch(n, d, dims, &l);
-    if (clvits_program_check(d, &l, &quiet) == CLVITS_OK)
-        return true;
-    for (int i = 0; i < n->id; i++)
-        if (p->graph->nodes[i]->op == n->op && p->place[i] != place)
-            return false;
-    clvits_warn(r, "%s does not run on device %d: %s", n->op->name, place, quiet.text);
-    return false;
-}
-
-static clvits_status place_nodes(clvits_plan *p, const char *text, clvits_report *r)
-{
-    for (int i = 0; i < p->graph->n_nodes; i++) {
-        const clvits_node *n = p->graph->nodes[i];
-        int place = p->machine->n_places > 1 ? 1 : CLVITS_CPU_PLACE;
-        const clvits_status s = forced_place(&place, p->machine, n, text, r);
-
-        if (s)
-            return s;
-        while (place != CLVITS_CPU_PLACE && !takes(p, n, place, r))
-            place = place + 1 < p->machine->n_places ? place + 1 : CLVITS_CPU_PLACE;
-        p->place[i] = place;
-    }
-    return CLVITS_OK;
 }
 
 /* One pass over the nodes: their steps, and a copy wherever an input is not where it is read. */
@@ -360,13 +234,13 @@ static clvits_status settle_steps(clvits_plan *p, clvits_packed_weights *w, clvi
 {
     for (int i = 0; i < p->n_steps; i++) {
         clvits_step *step = &p->steps[i];
-        const clvits_target at = target(p, step->place);
+        const clvits_target at = clvits_plan_target(p, step->place);
 
         if (!step->node) {
             stage(p, step->tensor, step->from, step->place);
             continue;
         }
-        step->dims = make_dims(p, step->node, &at);
+        step->dims = clvits_plan_dims(p, step->node, &at);
         if (!step->dims)
             return clvits_fail_memory(r, "a plan");
         step->tuned = tuned_row(step->node, &at);
@@ -409,7 +283,7 @@ clvits_status clvits_plan_make(clvits_plan **out, const clvits_graph *g, const c
         p->home[i] = -1;
 
     if (!s)
-        s = place_nodes(p, place, r);
+        s = clvits_plan_place_nodes(p, place, r);
     if (!s) {
         list_steps(p, there);
         s = plan_memory(p, there, r);

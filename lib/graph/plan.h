@@ -36,6 +36,20 @@ struct clvits_plan {
     int64_t staging; /* floats that copies pass through the host: between devices, or as halves */
 };
 
+/** A place as operators are asked about it; the plan gives the views. */
+clvits_target clvits_plan_target(const clvits_plan *p, int place);
+
+/** The dims of a node there, in the plan's arena; NULL when memory runs out. */
+void *clvits_plan_dims(clvits_plan *p, const clvits_node *n, const clvits_target *at);
+
+/** Fill p->place, as clvits_plan_make() describes. */
+clvits_status clvits_plan_place_nodes(clvits_plan *p, const char *place, clvits_report *r);
+
+/** Fill p->place with what the machine's rates make cheapest; allowed has, for every node, a bit
+ *  for each place that it may run on. */
+clvits_status clvits_plan_place_cheapest(clvits_plan *p, const unsigned char *allowed,
+                                         clvits_report *r);
+
 /** The memory of a run's tensors on a place, clvits_plan_bytes() long; NULLs when it has none. */
 clvits_memory clvits_run_memory(const clvits_run *run, int place);
 

@@ -335,6 +335,9 @@ static void describe(const clvits_run *run, const clvits_step *step, clvits_trac
     t->node.device = step->place ? clvits_device_get_info(m->device[step->place])->name
                                  : m->cpu.name;
     t->node.tuned = step->tuned ? step->tuned->text : "";
+    if (m->rates)
+        t->node.predicted =
+            clvits_node_seconds(step->node, step->place, run->lengths, &m->rates[step->place]);
 }
 
 static void compute(const clvits_run *run, const clvits_step *step)

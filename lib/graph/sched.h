@@ -5,7 +5,7 @@
 #ifndef CLVITS_GRAPH_SCHED_H
 #define CLVITS_GRAPH_SCHED_H
 
-#include "graph/graph.h"
+#include "graph/cost.h"
 #include "op/tune.h"
 
 #include <pthread.h>
@@ -17,6 +17,7 @@ typedef struct clvits_machine {
     clvits_cpu cpu;
     clvits_device *device[CLVITS_MAX_PLACES]; /* device[0] is NULL */
     int n_places;
+    const clvits_rates *rates; /* by place; NULL: nothing was measured */
 } clvits_machine;
 
 /** Give every place its tuned rows, which outlive the machine; before anything is planned. */
@@ -36,11 +37,14 @@ size_t clvits_packed_weights_host_bytes(const clvits_packed_weights *weights);
 typedef struct clvits_plan clvits_plan;
 
 /**
- * Plan a finished graph. Every node goes to the first OpenCL device that takes it, else to the CPU.
+ * Plan a finished graph.
  *
- * @param place  NULL, or forced placement "NAME=cpu,NAME=1,...": NAME is an operator or the start
- *               of a label ("conv1d", "enc_p", "dec.ups"), the value "cpu" or a place's index;
- *               later entries win
+ * @param place  NULL, or entries separated by commas, of which later ones win. "device": every node
+ *               goes to the first OpenCL device that takes it, else to the CPU; so it is when
+ *               nothing is said. "auto": where the machine's rates say that it costs least, copies
+ *               counted; without rates as "device". "NAME=cpu" or "NAME=1": by hand, NAME being an
+ *               operator or the start of a label ("conv1d", "enc_p", "dec.ups"), the value "cpu"
+ *               or a place's index.
  */
 clvits_status clvits_plan_make(clvits_plan **out, const clvits_graph *g, const clvits_machine *m,
                                clvits_packed_weights *w, const char *place, clvits_report *r);
@@ -48,6 +52,9 @@ void clvits_plan_free(clvits_plan **plan);
 
 /** Whether a forced placement is well-formed and asks for places that the machine has. */
 clvits_status clvits_place_check(const clvits_machine *m, const char *place, clvits_report *r);
+
+/** Whether nodes are placed by cost: the last "auto" or "device" of a placement says so. */
+bool clvits_place_by_cost(const char *place);
 
 /** Where a node runs. */
 int clvits_plan_place(const clvits_plan *p, const clvits_node *n);

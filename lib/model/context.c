@@ -2,6 +2,7 @@
 #include "model/context.h"
 
 #include "device/source.h"
+#include "model/rates.h"
 
 #include <clvits/clvits.h>
 
@@ -240,6 +241,23 @@ static clvits_status wanted_threads(int *out, clvits_report *r)
     return CLVITS_OK;
 }
 
+/* Whether nobody named the device, so that the library chooses what runs where. */
+static bool is_open(const char *device)
+{
+    return !device || !*device || !strcmp(device, "auto");
+}
+
+/* A copy of both texts together; text may be NULL. */
+static bool keep_text(char **out, const char *before, const char *text)
+{
+    const size_t n = strlen(before) + (text ? strlen(text) : 0) + 1;
+
+    *out = malloc(n);
+    if (*out)
+        snprintf(*out, n, "%s%s", before, text ? text : "");
+    return *out;
+}
+
 static clvits_status open_parts(clvits_context *c, const clvits_context_params *p,
                                 clvits_report *r)
 {
@@ -262,11 +280,9 @@ static clvits_status open_parts(clvits_context *c, const clvits_context_params *
                                             : -1;
     if (d.family < 0 || d.family > 2)
         return clvits_fail(r, CLVITS_E_ARGUMENT, "there are two families of kernels: gpu and cpu");
-    if (place) {
-        c->place = strdup(place);
-        if (!c->place)
-            return clvits_fail_memory(r, "a context");
-    }
+    if (!keep_text(&c->place, is_open(device) ? "auto," : "", place) ||
+        (d.cache_dir && !keep_text(&c->cache_dir, "", d.cache_dir)))
+        return clvits_fail_memory(r, "a context");
     int threads = p->threads;
     clvits_status s = threads ? CLVITS_OK : wanted_threads(&threads, r);
     if (!s)
@@ -327,8 +343,26 @@ void clvits_context_close(clvits_context **context)
     }
     pthread_mutex_destroy(&c->lock);
     free(c->place);
+    free(c->cache_dir);
     free(c);
     *context = NULL;
+}
+
+void clvits_context_rate(clvits_context *c, clvits_report *r)
+{
+    pthread_mutex_lock(&c->lock);
+    if (!c->rated && c->machine.n_places > 1 && clvits_place_by_cost(c->place)) {
+        if (clvits_rates_get(c->rates, &c->machine, c->cache_dir, r) == CLVITS_OK) {
+            c->machine.rates = c->rates;
+        } else {
+            clvits_warn(r, "%s; everything goes to the first device instead of where it costs "
+                           "least", r->text);
+            clvits_report_clear(r);
+        }
+    }
+    c->rating += c->rated ? 0 : clvits_context_launches(c);
+    c->rated = true;
+    pthread_mutex_unlock(&c->lock);
 }
 
 const char *clvits_context_device(const clvits_context *c)
@@ -353,6 +387,15 @@ int clvits_context_tuned(const clvits_context *c, int place, const char **file, 
     if (own)
         *own = t ? t->own : 0;
     return t ? t->n : 0;
+}
+
+uint64_t clvits_context_launches(const clvits_context *c)
+{
+    uint64_t n = 0;
+
+    for (int i = 1; i < c->machine.n_places; i++)
+        n += clvits_device_launches(c->machine.device[i]);
+    return n - c->rating;
 }
 
 size_t clvits_context_device_bytes(const clvits_context *c, size_t *peak)

@@ -9,14 +9,17 @@
 struct clvits_context {
     clvits_machine machine;
     clvits_tuning *tuning; /* the machine's */
-    char *place;
+    clvits_rates rates[CLVITS_MAX_PLACES]; /* the machine's, once they are needed */
+    bool rated;                            /* they were, with or without success */
+    uint64_t rating;                       /* launches that this took */
+    char *place, *cache_dir;
     clvits_log_fn log;
     void *log_user;
     clvits_trace_fn trace;
     void *trace_user;
     pthread_key_t error; /* each thread's last message, freed with the context */
     bool has_key;
-    pthread_mutex_t lock;          /* guards messages */
+    pthread_mutex_t lock;          /* guards messages and rates */
     struct clvits_message *messages; /* all threads', so that closing frees them */
 };
 
@@ -26,6 +29,10 @@ clvits_report clvits_context_report(const clvits_context *c);
 /** A report that also traces, where the context is traced, through *t: ended with
  *  clvits_trace_end(). It points at t. */
 clvits_report clvits_context_traced(const clvits_context *c, clvits_trace *t);
+
+/** Have the machine's rates when nodes are placed by cost; a warning tells where they cannot be
+ *  had. Before a voice's engine is opened. */
+void clvits_context_rate(clvits_context *c, clvits_report *r);
 
 /** Keep a failed report as the calling thread's message, log it, and return its status. */
 clvits_status clvits_context_keep(clvits_context *c, const clvits_report *r);

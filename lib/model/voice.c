@@ -43,6 +43,7 @@ clvits_status clvits_voice_open(clvits_voice **out, clvits_context *context, con
         for (size_t i = 0; i < v->file.weights.count; i++)
             v->parameters += clvits_array_count(&v->file.weights.items[i]);
         const clvits_model m = { &v->file.config, &v->file.weights };
+        clvits_context_rate(context, &r);
         s = clvits_engine_open(&v->engine, &m, &context->machine, context->place, &r);
     }
     clvits_trace_host(&r, start, "open voice", NULL, NULL);

@@ -13,7 +13,7 @@ static const char help[] =
     "  --graph FILE.dot  also the graphs of its three stages, with each operator's shape, cost\n"
     "                    and place, for Graphviz: dot -Tsvg FILE.dot > FILE.svg\n"
     "  --device D        with --graph, to place operators on: as for \"clvits speak\"\n"
-    "  --place NAME=WHERE  likewise\n"
+    "  --place RULE      likewise\n"
     "\n" PROGRAM_CODES;
 
 enum { SPEAKERS_SHOWN = 12 };

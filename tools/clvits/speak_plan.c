@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The plan as a table: spans summed by node and stage, beside what a roofline says they take.
+// The plan as a table: spans summed by node and stage, beside what they were placed by, or else
+// what a roofline says they take.
 #include "speak.h"
 
 #include <stdlib.h>
@@ -59,7 +60,7 @@ static struct plan_row *append(plan_table *t, const clvits_span *s)
         *texts[i] = strdup(*texts[i]);
         complete = complete && *texts[i];
     }
-    row->first.flops = row->first.bytes = 0.0;
+    row->first.flops = row->first.bytes = row->first.predicted = 0.0;
     t->n++;
     t->next = t->n;
     return complete ? row : NULL;
@@ -80,6 +81,7 @@ void plan_table_add(plan_table *t, const clvits_span *s)
     row->calls++;
     row->first.flops += s->flops;
     row->first.bytes += s->bytes;
+    row->first.predicted += s->predicted;
     row->measured = row->measured && s->length >= 0;
     row->seconds += s->length > 0 ? (double)s->length * 1e-9 : 0.0;
 }
@@ -140,13 +142,13 @@ typedef struct sum {
 static void print_row(const struct plan_row *r, sum *total, const ceiling *c)
 {
     const clvits_span *s = &r->first;
-    const double predicted = predict(s, c);
+    const double roof = predict(s, c), predicted = s->predicted > 0.0 ? s->predicted : roof;
     char measured[32] = "-", share[32] = "-";
 
     if (r->measured) {
         snprintf(measured, sizeof(measured), "%.3f", r->seconds * 1e3);
         if (r->seconds > 0.0)
-            snprintf(share, sizeof(share), "%.0f%%", 100.0 * predicted / r->seconds);
+            snprintf(share, sizeof(share), "%.0f%%", 100.0 * roof / r->seconds);
     }
     fprintf(stderr, "%5d %5d %5d %9.3f %10.3f %10.3f %10s %6s  %s %s %s%s%s%s%s%s%s\n", s->node,
             s->place, r->calls, s->bytes * 1e-6, s->flops * 1e-6, predicted * 1e3, measured, share,

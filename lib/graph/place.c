@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+//
+// Which node runs where: by hand, on the first device that takes it, or where it costs least.
+#include "graph/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Whether entry NAME of a forced placement means this node. */
+static bool names(const char *name, size_t n, const clvits_node *node)
+{
+    return (strlen(node->op->name) == n && !strncmp(name, node->op->name, n)) ||
+           !strncmp(name, node->label, n);
+}
+
+/* Whether NAME can mean anything: an operator, or a module or what begins with one. */
+static bool is_name(const char *name, size_t n)
+{
+    static const char *const modules[] = { "enc_p", "emb_g", "dp", "durations", "expand", "flow",
+                                           "dec" };
+
+    for (const clvits_op *const *op = clvits_ops; *op; op++)
+        if (strlen((*op)->name) == n && !strncmp(name, (*op)->name, n))
+            return true;
+    for (size_t i = 0; i < sizeof(modules) / sizeof(*modules); i++) {
+        const size_t m = strlen(modules[i]);
+        if (n >= m && !strncmp(name, modules[i], m) && (n == m || name[m] == '.'))
+            return true;
+    }
+    return false;
+}
+
+/* What an entry, NAME=VALUE of the given size, says of places; *equals is where its '=' stands. */
+static clvits_status read_entry(int *place, const char **equals, const clvits_machine *m,
+                                const char *text, size_t size, clvits_report *r)
+{
+    char *rest;
+
+    *equals = memchr(text, '=', size);
+    if (!*equals || *equals == text)
+        return clvits_fail(r, CLVITS_E_ARGUMENT, "placement \"%.*s\": write auto, device, NAME=cpu "
+                                                 "or NAME=NUMBER", (int)size, text);
+    const char *value = *equals + 1, *end = text + size;
+    long number = CLVITS_CPU_PLACE;
+    if (end - value != 3 || strncmp(value, "cpu", 3)) {
+        number = strtol(value, &rest, 10);
+        if (rest != end || rest == value || number < 0 || number >= m->n_places)
+            return clvits_fail(r, CLVITS_E_ARGUMENT,
+                               m->n_places > 1
+                                   ? "placement \"%.*s\": write cpu, or 1 for the first device "
+                                     "that was opened, 2 for the second (%d in all)"
+                                   : "placement \"%.*s\": write cpu; %d OpenCL devices were opened",
+                               (int)size, text, m->n_places - 1);
+    }
+    *place = (int)number;
+    return CLVITS_OK;
+}
+
+static bool is_word(const char *text, size_t size, const char *word)
+{
+    return strlen(word) == size && !strncmp(text, word, size);
+}
+
+/* Whether an entry chooses for all nodes: "auto" by cost, "device" the first that takes a node. */
+static bool is_rule(const char *text, size_t size)
+{
+    return is_word(text, size, "auto") || is_word(text, size, "device");
+}
+
+bool clvits_place_by_cost(const char *text)
+{
+    bool found = false;
+
+    while (text && *text) {
+        const size_t size = strcspn(text, ",");
+        if (is_rule(text, size))
+            found = *text == 'a';
+        text += size + (text[size] == ',');
+    }
+    return found;
+}
+
+/* The last entry that means the node decides; without a node, entries are only checked. */
+static clvits_status forced_place(int *out, const clvits_machine *m, const clvits_node *n,
+                                  const char *text, clvits_report *r)
+{
+    while (text && *text) {
+        const size_t size = strcspn(text, ",");
+        const char *equals;
+        int place = CLVITS_CPU_PLACE;
+
+        if (is_rule(text, size)) {
+            text += size + (text[size] == ',');
+            continue;
+        }
+        const clvits_status s = read_entry(&place, &equals, m, text, size, r);
+        if (s)
+            return s;
+        if (n && names(text, (size_t)(equals - text), n))
+            *out = place;
+        text += size + (text[size] == ',');
+    }
+    return CLVITS_OK;
+}
+
+clvits_status clvits_place_check(const clvits_machine *m, const char *place, clvits_report *r)
+{
+    const clvits_status s = forced_place(NULL, m, NULL, place, r);
+
+    for (const char *text = place; !s && text && *text;) {
+        const size_t size = strcspn(text, ","), n = strcspn(text, "=");
+        if (!is_rule(text, size) && !is_name(text, n))
+            return clvits_fail(r, CLVITS_E_ARGUMENT,
+                               "placement \"%.*s\": give an operator (conv1d, attention, ...; "
+                               "\"clvits check\" lists them) or a module: enc_p, dp, flow, dec or "
+                               "a part of one such as dec.ups", (int)size, text);
+        text += size + (text[size] == ',');
+    }
+    return s;
+}
+
+/* Whether a device can run the node, as far as its operator says. */
+static bool may_take(const clvits_node *n, const clvits_device *d)
+{
+    return n->op->launch && (!n->op->takes || n->op->takes(n, d));
+}
+
+/* Whether the node's kernel builds there, too. Says so once per operator when it does not. */
+static bool takes(clvits_plan *p, const clvits_node *n, int place, clvits_report *r)
+{
+    clvits_device *d = p->machine->device[place];
+    clvits_target at = clvits_plan_target(p, place);
+    clvits_report quiet = { .log = r->log, .log_user = r->log_user, .trace = r->trace };
+    clvits_launch l = { .dimensions = 1 };
+
+    if (!may_take(n, d))
+        return false;
+    at.plan = NULL;
+    const void *dims = clvits_plan_dims(p, n, &at);
+    if (!dims)
+        return false;
+    n->op->launch(n, d, dims, &l);
+    if (clvits_program_check(d, &l, &quiet) == CLVITS_OK)
+        return true;
+    for (int i = 0; i < n->id; i++)
+        if (p->graph->nodes[i]->op == n->op && p->place[i] != place)
+            return false;
+    clvits_warn(r, "%s does not run on device %d: %s", n->op->name, place, quiet.text);
+    return false;
+}
+
+/* On the first device that takes it, unless it was placed by hand; the CPU path takes the rest. */
+static clvits_status place_first(clvits_plan *p, const char *text, clvits_report *r)
+{
+    for (int i = 0; i < p->graph->n_nodes; i++) {
+        const clvits_node *n = p->graph->nodes[i];
+        int place = p->machine->n_places > 1 ? 1 : CLVITS_CPU_PLACE;
+        const clvits_status s = forced_place(&place, p->machine, n, text, r);
+
+        if (s)
+            return s;
+        while (place != CLVITS_CPU_PLACE && !takes(p, n, place, r))
+            place = place + 1 < p->machine->n_places ? place + 1 : CLVITS_CPU_PLACE;
+        p->place[i] = place;
+    }
+    return CLVITS_OK;
+}
+
+/* Where the costs are least. Kernels are built for the chosen places alone: where one does not
+ * build, that place is out for its node and the search begins again. */
+static clvits_status place_by_cost(clvits_plan *p, const char *text, clvits_report *r)
+{
+    const clvits_graph *g = p->graph;
+    unsigned char *allowed =
+        clvits_arena_array(&p->arena, (size_t)g->n_nodes + 1, sizeof(*allowed));
+    clvits_status s = allowed ? CLVITS_OK : clvits_fail_memory(r, "a plan");
+    bool settled = false;
+
+    for (int i = 0; i < g->n_nodes && !s; i++) {
+        int forced = -1;
+        s = forced_place(&forced, p->machine, g->nodes[i], text, r);
+        for (int place = 1; place < p->machine->n_places; place++)
+            if ((forced < 0 || forced == place) &&
+                may_take(g->nodes[i], p->machine->device[place]))
+                allowed[i] |= (unsigned char)(1u << place);
+        if (forced < 0 || !allowed[i])
+            allowed[i] |= 1u << CLVITS_CPU_PLACE;
+    }
+    while (!s && !settled) {
+        s = clvits_plan_place_cheapest(p, allowed, r);
+        settled = true;
+        for (int i = 0; i < g->n_nodes && !s; i++) {
+            if (p->place[i] == CLVITS_CPU_PLACE || takes(p, g->nodes[i], p->place[i], r))
+                continue;
+            allowed[i] &= (unsigned char)~(1u << p->place[i]);
+            allowed[i] |= 1u << CLVITS_CPU_PLACE;
+            p->place[i] = CLVITS_CPU_PLACE;
+            settled = false;
+        }
+    }
+    return s;
+}
+
+clvits_status clvits_plan_place_nodes(clvits_plan *p, const char *text, clvits_report *r)
+{
+    return clvits_place_by_cost(text) && p->machine->rates && p->machine->n_places > 1
+               ? place_by_cost(p, text, r)
+               : place_first(p, text, r);
+}

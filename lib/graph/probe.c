@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: MIT
+//
+// The rates of a machine's places, measured: short chains of one operator, once with few rows and
+// once with many, give what a node costs by itself and what every FLOP or byte adds. The fastest of
+// several passes over all of them counts, so that a moment in which the machine was busy does not.
+#include "graph/build.h"
+#include "graph/probe.h"
+
+#include <stdlib.h>
+
+enum {
+    CHAIN = 4,    /* nodes of a probe: launches follow each other as in a voice */
+    PASSES = 4,
+    RUNS = 2,     /* of a probe in a pass */
+    GPU_MORE = 8, /* times the rows: fewer would not fill one */
+    SMALL = 4096, /* bytes */
+    LARGE = 8 << 20,
+};
+
+/* A probe that takes longer than so many seconds has said enough in its first pass. */
+static const double long_probe = 0.02;
+
+static const struct {
+    int channels, kernel; /* kernel 0: not a convolution */
+    int few, many;        /* rows */
+} probes[CLVITS_COST_CLASSES] = {
+    [CLVITS_COST_CONV_32] = { 32, 7, 32, 1024 },
+    [CLVITS_COST_CONV_64] = { 64, 7, 32, 512 },
+    [CLVITS_COST_CONV_128] = { 128, 7, 32, 256 },
+    [CLVITS_COST_CONV_256] = { 256, 5, 16, 160 },
+    [CLVITS_COST_ATTENTION] = { 192, 0, 16, 256 },
+    [CLVITS_COST_MATHS] = { 192, 0, 16, 512 },
+    [CLVITS_COST_MOVE] = { 192, 0, 16, 1024 },
+};
+
+typedef struct probe {
+    const clvits_machine *machine;
+    clvits_cost_class class;
+    int rows; /* capacity as well: a device's grid is made for that */
+    clvits_report *report;
+    clvits_arena arena;
+    clvits_packed_weights *weights;
+    clvits_graph *graph;
+    clvits_plan *plan;
+    clvits_run *run;
+    clvits_tensor *input;
+    double amount, seconds; /* of one node */
+} probe;
+
+static double now(void)
+{
+    return 1e-9 * (double)clvits_trace_clock();
+}
+
+static float *numbers(probe *p, int64_t n, float scale)
+{
+    float *x = clvits_arena_array(&p->arena, (size_t)n, sizeof(*x));
+
+    for (int64_t i = 0; x && i < n; i++)
+        x[i] = scale * (float)(int)(i * 7 % 11 - 5);
+    return x;
+}
+
+static clvits_tensor *weight(probe *p, int rank, int64_t a, int64_t b, int64_t c, float scale)
+{
+    const int64_t shape[] = { a, b, c };
+    const float *data = numbers(p, a * (rank > 1 ? b : 1) * (rank > 2 ? c : 1), scale);
+
+    return data ? clvits_graph_weight(p->graph, data, rank, shape) : NULL;
+}
+
+static clvits_tensor *one(probe *p, clvits_tensor *x)
+{
+    const int C = probes[p->class].channels, K = probes[p->class].kernel;
+
+    if (K) {
+        const clvits_conv1d_params same = { .pad_left = K / 2, .pad_right = K / 2 };
+        return clvits_conv1d(x, weight(p, 3, C, C, K, 0.01f), NULL, &same, NULL);
+    }
+    if (p->class == CLVITS_COST_ATTENTION) {
+        const clvits_attention_params params = { .heads = 2, .window = 4 };
+        return clvits_attention(x, x, x, weight(p, 3, 1, 9, C / 2, 0.01f),
+                                weight(p, 3, 1, 9, C / 2, 0.01f), &params);
+    }
+    if (p->class == CLVITS_COST_MATHS) {
+        const clvits_layer_norm_params params = { .eps = 1e-5f, .gelu = true };
+        return clvits_layer_norm(x, NULL, weight(p, 1, C, 0, 0, 0.2f), weight(p, 1, C, 0, 0, 0.2f),
+                                 &params);
+    }
+    return clvits_binary(x, p->input, CLVITS_ADD);
+}
+
+static clvits_status build(probe *p)
+{
+    const int C = probes[p->class].channels;
+    const float *values = numbers(p, (int64_t)p->rows * C, 0.1f);
+    clvits_report *r = p->report;
+
+    if (!values)
+        return clvits_fail_memory(r, "a probe");
+    const int clock = clvits_graph_clock(p->graph, p->rows);
+    clvits_tensor *x = p->input = clvits_graph_input(p->graph, CLVITS_F32, clock, C);
+    for (int i = 0; i < CHAIN; i++)
+        x = one(p, x);
+    clvits_graph_keep(x);
+    clvits_status s = clvits_graph_finish(p->graph, r);
+    if (!s)
+        s = clvits_plan_make(&p->plan, p->graph, p->machine, p->weights, NULL, r);
+    if (!s)
+        s = clvits_run_make(&p->run, p->plan, r);
+    if (!s)
+        s = clvits_run_set_length(p->run, clock, 0, p->rows, r);
+    return s ? s : clvits_run_write(p->run, p->input, 0, values, r);
+}
+
+static clvits_status go(probe *p)
+{
+    clvits_status s = clvits_run_go(p->run, NULL, p->report);
+
+    if (!s && p->machine->n_places > 1)
+        s = clvits_device_finish(p->machine->device[1], p->report);
+    return s;
+}
+
+/* The first run finds out which kernels have to be built. */
+static clvits_status prepare(probe *p)
+{
+    double flops, bytes;
+    clvits_status s = clvits_packed_weights_open(&p->weights, p->report);
+
+    if (!s)
+        s = clvits_graph_open(&p->graph, 1, p->report);
+    if (!s)
+        s = build(p);
+    if (!s)
+        s = go(p);
+    if (s)
+        return s;
+    clvits_node_work(p->graph->nodes[0], CLVITS_CPU_PLACE, NULL, &flops, &bytes);
+    p->amount = p->class < CLVITS_COST_MATHS ? flops : bytes;
+    return CLVITS_OK;
+}
+
+static void finish(probe *p)
+{
+    clvits_run_free(&p->run);
+    clvits_plan_free(&p->plan);
+    clvits_graph_close(&p->graph);
+    clvits_packed_weights_close(&p->weights);
+    clvits_arena_free(&p->arena);
+}
+
+/* Lower p->seconds to what is seen in a few runs. */
+static clvits_status measure(probe *p)
+{
+    clvits_status s = CLVITS_OK;
+
+    for (int i = 0; i < RUNS && !s && p->seconds < long_probe; i++) {
+        const double start = now();
+        s = go(p);
+        const double took = (now() - start) / CHAIN;
+        p->seconds = p->seconds == 0.0 || took < p->seconds ? took : p->seconds;
+    }
+    return s;
+}
+
+/* The line through two points, neither falling nor beginning below zero. */
+static clvits_rate line(double small, double small_seconds, double large, double large_seconds)
+{
+    clvits_rate r = { .each = (large_seconds - small_seconds) / (large - small) };
+
+    r.each = r.each > 0.0 ? r.each : 0.0;
+    r.fixed = small_seconds - r.each * small;
+    r.fixed = r.fixed > 0.0 ? r.fixed : 0.0;
+    return r;
+}
+
+/* Half of a write and a read back, both waited for. */
+static clvits_status round_trip(clvits_buffer *b, size_t bytes, void *host, double *seconds,
+                                clvits_report *r)
+{
+    clvits_status s = CLVITS_OK;
+
+    *seconds = 0.0;
+    for (int i = 0; i < PASSES * RUNS && !s; i++) {
+        const double start = now();
+        s = clvits_buffer_write(b, 0, bytes, host, true, r);
+        if (!s)
+            s = clvits_buffer_read(b, 0, bytes, host, r);
+        const double took = 0.5 * (now() - start);
+        *seconds = i == 0 || took < *seconds ? took : *seconds;
+    }
+    return s;
+}
+
+static clvits_status measure_transfer(clvits_rate *out, clvits_device *d, clvits_report *r)
+{
+    void *host = calloc(1, LARGE);
+    clvits_buffer *b = NULL;
+    double small, large;
+    clvits_status s =
+        host ? clvits_buffer_make(&b, d, LARGE, r) : clvits_fail_memory(r, "a probe");
+
+    if (!s)
+        s = round_trip(b, LARGE, host, &large, r);
+    if (!s)
+        s = round_trip(b, SMALL, host, &small, r);
+    if (!s)
+        *out = line(SMALL, small, LARGE, large);
+    clvits_buffer_free(&b);
+    free(host);
+    return s;
+}
+
+enum { FEW, MANY, SIZES };
+
+typedef struct place_probes {
+    clvits_machine machine; /* with this place alone */
+    probe probe[CLVITS_COST_CLASSES][SIZES];
+} place_probes;
+
+static clvits_status prepare_place(place_probes *t, const clvits_machine *m, int place,
+                                   clvits_report *r)
+{
+    const bool gpu = place && clvits_device_get_info(m->device[place])->gpu;
+    const int more = gpu ? GPU_MORE : 1;
+    clvits_status s = CLVITS_OK;
+
+    t->machine = (clvits_machine){ .cpu = m->cpu, .device = { NULL, m->device[place] },
+                                   .n_places = place == CLVITS_CPU_PLACE ? 1 : 2 };
+    for (int i = 0; i < CLVITS_COST_CLASSES * SIZES && !s; i++) {
+        const int class = i / SIZES, size = i % SIZES;
+        probe *p = &t->probe[class][size];
+        *p = (probe){ .machine = &t->machine, .class = (clvits_cost_class)class, .report = r,
+                      .rows = size == FEW ? probes[class].few : more * probes[class].many };
+        s = prepare(p);
+    }
+    return s;
+}
+
+static clvits_status measure_place(place_probes *t)
+{
+    clvits_status s = CLVITS_OK;
+
+    for (int i = 0; i < CLVITS_COST_CLASSES * SIZES && !s; i++)
+        s = measure(&t->probe[i / SIZES][i % SIZES]);
+    return s;
+}
+
+clvits_status clvits_rates_measure(clvits_rates *rates, const clvits_machine *m, clvits_report *r)
+{
+    place_probes *places = calloc((size_t)m->n_places, sizeof(*places));
+    clvits_status s = places ? CLVITS_OK : clvits_fail_memory(r, "a probe");
+
+    for (int i = 0; i < m->n_places && !s; i++)
+        s = prepare_place(&places[i], m, i, r);
+    for (int i = 0; i < PASSES * m->n_places && !s; i++)
+        s = measure_place(&places[i % m->n_places]);
+    for (int i = 0; i < m->n_places && !s; i++) {
+        rates[i] = (clvits_rates){ 0 };
+        for (int class = 0; class < CLVITS_COST_CLASSES; class ++) {
+            const probe *few = &places[i].probe[class][FEW];
+            const probe *many = &places[i].probe[class][MANY];
+            rates[i].node[class] = line(few->amount, few->seconds, many->amount, many->seconds);
+        }
+        if (i != CLVITS_CPU_PLACE)
+            s = measure_transfer(&rates[i].transfer, m->device[i], r);
+    }
+    for (int i = 0; places && i < m->n_places * CLVITS_COST_CLASSES * SIZES; i++)
+        finish(&places[i / SIZES / CLVITS_COST_CLASSES]
+                    .probe[i / SIZES % CLVITS_COST_CLASSES][i % SIZES]);
+    free(places);
+    return s;
+}

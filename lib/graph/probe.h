@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+#ifndef CLVITS_GRAPH_PROBE_H
+#define CLVITS_GRAPH_PROBE_H
+
+#include "graph/sched.h"
+
+/**
+ * Measure what operators and transfers cost on each place of the machine.
+ *
+ * Takes half a second or so, and the time to build the kernels where the cache lacks them.
+ *
+ * @param[out] rates  as many as the machine has places
+ */
+clvits_status clvits_rates_measure(clvits_rates *rates, const clvits_machine *m, clvits_report *r);
+
+#endif

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+#ifndef CLVITS_MODEL_RATES_H
+#define CLVITS_MODEL_RATES_H
+
+#include "graph/sched.h"
+
+/**
+ * The rates of a machine's places: from the cache where this very machine is in it, else measured
+ * and kept there.
+ *
+ * @param rates      as many as the machine has places
+ * @param cache_dir  NULL: no cache
+ */
+clvits_status clvits_rates_get(clvits_rates *rates, const clvits_machine *m, const char *cache_dir,
+                               clvits_report *r);
+
+#endif

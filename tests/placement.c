@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+//
+// Placement by cost: the cheapest places for given rates, copies and hand-placed nodes counted, and
+// the rates themselves, measured and kept.
+#include "files.h"
+#include "harness.h"
+
+#include "graph/probe.h"
+#include "model/rates.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SMALL = 2, LARGE = 3 }; /* convolutions of eight channels, then of 64 */
+
+/* Rates of a CPU that takes 1 ns per FLOP, and of a device with the given launch cost, speed-up and
+ * transfer. */
+static void set_rates(harness *h, clvits_rates rates[2], double launch, double faster,
+                      double transfer)
+{
+    for (int i = 0; i < CLVITS_COST_CLASSES; i++) {
+        rates[0].node[i] = (clvits_rate){ 1e-7, 1e-9 };
+        rates[1].node[i] = (clvits_rate){ launch, 1e-9 / faster };
+    }
+    rates[0].transfer = (clvits_rate){ 0 };
+    rates[1].transfer = (clvits_rate){ transfer, 1e-10 };
+    h->machine.rates = rates;
+}
+
+/* SMALL narrow convolutions, a widening one, and LARGE wide ones. */
+static clvits_tensor *small_then_large(harness *h, int rows)
+{
+    const clvits_conv1d_params same = { .pad_left = 1, .pad_right = 1 };
+    const float *values;
+    clvits_tensor *x = harness_input(h, clvits_graph_clock(h->graph, rows), 8, -1, 1, &values);
+
+    for (int i = 0; i < SMALL + 1 + LARGE; i++) {
+        const int C = i < SMALL ? 8 : 64;
+        clvits_tensor *w =
+            harness_weight(h, 3, (int64_t[]){ C, x->C, 3 }, -0.1f, 0.1f, &values);
+        clvits_graph_label(h->graph, "%s", i < SMALL ? "enc_p" : "dec");
+        x = clvits_conv1d(x, w, NULL, &same, NULL);
+    }
+    return clvits_graph_keep(x);
+}
+
+static int on_device(const harness *h, int first, int n)
+{
+    int count = 0;
+    for (int i = first; i < first + n; i++)
+        count += clvits_plan_place(h->plan, h->graph->nodes[i]) == 1;
+    return count;
+}
+
+static const struct {
+    double launch, faster, transfer;
+    const char *place;
+    int small, large; /* nodes expected on the device */
+} cases[] = {
+    /* A GPU with slow launches: what is small stays, what is large goes. */
+    { 2e-4, 100, 1e-5, "auto", 0, LARGE + 1 },
+    /* Copies that cost more than everything saves. */
+    { 2e-4, 100, 1.0, "auto", 0, 0 },
+    /* Launches that cost nothing: one copy in, one out, and all between on the device. */
+    { 1e-9, 100, 1e-7, "auto", SMALL, LARGE + 1 },
+    /* A device no faster than the CPU. */
+    { 1e-5, 1, 1e-5, "auto", 0, 0 },
+    /* By hand against the costs, either way. */
+    { 2e-4, 100, 1e-5, "auto,dec=cpu", 0, 0 },
+    { 2e-4, 100, 1e-5, "dec=cpu,auto,dec=0", 0, 0 },
+    /* The last rule counts, and without one the device is taken. */
+    { 1e-5, 1, 1e-5, "auto,device", SMALL, LARGE + 1 },
+    { 1e-5, 1, 1e-5, NULL, SMALL, LARGE + 1 },
+};
+
+START_TEST(cheapest_places_are_found)
+{
+    clvits_rates rates[2] = { 0 };
+    harness h;
+
+    harness_begin(&h, 1);
+    h.place = cases[_i].place;
+    set_rates(&h, rates, cases[_i].launch, cases[_i].faster, cases[_i].transfer);
+    small_then_large(&h, 200);
+    harness_plan(&h);
+    const bool device = h.machine.n_places > 1;
+    ck_assert_int_eq(on_device(&h, 0, SMALL), device ? cases[_i].small : 0);
+    ck_assert_int_eq(on_device(&h, SMALL, LARGE + 1), device ? cases[_i].large : 0);
+    const bool mixed = device && cases[_i].small != SMALL && cases[_i].large;
+    ck_assert_int_eq(clvits_plan_copies(h.plan), mixed ? 1 : 0);
+    harness_go(&h);
+    harness_end(&h);
+}
+END_TEST
+
+/* Wherever the nodes run, the numbers are the same but for rounding. */
+START_TEST(placement_changes_nothing)
+{
+    clvits_rates rates[2] = { 0 };
+    const char *const places[] = { "conv1d=cpu", "auto" };
+    harness h[2];
+    clvits_tensor *y[2];
+    double *want;
+
+    for (int i = 0; i < 2; i++) {
+        harness_begin(&h[i], 1);
+        h[i].place = places[i];
+        set_rates(&h[i], rates, 2e-4, 100, 1e-5);
+        y[i] = small_then_large(&h[i], 200);
+        harness_plan(&h[i]);
+        harness_go(&h[i]);
+    }
+    const float *got = harness_output(&h[0], y[0]);
+    want = malloc((size_t)clvits_tensor_count(y[0]) * sizeof(*want));
+    ck_assert_ptr_nonnull(want);
+    for (int64_t i = 0; i < clvits_tensor_count(y[0]); i++)
+        want[i] = (double)got[i];
+    harness_close(&h[1], y[1], want, 1e-5);
+    free(want);
+    harness_end(&h[1]);
+    harness_end(&h[0]);
+}
+END_TEST
+
+/* A kernel that does not build is found out, its nodes go elsewhere and the rest stays. */
+START_TEST(nodes_that_do_not_build_go_elsewhere)
+{
+    clvits_rates rates[2] = { 0 };
+    const clvits_device_params params = { .source_dir = files_path("") };
+    harness h;
+
+    harness_begin(&h, 1);
+    if (h.machine.n_places > 1) {
+        clvits_device_close(&h.machine.device[1]);
+        files_text("dims.h", "");
+        files_text("common.cl", "this is no kernel");
+        files_text("conv1d.cl", "");
+        ck_assert_int_eq(clvits_device_open(&h.machine.device[1], 0, &params, &h.report),
+                         CLVITS_OK);
+    }
+    h.place = "auto";
+    set_rates(&h, rates, 1e-9, 100, 1e-7);
+    small_then_large(&h, 200);
+    harness_plan(&h);
+    ck_assert_int_eq(on_device(&h, 0, h.graph->n_nodes), 0);
+    harness_go(&h);
+    harness_end(&h);
+}
+END_TEST
+
+static int measurements;
+
+static void count_measurements(void *user, clvits_log_level level, const char *text)
+{
+    (void)user;
+    measurements += level == CLVITS_LOG_INFO && strstr(text, "measuring");
+}
+
+static void get_rates(harness *h, clvits_rates *rates)
+{
+    h->report.log = count_measurements;
+    ck_assert_int_eq(clvits_rates_get(rates, &h->machine, files_path(""), &h->report), CLVITS_OK);
+    for (int place = 0; place < h->machine.n_places; place++)
+        for (int i = 0; i < CLVITS_COST_CLASSES; i++) {
+            const clvits_rate *r = &rates[place].node[i];
+            ck_assert_double_gt(r->fixed + r->each, 0.0);
+            ck_assert_double_lt(clvits_rate_seconds(r, 1e6), 10.0);
+        }
+}
+
+static const char *rates_path(void)
+{
+    DIR *dir = opendir(files_path(""));
+    const char *path = NULL;
+
+    ck_assert_ptr_nonnull(dir);
+    for (struct dirent *e; (e = readdir(dir)) != NULL;)
+        if (!strncmp(e->d_name, "rates-", 6)) {
+            ck_assert_ptr_null(path);
+            path = files_path(e->d_name);
+        }
+    closedir(dir);
+    ck_assert_ptr_nonnull(path);
+    return path;
+}
+
+START_TEST(rates_are_measured_once)
+{
+    clvits_rates first[CLVITS_MAX_PLACES], second[CLVITS_MAX_PLACES];
+    harness h;
+    size_t size;
+
+    harness_begin(&h, 1);
+    get_rates(&h, first);
+    get_rates(&h, second);
+    ck_assert_int_eq(measurements, 1);
+    for (int i = 0; i < CLVITS_COST_CLASSES; i++)
+        ck_assert_double_eq_tol(second[0].node[i].each, first[0].node[i].each,
+                                1e-5 * first[0].node[i].each);
+
+    /* Cut at any place or with a number that is none, it is measured again and written anew. */
+    char *whole = files_read(rates_path(), &size);
+    const size_t cuts[] = { 0, 10, size / 2, size - 5, size - 1 };
+    for (int i = 0; i < LENGTH(cuts) + 1; i++) {
+        char *damaged = strndup(whole, i < LENGTH(cuts) ? cuts[i] : size);
+        if (i == LENGTH(cuts))
+            memcpy(strstr(damaged, "conv-32 ") + 8, "nan", 3);
+        FILE *f = fopen(rates_path(), "wb");
+        ck_assert_ptr_nonnull(f);
+        fputs(damaged, f);
+        ck_assert_int_eq(fclose(f), 0);
+        free(damaged);
+        get_rates(&h, second);
+        ck_assert_int_eq(measurements, 2 + i);
+    }
+    free(whole);
+    ck_assert_int_eq(files_count(), 1);
+    harness_end(&h);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("placement");
+    TCase *t = tcase_create("placement");
+
+    tcase_add_checked_fixture(t, files_open, files_close);
+    tcase_set_timeout(t, HARNESS_TIMEOUT);
+    tcase_add_loop_test(t, cheapest_places_are_found, 0, LENGTH(cases));
+    tcase_add_test(t, placement_changes_nothing);
+    tcase_add_test(t, nodes_that_do_not_build_go_elsewhere);
+    tcase_add_test(t, rates_are_measured_once);
+    suite_add_tcase(s, t);
+    return harness_main(s);
+}
