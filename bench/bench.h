@@ -174,6 +174,10 @@ typedef struct bench_graph {
 bool bench_case_begin(bench_graph *g, bench *b, const char *level, int batch, const char *format,
                       ...) __attribute__((format(printf, 5, 6)));
 
+/** An empty graph that is no case of the bench: checked, and run by the caller. */
+void bench_graph_open(bench_graph *g, bench *b, int batch);
+void bench_graph_close(bench_graph *g);
+
 /** The same for a record alone, with level and name filled in. */
 bool bench_record_begin(bench *b, bench_record *r);
 

@@ -62,21 +62,37 @@ bool bench_record_begin(bench *b, bench_record *r)
     return false;
 }
 
+static void init(bench_graph *g, bench *b, const char *level)
+{
+    *g = (bench_graph){ .b = b, .seed = 1, .tolerance = 1e-5, .share = 1.0, .own_graph = true,
+                        .record = { .level = level, .verdict = "ok" } };
+}
+
+static void open_graph(bench_graph *g, int batch)
+{
+    if (clvits_packed_weights_open(&g->weights, &g->b->report) ||
+        clvits_graph_open(&g->graph, batch, &g->b->report))
+        abort(); /* nothing but memory can be missing here */
+}
+
+void bench_graph_open(bench_graph *g, bench *b, int batch)
+{
+    init(g, b, "operator");
+    open_graph(g, batch);
+}
+
 bool bench_case_begin(bench_graph *g, bench *b, const char *level, int batch, const char *format,
                       ...)
 {
     va_list args;
 
-    *g = (bench_graph){ .b = b, .seed = 1, .tolerance = 1e-5, .share = 1.0, .own_graph = true,
-                        .record = { .level = level, .verdict = "ok" } };
+    init(g, b, level);
     va_start(args, format);
     vsnprintf(g->record.name, sizeof(g->record.name), format, args);
     va_end(args);
     if (!bench_record_begin(b, &g->record))
         return false;
-    if (clvits_packed_weights_open(&g->weights, &b->report) ||
-        clvits_graph_open(&g->graph, batch, &b->report))
-        abort(); /* nothing but memory can be missing here */
+    open_graph(g, batch);
     return true;
 }
 
@@ -455,7 +471,12 @@ void bench_case_end(bench_graph *g)
         bench_value(rec, "launches", clvits_plan_launches(g->plan));
     }
     bench_send(b, rec);
-    clvits_machine_finish(&b->machine);
+    bench_graph_close(g);
+}
+
+void bench_graph_close(bench_graph *g)
+{
+    clvits_machine_finish(&g->b->machine);
     clvits_run_free(&g->run);
     clvits_plan_free(&g->plan);
     if (g->own_graph)

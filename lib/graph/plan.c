@@ -43,7 +43,7 @@ static const clvits_row *tuned_row(const clvits_node *n, const clvits_target *at
     if (!n->op->knobs)
         return NULL;
     n->op->knobs->shape(n, at, &shape);
-    return clvits_tuned_row(at, n->op->knobs, &shape);
+    return !shape.n ? NULL : clvits_tuned_row(at, n->op->knobs, &shape);
 }
 
 void *clvits_plan_dims(clvits_plan *p, const clvits_node *n, const clvits_target *at)

@@ -215,12 +215,14 @@ static const char *setting(const char *given, const char *variable)
     return given ? given : getenv(variable);
 }
 
-/* The user's cache folder, in out; NULL where there is none. */
-static const char *default_cache(char *out, size_t size)
+const char *clvits_context_cache(char *out, size_t size, const char *given)
 {
     const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    const char *chosen = setting(given, "CLVITS_CACHE");
     size_t n = size;
 
+    if (chosen)
+        return *chosen ? chosen : NULL;
     if (base && *base)
         n = (size_t)snprintf(out, size, "%s/clvits", base);
     else if (home && *home)
@@ -265,15 +267,12 @@ static clvits_status open_parts(clvits_context *c, const clvits_context_params *
     const char *family = getenv("CLVITS_FAMILY");
     const char *device = setting(p->device, "CLVITS_DEVICE");
     char cache[4096];
-    clvits_device_params d = { .cache_dir = setting(p->cache_dir, "CLVITS_CACHE"),
+    clvits_device_params d = { .cache_dir = clvits_context_cache(cache, sizeof(cache),
+                                                                 p->cache_dir),
                                .source_dir = setting(p->kernel_dir, "CLVITS_KERNELS"),
                                .family = p->kernel_family,
                                .measure = p->trace != NULL };
 
-    if (!d.cache_dir)
-        d.cache_dir = default_cache(cache, sizeof(cache));
-    else if (!*d.cache_dir)
-        d.cache_dir = NULL;
     if (!d.family && family)
         d.family = !strcmp(family, "gpu") ? 1 + CLVITS_FAMILY_GPU
                    : !strcmp(family, "cpu") ? 1 + CLVITS_FAMILY_CPU

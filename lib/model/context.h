@@ -23,6 +23,12 @@ struct clvits_context {
     struct clvits_message *messages; /* all threads', so that closing frees them */
 };
 
+/**
+ * The folder of built kernels and tuned rows: as given, else CLVITS_CACHE, else the user's cache
+ * folder, which goes to out. NULL where there is none.
+ */
+const char *clvits_context_cache(char *out, size_t size, const char *given);
+
 /** A report that logs to the context's log. */
 clvits_report clvits_context_report(const clvits_context *c);
 

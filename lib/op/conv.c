@@ -328,7 +328,8 @@ static void knobs_shape(const clvits_node *n, const clvits_target *at, clvits_te
     conv1d_dims d;
 
     n->op->dims(n, at, &d);
-    *out = shape_of(&d);
+    if (d.act != CLVITS_ACT_GATE) /* which has one way to be packed */
+        *out = shape_of(&d);
 }
 
 /* What a shape tells; zero where it does not. */

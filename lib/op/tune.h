@@ -21,7 +21,8 @@ typedef struct clvits_knobs {
     const char *room;
     const clvits_knob *knob;
 
-    /** What of a node decides: weight shape and parameters, never a capacity or a length. */
+    /** What of a node decides: weight shape and parameters, never a capacity or a length. Nothing
+     *  is added for a node that no row is for. */
     void (*shape)(const clvits_node *n, const clvits_target *at, clvits_terms *out);
 
     /**

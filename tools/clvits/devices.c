@@ -4,12 +4,13 @@
 #include <string.h>
 
 static const char help[] =
-    "usage: clvits devices [--json]\n"
+    "usage: clvits devices [--json | -v]\n"
     "\n"
     "List the OpenCL devices. \"*\" marks the one that is used when none is named; \"clvits speak\n"
     "--device\" takes the number, or a part of the name. Without any, the CPU path runs.\n"
     "\n"
-    "  --json   everything known of each, as JSON\n"
+    "  --json         everything known of each, as JSON\n"
+    "  -v, --verbose  also open each, and tell how many tuned rows it has and from where\n"
     "\n" PROGRAM_CODES;
 
 static void print_json(const clvits_device_desc *list, size_t n)
@@ -58,13 +59,45 @@ static void print_table(const clvits_device_desc *list, size_t n)
                list[i].local_memory / 1024, list[i].platform);
 }
 
+static void print_rows(const char *device, const char *name)
+{
+    const clvits_context_params params = { .device = device };
+    clvits_context *context;
+    const char *file;
+    int own;
+
+    if (clvits_context_open(&context, &params)) {
+        printf("%s: cannot be opened\n", name);
+        return;
+    }
+    const int n = clvits_context_tuned(context, clvits_context_device_count(context) > 0, &file,
+                                       &own);
+    printf("%s: %d tuned rows", *name ? name : clvits_context_device(context), n);
+    if (*file)
+        printf(", %d of them from %s", own, file);
+    printf("\n");
+    clvits_context_close(&context);
+}
+
+static void print_tuned(const clvits_device_desc *list, size_t n)
+{
+    char number[16];
+
+    print_rows("cpu", "");
+    for (size_t i = 0; i < n; i++) {
+        snprintf(number, sizeof(number), "%d", list[i].number);
+        print_rows(number, list[i].name);
+    }
+}
+
 int command_devices(int argc, char **argv)
 {
-    bool json = false;
-    const option table[] = { { "json", 0, OPTION_FLAG, &json, 0, 0 } };
+    bool json = false, verbose = false;
+    const option table[] = { { "json", 0, OPTION_FLAG, &json, 0, 0 },
+                             { "verbose", 'v', OPTION_FLAG, &verbose, 0, 0 } };
     clvits_device_desc *list;
     size_t n;
-    const int code = options_parse(table, 1, "devices", help, &argc, argv);
+    const int code = options_parse(table, 2, "devices", help, &argc, argv);
 
     if (code)
         return code < 0 ? CODE_OK : code;
@@ -78,6 +111,8 @@ int command_devices(int argc, char **argv)
         print_json(list, n);
     else
         print_table(list, n);
+    if (verbose && !json)
+        print_tuned(list, n);
     clvits_devices_free(&list);
     return CODE_OK;
 }

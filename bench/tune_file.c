@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+#include "tune.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MAX_TEXT = 1 << 20, MAX_PATH = 4096 };
+
+static const char header[] =
+    "# Rows that clvits-tune measured; the library follows them. Lines of your own are kept.\n"
+    "# DEVICE | DRIVER | ROOM | SHAPE | VALUES  # note\n";
+
+static bool fail(char *error, size_t size, const char *path, const char *what)
+{
+    snprintf(error, size, "%s %s: %s", path, what, strerror(errno));
+    return false;
+}
+
+/* Every folder above the file. */
+static bool make_folders(const char *path)
+{
+    char folder[MAX_PATH];
+
+    snprintf(folder, sizeof(folder), "%s", path);
+    for (char *c = folder + 1; *c; c++) {
+        if (*c != '/')
+            continue;
+        *c = '\0';
+        if (mkdir(folder, 0777) && errno != EEXIST)
+            return false;
+        *c = '/';
+    }
+    return true;
+}
+
+/* What stands there, NULL with errno when that cannot be had; a file that is not there is empty. */
+static char *read_text(const char *path, size_t *size)
+{
+    FILE *f = fopen(path, "rb");
+    char *text;
+
+    *size = 0;
+    if (!f)
+        return errno == ENOENT ? calloc(1, 1) : NULL;
+    text = malloc(MAX_TEXT + 1);
+    if (text) {
+        *size = fread(text, 1, MAX_TEXT + 1, f);
+        if (ferror(f) || *size > MAX_TEXT) {
+            errno = ferror(f) ? EIO : EFBIG;
+            free(text);
+            text = NULL;
+        }
+    }
+    fclose(f);
+    return text;
+}
+
+/* Bytes of the line that begins there, its end not counted; whether it is a row of that key. */
+static size_t read_line(bool *same, const char *text, size_t size, const clvits_row *row)
+{
+    const char *end = memchr(text, '\n', size), *why;
+    const size_t n = end ? (size_t)(end - text) : size;
+    char line[CLVITS_MAX_ROW];
+    clvits_row other;
+
+    snprintf(line, sizeof(line), "%.*s", (int)(n < sizeof(line) ? n : 0), text);
+    *same = clvits_row_parse(&other, line, &why) == CLVITS_ROW && clvits_row_same(&other, row);
+    return n;
+}
+
+static bool has_row(const char *text, size_t size, const clvits_row *row)
+{
+    bool same = false;
+
+    for (size_t at = 0; at < size && !same;)
+        at += read_line(&same, text + at, size - at, row) + 1;
+    return same;
+}
+
+/* Every line but those of the same key, then the row. */
+static bool write_lines(FILE *f, const char *text, size_t size, const clvits_row *row,
+                        const char *note)
+{
+    char line[CLVITS_MAX_ROW];
+    bool good = size > 0 || fputs(header, f) >= 0, same;
+
+    for (size_t at = 0, n; at < size; at += n + 1) {
+        n = read_line(&same, text + at, size - at, row);
+        if (same)
+            continue;
+        good = good && fwrite(text + at, 1, n, f) == n && fputc('\n', f) != EOF;
+    }
+    if (note) {
+        clvits_row_print(row, line, sizeof(line));
+        good = good && fprintf(f, "%s  # %s\n", line, note) > 0;
+    }
+    return good;
+}
+
+/* The folder's entry as well: a name that a crash loses is a file that it loses. */
+static void sync_folder(const char *path)
+{
+    char folder[MAX_PATH];
+
+    snprintf(folder, sizeof(folder), "%s", path);
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder] = '\0';
+    const int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY);
+    if (fd < 0)
+        return;
+    (void)!fsync(fd);
+    close(fd);
+}
+
+static bool replace(const char *path, const char *text, size_t size, const clvits_row *row,
+                    const char *note, char *error, size_t error_size)
+{
+    char temporary[MAX_PATH];
+
+    snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path);
+    const int fd = mkstemp(temporary);
+    if (fd < 0)
+        return fail(error, error_size, temporary, "cannot be made");
+    fchmod(fd, 0644);
+    FILE *f = fdopen(fd, "wb");
+    bool good = f && write_lines(f, text, size, row, note) && !fflush(f) && !fsync(fd);
+    if (f ? fclose(f) : close(fd))
+        good = false;
+    if (good && !rename(temporary, path)) {
+        sync_folder(path);
+        return true;
+    }
+    fail(error, error_size, path, "cannot be written");
+    unlink(temporary);
+    return false;
+}
+
+bool tune_file_put(const char *path, const clvits_row *row, const char *note, char *error,
+                   size_t size)
+{
+    char lock[MAX_PATH];
+    size_t n;
+
+    if ((size_t)snprintf(lock, sizeof(lock), "%s.lock", path) >= sizeof(lock) - 8) {
+        errno = ENAMETOOLONG;
+        return fail(error, size, path, "cannot be written");
+    }
+    if (!make_folders(path))
+        return fail(error, size, path, "has no folder that could be made");
+    /* Two programs may tune two devices at once. */
+    const int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0 || flock(fd, LOCK_EX)) {
+        if (fd >= 0)
+            close(fd);
+        return fail(error, size, lock, "cannot be locked");
+    }
+    char *text = read_text(path, &n);
+    bool done = true;
+    if (!text)
+        done = fail(error, size, path, "cannot be read");
+    else if (note || has_row(text, n, row))
+        done = replace(path, text, n, row, note, error, size);
+    free(text);
+    close(fd);
+    return done;
+}

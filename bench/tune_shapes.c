@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+//
+// What is worth tuning: the shapes of the nodes of voices' stages, for about a second of speech.
+#include "tune.h"
+
+#include "voice.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { TEXT = 32, FRAMES = 86, QUICK_FRAMES = 40 };
+
+static tune_shape *find(const tune_shapes *s, const clvits_knobs *knobs, const clvits_terms *terms)
+{
+    for (int i = 0; i < s->n; i++)
+        if (s->shape[i].knobs == knobs && clvits_terms_equal(&s->shape[i].terms, terms))
+            return &s->shape[i];
+    return NULL;
+}
+
+static clvits_status add_node(tune_shapes *s, const clvits_node *n, const clvits_target *at,
+                              double share, clvits_report *r)
+{
+    const clvits_knobs *knobs = n->op->knobs;
+    clvits_terms terms = { 0 };
+
+    knobs->shape(n, at, &terms);
+    if (!terms.n)
+        return CLVITS_OK;
+    tune_shape *shape = find(s, knobs, &terms);
+    if (!shape) {
+        if (s->n == s->capacity) {
+            const int capacity = 2 * s->capacity + 64;
+            tune_shape *more = realloc(s->shape, (size_t)capacity * sizeof(*more));
+            if (!more)
+                return clvits_fail_memory(r, "shapes");
+            s->shape = more;
+            s->capacity = capacity;
+        }
+        shape = &s->shape[s->n++];
+        *shape = (tune_shape){ .knobs = knobs, .terms = terms, .node = n };
+        clvits_terms_print(&terms, shape->text, sizeof(shape->text));
+    }
+    shape->share += share;
+    return CLVITS_OK;
+}
+
+/* The graphs of a voice's stages; each is kept, for the nodes' sake. */
+static clvits_status build(tune_shapes *s, const clvits_model *m, int frames, clvits_report *r)
+{
+    const clvits_stage_options o = { .batch = 1 };
+    clvits_text_stage text = { 0 };
+    clvits_latent_stage latent = { 0 };
+    clvits_wave_stage wave = { 0 };
+
+    if (s->n_graphs + 3 > TUNE_MAX_GRAPHS)
+        return clvits_fail(r, CLVITS_E_ARGUMENT, "too many voices at once");
+    clvits_status status = clvits_text_stage_build(&text, m, &o, TEXT, r);
+    if (!status)
+        status = clvits_latent_stage_build(&latent, m, &o, TEXT, frames, r);
+    if (!status)
+        status = clvits_wave_stage_build(&wave, m, &o, frames, r);
+    clvits_graph *const graphs[] = { text.graph, latent.graph, wave.graph };
+    for (int i = 0; i < LENGTH(graphs); i++)
+        if (graphs[i])
+            s->graph[s->n_graphs++] = graphs[i];
+    return status;
+}
+
+static clvits_status add_model(tune_shapes *s, const tune_options *o, const clvits_model *m,
+                               const clvits_target *at, clvits_report *r)
+{
+    const int first = s->n_graphs;
+    clvits_status status = build(s, m, o->quick ? QUICK_FRAMES : FRAMES, r);
+    double all = 0.0;
+
+    for (int i = first; i < s->n_graphs; i++)
+        for (int k = 0; k < s->graph[i]->n_nodes; k++)
+            all += s->graph[i]->nodes[k]->op->flops(s->graph[i]->nodes[k]);
+    for (int i = first; i < s->n_graphs; i++)
+        for (int k = 0; k < s->graph[i]->n_nodes && !status; k++) {
+            const clvits_node *n = s->graph[i]->nodes[k];
+            if (n->op->knobs)
+                status = add_node(s, n, at, n->op->flops(n) / all, r);
+        }
+    return status;
+}
+
+/* Whether a list with commas has the name. */
+static bool listed(const char *list, const char *name)
+{
+    const size_t n = strlen(name);
+
+    for (; list; list = strchr(list, ','), list += list != NULL)
+        if (!strncmp(list, name, n) && (!list[n] || list[n] == ','))
+            return true;
+    return false;
+}
+
+static clvits_status add_file(tune_shapes *s, const tune_options *o, const clvits_target *at,
+                              clvits_report *r)
+{
+    clvits_voice_file file = { 0 };
+    clvits_status status = clvits_voice_file_open(&file, o->voice, NULL, r);
+
+    if (!status)
+        status = add_model(s, o, &(clvits_model){ &file.config, &file.weights }, at, r);
+    clvits_voice_file_free(&file);
+    return status;
+}
+
+static int by_share(const void *a, const void *b)
+{
+    const tune_shape *x = a, *y = b;
+    return (x->share < y->share) - (x->share > y->share);
+}
+
+/* Of a quick run, the few that make up most of the work; of a filtered one, what was asked for. */
+static void choose(tune_shapes *s, const tune_options *o, double all)
+{
+    double sum = 0.0;
+    int kept = 0;
+
+    for (int i = 0; i < s->n; i++) {
+        if (o->filter && !strstr(s->shape[i].text, o->filter))
+            continue;
+        if (o->quick && sum > 0.8 * all)
+            break;
+        sum += s->shape[i].share;
+        s->shape[kept++] = s->shape[i];
+    }
+    s->n = kept;
+}
+
+clvits_status tune_shapes_collect(tune_shapes *s, const tune_options *o, const clvits_target *at,
+                                  clvits_report *r)
+{
+    clvits_status status = CLVITS_OK;
+    double voices = 0.0;
+
+    *s = (tune_shapes){ 0 };
+    if (o->voice) {
+        status = add_file(s, o, at, r);
+        voices = 1.0;
+    }
+    for (int i = 0; i < voice_count() && !o->voice && !status; i++) {
+        char name[64];
+        voice v;
+        snprintf(name, sizeof(name), "%.*s", (int)strcspn(voice_name(i), " "), voice_name(i));
+        if (o->voices && !listed(o->voices, name))
+            continue;
+        status = voice_open(&v, i, r);
+        if (!status)
+            status = add_model(s, o, &v.model, at, r);
+        voice_close(&v);
+        voices += 1.0;
+    }
+    if (!status && voices == 0.0)
+        status = clvits_fail(r, CLVITS_E_ARGUMENT,
+                             "there are no voices named \"%.100s\"; there are mini, base, mms, "
+                             "medium, low, x-low", o->voices);
+    for (int i = 0; i < s->n; i++)
+        s->shape[i].share /= voices;
+    qsort(s->shape, (size_t)s->n, sizeof(*s->shape), by_share);
+    double all = 0.0;
+    for (int i = 0; i < s->n; i++)
+        all += s->shape[i].share;
+    choose(s, o, all);
+    return status;
+}
+
+void tune_shapes_free(tune_shapes *s)
+{
+    for (int i = 0; i < s->n_graphs; i++)
+        clvits_graph_close(&s->graph[i]);
+    free(s->shape);
+    *s = (tune_shapes){ 0 };
+}
+
+int tune_candidates(const tune_shape *s, const clvits_target *at)
+{
+    int n = 1;
+
+    for (const clvits_knob *k = s->knobs->knob; k->name; k++)
+        for (int i = 0; i < k->n; i++) {
+            clvits_terms values = { 0 };
+            clvits_terms_add(&values, k->name, k->value[i]);
+            n += s->knobs->takes(at, &s->terms, &values);
+        }
+    return n;
+}

@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""tune.py CLVITS-TUNE CLVITS KERNELS: a candidate wins when it is right and faster, and only then.
+
+The OpenCL part runs the work-group kernels of the device that CLVITS_TEST_DEVICE names, else of the
+first one, on kernels changed so that the outcome is known.
+"""
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+TUNE, CLVITS, KERNELS = sys.argv[1:4]
+SHAPE = "i=48 o=48 k=3 d=1 s=1"
+FAILURES = []
+
+# The default of 64 lanes is slow, blocks and 32 lanes are wrong, and a group of 16 ends a CPU
+# device's process.
+CHANGES = """
+#if LANES == 64
+    for (volatile int spin = 0; spin < 400; spin++)
+        ;
+#elif LANES != 16
+    w += 1;
+#endif
+#if GROUP == 16
+    *(volatile global int *)8 = 1;
+#endif
+"""
+
+
+def expect(condition, what):
+    if not condition:
+        FAILURES.append(what)
+        print("FAILED:", what)
+
+
+def run(program, *arguments, **environment):
+    done = subprocess.run([program, *arguments], env={**os.environ, **environment}, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    print(done.stdout)
+    return done
+
+
+def rows(path):
+    """The rows of a file that has to be whole."""
+    text = path.read_text()
+    expect(text.endswith("\n") and "\0" not in text, "the file is whole")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def usage():
+    """What is asked for wrongly is refused."""
+    for bad in (["--seconds", "x"], ["--kernels", "none"], ["--device", "a,b"], ["--threads", "-1"],
+                ["surplus"]):
+        expect(run(TUNE, *bad).returncode == 2, f"{bad} is refused")
+    expect(run(TUNE, "-d", "cpu", "-l", "-v", "none").returncode == 3, "a voice must exist")
+    expect(run(TUNE, "-d", "no such device", "-l").returncode == 3, "a device must exist")
+    expect(run(TUNE, "-d", "cpu", "-l", "-m", "/dev/null").returncode == 3, "so must its file")
+    expect(run(TUNE, "-d", "cpu", "-q", "-v", "mini", "-f", SHAPE, "-o",
+               "/dev/null/tuned.txt").returncode in (0, 3), "a file that cannot be is no crash")
+    done = run(TUNE, "-d", "cpu", "-l", "-v", "mini")
+    expect(done.returncode == 0 and f"conv1d   {SHAPE}" in done.stdout, "shapes are listed")
+
+
+def cpu_path(folder):
+    """The CPU path is tuned; what stands in the file stays."""
+    path = folder / "cpu" / "tuned.txt"
+    path.parent.mkdir()
+    path.write_text("# mine\nGPU 3000 | * | conv1d | * | lanes=16  # mine\nnonsense\nlast line")
+    done = run(TUNE, "-d", "cpu", "-q", "-v", "mini", "-f", SHAPE, "-c", str(path.parent))
+    expect(done.returncode == 0 and "1 shapes measured" in done.stdout, "the CPU path is tuned")
+    expect("\r" not in done.stdout, "there is no progress in a pipe")
+    text = path.read_text()
+    expect(all(line in text for line in ("# mine\n", "GPU 3000 | * | conv1d | * | lanes=16  # mine",
+                                         "nonsense", "last line")), "what stood there stays")
+    expect(len(text.splitlines()) <= 5, "there is at most one row more")
+    before = path.read_text()
+    run(TUNE, "-d", "cpu", "-q", "-v", "mini", "-f", SHAPE, "-c", str(path.parent), "--dry-run")
+    expect(path.read_text() == before, "a dry run writes nothing")
+
+
+def known_outcome(folder, device):
+    """Of a slow default, a wrong, a crashing and a right candidate, the right one wins."""
+    kernels, cache = folder / "cl", folder / "gpu"
+    shutil.copytree(KERNELS, kernels)
+    text = (kernels / "conv1d.cl").read_text()
+    for kernel in "conv1d_tile(ARGUMENTS)", "conv1d(ARGUMENTS)":
+        start = text.index("{\n", text.index(f"void {kernel}")) + 2
+        text = text[:start] + CHANGES + text[start:]
+    (kernels / "conv1d.cl").write_text(text)
+    own = {"CLVITS_KERNELS": str(kernels), "CLVITS_CACHE": str(cache), "CLVITS_FAMILY": "gpu",
+           "CLVITS_DEVICE": device}
+    asked = ("-q", "-v", "mini", "-f", SHAPE)
+
+    done = run(TUNE, *asked, **own)
+    expect(done.returncode == 1 and "is wrong" in done.stdout, "a wrong candidate is reported")
+    found = rows(cache / "tuned.txt")
+    expect(len(found) == 1 and f"| conv1d | {SHAPE} p=1 g=1 |" in found[0], "a row is written")
+    expect("lanes=16" in found[0] and "group=16" not in found[0], "the right candidate has won")
+    expect("group=16: the process died of signal" in done.stdout, "a crash costs one candidate")
+    own["CLVITS_KERNELS"] = KERNELS
+    done = run(CLVITS, "speak", "--plan", "-q", "-o", str(folder / "a.wav"), "--place",
+               "enc_p=cpu,dp=cpu,durations=cpu,expand=cpu,flow=cpu",
+               "[[ h\u0259l\u02c8o\u028a ]]", **own)
+    line = [s for s in done.stdout.splitlines() if "tuned lanes=16" in s]
+    expect(done.returncode == 0 and line and "-DLANES=16" in line[0] and "tuned.txt:3" in line[0],
+           "the library follows the row, and the plan says so")
+    done = run(CLVITS, "devices", "-v", **own)
+    expect(f"1 of them from {cache / 'tuned.txt'}" in done.stdout, "clvits devices counts the row")
+
+    (cache / "tuned.txt").unlink()
+    own["CLVITS_KERNELS"] = str(kernels)
+    process = subprocess.Popen([TUNE, *asked], env={**os.environ, **own}, start_new_session=True,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 120
+    while time.monotonic() < end and not (cache / "tuned.txt").exists():
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    expect(len(rows(cache / "tuned.txt")) >= 1, "what was found before a kill stays")
+
+
+def device():
+    """The OpenCL device under test, when its kernels run in this process; or None."""
+    name = os.environ.get("CLVITS_TEST_DEVICE", "0")
+    done = run(CLVITS, "devices")
+    return name if not name.startswith("cpu") and "Portable Computing" in done.stdout else None
+
+
+def main():
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        usage()
+        cpu_path(folder)
+        found = device()
+        if found:
+            known_outcome(folder, found)
+    return 1 if FAILURES else 0
+
+
+sys.exit(main())
