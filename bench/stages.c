@@ -6,13 +6,21 @@
 #include <string.h>
 
 /* Capacities as the engine chooses them: few plans then serve all texts. */
-enum { LEAST_TEXT = 64, LEAST_FRAMES = 256, WINDOW = 256 };
+enum { LEAST_TEXT = 64, LEAST_FRAMES = 64, WINDOW = 256 };
 
 static int capacity_for(int n, int least)
 {
     while (least < n)
         least *= 2;
     return least;
+}
+
+static int frames_for(int n)
+{
+    int frames = LEAST_FRAMES;
+    while (frames < n)
+        frames *= 4;
+    return frames;
 }
 
 static int zero(int row)
@@ -83,14 +91,18 @@ static void latent_stage(bench *b, const voice *v, const voice_text *t, int fram
                          const int32_t *ends, stage_sum *sum)
 {
     const clvits_stage_options o = { .batch = 1 };
-    const int n = t->n_ids[0], capacity = capacity_for(frames, LEAST_FRAMES);
+    const int n = t->n_ids[0];
     clvits_latent_stage s;
     bench_graph g;
+    int before, after, flow_before, flow_after;
 
     if (!bench_case_begin(&g, b, "stage", 1, "%s/flow", v->name)) {
         sum->complete = false;
         return;
     }
+    clvits_decoder_context(v->model.config, &before, &after);
+    clvits_latent_context(v->model.config, &flow_before, &flow_after);
+    const int capacity = frames_for(frames) + before + after + flow_before + flow_after;
     if (clvits_latent_stage_build(&s, &v->model, &o, capacity_for(n, LEAST_TEXT), capacity,
                                   &b->report)) {
         fail(&g, &b->report);

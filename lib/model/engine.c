@@ -1,58 +1,39 @@
 // SPDX-License-Identifier: MIT
 #include "model/engine.h"
 
+#include "model/stage_pool.h"
+
 #include <limits.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum {
     MIN_TEXT = 64,
     MAX_TEXT = 16384,
-    MIN_FRAMES = 256,
-    MAX_FRAMES = 1 << 17, /* 25 minutes at 22.05 kHz, in one go */
-    WINDOW_CORE = 256,    /* frames that a window of the decoder adds; its context comes on top */
-    MAX_IDLE = 4,        /* runs kept per plan, beyond those in use */
-    MAX_STAGES_KEPT = 12, /* plans; beyond that, the one not used for longest goes */
+    MAX_FRAMES = 1 << 17, /* 25 minutes at 22.05 kHz, in one sentence */
+    WINDOW = 256,         /* frames that a window of the decoder adds; its context comes on top */
+    BLOCK = 1024,         /* the same for the flow, whose context is longer and work is less */
+    MIN_WINDOW = 64,      /* that a plan is made for */
 };
-
-typedef enum stage_kind { TEXT, LATENT, WAVE } stage_kind;
-
-static const char *const stage_names[] = { [TEXT] = "text", [LATENT] = "latent",
-                                           [WAVE] = "wave" };
-
-/* A stage for one batch size and capacity, with the runs that are idle. */
-typedef struct stage {
-    struct stage *next;
-    stage_kind kind;
-    int batch, capacity, frames;
-    union {
-        clvits_text_stage text;
-        clvits_latent_stage latent;
-        clvits_wave_stage wave;
-    };
-    clvits_graph *graph;
-    clvits_plan *plan;
-    clvits_run **idle; /* as many as were ever out at once */
-    int n_idle, cap_idle, out;
-    uint64_t used;
-} stage;
 
 struct clvits_engine {
-    clvits_model model;
-    const clvits_machine *machine;
-    char *place;
-    clvits_packed_weights *weights;
-    int before, after; /* the decoder's context in frames */
-    pthread_mutex_t lock; /* guards what follows, and building */
-    stage *stages;
-    uint64_t uses;
+    clvits_config config;
+    clvits_stage_pool *pool;
+    int before, after;           /* the decoder's context in frames */
+    int flow_before, flow_after; /* the flow's */
 };
 
-/* A run taken from a stage. */
-typedef struct loan {
-    stage *stage;
-    clvits_run *run;
-} loan;
+/* A batch on its way. */
+typedef struct task {
+    const clvits_engine *e;
+    clvits_item *items;
+    int n;
+    const clvits_sink *sink;
+    clvits_loan text, latent, wave;
+    int frames;     /* of the longest item */
+    float *samples; /* of a window */
+    int window;     /* frames that these hold */
+    int soon;       /* frames of the first window; 0: as many as are efficient */
+} task;
 
 clvits_status clvits_engine_open(clvits_engine **out, const clvits_model *m,
                                  const clvits_machine *machine, const char *place,
@@ -63,196 +44,23 @@ clvits_status clvits_engine_open(clvits_engine **out, const clvits_model *m,
     *out = NULL;
     if (!e)
         return clvits_fail_memory(r, "a voice");
-    pthread_mutex_init(&e->lock, NULL);
-    e->model = *m;
-    e->machine = machine;
-    e->place = place ? strdup(place) : NULL;
+    e->config = *m->config;
     clvits_decoder_context(m->config, &e->before, &e->after);
-    clvits_status s = place && !e->place ? clvits_fail_memory(r, "a voice")
-                                         : clvits_packed_weights_open(&e->weights, r);
+    clvits_latent_context(m->config, &e->flow_before, &e->flow_after);
+    const clvits_status s = clvits_stage_pool_open(&e->pool, m, machine, place, r);
     if (s)
         clvits_engine_close(&e);
     *out = e;
     return s;
 }
 
-static void free_stage(stage *s)
-{
-    for (int i = 0; i < s->n_idle; i++)
-        clvits_run_free(&s->idle[i]);
-    free(s->idle);
-    clvits_plan_free(&s->plan);
-    clvits_graph_close(&s->graph);
-    free(s);
-}
-
 void clvits_engine_close(clvits_engine **engine)
 {
-    clvits_engine *e = *engine;
-    if (!e)
+    if (!*engine)
         return;
-    for (stage *s = e->stages, *next; s; s = next) {
-        next = s->next;
-        free_stage(s);
-    }
-    clvits_packed_weights_close(&e->weights);
-    pthread_mutex_destroy(&e->lock);
-    free(e->place);
-    free(e);
+    clvits_stage_pool_close(&(*engine)->pool);
+    free(*engine);
     *engine = NULL;
-}
-
-/* For those who want to know what a text costs. */
-static void tell(const clvits_engine *e, const stage *s, const clvits_report *r)
-{
-    static const char *const names[] = { [TEXT] = "text", [LATENT] = "latent", [WAVE] = "wave" };
-    double bytes = 0, unshared = 0;
-
-    for (int i = 0; i < e->machine->n_places; i++) {
-        bytes += (double)clvits_plan_bytes(s->plan, i);
-        unshared += (double)clvits_plan_bytes_unshared(s->plan, i);
-    }
-    clvits_info(r,
-                "%s plan for up to %d %s: %d launches, %d copies between devices, %.1f MiB "
-                "(%.1f without reuse)",
-                names[s->kind], s->kind == TEXT ? s->capacity : s->frames,
-                s->kind == TEXT ? "ids" : "frames", clvits_plan_launches(s->plan),
-                clvits_plan_copies(s->plan), bytes / 1048576, unshared / 1048576);
-}
-
-static clvits_status build(clvits_engine *e, stage *s, clvits_report *r)
-{
-    const clvits_stage_options o = { .batch = s->batch };
-    clvits_status status;
-
-    switch (s->kind) {
-    case TEXT:
-        status = clvits_text_stage_build(&s->text, &e->model, &o, s->capacity, r);
-        s->graph = s->text.graph;
-        break;
-    case LATENT:
-        status = clvits_latent_stage_build(&s->latent, &e->model, &o, s->capacity, s->frames, r);
-        s->graph = s->latent.graph;
-        break;
-    default:
-        status = clvits_wave_stage_build(&s->wave, &e->model, &o, s->frames, r);
-        s->graph = s->wave.graph;
-    }
-    if (!status)
-        status = clvits_plan_make(&s->plan, s->graph, e->machine, e->weights, e->place, r);
-    if (!status)
-        tell(e, s, r);
-    return status;
-}
-
-static void drop_unused(clvits_engine *e)
-{
-    stage **oldest = NULL;
-    int n = 0;
-
-    for (stage **p = &e->stages; *p; p = &(*p)->next, n++)
-        if (!(*p)->out && (!oldest || (*p)->used < (*oldest)->used))
-            oldest = p;
-    if (n < MAX_STAGES_KEPT || !oldest)
-        return;
-    stage *s = *oldest;
-    *oldest = s->next;
-    free_stage(s);
-}
-
-static stage *find(clvits_engine *e, stage_kind kind, int batch, int capacity, int frames)
-{
-    for (stage *s = e->stages; s; s = s->next)
-        if (s->kind == kind && s->batch == batch && s->capacity == capacity && s->frames == frames)
-            return s;
-    return NULL;
-}
-
-static clvits_status make_run(clvits_run **out, const stage *s, clvits_report *r)
-{
-    const int64_t start = clvits_trace_now(r);
-    const clvits_status status = clvits_run_make(out, s->plan, r);
-
-    clvits_trace_host(r, start, "make run", NULL, NULL);
-    return status;
-}
-
-/* The lock is held. */
-static clvits_status take_locked(clvits_engine *e, loan *out, stage_kind kind, int batch,
-                                 int capacity, int frames, clvits_report *r)
-{
-    stage *s = find(e, kind, batch, capacity, frames);
-    clvits_status status = CLVITS_OK;
-
-    if (!s) {
-        drop_unused(e);
-        s = calloc(1, sizeof(*s));
-        if (!s)
-            return clvits_fail_memory(r, "a stage");
-        *s = (stage){ .kind = kind, .batch = batch, .capacity = capacity, .frames = frames };
-        const int64_t start = clvits_trace_now(r);
-        status = build(e, s, r);
-        clvits_trace_host(r, start, "plan", NULL, NULL);
-        if (status) {
-            free_stage(s);
-            return status;
-        }
-        s->next = e->stages;
-        e->stages = s;
-    }
-    if (s->out + s->n_idle >= s->cap_idle) {
-        clvits_run **idle = realloc(s->idle, (size_t)(s->cap_idle + 4) * sizeof(clvits_run *));
-        if (!idle)
-            return clvits_fail_memory(r, "a stage");
-        s->idle = idle;
-        s->cap_idle += 4;
-    }
-    if (s->n_idle)
-        out->run = s->idle[--s->n_idle];
-    else
-        status = make_run(&out->run, s, r);
-    if (status)
-        return status;
-    s->out++;
-    s->used = ++e->uses;
-    out->stage = s;
-    return CLVITS_OK;
-}
-
-static clvits_status take(clvits_engine *e, loan *out, stage_kind kind, int batch, int capacity,
-                          int frames, clvits_report *r)
-{
-    clvits_trace_stage(r, stage_names[kind]);
-    clvits_trace_moving(r, "");
-    pthread_mutex_lock(&e->lock);
-    const clvits_status s = take_locked(e, out, kind, batch, capacity, frames, r);
-    pthread_mutex_unlock(&e->lock);
-    return s;
-}
-
-static void give_back(clvits_engine *e, loan *l)
-{
-    if (!l->stage)
-        return;
-    pthread_mutex_lock(&e->lock);
-    l->stage->out--;
-    if (l->stage->n_idle < MAX_IDLE) {
-        l->stage->idle[l->stage->n_idle++] = l->run;
-        l->run = NULL;
-    }
-    pthread_mutex_unlock(&e->lock);
-    clvits_run_free(&l->run);
-    *l = (loan){ 0 };
-}
-
-/* On the CPU path this computes; a device has then yet to do it. */
-static clvits_status go(const loan *l, clvits_report *r)
-{
-    const int64_t start = clvits_trace_now(r);
-    const clvits_status s = clvits_run_go(l->run, NULL, r);
-
-    clvits_trace_host(r, start, "run", NULL, NULL);
-    return s;
 }
 
 /* The smallest of least, 2 * least, 4 * least ... that holds n: few plans serve all texts. */
@@ -263,141 +71,255 @@ static int capacity_for(int n, int least)
     return least;
 }
 
+static clvits_stage_size text_size(int batch, int ids)
+{
+    return (clvits_stage_size){ CLVITS_STAGE_TEXT, batch, capacity_for(ids, MIN_TEXT), 0 };
+}
+
+/* The same for frames, in greater steps: rows that are not used cost little. */
+static int frames_for(int n)
+{
+    int frames = MIN_WINDOW;
+    while (frames < n)
+        frames *= 4;
+    return frames;
+}
+
+/* For `frames` and their context. */
+static clvits_stage_size latent_size(const clvits_engine *e, int batch, int ids, int frames)
+{
+    return (clvits_stage_size){ CLVITS_STAGE_LATENT, batch, capacity_for(ids, MIN_TEXT),
+                                frames_for(frames) + e->before + e->after + e->flow_before +
+                                    e->flow_after };
+}
+
+static clvits_stage_size wave_size(const clvits_engine *e, int batch, int frames)
+{
+    return (clvits_stage_size){ CLVITS_STAGE_WAVE, batch, 0,
+                                frames_for(frames) + e->before + e->after };
+}
+
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* Take a run of that size instead of the one on loan, unless that one fits. */
+static clvits_status change(const task *t, clvits_loan *loan, const clvits_stage_size *size,
+                            clvits_report *r)
+{
+    if (loan->stage && loan->stage->size.frames == size->frames)
+        return CLVITS_OK;
+    clvits_stage_give_back(t->e->pool, loan);
+    return clvits_stage_take(t->e->pool, loan, size, r);
+}
+
 static void set_seed(clvits_run *run, int slot, int item, uint64_t seed)
 {
     clvits_run_set_int(run, slot, item, (int)(uint32_t)seed);
     clvits_run_set_int(run, slot + 1, item, (int)(uint32_t)(seed >> 32));
 }
 
+/* The item's rows are frames [first, end) of all, as far as there are any. */
+static clvits_status set_stretch(clvits_run *run, int clock, int item, int first, int end,
+                                 clvits_report *r)
+{
+    const clvits_status s =
+        clvits_run_set_length(run, clock, item, end > first ? end - first : 0, r);
+    return s ? s : clvits_run_set_first(run, clock, item, first, r);
+}
+
 /* What the speakers add, from the text stage to another. */
-static clvits_status copy_conditions(clvits_run *run, const clvits_tensor *cond, const loan *text,
-                                     int n, clvits_report *r)
+static clvits_status copy_conditions(clvits_run *run, const clvits_tensor *cond, const task *t,
+                                     clvits_report *r)
 {
     clvits_status s = CLVITS_OK;
-    for (int i = 0; i < n && cond && !s; i++)
-        s = clvits_run_copy(run, cond, i, text->run, text->stage->text.cond, i, 0, r);
+    for (int i = 0; i < t->n && cond && !s; i++)
+        s = clvits_run_copy(run, cond, i, t->text.run, t->text.stage->text.cond, i, 0, r);
     return s;
 }
 
-static clvits_status run_text(const loan *l, clvits_item *items, int n, clvits_report *r)
+static clvits_status read_durations(task *t, clvits_report *r)
 {
-    const clvits_text_stage *t = &l->stage->text;
     clvits_status s = CLVITS_OK;
 
-    for (int i = 0; i < n && !s; i++) {
-        set_seed(l->run, t->seed, i, items[i].seed);
-        clvits_run_set_float(l->run, t->noise_w, i, items[i].noise_w);
-        clvits_run_set_float(l->run, t->length_scale, i, items[i].length_scale);
-        s = clvits_run_set_length(l->run, t->clock, i, items[i].n_ids, r);
-        if (!s)
-            s = clvits_run_write(l->run, t->ids, i, items[i].ids, r);
-        if (!s && t->sid)
-            s = clvits_run_write(l->run, t->sid, i, &items[i].sid, r);
-    }
-    if (!s)
-        s = go(l, r);
-    for (int i = 0; i < n && !s; i++) {
+    for (int i = 0; i < t->n && !s; i++) {
+        clvits_item *item = &t->items[i];
         int64_t frames = 0;
-        s = clvits_run_read(l->run, t->durations, i, 0, items[i].n_ids, items[i].durations, r);
-        for (int k = 0; k < items[i].n_ids && !s; k++)
-            frames += items[i].durations[k];
+        s = clvits_run_read(t->text.run, t->text.stage->text.durations, i, 0, item->n_ids,
+                            item->durations, r);
+        for (int k = 0; k < item->n_ids && !s; k++)
+            frames += item->durations[k];
         if (!s && frames > MAX_FRAMES)
             s = clvits_fail(r, CLVITS_E_UNSUPPORTED,
                             "%lld frames of speech from one sentence, %d at most; shorten it or "
                             "lower the length scale", (long long)frames, MAX_FRAMES);
-        items[i].frames = frames > 0 ? (int)frames : 1;
+        item->frames = frames > 0 ? (int)frames : 1;
+        t->frames = item->frames > t->frames ? item->frames : t->frames;
     }
     return s;
 }
 
-static clvits_status run_latent(const loan *l, const loan *text, const clvits_item *items, int n,
-                                clvits_report *r)
+static clvits_status run_text(task *t, clvits_report *r)
 {
-    const clvits_latent_stage *t = &l->stage->latent;
-    const clvits_text_stage *from = &text->stage->text;
+    const clvits_text_stage *stage = &t->text.stage->text;
+    clvits_run *run = t->text.run;
     clvits_status s = CLVITS_OK;
 
-    for (int i = 0; i < n && !s; i++) {
-        set_seed(l->run, t->seed, i, items[i].seed);
-        clvits_run_set_float(l->run, t->noise_scale, i, items[i].noise_scale);
-        s = clvits_run_set_length(l->run, t->text_clock, i, items[i].n_ids, r);
+    for (int i = 0; i < t->n && !s; i++) {
+        const clvits_item *item = &t->items[i];
+        set_seed(run, stage->seed, i, item->seed);
+        clvits_run_set_float(run, stage->noise_w, i, item->noise_w);
+        clvits_run_set_float(run, stage->length_scale, i, item->length_scale);
+        s = clvits_run_set_length(run, stage->clock, i, item->n_ids, r);
         if (!s)
-            s = clvits_run_set_length(l->run, t->clock, i, items[i].frames, r);
-        if (!s)
-            s = clvits_run_copy(l->run, t->stats, i, text->run, from->stats, i, 0, r);
-        if (!s)
-            s = clvits_run_copy(l->run, t->ends, i, text->run, from->ends, i, 0, r);
+            s = clvits_run_write(run, stage->ids, i, item->ids, r);
+        if (!s && stage->sid)
+            s = clvits_run_write(run, stage->sid, i, &item->sid, r);
     }
     if (!s)
-        s = copy_conditions(l->run, t->cond, text, n, r);
-    return s ? s : go(l, r);
+        s = clvits_stage_go(&t->text, r);
+    return s ? s : read_durations(t, r);
 }
 
-/* One window of every item that is not done: frames [at, at + core) and their context. */
-static clvits_status run_window(clvits_engine *e, const loan *l, const loan *text,
-                                const loan *latent, int at, const clvits_item *items, int n,
-                                const clvits_sink *sink, float *samples, clvits_report *r)
+/* Where the decoder's stretch begins, and the flow's, for samples from frame `at` on. */
+static int wave_first(const clvits_engine *e, int at)
 {
-    const clvits_wave_stage *t = &l->stage->wave;
-    const int hop = e->model.config->hop_length;
-    const int first = at > e->before ? at - e->before : 0;
+    return at > e->before ? at - e->before : 0;
+}
+
+static int latent_first(const clvits_engine *e, int at)
+{
+    const int first = wave_first(e, at);
+    return first > e->flow_before ? first - e->flow_before : 0;
+}
+
+/* What the decoder reads for frames [at, end): z, from frame latent_first() on. */
+static clvits_status run_latent(const task *t, int at, int end, clvits_report *r)
+{
+    const clvits_engine *e = t->e;
+    const clvits_latent_stage *stage = &t->latent.stage->latent;
+    const clvits_text_stage *from = &t->text.stage->text;
+    const int first = latent_first(e, at);
+    clvits_run *run = t->latent.run;
     clvits_status s = CLVITS_OK;
 
-    for (int i = 0; i < n && !s; i++) {
-        const int end = at + WINDOW_CORE + e->after;
-        const int last = end < items[i].frames ? end : items[i].frames;
-        s = clvits_run_set_length(l->run, t->clock, i,
-                                  at < items[i].frames ? last - first : 0, r);
+    for (int i = 0; i < t->n && !s; i++) {
+        const clvits_item *item = &t->items[i];
+        const bool done = item->frames <= at;
+        set_seed(run, stage->seed, i, item->seed);
+        clvits_run_set_float(run, stage->noise_scale, i, item->noise_scale);
+        s = set_stretch(run, stage->clock, i, first,
+                        done ? 0 : least(end + e->after + e->flow_after, item->frames), r);
         if (!s)
-            s = clvits_run_set_first(l->run, t->clock, i, first, r);
-        if (!s && at < items[i].frames)
-            s = clvits_run_copy(l->run, t->z, i, latent->run, latent->stage->latent.z, i, first, r);
+            s = clvits_run_set_length(run, stage->text_clock, i, item->n_ids, r);
+        if (!s)
+            s = clvits_run_copy(run, stage->stats, i, t->text.run, from->stats, i, 0, r);
+        if (!s)
+            s = clvits_run_copy(run, stage->ends, i, t->text.run, from->ends, i, 0, r);
     }
     if (!s)
-        s = copy_conditions(l->run, t->cond, text, n, r);
-    if (!s)
-        s = go(l, r);
-    for (int i = 0; i < n && !s; i++) {
-        const int left = items[i].frames - at;
-        const int rows = (left < WINDOW_CORE ? left : WINDOW_CORE) * hop;
-        if (left <= 0)
+        s = copy_conditions(run, stage->cond, t, r);
+    return s ? s : clvits_stage_go(&t->latent, r);
+}
+
+static clvits_status deliver(const task *t, int at, int end, int first, clvits_report *r)
+{
+    const int hop = t->e->config.hop_length;
+    clvits_status s = CLVITS_OK;
+
+    for (int i = 0; i < t->n && !s; i++) {
+        const int rows = (least(end, t->items[i].frames) - at) * hop;
+        if (rows <= 0)
             continue;
-        s = clvits_run_read(l->run, t->wave, i, (at - first) * hop, rows, samples, r);
+        s = clvits_run_read(t->wave.run, t->wave.stage->wave.wave, i, (at - first) * hop, rows,
+                            t->samples, r);
         if (!s)
-            s = sink->wave(sink->user, i, samples, rows, r);
+            s = t->sink->wave(t->sink->user, i, t->samples, rows, r);
     }
     return s;
 }
 
-static bool cancelled(const clvits_sink *sink)
+/* Samples of frames [at, end) of every item that has them, from z of a block that begins at
+ * frame `block`. */
+static clvits_status run_window(const task *t, int block, int at, int end, clvits_report *r)
 {
-    return sink->cancel && atomic_load((atomic_int *)sink->cancel);
-}
-
-static clvits_status run_windows(clvits_engine *e, const loan *wave, const loan *text,
-                                 const loan *latent, const clvits_item *items, int n, int frames,
-                                 const clvits_sink *sink, clvits_report *r)
-{
-    const size_t size = (size_t)WINDOW_CORE * (size_t)e->model.config->hop_length;
-    float *samples = malloc(size * sizeof(*samples));
+    const clvits_engine *e = t->e;
+    const clvits_wave_stage *stage = &t->wave.stage->wave;
+    const int first = wave_first(e, at), from = latent_first(e, block);
+    clvits_run *run = t->wave.run;
     clvits_status s = CLVITS_OK;
 
-    if (!samples)
-        return clvits_fail_memory(r, "samples");
-    for (int at = 0; at < frames && !s; at += WINDOW_CORE) {
-        if (cancelled(sink))
-            s = clvits_fail(r, CLVITS_E_CANCELLED, "cancelled");
-        else
-            s = run_window(e, wave, text, latent, at, items, n, sink, samples, r);
+    for (int i = 0; i < t->n && !s; i++) {
+        const int frames = t->items[i].frames;
+        s = set_stretch(run, stage->clock, i, first,
+                        frames <= at ? 0 : least(end + e->after, frames), r);
+        if (!s && at < frames)
+            s = clvits_run_copy(run, stage->z, i, t->latent.run, t->latent.stage->latent.z, i,
+                                first - from, r);
     }
-    free(samples);
+    if (!s)
+        s = copy_conditions(run, stage->cond, t, r);
+    if (!s)
+        s = clvits_stage_go(&t->wave, r);
+    return s ? s : deliver(t, at, end, first, r);
+}
+
+static clvits_status go_on(const clvits_sink *sink, clvits_report *r)
+{
+    return sink->cancel && atomic_load((atomic_int *)sink->cancel)
+               ? clvits_fail(r, CLVITS_E_CANCELLED, "cancelled")
+               : CLVITS_OK;
+}
+
+/* Where the stretch ends that begins at frame `at`: `most` frames later, or sooner where something
+ * is to be heard soon, but then not so that hardly more than a context's length would remain. */
+static int stretch_end(const task *t, int at, int most, int end)
+{
+    const int soon = t->soon ? least(most, t->soon + at) : most;
+    return end - at <= most && end - at <= soon + soon / 2 && at ? end : least(at + soon, end);
+}
+
+static clvits_status run_block(task *t, int ids, int block, int block_end, clvits_report *r)
+{
+    clvits_stage_size size = latent_size(t->e, t->n, ids, block_end - block);
+    clvits_status s = change(t, &t->latent, &size, r);
+
+    if (!s)
+        s = run_latent(t, block, block_end, r);
+    for (int at = block, end; at < block_end && !s; at = end) {
+        end = stretch_end(t, at, t->window, block_end);
+        size = wave_size(t->e, t->n, end - at);
+        s = change(t, &t->wave, &size, r);
+        if (!s)
+            s = run_window(t, block, at, end, r);
+        if (!s && end < t->frames)
+            s = go_on(t->sink, r);
+    }
+    return s;
+}
+
+static clvits_status run_blocks(task *t, int ids, clvits_report *r)
+{
+    clvits_status s = CLVITS_OK;
+
+    t->window = t->sink->most ? least(t->sink->most, BLOCK) : WINDOW;
+    t->soon = t->sink->first ? t->sink->first : t->sink->most;
+    t->samples = malloc((size_t)t->window * (size_t)t->e->config.hop_length * sizeof(float));
+    if (!t->samples)
+        return clvits_fail_memory(r, "samples");
+    for (int at = 0, end; at < t->frames && !s; at = end) {
+        end = stretch_end(t, at, BLOCK, t->frames);
+        s = run_block(t, ids, at, end, r);
+    }
+    free(t->samples);
     return s;
 }
 
 static clvits_status check_items(const clvits_engine *e, const clvits_item *items, int n,
                                  int *most_ids, clvits_report *r)
 {
-    const clvits_config *c = e->model.config;
+    const clvits_config *c = &e->config;
 
     *most_ids = 0;
     for (int i = 0; i < n; i++) {
@@ -420,57 +342,45 @@ static clvits_status check_items(const clvits_engine *e, const clvits_item *item
 clvits_status clvits_engine_speak(clvits_engine *e, clvits_item *items, int n,
                                   const clvits_sink *sink, clvits_report *r)
 {
-    loan text = { 0 }, latent = { 0 }, wave = { 0 };
-    int most_ids, frames = 0;
-    clvits_status s = check_items(e, items, n, &most_ids, r);
-    const int capacity = capacity_for(most_ids, MIN_TEXT);
+    task t = { .e = e, .items = items, .n = n, .sink = sink };
+    int ids;
+    clvits_status s = check_items(e, items, n, &ids, r);
+    const clvits_stage_size size = text_size(n, ids);
 
     if (!s)
-        s = take(e, &text, TEXT, n, capacity, 0, r);
+        s = clvits_stage_take(e->pool, &t.text, &size, r);
     if (!s)
-        s = run_text(&text, items, n, r);
+        s = run_text(&t, r);
     if (!s && sink->durations)
         s = sink->durations(sink->user, items, n, r);
-    if (!s && cancelled(sink))
-        s = clvits_fail(r, CLVITS_E_CANCELLED, "cancelled");
-    for (int i = 0; i < n; i++)
-        frames = items[i].frames > frames ? items[i].frames : frames;
     if (!s)
-        s = take(e, &latent, LATENT, n, capacity, capacity_for(frames, MIN_FRAMES), r);
+        s = go_on(sink, r);
     if (!s)
-        s = run_latent(&latent, &text, items, n, r);
-    if (!s)
-        s = take(e, &wave, WAVE, n, 0, WINDOW_CORE + e->before + e->after, r);
-    if (!s)
-        s = run_windows(e, &wave, &text, &latent, items, n, frames, sink, r);
+        s = run_blocks(&t, ids, r);
     if (s)
-        clvits_machine_finish(e->machine);
+        clvits_stage_pool_finish(e->pool);
     if (r->trace)
         clvits_trace_collect(r->trace, NULL); /* before the graphs that it names may go */
     clvits_trace_stage(r, "");
-    give_back(e, &wave);
-    give_back(e, &latent);
-    give_back(e, &text);
+    clvits_stage_give_back(e->pool, &t.wave);
+    clvits_stage_give_back(e->pool, &t.latent);
+    clvits_stage_give_back(e->pool, &t.text);
     return s;
 }
 
 clvits_status clvits_engine_plans(clvits_engine *e, clvits_plan_fn fn, void *user,
                                   clvits_report *r)
 {
-    const struct {
-        stage_kind kind;
-        int capacity, frames;
-    } stages[] = { { TEXT, MIN_TEXT, 0 },
-                   { LATENT, MIN_TEXT, MIN_FRAMES },
-                   { WAVE, 0, WINDOW_CORE + e->before + e->after } };
+    const clvits_stage_size sizes[] = { text_size(1, 1), latent_size(e, 1, 1, WINDOW),
+                                        wave_size(e, 1, WINDOW) };
     clvits_status s = CLVITS_OK;
 
     for (int i = 0; i < 3 && !s; i++) {
-        loan l = { 0 };
-        s = take(e, &l, stages[i].kind, 1, stages[i].capacity, stages[i].frames, r);
+        clvits_loan l = { 0 };
+        s = clvits_stage_take(e->pool, &l, &sizes[i], r);
         if (!s)
-            s = fn(user, l.stage->plan, stage_names[stages[i].kind], r);
-        give_back(e, &l);
+            s = fn(user, l.stage->plan, clvits_stage_names[sizes[i].kind], r);
+        clvits_stage_give_back(e->pool, &l);
     }
     return s;
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// Runs a model's stages for batches of id sequences: chooses capacities, keeps plans and runs for
-// reuse, decodes window by window. Any number of threads may use one engine at once.
+// Runs a model's stages for batches of id sequences: the text as a whole, then the flow by blocks
+// of frames and the decoder by windows of these, each with the context that makes its result what
+// all frames at once would give. So memory does not grow with the speech, and the first samples
+// come when the first window is done. Any number of threads may use one engine at once.
 #ifndef CLVITS_MODEL_ENGINE_H
 #define CLVITS_MODEL_ENGINE_H
 
@@ -40,6 +42,9 @@ typedef struct clvits_sink {
     /** Called with the samples of each item, in order, in pieces; another status than OK ends. */
     clvits_status (*wave)(void *user, int item, const float *samples, int n, clvits_report *r);
     const atomic_int *cancel; /* NULL, or ends the batch when it is not 0 */
+    /* Frames in a piece: `first` in the first one at most (0: as `most` says), more in each one
+     * after it, and `most` at most (0: what is efficient; not above 1024). */
+    int first, most;
 } clvits_sink;
 
 /** Receives the plan of a stage, "text", "latent" or "wave"; another status than OK ends. */

@@ -68,6 +68,9 @@ clvits_status clvits_latent_stage_build(clvits_latent_stage *out, const clvits_m
 clvits_status clvits_wave_stage_build(clvits_wave_stage *out, const clvits_model *m,
                                       const clvits_stage_options *o, int frames, clvits_report *r);
 
+/** How many frames before and after a frame its z depends on: the flow's convolutions. */
+void clvits_latent_context(const clvits_config *c, int *before, int *after);
+
 /**
  * How many latent frames before and after a frame its samples depend on, computed from kernel
  * sizes, dilations and rates.

@@ -107,6 +107,20 @@ clvits_status clvits_latent_stage_build(clvits_latent_stage *out, const clvits_m
     return end(&s, &out->graph, r);
 }
 
+void clvits_latent_context(const clvits_config *c, int *before, int *after)
+{
+    int dilation = 1;
+
+    *before = *after = 0;
+    for (int i = 0; i < c->flow_n_layers; i++, dilation *= c->flow_dilation_rate) {
+        int b, a;
+        clvits_conv1d_reach(c->flow_kernel_size, dilation,
+                            (c->flow_kernel_size - 1) * dilation / 2, &b, &a);
+        *before += c->flow_n_couplings * b;
+        *after += c->flow_n_couplings * a;
+    }
+}
+
 clvits_status clvits_wave_stage_build(clvits_wave_stage *out, const clvits_model *m,
                                       const clvits_stage_options *o, int frames, clvits_report *r)
 {

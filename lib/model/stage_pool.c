@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+#include "model/stage_pool.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MAX_IDLE = 4,   /* runs kept per stage, beyond those in use */
+    MAX_STAGES = 24 /* kept; beyond that, the one not used for longest goes */
+};
+
+const char *const clvits_stage_names[] = { [CLVITS_STAGE_TEXT] = "text",
+                                           [CLVITS_STAGE_LATENT] = "latent",
+                                           [CLVITS_STAGE_WAVE] = "wave" };
+
+struct clvits_stage_pool {
+    clvits_model model;
+    const clvits_machine *machine;
+    char *place;
+    clvits_packed_weights *weights;
+    pthread_mutex_t lock; /* guards what follows, and building */
+    clvits_stage *stages;
+    uint64_t uses;
+};
+
+clvits_status clvits_stage_pool_open(clvits_stage_pool **out, const clvits_model *m,
+                                     const clvits_machine *machine, const char *place,
+                                     clvits_report *r)
+{
+    clvits_stage_pool *p = calloc(1, sizeof(*p));
+
+    *out = NULL;
+    if (!p)
+        return clvits_fail_memory(r, "a voice");
+    pthread_mutex_init(&p->lock, NULL);
+    p->model = *m;
+    p->machine = machine;
+    p->place = place ? strdup(place) : NULL;
+    const clvits_status s = place && !p->place ? clvits_fail_memory(r, "a voice")
+                                               : clvits_packed_weights_open(&p->weights, r);
+    if (s)
+        clvits_stage_pool_close(&p);
+    *out = p;
+    return s;
+}
+
+static void free_stage(clvits_stage *s)
+{
+    for (int i = 0; i < s->n_idle; i++)
+        clvits_run_free(&s->idle[i]);
+    free(s->idle);
+    clvits_plan_free(&s->plan);
+    clvits_graph_close(&s->graph);
+    free(s);
+}
+
+void clvits_stage_pool_close(clvits_stage_pool **pool)
+{
+    clvits_stage_pool *p = *pool;
+    if (!p)
+        return;
+    for (clvits_stage *s = p->stages, *next; s; s = next) {
+        next = s->next;
+        free_stage(s);
+    }
+    clvits_packed_weights_close(&p->weights);
+    pthread_mutex_destroy(&p->lock);
+    free(p->place);
+    free(p);
+    *pool = NULL;
+}
+
+/* For those who want to know what a text costs. */
+static void tell(const clvits_stage_pool *p, const clvits_stage *s, const clvits_report *r)
+{
+    const bool text = s->size.kind == CLVITS_STAGE_TEXT;
+    double bytes = 0, unshared = 0;
+
+    for (int i = 0; i < p->machine->n_places; i++) {
+        bytes += (double)clvits_plan_bytes(s->plan, i);
+        unshared += (double)clvits_plan_bytes_unshared(s->plan, i);
+    }
+    clvits_info(r,
+                "%s plan for up to %d %s: %d launches, %d copies between devices, %.1f MiB "
+                "(%.1f without reuse)",
+                clvits_stage_names[s->size.kind], text ? s->size.ids : s->size.frames,
+                text ? "ids" : "frames", clvits_plan_launches(s->plan),
+                clvits_plan_copies(s->plan), bytes / 1048576, unshared / 1048576);
+}
+
+static clvits_status build(clvits_stage_pool *p, clvits_stage *s, clvits_report *r)
+{
+    const clvits_stage_options o = { .batch = s->size.batch };
+    const int ids = s->size.ids, frames = s->size.frames;
+    clvits_status status;
+
+    switch (s->size.kind) {
+    case CLVITS_STAGE_TEXT:
+        status = clvits_text_stage_build(&s->text, &p->model, &o, ids, r);
+        s->graph = s->text.graph;
+        break;
+    case CLVITS_STAGE_LATENT:
+        status = clvits_latent_stage_build(&s->latent, &p->model, &o, ids, frames, r);
+        s->graph = s->latent.graph;
+        break;
+    default:
+        status = clvits_wave_stage_build(&s->wave, &p->model, &o, frames, r);
+        s->graph = s->wave.graph;
+    }
+    if (!status)
+        status = clvits_plan_make(&s->plan, s->graph, p->machine, p->weights, p->place, r);
+    if (!status)
+        tell(p, s, r);
+    return status;
+}
+
+static void drop_unused(clvits_stage_pool *p)
+{
+    clvits_stage **oldest = NULL;
+    int n = 0;
+
+    for (clvits_stage **s = &p->stages; *s; s = &(*s)->next, n++)
+        if (!(*s)->out && (!oldest || (*s)->used < (*oldest)->used))
+            oldest = s;
+    if (n < MAX_STAGES || !oldest)
+        return;
+    clvits_stage *s = *oldest;
+    *oldest = s->next;
+    free_stage(s);
+}
+
+static clvits_stage *find(const clvits_stage_pool *p, const clvits_stage_size *size)
+{
+    for (clvits_stage *s = p->stages; s; s = s->next)
+        if (s->size.kind == size->kind && s->size.batch == size->batch &&
+            s->size.ids == size->ids && s->size.frames == size->frames)
+            return s;
+    return NULL;
+}
+
+static clvits_status make_stage(clvits_stage_pool *p, clvits_stage **out,
+                                const clvits_stage_size *size, clvits_report *r)
+{
+    drop_unused(p);
+    clvits_stage *s = calloc(1, sizeof(*s));
+    if (!s)
+        return clvits_fail_memory(r, "a stage");
+    s->size = *size;
+    const int64_t start = clvits_trace_now(r);
+    const clvits_status status = build(p, s, r);
+    clvits_trace_host(r, start, "plan", NULL, NULL);
+    if (status) {
+        free_stage(s);
+        return status;
+    }
+    s->next = p->stages;
+    p->stages = s;
+    *out = s;
+    return CLVITS_OK;
+}
+
+static clvits_status make_run(clvits_run **out, const clvits_stage *s, clvits_report *r)
+{
+    const int64_t start = clvits_trace_now(r);
+    const clvits_status status = clvits_run_make(out, s->plan, r);
+
+    clvits_trace_host(r, start, "make run", NULL, NULL);
+    return status;
+}
+
+/* The lock is held. */
+static clvits_status take_locked(clvits_stage_pool *p, clvits_loan *out,
+                                 const clvits_stage_size *size, clvits_report *r)
+{
+    clvits_stage *s = find(p, size);
+    clvits_status status = s ? CLVITS_OK : make_stage(p, &s, size, r);
+
+    if (status)
+        return status;
+    if (s->out + s->n_idle >= s->cap_idle) {
+        clvits_run **idle = realloc(s->idle, (size_t)(s->cap_idle + 4) * sizeof(clvits_run *));
+        if (!idle)
+            return clvits_fail_memory(r, "a stage");
+        s->idle = idle;
+        s->cap_idle += 4;
+    }
+    if (s->n_idle)
+        out->run = s->idle[--s->n_idle];
+    else
+        status = make_run(&out->run, s, r);
+    if (status)
+        return status;
+    s->out++;
+    s->used = ++p->uses;
+    out->stage = s;
+    return CLVITS_OK;
+}
+
+clvits_status clvits_stage_take(clvits_stage_pool *p, clvits_loan *out,
+                                const clvits_stage_size *size, clvits_report *r)
+{
+    clvits_trace_stage(r, clvits_stage_names[size->kind]);
+    clvits_trace_moving(r, "");
+    pthread_mutex_lock(&p->lock);
+    const clvits_status s = take_locked(p, out, size, r);
+    pthread_mutex_unlock(&p->lock);
+    return s;
+}
+
+void clvits_stage_give_back(clvits_stage_pool *p, clvits_loan *l)
+{
+    if (!l->stage)
+        return;
+    pthread_mutex_lock(&p->lock);
+    l->stage->out--;
+    if (l->stage->n_idle < MAX_IDLE) {
+        l->stage->idle[l->stage->n_idle++] = l->run;
+        l->run = NULL;
+    }
+    clvits_run_free(&l->run); /* while nobody can drop the stage */
+    pthread_mutex_unlock(&p->lock);
+    *l = (clvits_loan){ 0 };
+}
+
+void clvits_stage_pool_finish(const clvits_stage_pool *p)
+{
+    clvits_machine_finish(p->machine);
+}
+
+clvits_status clvits_stage_go(const clvits_loan *l, clvits_report *r)
+{
+    const int64_t start = clvits_trace_now(r);
+    const clvits_status s = clvits_run_go(l->run, NULL, r);
+
+    clvits_trace_host(r, start, "run", NULL, NULL);
+    return s;
+}

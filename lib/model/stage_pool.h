@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+//
+// The stages of a model by batch size and capacity: each planned once, each with runs that are used
+// again. Any number of threads may take from one pool at once.
+#ifndef CLVITS_MODEL_STAGE_POOL_H
+#define CLVITS_MODEL_STAGE_POOL_H
+
+#include "graph/sched.h"
+#include "model/model.h"
+
+typedef enum clvits_stage_kind {
+    CLVITS_STAGE_TEXT,
+    CLVITS_STAGE_LATENT,
+    CLVITS_STAGE_WAVE
+} clvits_stage_kind;
+
+/** "text", "latent", "wave". */
+extern const char *const clvits_stage_names[];
+
+/** What a stage is made for. */
+typedef struct clvits_stage_size {
+    clvits_stage_kind kind;
+    int batch;
+    int ids;    /* capacity; 0 for the wave */
+    int frames; /* capacity; 0 for the text */
+} clvits_stage_size;
+
+/** A planned stage; immutable to those who hold a loan. */
+typedef struct clvits_stage {
+    struct clvits_stage *next;
+    clvits_stage_size size;
+    union {
+        clvits_text_stage text;
+        clvits_latent_stage latent;
+        clvits_wave_stage wave;
+    };
+    clvits_graph *graph;
+    clvits_plan *plan;
+    clvits_run **idle; /* room for as many as were ever out at once */
+    int n_idle, cap_idle, out;
+    uint64_t used;
+} clvits_stage;
+
+/** A run, the borrower's alone until it is given back; all zero: none. */
+typedef struct clvits_loan {
+    clvits_stage *stage;
+    clvits_run *run;
+} clvits_loan;
+
+typedef struct clvits_stage_pool clvits_stage_pool;
+
+/**
+ * @param m      copied; its configuration and weights outlive the pool, as does the machine
+ * @param place  NULL, or a forced placement (see clvits_plan_make); copied
+ */
+clvits_status clvits_stage_pool_open(clvits_stage_pool **out, const clvits_model *m,
+                                     const clvits_machine *machine, const char *place,
+                                     clvits_report *r);
+
+/** Nothing may be on loan. */
+void clvits_stage_pool_close(clvits_stage_pool **pool);
+
+/** Take a run of a stage of that size, built when there is none. */
+clvits_status clvits_stage_take(clvits_stage_pool *p, clvits_loan *out,
+                                const clvits_stage_size *size, clvits_report *r);
+void clvits_stage_give_back(clvits_stage_pool *p, clvits_loan *loan);
+
+/** Wait until every device has done what was enqueued; before giving back what was to go on. */
+void clvits_stage_pool_finish(const clvits_stage_pool *p);
+
+/** Compute. On the CPU path this is done on return; a device has then yet to do it. */
+clvits_status clvits_stage_go(const clvits_loan *loan, clvits_report *r);
+
+#endif

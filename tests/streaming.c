@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: MIT
+//
+// Speech in pieces of any size is, bit for bit, what all frames at once give: the embedded voice,
+// and the geometries of the base and of Piper's medium voices with few channels and random weights.
+#include "model/engine.h"
+#include "model/voice_file.h"
+#include "model/weights.h"
+#include "stages.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_IDS = 160, ITEMS = 2, MAX_PIECES = 2048 };
+
+typedef struct speech {
+    int32_t durations[MAX_IDS];
+    float *samples;
+    int n, pieces;
+    int sizes[MAX_PIECES];
+    atomic_int *cancel; /* raised with the piece `cancel_at` */
+    int cancel_at;
+} speech;
+
+typedef struct fixture {
+    harness h;
+    clvits_voice_file file;
+    clvits_config config;
+    clvits_arrays weights;
+    clvits_model model;
+    clvits_engine *engine;
+} fixture;
+
+enum { MINI, BASE, MEDIUM, VOICES };
+
+static clvits_config geometry(int voice)
+{
+    static const int kernels[][3] = { [BASE] = { 3, 7, 11 }, [MEDIUM] = { 3, 5, 7 } };
+    static const int dilations[][3][3] = { [BASE] = { { 1, 3, 5 }, { 1, 3, 5 }, { 1, 3, 5 } },
+                                           [MEDIUM] = { { 1, 2 }, { 2, 6 }, { 3, 12 } } };
+    static const int rates[][4] = { [BASE] = { 8, 8, 2, 2 }, [MEDIUM] = { 8, 8, 4 } };
+    clvits_config c = clvits_config_default();
+
+    c.n_vocab = 20;
+    c.inter_channels = c.hidden_channels = c.dp_filter_channels = 32;
+    c.filter_channels = 32;
+    c.n_heads = 2;
+    c.n_layers = 1;
+    c.kernel_size = 3;
+    c.resblock = voice == BASE ? 1 : 2;
+    c.n_resblocks = 3;
+    c.n_upsamples = voice == BASE ? 4 : 3;
+    c.upsample_initial_channel = 64; /* so many that every form of a convolution occurs */
+    c.hop_length = 256;
+    for (int i = 0; i < 3; i++) {
+        c.resblock_kernel_sizes[i] = kernels[voice][i];
+        c.n_resblock_dilations[i] = voice == BASE ? 3 : 2;
+        for (int k = 0; k < c.n_resblock_dilations[i]; k++)
+            c.resblock_dilation_sizes[i][k] = dilations[voice][i][k];
+    }
+    for (int i = 0; i < c.n_upsamples; i++) {
+        c.upsample_rates[i] = rates[voice][i];
+        c.upsample_kernel_sizes[i] = 2 * rates[voice][i];
+    }
+    c.use_sdp = voice == MEDIUM;
+    c.n_speakers = voice == BASE ? 3 : 1;
+    c.gin_channels = voice == BASE ? 8 : 0;
+    c.sampling_rate = 22050;
+    return c;
+}
+
+/* Weights that keep the size of what passes through them. */
+static clvits_status fill(void *user, const clvits_weight *w)
+{
+    fixture *f = user;
+    clvits_array a = { .name = w->name, .dtype = CLVITS_DTYPE_F32, .rank = w->rank };
+    int64_t n = 1;
+
+    for (int i = 0; i < w->rank; i++)
+        n *= a.shape[i] = w->shape[i];
+    const float range = w->rank == 3 ? sqrtf(1.5f * (float)w->shape[0] / (float)n) : 0.3f;
+    a.data = harness_random(&f->h, n, -range, range);
+    return clvits_arrays_add(&f->weights, &a, &f->h.report);
+}
+
+static void begin(fixture *f, int voice)
+{
+    char path[1024];
+
+    memset(f, 0, sizeof(*f));
+    harness_begin(&f->h, 1);
+    if (voice == MINI) {
+        snprintf(path, sizeof(path), "%s/mini", SOURCE_VOICES);
+        ck_assert_msg(!clvits_voice_file_open(&f->file, path, NULL, &f->h.report), "%s",
+                      f->h.report.text);
+        f->model = (clvits_model){ &f->file.config, &f->file.weights };
+    } else {
+        f->config = geometry(voice);
+        ck_assert_msg(!clvits_config_check(&f->config, &f->h.report), "%s", f->h.report.text);
+        ck_assert_int_eq(clvits_weights_walk(&f->config, fill, f), 0);
+        f->model = (clvits_model){ &f->config, &f->weights };
+    }
+    ck_assert_int_eq(clvits_engine_open(&f->engine, &f->model, &f->h.machine, NULL, &f->h.report),
+                     0);
+}
+
+static void end(fixture *f)
+{
+    clvits_engine_close(&f->engine);
+    clvits_voice_file_free(&f->file);
+    clvits_arrays_free(&f->weights);
+    harness_end(&f->h);
+}
+
+/* n ids that last about `frames` frames each. */
+static clvits_item item(const fixture *f, int n, float frames, speech *s)
+{
+    static int32_t ids[MAX_IDS];
+
+    for (int i = 0; i < MAX_IDS; i++)
+        ids[i] = 1 + i * 7 % (f->model.config->n_vocab - 1);
+    return (clvits_item){ .ids = ids,
+                          .n_ids = n,
+                          .sid = f->model.config->n_speakers > 1 ? n % 3 : 0,
+                          .seed = (uint64_t)n << 31,
+                          .noise_scale = 0.667f,
+                          .noise_w = 0.6f,
+                          .length_scale = frames,
+                          .durations = s->durations };
+}
+
+static clvits_status keep(void *user, int i, const float *samples, int n, clvits_report *r)
+{
+    speech *s = (speech *)user + i;
+
+    (void)r;
+    s->samples = realloc(s->samples, (size_t)(s->n + n) * sizeof(float));
+    memcpy(s->samples + s->n, samples, (size_t)n * sizeof(float));
+    s->n += n;
+    ck_assert_int_lt(s->pieces, MAX_PIECES);
+    s->sizes[s->pieces++] = n;
+    if (s->pieces == s->cancel_at)
+        atomic_store(s->cancel, 1);
+    return CLVITS_OK;
+}
+
+static void set_seed(clvits_run *run, int slot, uint64_t seed)
+{
+    clvits_run_set_int(run, slot, 0, (int)(uint32_t)seed);
+    clvits_run_set_int(run, slot + 1, 0, (int)(uint32_t)(seed >> 32));
+}
+
+/* All ids and all frames in one run of each stage, made for that many. */
+static speech one_shot(fixture *f, clvits_item it)
+{
+    const clvits_stage_options o = { .batch = 1 };
+    harness *h = &f->h;
+    clvits_text_stage text;
+    clvits_latent_stage latent;
+    clvits_wave_stage wave;
+    speech whole = { 0 };
+
+    ck_assert_int_eq(clvits_text_stage_build(&text, &f->model, &o, it.n_ids, &h->report), 0);
+    stages_run t = stages_open(h, text.graph);
+    set_seed(t.run, text.seed, it.seed);
+    clvits_run_set_float(t.run, text.noise_w, 0, it.noise_w);
+    clvits_run_set_float(t.run, text.length_scale, 0, it.length_scale);
+    stages_length(h, &t, text.clock, it.n_ids);
+    stages_write(h, &t, text.ids, it.ids);
+    stages_write(h, &t, text.sid, &it.sid);
+    stages_go(h, &t);
+    const int32_t *ends = stages_read(h, &t, text.ends, it.n_ids);
+    const int frames = ends[it.n_ids - 1];
+
+    ck_assert_int_gt(frames, 0);
+    ck_assert_int_eq(
+        clvits_latent_stage_build(&latent, &f->model, &o, it.n_ids, frames, &h->report), 0);
+    stages_run l = stages_open(h, latent.graph);
+    set_seed(l.run, latent.seed, it.seed);
+    clvits_run_set_float(l.run, latent.noise_scale, 0, it.noise_scale);
+    stages_length(h, &l, latent.text_clock, it.n_ids);
+    stages_length(h, &l, latent.clock, frames);
+    stages_write(h, &l, latent.ends, ends);
+    stages_write(h, &l, latent.stats, stages_read(h, &t, text.stats, it.n_ids));
+    if (latent.cond)
+        stages_write(h, &l, latent.cond, stages_read(h, &t, text.cond, 1));
+    stages_go(h, &l);
+
+    ck_assert_int_eq(clvits_wave_stage_build(&wave, &f->model, &o, frames, &h->report), 0);
+    stages_run w = stages_open(h, wave.graph);
+    stages_length(h, &w, wave.clock, frames);
+    stages_write(h, &w, wave.z, stages_read(h, &l, latent.z, frames));
+    if (wave.cond)
+        stages_write(h, &w, wave.cond, stages_read(h, &t, text.cond, 1));
+    stages_go(h, &w);
+    whole.n = frames * f->model.config->hop_length;
+    whole.samples = stages_read(h, &w, wave.wave, whole.n);
+    stages_close(&t, &text.graph);
+    stages_close(&l, &latent.graph);
+    stages_close(&w, &wave.graph);
+    return whole;
+}
+
+typedef struct sizes {
+    int first, most;
+} sizes;
+
+static void assert_same(const speech *want, const speech *got, const char *what, sizes z)
+{
+    ck_assert_msg(want->n == got->n, "%s by %d, %d: %d samples, not %d", what, z.first, z.most,
+                  got->n, want->n);
+    for (int i = 0; i < want->n; i++)
+        ck_assert_msg(isfinite(want->samples[i]) && want->samples[i] == got->samples[i],
+                      "%s by %d, %d: sample %d of %d is %.9g, not %.9g", what, z.first, z.most, i,
+                      got->n, (double)got->samples[i], (double)want->samples[i]);
+}
+
+/* No piece is longer than was asked for, and the first one comes soon. */
+static void assert_pieces(const fixture *f, const speech *s, sizes z)
+{
+    const int hop = f->model.config->hop_length, most = z.most ? z.most : 256;
+
+    for (int i = 0; i < s->pieces; i++)
+        ck_assert_int_le(s->sizes[i], most * hop);
+    if (z.first && s->n > z.first * hop)
+        ck_assert_int_eq(s->sizes[0], z.first * hop);
+    ck_assert_int_ge(s->pieces, s->n / (most * hop));
+}
+
+static void speak(fixture *f, const clvits_item *items, int n, sizes z, speech *out)
+{
+    const clvits_sink sink = { .user = out, .wave = keep, .first = z.first, .most = z.most };
+    clvits_item copy[ITEMS];
+    clvits_report r = { 0 };
+
+    for (int i = 0; i < n; i++) {
+        out[i] = (speech){ 0 };
+        copy[i] = items[i];
+        copy[i].durations = out[i].durations;
+    }
+    ck_assert_msg(clvits_engine_speak(f->engine, copy, n, &sink, &r) == CLVITS_OK, "%s", r.text);
+    for (int i = 0; i < n; i++)
+        assert_pieces(f, &out[i], z);
+}
+
+START_TEST(pieces_equal_one_shot)
+{
+    static const sizes all[] = { { 1, 1 }, { 7, 7 }, { 0, 32 }, { 256, 0 }, { 16, 0 }, { 0, 0 } };
+    static const struct {
+        const char *name;
+        int ids;
+        float frames;
+    } texts[] = { { "a word", 9, 1.0f }, { "a sentence", 29, 1.0f }, { "a long one", 151, 7.8f } };
+    fixture f;
+    speech unused, whole[LENGTH(texts)], got[ITEMS];
+    clvits_item items[LENGTH(texts)];
+
+    begin(&f, _i);
+    for (int i = 0; i < LENGTH(texts); i++) {
+        items[i] = item(&f, texts[i].ids, _i == MEDIUM ? texts[i].frames : 1.0f, &unused);
+        whole[i] = one_shot(&f, items[i]);
+    }
+    if (_i == MEDIUM) /* more than one block of the flow */
+        ck_assert_int_gt(whole[2].n, 1030 * f.model.config->hop_length);
+    for (int k = 0; k < LENGTH(all); k++) {
+        speak(&f, items, ITEMS, all[k], got); /* a batch */
+        for (int i = 0; i < ITEMS; i++) {
+            assert_same(&whole[i], &got[i], texts[i].name, all[k]);
+            free(got[i].samples);
+        }
+        if (all[k].first || (all[k].most && all[k].most < 32))
+            continue; /* some are enough for what takes longer */
+        speak(&f, &items[2], 1, all[k], got);
+        assert_same(&whole[2], got, texts[2].name, all[k]);
+        free(got->samples);
+    }
+    end(&f);
+}
+END_TEST
+
+START_TEST(cancelled_between_pieces)
+{
+    fixture f;
+    atomic_int cancel = 0;
+    speech s = { .cancel = &cancel, .cancel_at = 3 };
+    const clvits_sink sink = { .user = &s, .wave = keep, .cancel = &cancel, .first = 4 };
+    clvits_report r = { 0 };
+
+    begin(&f, MINI);
+    clvits_item it = item(&f, 100, 2.0f, &s);
+    ck_assert_int_eq(clvits_engine_speak(f.engine, &it, 1, &sink, &r), CLVITS_E_CANCELLED);
+    ck_assert_int_eq(s.pieces, 3);
+    const speech whole = one_shot(&f, it);
+    ck_assert_int_lt(s.n, whole.n);
+    ck_assert_mem_eq(s.samples, whole.samples, (size_t)s.n * sizeof(float));
+    free(s.samples);
+    end(&f);
+}
+END_TEST
+
+/* What a device holds does not grow with the frames of a sentence. */
+START_TEST(memory_does_not_grow)
+{
+    fixture f;
+    speech s[1];
+    size_t peak[2] = { 0 };
+
+    begin(&f, MEDIUM);
+    for (int i = 0; i < 2; i++) {
+        const clvits_item it = item(&f, 60, i ? 60.0f : 20.0f, s);
+        speak(&f, &it, 1, (sizes){ 16, 0 }, s); /* with stretches of all sizes */
+        ck_assert_int_gt(s->n, 1024 * f.model.config->hop_length);
+        free(s->samples);
+        if (f.h.machine.n_places > 1)
+            peak[i] = clvits_device_peak_bytes(f.h.machine.device[1]);
+    }
+    ck_assert_uint_eq(peak[0], peak[1]);
+    end(&f);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("streaming");
+    TCase *t = tcase_create("pieces");
+
+    tcase_set_timeout(t, HARNESS_TIMEOUT);
+    /* Kernels for GPUs take their time on a CPU: one voice is enough for them. */
+    tcase_add_loop_test(t, pieces_equal_one_shot, 0, getenv("CLVITS_TEST_FAMILY") ? 1 : VOICES);
+    tcase_add_test(t, cancelled_between_pieces);
+    tcase_add_test(t, memory_does_not_grow);
+    suite_add_tcase(s, t);
+    return harness_main(s);
+}
