@@ -99,7 +99,8 @@ typedef struct clvits_chunk {
     size_t n_durations;
 } clvits_chunk;
 
-/** Receives audio in order, on the thread that called clvits_speak(); not 0 ends the call. */
+/** Receives audio in order, on the thread that called clvits_speak(), while what follows is yet to
+ *  be computed; not 0 ends the call. */
 typedef int (*clvits_audio_fn)(void *user, const clvits_chunk *chunk);
 
 /** How to speak; begin with clvits_speak_params_default(). */
@@ -114,14 +115,25 @@ typedef struct clvits_speak_params {
     clvits_audio_fn audio;  /* may be NULL */
     void *user;
     clvits_cancel *cancel;  /* may be NULL; outlives the call */
+    /**
+     * How soon audio is wanted, and in what pieces, counted in frames of hop_length samples: the
+     * first chunk has at most first_chunk frames (0: as chunk), those after it grow, and none has
+     * more than chunk (0: 256, which is efficient; at most 1024). The samples are the same
+     * whatever the chunks, bit for bit, on the same devices. Every chunk computes again what
+     * reaches into it from either side, so many small ones cost; a small first one hardly does. 16
+     * is a good first chunk for listening along.
+     */
+    int first_chunk, chunk;
 } clvits_speak_params;
 
-/** The voice's own scales, speaker 0, seed 0, volume 1, 0.2 s between sentences. */
+/** The voice's own scales, speaker 0, seed 0, volume 1, 0.2 s between sentences, chunks of 256
+ *  frames. */
 CLVITS_API void clvits_speak_params_default(const clvits_voice *voice,
                                             clvits_speak_params *params);
 
 /**
- * Speak a text, sentence by sentence.
+ * Speak a text, sentence by sentence. What this takes of memory depends on the longest sentence,
+ * of which a front-end splits those that are very long, and not on the text.
  *
  * @param text  UTF-8, n bytes; need not be terminated
  * @return CLVITS_OK, _E_ARGUMENT (no text, invalid UTF-8, nothing in it that the voice can say, a

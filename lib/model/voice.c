@@ -16,7 +16,7 @@ struct clvits_voice {
     int64_t parameters;
 };
 
-enum { LENGTH_OF_PAUSE_PIECE = 1024 };
+enum { LENGTH_OF_PAUSE_PIECE = 1024, MAX_CHUNK = 1024 };
 
 struct clvits_cancel {
     atomic_int raised;
@@ -170,6 +170,9 @@ static clvits_status check(const clvits_voice *v, const clvits_speak_params *p, 
                            (double)p->sentence_silence);
     if (!isfinite(p->volume) || p->volume < 0.0f)
         return clvits_fail(r, CLVITS_E_ARGUMENT, "volume %g; give 0 or more", (double)p->volume);
+    if (p->first_chunk < 0 || p->first_chunk > MAX_CHUNK || p->chunk < 0 || p->chunk > MAX_CHUNK)
+        return clvits_fail(r, CLVITS_E_ARGUMENT, "chunks of %d and %d frames; give 0 to %d",
+                           p->first_chunk, p->chunk, MAX_CHUNK);
     if (p->speaker < 0 || p->speaker >= speakers)
         return clvits_fail(r, CLVITS_E_ARGUMENT, "speaker %d; this voice has 0 to %d", p->speaker,
                            speakers - 1);
@@ -270,10 +273,20 @@ static clvits_status on_wave(void *user, int item, const float *samples, int n, 
     return status;
 }
 
+/* Frames of the sentence's first chunk: whoever listens has what was delivered to go on with. */
+static int first_chunk(const speech *s)
+{
+    const int64_t delivered = s->chunk.position / s->voice->file.config.hop_length;
+    const int first = s->params->first_chunk ? s->params->first_chunk : s->params->chunk;
+
+    return !first || delivered < first ? first : delivered < MAX_CHUNK ? (int)delivered : MAX_CHUNK;
+}
+
 static clvits_status speak_ids(speech *s, const int32_t *ids, size_t n, clvits_report *r)
 {
     const clvits_sink sink = { .user = s, .durations = on_durations, .wave = on_wave,
-                               .cancel = s->params->cancel ? &s->params->cancel->raised : NULL };
+                               .cancel = s->params->cancel ? &s->params->cancel->raised : NULL,
+                               .first = first_chunk(s), .most = s->params->chunk };
     clvits_item item = { .ids = ids,
                          .n_ids = n > INT32_MAX ? INT32_MAX : (int)n,
                          .sid = s->params->speaker,

@@ -8,15 +8,17 @@ import pty
 import re
 import shutil
 import signal
+import struct
 import subprocess
+import unittest
 
-from support import (PROGRAM, SOURCE, SPEAKERS, TINY, ProgramTest, devices, flac_length, main,
-                     ogg_length, samples_of, snr, wav_samples)
+from support import (PROGRAM, SANITIZED, SOURCE, SPEAKERS, TINY, ProgramTest, devices,
+                     flac_length, main, ogg_length, samples_of, snr, wav_samples)
 
 TEXT = "hello there people. how are you"
 RATE = 22050  # of the tiny voices
 LINE = re.compile(r"\Aclvits: .+: \d+\.\d\d s of speech in \d+\.\d\d s, RTF \d+\.\d+, "
-                  r"first audio after \d+\.\d\d s.*\n\Z")
+                  r"first audio after \d+\.\d\d\d s.*\n\Z")
 
 
 class Commands(ProgramTest):
@@ -262,6 +264,63 @@ class Timings(ProgramTest):
         rate, samples = wav_samples(self.cwd / "out/0002.wav")
         self.assertAlmostEqual(times["duration"], len(samples) / rate, 5)
         self.assertEqual(times["sentences"][0]["start"], 0)
+
+
+class Streams(ProgramTest):
+    SPEAK = ("speak", "--device", "cpu", "-m", TINY)
+
+    def test_the_same_samples_in_smaller_pieces(self):
+        long = ("--length-scale", "9", TEXT)
+        want = self.speak("--output-raw", "--trace", "raw.json", *long).stdout
+        done = self.speak("--stream", "--trace", "stream.json", *long)
+        self.assertEqual(done.stdout, want)
+        self.assertRegex(done.stderr.decode(), LINE)
+        pieces = {}
+        for name in ("raw", "stream"):
+            spans = json.loads((self.cwd / f"{name}.json").read_text(encoding="utf-8"))
+            spans = spans["traceEvents"] if isinstance(spans, dict) else spans
+            pieces[name] = sum(s.get("name") == "audio callback" for s in spans)
+        self.assertGreater(pieces["stream"], pieces["raw"] + 2)
+
+    def test_header(self):
+        want = self.speak("--output-raw", TEXT).stdout
+        got = self.speak("--stream", "--format", "wav", TEXT).stdout
+        self.assertEqual(got[44:], want)
+        self.assertEqual(got[:44], b"RIFF\xff\xff\xff\xffWAVEfmt " + struct.pack(
+            "<IHHIIHH", 16, 1, 1, RATE, 2 * RATE, 2, 16) + b"data\xff\xff\xff\xff")
+        self.assertEqual(self.left(), [])
+
+    def test_lines(self):
+        lines = "hello there\n\nhow are you\n"
+        want = self.speak("--output-raw", stdin=lines).stdout
+        self.assertEqual(self.speak("--stream", stdin=lines).stdout, want)
+        (self.cwd / "text.txt").write_text(lines, encoding="utf-8")
+        self.assertEqual(self.speak("--stream", "-f", "text.txt").stdout, want)
+
+    def test_listener_leaves(self):
+        process = subprocess.Popen([PROGRAM, *map(str, self.SPEAK), "--stream", TEXT * 50],
+                                   cwd=self.cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual(len(process.stdout.read(100)), 100)
+        process.stdout.close()
+        error = process.stderr.read()
+        process.stderr.close()
+        self.assertEqual((process.wait(60), error), (4, b""))
+        self.assertEqual(self.left(), [])
+
+    @unittest.skipIf(SANITIZED, "sanitizers keep what was freed")
+    def test_memory_of_long_texts(self):
+        peaks = []
+        for times in (20, 200):
+            with subprocess.Popen([PROGRAM, *map(str, self.SPEAK), "-q", "--stream"],
+                                  cwd=self.cwd, stdin=subprocess.PIPE,
+                                  stdout=subprocess.DEVNULL) as process:
+                process.stdin.write((TEXT + ". ").encode() * times)
+                process.stdin.close()
+                _, status, usage = os.wait4(process.pid, 0)
+                process.returncode = os.waitstatus_to_exitcode(status)
+            self.assertEqual(process.returncode, 0)
+            peaks.append(usage.ru_maxrss)
+        self.assertLess(peaks[1], 1.1 * peaks[0])
 
 
 class Devices(ProgramTest):

@@ -30,8 +30,13 @@ static const char help[] =
     "  -o, --output-file FILE     all of it in one file: .wav .flac .ogg .opus; - is --output-raw\n"
     "  -d, --output-dir DIR       a file per utterance: 0001.wav and on, each named on standard\n"
     "                             output\n"
-    "      --format EXT           of the files in DIR: wav (default) flac ogg opus\n"
+    "      --format EXT           of the files in DIR: wav (default) flac ogg opus; with\n"
+    "                             --stream: raw (default), wav (its header leaves the length\n"
+    "                             open)\n"
     "      --output-raw           16-bit little-endian mono samples to standard output\n"
+    "      --stream               the same as soon as there is something to hear: the first 16\n"
+    "                             frames, then growing pieces, each written at once. When the\n"
+    "                             reader closes the pipe, it ends without a word, code 4\n"
     "      --timings FILE         when each phoneme and word is heard, in seconds: .json .tsv, or\n"
     "                             .srt for subtitles; with -d one beside each file, and only the\n"
     "                             extension counts\n"
@@ -65,9 +70,11 @@ static const char help[] =
     "Nothing is left half-written: a file appears under its name when it is complete.\n"
     "\n" PROGRAM_CODES;
 
+enum { STREAM_FIRST = 16 }; /* frames until something is heard; fewer hardly come sooner */
+
 typedef struct settings {
     const char *voice, *speaker, *output, *dir, *format, *timings, *trace, *ceilings;
-    bool raw, plan;
+    bool raw, stream, plan;
     float noise_scale, noise_w, length_scale, sentence_silence, volume; /* NAN: the default */
     uint64_t seed;
     clvits_context_params context;
@@ -111,6 +118,7 @@ static int parse(session *s, int argc, char **argv)
         { "output-dir", 'd', OPTION_TEXT, &o->dir, 0, 0 },
         { "format", 0, OPTION_TEXT, &o->format, 0, 0 },
         { "output-raw", 0, OPTION_FLAG, &o->raw, 0, 0 },
+        { "stream", 0, OPTION_FLAG, &o->stream, 0, 0 },
         { "timings", 0, OPTION_TEXT, &o->timings, 0, 0 },
         { "noise-scale", 0, OPTION_FLOAT, &o->noise_scale, 0, 100 },
         { "noise-w", 0, OPTION_FLOAT, &o->noise_w, 0, 100 },
@@ -163,6 +171,18 @@ static int check_looking(session *s)
     return CODE_OK;
 }
 
+static int check_stream(const settings *o)
+{
+    if (o->output || o->dir)
+        return program_fail(CODE_USAGE, "--stream sends speech to standard output while it is "
+                                        "made, but a file appears when it is complete; leave out "
+                                        "--stream or %s", o->output ? "-o" : "-d");
+    if (o->format && strcmp(o->format, "raw") && strcmp(o->format, "wav"))
+        return program_fail(CODE_USAGE, "--format %s cannot be streamed; give raw or wav",
+                            o->format);
+    return CODE_OK;
+}
+
 static int check_settings(session *s)
 {
     settings *o = &s->set;
@@ -172,14 +192,18 @@ static int check_settings(session *s)
                                         "and --ids");
     if (o->source.json && (o->source.text || o->source.ids))
         return program_fail(CODE_USAGE, "--json-input reads lines; leave TEXT and --ids out");
+    if (o->stream && check_stream(o))
+        return CODE_USAGE;
+    o->raw |= o->stream;
     if ((o->output != NULL) + (o->dir != NULL) + o->raw > 1)
         return program_fail(CODE_USAGE, "there is more than one output; choose one of -o, -d and "
                                         "--output-raw");
     if (o->raw && isatty(STDOUT_FILENO))
         return program_fail(CODE_USAGE, "raw samples on a terminal are of no use; send them to a "
                                         "file or a player, or use -o FILE");
-    if (o->format && !o->dir)
-        return program_fail(CODE_USAGE, "--format goes with -d; with -o the extension says it");
+    if (o->format && !o->dir && !o->stream)
+        return program_fail(CODE_USAGE, "--format goes with -d or --stream; with -o the extension "
+                                        "says it");
     if (o->timings) {
         s->timings = timings_format_of(o->timings);
         if (s->timings == TIMINGS_NONE)
@@ -191,7 +215,7 @@ static int check_settings(session *s)
         return program_fail(CODE_USAGE, "%s would be written twice; give each file its own name",
                             o->output);
     if (!o->format)
-        o->format = "wav";
+        o->format = o->stream ? "raw" : "wav";
     if (!o->output && !o->dir && !o->raw)
         o->output = "clvits.wav";
     s->log.quiet = s->clock.quiet;
@@ -364,6 +388,9 @@ static int speak_one(session *s, bool *skipped)
 
     print_skipped(s);
     s->heard = 0;
+    /* What follows in a file has the speech before it to be listened to meanwhile. */
+    const bool more = s->spoken && s->now.line && s->set.source.total >= 0;
+    s->params.first_chunk = s->set.stream && !more ? STREAM_FIRST : 0;
     s->params.audio = heard;
     s->params.user = s;
     speech_clock_begin(&s->clock);
@@ -448,8 +475,11 @@ static int open_common(session *s)
             return program_fail(CODE_OUTPUT, "%s cannot be made: %s", o->dir, strerror(errno));
         return CODE_OK;
     }
-    return speech_output_open(&s->out, s->context, o->output, o->timings, s->timings,
-                              s->info.sample_rate);
+    const int code = speech_output_open(&s->out, s->context, o->output, o->timings, s->timings,
+                                        s->info.sample_rate);
+    s->out.stream = o->stream;
+    s->out.header = o->stream && !strcmp(o->format, "wav");
+    return code;
 }
 
 static int speak_all(session *s)

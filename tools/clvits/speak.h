@@ -76,6 +76,8 @@ void timings_discard(timings *t);
 typedef struct speech_output {
     clvits_recording *recording; /* NULL: standard output */
     bool open;
+    bool stream; /* to standard output, for somebody who may stop listening */
+    bool header; /* of a WAV file comes before what is written next */
     int rate;
     int64_t samples;
     timings timings;

@@ -21,7 +21,7 @@ int speech_output_open(speech_output *o, clvits_context *context, const char *pa
     return timings_path ? timings_open(&o->timings, timings_path, format, rate) : CODE_OK;
 }
 
-static int write_bytes(const void *bytes, size_t n)
+static int write_bytes(const speech_output *o, const void *bytes, size_t n)
 {
     const char *at = bytes;
 
@@ -30,6 +30,8 @@ static int write_bytes(const void *bytes, size_t n)
         if (done >= 0) {
             at += done;
             n -= (size_t)done;
+        } else if (errno == EPIPE && o->stream) {
+            return CODE_OUTPUT; /* nobody is listening any more */
         } else if (errno == EPIPE) {
             return program_fail(CODE_OUTPUT, "standard output was closed by what reads it");
         } else if (errno != EINTR) {
@@ -42,7 +44,32 @@ static int write_bytes(const void *bytes, size_t n)
     return CODE_OK;
 }
 
-static int write_raw(const float *samples, size_t n)
+static void put(unsigned char *to, unsigned long value, int bytes)
+{
+    for (int i = 0; i < bytes; i++)
+        to[i] = (unsigned char)(value >> 8 * i & 0xff);
+}
+
+/* Of a file whose length nobody knows yet: the largest there is, as players of pipes expect. */
+static int write_header(const speech_output *o)
+{
+    unsigned char h[44];
+
+    memcpy(h, "RIFF....WAVEfmt ", 16);
+    put(h + 4, 0xffffffff, 4);
+    put(h + 16, 16, 4);
+    put(h + 20, 1, 2); /* PCM */
+    put(h + 22, 1, 2); /* channel */
+    put(h + 24, (unsigned long)o->rate, 4);
+    put(h + 28, 2 * (unsigned long)o->rate, 4);
+    put(h + 32, 2, 2); /* bytes of a sample */
+    put(h + 34, 16, 2);
+    memcpy(h + 36, "data", 4);
+    put(h + 40, 0xffffffff, 4);
+    return write_bytes(o, h, sizeof(h));
+}
+
+static int write_raw(const speech_output *o, const float *samples, size_t n)
 {
     unsigned char bytes[2 * PIECE];
 
@@ -54,7 +81,7 @@ static int write_raw(const float *samples, size_t n)
             bytes[2 * i] = (unsigned char)(v & 0xff);
             bytes[2 * i + 1] = (unsigned char)(v >> 8 & 0xff);
         }
-        const int code = write_bytes(bytes, 2 * piece);
+        const int code = write_bytes(o, bytes, 2 * piece);
         if (code)
             return code;
         samples += piece;
@@ -65,9 +92,15 @@ static int write_raw(const float *samples, size_t n)
 
 int speech_output_write(speech_output *o, clvits_context *context, const float *samples, size_t n)
 {
+    int code = CODE_OK;
+
     o->samples += (int64_t)n;
-    if (!o->recording)
-        return write_raw(samples, n);
+    if (!o->recording) {
+        if (o->header)
+            code = write_header(o);
+        o->header = false;
+        return code ? code : write_raw(o, samples, n);
+    }
     const clvits_status s = clvits_recording_write(o->recording, samples, n);
     return s ? program_fail(program_code(s, CODE_OUTPUT), "%s", clvits_context_error(context))
              : CODE_OK;
