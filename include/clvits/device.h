@@ -66,6 +66,14 @@ typedef struct clvits_context_params {
     const char *kernel_dir; /* NULL, or a folder to read kernels from instead of the built-in ones;
                                for their development */
     const char *cpu_isa;    /* NULL: the best of this processor; "baseline", "avx2", "avx512" */
+    /**
+     * NULL or "fp32": floats. "fp16-storage": devices keep weights and values of flow and decoder
+     * as halves and still add them up as floats: half the memory, at 45 dB or more of the same
+     * speech. "fp16": they also multiply halves; only where every opened device reports
+     * cl_khr_fp16 and passes a probe. Durations are computed in floats whatever this says, and so
+     * is everything on the CPU path.
+     */
+    const char *precision;
     int threads;            /* of the CPU path; 0: one per processor */
     int kernel_family;      /* 0: as suits the device; 1: work-group kernels; 2: vector kernels */
     clvits_log_fn log;      /* NULL: silence */
@@ -78,7 +86,7 @@ typedef struct clvits_context_params {
  * Devices, threads and caches that voices run on. Any number of threads may use one at once.
  *
  * The environment fills in what the params leave open: CLVITS_DEVICE, CLVITS_PLACE, CLVITS_CACHE,
- * CLVITS_KERNELS, CLVITS_CPU, CLVITS_THREADS, CLVITS_FAMILY (gpu or cpu).
+ * CLVITS_KERNELS, CLVITS_CPU, CLVITS_PRECISION, CLVITS_THREADS, CLVITS_FAMILY (gpu or cpu).
  */
 typedef struct clvits_context clvits_context;
 

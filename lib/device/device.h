@@ -67,6 +67,10 @@ const struct clvits_tuned *clvits_device_tuned(const clvits_device *d);
 /** The largest power of two that the device allows as a work-group, at most the given one. */
 size_t clvits_device_work_group(const clvits_device *d, size_t most);
 
+/** OK where the device reports cl_khr_fp16 and computes a known answer in halves; else it fails
+ *  with the reason. */
+clvits_status clvits_device_check_halves(clvits_device *d, clvits_report *r);
+
 /** Bytes now allocated on the device, and the most there ever were. */
 size_t clvits_device_bytes(const clvits_device *d);
 size_t clvits_device_peak_bytes(const clvits_device *d);

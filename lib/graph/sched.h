@@ -18,10 +18,17 @@ typedef struct clvits_machine {
     clvits_device *device[CLVITS_MAX_PLACES]; /* device[0] is NULL */
     int n_places;
     const clvits_rates *rates; /* by place; NULL: nothing was measured */
+    int halves; /* CLVITS_HALF_*: what models on it ask of devices, never of the CPU */
 } clvits_machine;
 
 /** Give every place its tuned rows, which outlive the machine; before anything is planned. */
 clvits_status clvits_machine_tune(clvits_machine *m, clvits_tuning *t, clvits_report *r);
+
+/**
+ * Say what devices may do in half precision, by name: "fp32" nothing, "fp16-storage" keep weights
+ * and tensors of flow and decoder, "fp16" also compute; UNSUPPORTED where a device cannot.
+ */
+clvits_status clvits_machine_set_precision(clvits_machine *m, const char *name, clvits_report *r);
 
 /**
  * Weights as packed for the places that use them; made once, shared by plans and threads.

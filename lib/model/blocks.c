@@ -15,6 +15,13 @@ clvits_name clvits_named(const char *format, ...)
     return n;
 }
 
+void clvits_scope_halves(clvits_scope *s, clvits_scope_half half)
+{
+    clvits_graph_halves(s->graph, half == CLVITS_IN_HALVES   ? s->halves
+                                  : half == CLVITS_TO_FLOATS ? s->halves & ~CLVITS_HALF_TENSORS
+                                                             : 0);
+}
+
 clvits_tensor *clvits_scope_weight(clvits_scope *s, const char *format, ...)
 {
     clvits_name n;

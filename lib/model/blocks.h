@@ -21,7 +21,17 @@ typedef struct clvits_scope {
     const clvits_arrays *weights;
     clvits_tensor *cond; /* (B,1,channels): what the speaker adds to the parts; NULL: no speakers */
     int cond_parts;      /* CLVITS_OF_*: those that it has channels of */
+    int halves; /* CLVITS_HALF_*, for the parts that may use them */
 } clvits_scope;
+
+/** Let devices use halves in what is added from here on, as the voice was opened; with results in
+ *  floats, or not at all. */
+typedef enum clvits_scope_half {
+    CLVITS_IN_FLOATS,
+    CLVITS_TO_FLOATS,
+    CLVITS_IN_HALVES
+} clvits_scope_half;
+void clvits_scope_halves(clvits_scope *s, clvits_scope_half half);
 
 /** The weight of that name; the graph fails when there is none. */
 clvits_tensor *clvits_scope_weight(clvits_scope *s, const char *format, ...)

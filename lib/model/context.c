@@ -292,6 +292,9 @@ static clvits_status open_parts(clvits_context *c, const clvits_context_params *
         s = clvits_tuning_open(&c->tuning, d.cache_dir, r);
     if (!s)
         s = clvits_machine_tune(&c->machine, c->tuning, r);
+    const char *precision = setting(p->precision, "CLVITS_PRECISION");
+    if (!s && precision && *precision)
+        s = clvits_machine_set_precision(&c->machine, precision, r);
     return s ? s : clvits_place_check(&c->machine, c->place, r);
 }
 

@@ -95,6 +95,7 @@ static clvits_tensor *before(clvits_scope *s, clvits_tensor *z)
     clvits_tensor *cond = clvits_scope_condition(s, CLVITS_OF_DECODER);
 
     clvits_graph_label(s->graph, "dec.conv_pre");
+    clvits_scope_halves(s, CLVITS_IN_HALVES);
     p.only_act = true;
     return clvits_conv1d(z, clvits_scope_weight(s, "dec.conv_pre.weight"),
                          cond ? cond : clvits_scope_weight(s, "dec.conv_pre.bias"), &p, NULL);
@@ -109,11 +110,14 @@ clvits_tensor *clvits_decoder(clvits_scope *s, clvits_tensor *z)
         x = residual_blocks(s, upsample(s, x, i), i,
                             i == s->c->n_upsamples - 1 ? LAST_SLOPE : s->c->leaky_relu_slope);
     clvits_graph_label(s->graph, "dec.conv_post");
+    clvits_scope_halves(s, CLVITS_TO_FLOATS);
     post.act = CLVITS_ACT_TANH;
     post.only_act = true;
-    return clvits_conv1d(x, clvits_scope_weight(s, "dec.conv_post.weight"),
-                         s->c->conv_post_bias ? clvits_scope_weight(s, "dec.conv_post.bias") : NULL,
-                         &post, NULL);
+    x = clvits_conv1d(x, clvits_scope_weight(s, "dec.conv_post.weight"),
+                      s->c->conv_post_bias ? clvits_scope_weight(s, "dec.conv_post.bias") : NULL,
+                      &post, NULL);
+    clvits_scope_halves(s, CLVITS_IN_FLOATS);
+    return x;
 }
 
 static int floor_div(int a, int b)

@@ -70,12 +70,15 @@ clvits_tensor *clvits_flow_reverse(clvits_scope *s, clvits_tensor *z_p)
         const clvits_name name = clvits_named("flow.flows.%d", 2 * i);
         clvits_graph_label(s->graph, "%s", name.text);
         flipped = !flipped;
+        clvits_scope_halves(s, CLVITS_IN_HALVES);
         clvits_tensor *h =
             pre(s, clvits_graph_slice(z, flipped ? half : 0, half), name.text, flipped);
         h = clvits_wavenet(s, h, cond ? clvits_graph_slice(cond, width * i, width) : NULL,
                            clvits_named("%s.enc", name.text).text, c->flow_kernel_size,
                            c->flow_dilation_rate, c->flow_n_layers);
+        clvits_scope_halves(s, CLVITS_TO_FLOATS); /* z itself stays as it is */
         z = (c->flow_mean_only ? minus_means : affine)(s, h, z, name.text, flipped);
     }
+    clvits_scope_halves(s, CLVITS_IN_FLOATS);
     return flipped ? clvits_flip(z) : z;
 }

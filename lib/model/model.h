@@ -21,6 +21,7 @@ typedef struct clvits_stage_options {
     int batch;
     bool inject_noise; /* noise is an input rather than generated: for comparisons */
     bool keep_all;     /* the tensors named below can be read after a run, not only the results */
+    int halves;        /* CLVITS_HALF_*: what devices may do so in flow and decoder */
 } clvits_stage_options;
 
 /** ids to durations. Scalars are given per item; sid only where the model has speakers. */

@@ -90,7 +90,7 @@ static void tell(const clvits_stage_pool *p, const clvits_stage *s, const clvits
 
 static clvits_status build(clvits_stage_pool *p, clvits_stage *s, clvits_report *r)
 {
-    const clvits_stage_options o = { .batch = s->size.batch };
+    const clvits_stage_options o = { .batch = s->size.batch, .halves = p->machine->halves };
     const int ids = s->size.ids, frames = s->size.frames;
     clvits_status status;
 

@@ -6,7 +6,7 @@ enum { DURATION_STREAM = 0, LATENT_STREAM = 1 };
 static clvits_status begin(clvits_scope *s, const clvits_model *m, const clvits_stage_options *o,
                            clvits_report *r)
 {
-    *s = (clvits_scope){ .c = m->config, .weights = m->weights };
+    *s = (clvits_scope){ .c = m->config, .weights = m->weights, .halves = o->halves };
     return clvits_graph_open(&s->graph, o->batch, r);
 }
 

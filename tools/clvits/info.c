@@ -14,6 +14,7 @@ static const char help[] =
     "                    and place, for Graphviz: dot -Tsvg FILE.dot > FILE.svg\n"
     "  --device D        with --graph, to place operators on: as for \"clvits speak\"\n"
     "  --place RULE      likewise\n"
+    "  --precision P     likewise\n"
     "\n" PROGRAM_CODES;
 
 enum { SPEAKERS_SHOWN = 12 };
@@ -99,12 +100,13 @@ int command_info(int argc, char **argv)
                              { "model", 'm', OPTION_TEXT, &path, 0, 0 },
                              { "graph", 0, OPTION_TEXT, &graph, 0, 0 },
                              { "device", 0, OPTION_TEXT, &params.device, 0, 0 },
-                             { "place", 0, OPTION_TEXT, &params.place, 0, 0 } };
+                             { "place", 0, OPTION_TEXT, &params.place, 0, 0 },
+                             { "precision", 0, OPTION_TEXT, &params.precision, 0, 0 } };
     program_log log = { 0 };
     clvits_context *context = NULL;
     clvits_voice *voice = NULL;
     clvits_voice_info info;
-    int code = options_parse(table, 5, "info", help, &argc, argv);
+    int code = options_parse(table, 6, "info", help, &argc, argv);
 
     if (code)
         return code < 0 ? CODE_OK : code;

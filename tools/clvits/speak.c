@@ -55,6 +55,8 @@ static const char help[] =
     "      --place RULE           auto: every operator where it costs least; device: on the\n"
     "                             device; NAME=WHERE: operators or modules by hand, as in\n"
     "                             conv1d=cpu,flow=1; several with commas\n"
+    "      --precision P          fp32; fp16-storage: devices keep halves in flow and decoder;\n"
+    "                             fp16: and compute in them; default: fp32\n"
     "      --threads N            of the CPU path; default: all processors\n"
     "looking inside:\n"
     "      --trace FILE           JSON for Perfetto or chrome://tracing: every operator, copy and\n"
@@ -129,6 +131,7 @@ static int parse(session *s, int argc, char **argv)
         { "seed", 0, OPTION_SEED, &o->seed, 0, 0 },
         { "device", 0, OPTION_TEXT, &o->context.device, 0, 0 },
         { "place", 0, OPTION_TEXT, &o->context.place, 0, 0 },
+        { "precision", 0, OPTION_TEXT, &o->context.precision, 0, 0 },
         { "threads", 0, OPTION_INT, &o->context.threads, 1, 1024 },
         { "trace", 0, OPTION_TEXT, &o->trace, 0, 0 },
         { "plan", 0, OPTION_FLAG, &o->plan, 0, 0 },
