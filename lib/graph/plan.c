@@ -36,6 +36,16 @@ clvits_view clvits_node_view(const clvits_target *at, const clvits_tensor *t)
                           .guard = root->guard };
 }
 
+const clvits_tensor *clvits_node_raw(const clvits_target *at, const clvits_node *n)
+{
+    return at->plan && at->plan->raw[n->id] ? n->in[0]->producer->out[0] : NULL;
+}
+
+bool clvits_node_unread(const clvits_target *at, const clvits_tensor *t)
+{
+    return at->plan && at->plan->unread[t->id];
+}
+
 static const clvits_row *tuned_row(const clvits_node *n, const clvits_target *at)
 {
     clvits_terms shape = { 0 };
@@ -91,6 +101,43 @@ static void list_steps(clvits_plan *p, bool (*there)[CLVITS_MAX_PLACES])
             there[i][CLVITS_CPU_PLACE] = true;
         }
     }
+}
+
+/* Whether node i may read what its input 0 is the activated copy of: both are made where it runs,
+ * and the original lives until then, since a node from i on reads it. */
+static bool reads_raw(const clvits_plan *p, int i)
+{
+    const clvits_node *n = p->graph->nodes[i];
+    const clvits_tensor *x = n->in[0];
+    const clvits_node *made = x ? x->producer : NULL;
+    const clvits_target at = clvits_plan_target(p, p->place[i]);
+
+    if (!made || x->root != x || x != made->out[1] || !made->out[0] || !made->op->slope ||
+        made->op->slope(made) == 0.0f || p->place[made->id] != p->place[i] ||
+        !n->op->activates || !n->op->activates(n, &at))
+        return false;
+    for (int j = i; j < p->graph->n_nodes; j++)
+        for (int k = 0; k < CLVITS_MAX_IN && p->place[j] == p->place[i]; k++)
+            if (p->graph->nodes[j]->in[k] == made->out[0])
+                return true;
+    return false;
+}
+
+/* Activated copies that every reader makes itself need not be written. */
+static void drop_copies(clvits_plan *p)
+{
+    for (int i = 0; i < p->graph->n_nodes; i++) {
+        const clvits_node *n = p->graph->nodes[i];
+        p->raw[i] = reads_raw(p, i);
+        if (p->raw[i] && !n->in[0]->output)
+            p->unread[n->in[0]->id] = true;
+    }
+    for (int i = 0; i < p->graph->n_nodes; i++)
+        for (int k = 0; k < CLVITS_MAX_IN; k++) {
+            const clvits_tensor *t = p->graph->nodes[i]->in[k];
+            if (t && !(k == 0 && p->raw[i]))
+                p->unread[t->root->id] = false;
+        }
 }
 
 static void touch(life *l, int step)
@@ -276,8 +323,10 @@ clvits_status clvits_plan_make(clvits_plan **out, const clvits_graph *g, const c
     p->place = clvits_arena_array(&p->arena, N, sizeof(*p->place));
     p->home = clvits_arena_array(&p->arena, T, sizeof(*p->home));
     p->offset = clvits_arena_array(&p->arena, T, sizeof(*p->offset));
+    p->raw = clvits_arena_array(&p->arena, N, sizeof(*p->raw));
+    p->unread = clvits_arena_array(&p->arena, T, sizeof(*p->unread));
     p->steps = clvits_arena_array(&p->arena, N * (1 + CLVITS_MAX_IN), sizeof(*p->steps));
-    if (!there || !p->place || !p->home || !p->offset || !p->steps)
+    if (!there || !p->place || !p->home || !p->offset || !p->raw || !p->unread || !p->steps)
         s = clvits_fail_memory(r, "a plan");
     for (size_t i = 0; !s && i < T; i++)
         p->home[i] = -1;
@@ -285,6 +334,7 @@ clvits_status clvits_plan_make(clvits_plan **out, const clvits_graph *g, const c
     if (!s)
         s = clvits_plan_place_nodes(p, place, r);
     if (!s) {
+        drop_copies(p);
         list_steps(p, there);
         s = plan_memory(p, there, r);
     }

@@ -250,6 +250,10 @@ void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims
     d->clock = y->clock;
     d->from = n->in[0]->clock;
     d->x = clvits_node_view(at, n->in[0]);
+    if (clvits_node_raw(at, n)) {
+        d->x = clvits_node_view(at, clvits_node_raw(at, n));
+        d->pre_slope = n->in[0]->producer->op->slope(n->in[0]->producer);
+    }
     d->has_bias = !n->in[2] ? 0 : n->in[2]->role == CLVITS_WEIGHT ? 1 : 2;
     if (d->has_bias == 2)
         d->bias = clvits_node_view(at, n->in[2]);
@@ -262,8 +266,8 @@ void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims
     d->has_y = n->out[0] != NULL;
     if (n->out[0])
         d->y = clvits_node_view(at, n->out[0]);
-    d->has_act = n->out[1] != NULL;
-    if (n->out[1])
+    d->has_act = n->out[1] != NULL && !clvits_node_unread(at, n->out[1]);
+    if (d->has_act)
         d->a = clvits_node_view(at, n->out[1]);
 
     choose_job(at, d, (int)ceil_div((size_t)y->T, (size_t)d->phases));

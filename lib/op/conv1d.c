@@ -84,6 +84,23 @@ static int64_t pack(const clvits_node *n, const clvits_target *at, int i, float 
                                                            .K = (int)w->shape[2] }, out);
 }
 
+static float slope(const clvits_node *n)
+{
+    const clvits_conv1d_params *p = n->params;
+    return p->act == CLVITS_ACT_LEAKY_RELU ? p->act_slope : 0.0f;
+}
+
+/* A kernel takes longer with an activation than without, the CPU path in Toom-Cook form does not. */
+static bool activates(const clvits_node *n, const clvits_target *at)
+{
+    conv1d_dims d;
+
+    if (!at->cpu || ((const clvits_conv1d_params *)n->params)->pre_slope != 0.0f)
+        return false;
+    dims(n, &(clvits_target){ .cpu = at->cpu, .place = at->place }, &d);
+    return d.layout == CLVITS_CONV_TOOM;
+}
+
 static double flops(const clvits_node *n)
 {
     const clvits_tensor *w = n->in[1], *y = n->out[0] ? n->out[0] : n->out[1];
@@ -101,6 +118,8 @@ const clvits_op clvits_op_conv1d = {
     .guard = guard,
     .dims = dims,
     .pack = pack,
+    .slope = slope,
+    .activates = activates,
     .packing = clvits_conv_packing,
     .cpu = CLVITS_CPU_CONV1D,
     .launch = clvits_conv_launch,

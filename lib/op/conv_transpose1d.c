@@ -71,6 +71,12 @@ static int64_t pack(const clvits_node *n, const clvits_target *at, int i, float 
                                                            .transposed = true }, out);
 }
 
+static float slope(const clvits_node *n)
+{
+    const clvits_conv_transpose1d_params *p = n->params;
+    return p->act == CLVITS_ACT_LEAKY_RELU ? p->act_slope : 0.0f;
+}
+
 static double flops(const clvits_node *n)
 {
     const clvits_tensor *w = n->in[1];
@@ -87,6 +93,7 @@ const clvits_op clvits_op_conv_transpose1d = {
     .guard = guard,
     .dims = dims,
     .pack = pack,
+    .slope = slope,
     .packing = clvits_conv_packing,
     .cpu = CLVITS_CPU_CONV1D,
     .launch = clvits_conv_launch,

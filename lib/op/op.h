@@ -55,6 +55,14 @@ struct clvits_op {
     /** What follows from the node beyond the weight itself. NULL: nothing does. */
     clvits_packing (*packing)(const clvits_node *n, const clvits_target *at, int i);
 
+    /**
+     * For an operator whose second output is a leaky ReLU of the first: its slope, else 0. And
+     * whether a node there does as well with a leaky ReLU of its own on input 0, which then needs
+     * no guard rows. Where a plan finds both, nobody writes the second output. NULL: neither.
+     */
+    float (*slope)(const clvits_node *n);
+    bool (*activates)(const clvits_node *n, const clvits_target *at);
+
     clvits_cpu_id cpu;
 
     /** Whether the device can run it; NULL: every device can. The CPU path always can. */
@@ -100,6 +108,13 @@ extern const clvits_op *const clvits_ops[];
 
 /** Where a tensor lies in its buffer at that place; all zero before there is a layout. */
 clvits_view clvits_node_view(const clvits_target *at, const clvits_tensor *t);
+
+/** What a node reads for input 0 if the plan has it activate that itself (clvits_op.activates);
+ *  else NULL. */
+const clvits_tensor *clvits_node_raw(const clvits_target *at, const clvits_node *n);
+
+/** Whether the plan has nobody read the tensor. */
+bool clvits_node_unread(const clvits_target *at, const clvits_tensor *t);
 
 /* Parameters, where an operator has any. Zero is the usual default. */
 
