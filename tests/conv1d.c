@@ -291,6 +291,42 @@ START_TEST(as_in_pytorch)
 }
 END_TEST
 
+/* A convolution gives the same bits whether it reads an activated copy or makes it: the copy is
+ * written for the caller in the second run, and perhaps for nobody in the first. */
+START_TEST(copies_may_go_unwritten)
+{
+    enum { T = 70, C = 40 };
+    const clvits_conv1d_params p = { .pad_left = 1, .pad_right = 1, .act = CLVITS_ACT_LEAKY_RELU,
+                                     .act_slope = 0.1f };
+    float first[T * C];
+
+    for (int run = 0; run < 2; run++) {
+        const float *x, *w[2];
+        clvits_tensor *act = NULL;
+        harness h;
+        harness_begin(&h, 1);
+        const int clock = clvits_graph_clock(h.graph, T);
+        clvits_tensor *tx = harness_input(&h, clock, C, -1, 1, &x);
+        clvits_tensor *w0 = harness_weight(&h, 3, (int64_t[]){ C, C, 3 }, -1, 1, &w[0]);
+        clvits_tensor *w1 = harness_weight(&h, 3, (int64_t[]){ C, C, 3 }, -1, 1, &w[1]);
+        clvits_tensor *raw = clvits_conv1d(tx, w0, NULL, &p, &(clvits_conv1d_extra){ .act = &act });
+        if (run)
+            clvits_graph_keep(act);
+        clvits_tensor *y = clvits_graph_keep(
+            clvits_conv1d(act, w1, NULL, &p, &(clvits_conv1d_extra){ .residual = raw }));
+        harness_plan(&h);
+        harness_length(&h, clock, 0, T);
+        harness_go(&h);
+        if (run)
+            ck_assert_mem_eq(first, harness_output(&h, y), sizeof(first));
+        memcpy(first, harness_output(&h, y), sizeof(first));
+        if (run)
+            ck_assert(harness_output(&h, act)[0] != 0.0f);
+        harness_end(&h);
+    }
+}
+END_TEST
+
 /* A stretch of a whole has its bits wherever it begins, beyond the rows that reach it. */
 START_TEST(stretch_equals_whole)
 {
@@ -407,6 +443,7 @@ int main(void)
     tcase_add_loop_test(t, in_halves, 0, LENGTH(halves));
     tcase_add_loop_test(t, refuses_what_has_no_halves, 0, 5);
     tcase_add_loop_test(t, as_in_pytorch, 0, LENGTH(golden_cases));
+    tcase_add_test(t, copies_may_go_unwritten);
     tcase_add_test(t, stretch_equals_whole);
     tcase_add_test(t, batch_equals_single_runs);
     tcase_add_test(t, refuses_what_does_not_fit);

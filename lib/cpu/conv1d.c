@@ -27,6 +27,7 @@ enum {
     JOBS_EACH = 4,     /* jobs for each thread, so that none waits long for the last */
     STAGED = 64,       /* channels of a row that are copied at a time when x is activated */
     DOT_ROWS = 8,
+    DOT_COLUMN = 64,
 };
 
 typedef clvits_conv_job job;
@@ -321,26 +322,63 @@ DOT(dot)
 DOT(dot_staged)
 #undef VALUE
 
+/* The epilogue of one channel in rows row, row + step, ...: by itself a loop over rows, which makes
+ * vector code of tanh. Sums beyond the n that are wanted must be there. */
+static void finish_column(const job *j, const part *t, float v[DOT_COLUMN], int row, int step,
+                          int n)
+{
+    const conv1d_dims *d = j->d;
+
+    if (d->act != CLVITS_ACT_TANH) {
+        for (int i = 0; i < n; i++)
+            finish_some(j, t, v + i, row + i * step, 0, 1);
+        return;
+    }
+    for (int i = 0, r = row; i < n; i++, r += step) {
+        if (d->has_bias)
+            v[i] += j->bias[(d->has_bias == 2 ? clvits_at(d->bias, t->b, 0) : 0) + t->o0];
+        if (d->has_residual)
+            v[i] += j->residual[clvits_at(d->residual, t->b, r) + t->o0];
+        if (d->has_sum)
+            v[i] += j->sum[clvits_at(d->sum, t->b, r) + t->o0];
+        v[i] *= d->scale;
+        if (d->has_y)
+            j->y[clvits_at(d->y, t->b, r) + t->o0] = v[i];
+    }
+    for (int i = 0; i < DOT_COLUMN; i++)
+        v[i] = clvits_tanh(v[i]);
+    for (int i = 0, r = row; i < n && d->has_act; i++, r += step)
+        j->a[clvits_at(d->a, t->b, r) + t->o0] = v[i];
+}
+
+static float total(const float acc[CLVITS_VECTOR])
+{
+    float v[4] = { 0 };
+
+    for (int i = 0; i < CLVITS_VECTOR; i += 4)
+        for (int l = 0; l < 4; l++)
+            v[l] += acc[i + l];
+    return (v[0] + v[1]) + (v[2] + v[3]);
+}
+
 static void run_dots(const job *j, const part *t)
 {
     const conv1d_dims *d = j->d;
-    float acc[DOT_ROWS][CLVITS_VECTOR];
+    float acc[DOT_ROWS][CLVITS_VECTOR], column[DOT_COLUMN] = { 0 };
     clvits_vec_bits fresh;
 
     for (int i = 0; i < CLVITS_VECTOR; i++)
         fresh[i] = i < CLVITS_VECTOR - t->channels % CLVITS_VECTOR ? 0 : -1;
-    for (int u = t->first; u < t->end; u += DOT_ROWS) {
-        const int rows = t->end - u < DOT_ROWS ? t->end - u : DOT_ROWS;
-        (d->pre_slope == 1.0f ? dot : dot_staged)(t, t->x + u * t->step, rows, d->pre_slope, fresh,
-                                                  acc);
-        for (int r = 0; r < rows; r++) {
-            float v[4] = { 0 };
-            for (int i = 0; i < CLVITS_VECTOR; i += 4)
-                for (int l = 0; l < 4; l++)
-                    v[l] += acc[r][i + l];
-            v[0] = (v[0] + v[1]) + (v[2] + v[3]);
-            finish_some(j, t, v, (u + r) * d->phases + t->p - d->shift, 0, 1);
+    for (int first = t->first; first < t->end; first += DOT_COLUMN) {
+        const int n = t->end - first < DOT_COLUMN ? t->end - first : DOT_COLUMN;
+        for (int u = 0; u < n; u += DOT_ROWS) {
+            const int rows = n - u < DOT_ROWS ? n - u : DOT_ROWS;
+            (d->pre_slope == 1.0f ? dot : dot_staged)(t, t->x + (first + u) * t->step, rows,
+                                                      d->pre_slope, fresh, acc);
+            for (int r = 0; r < rows; r++)
+                column[u + r] = total(acc[r]);
         }
+        finish_column(j, t, column, first * d->phases + t->p - d->shift, d->phases, n);
     }
 }
 
@@ -389,10 +427,11 @@ static void run_job(void *context, int index)
     const job *j = context;
     const conv1d_dims *d = j->d;
     const bool depthwise = d->layout == CLVITS_CONV_DEPTHWISE;
-    const int chunk = index % j->chunks, rest = index / j->chunks;
-    const int block = rest % j->blocks, p = rest / j->blocks % d->phases;
-    const int units = depthwise ? 1 : d->groups, g = rest / j->blocks / d->phases % units;
-    const int b = rest / j->blocks / d->phases / units;
+    /* Phases come first: together they read the same rows, and write neighbouring ones. */
+    const int p = index % d->phases, chunk = index / d->phases % j->chunks;
+    const int rest = index / d->phases / j->chunks, block = rest % j->blocks;
+    const int units = depthwise ? 1 : d->groups, g = rest / j->blocks % units;
+    const int b = rest / j->blocks / units;
     /* A gate's block has lanes for the same channels of both halves. */
     const int halves = d->act == CLVITS_ACT_GATE ? 2 : 1, lanes = d->lanes / halves;
     const int outputs = (depthwise ? d->O : j->outputs) / halves, o0 = block * lanes;

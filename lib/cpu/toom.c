@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
 // The Toom-Cook form of the blocked convolution: cl/toom.h has the mathematics, cl/dims.h says how
-// tiles lie in the rows. A job makes a run of rows of some blocks of channels: inputs are
-// transformed, some channels at a time, to [P][tile][channel]; for every point, a product over
+// tiles lie in the rows. A job makes some blocks of channels, stretch of rows by stretch: inputs
+// are transformed, some channels at a time, to [P][tile][channel]; for every point, a product over
 // channels and groups of taps, in the registers, adds to [block][P][tile][lane]; and what comes
-// back from the transform of that goes through the convolution's epilogue.
+// back from the transform of that goes through the convolution's epilogue. Transform and epilogue
+// only move memory, which the products leave idle: between products, what they will want is
+// fetched, line by line.
 //
-// The tiles of a job are numbered step * classes + class, where a step is one tile of every
-// residue class of the job: group g of taps then reads tile + g * classes.
+// The tiles of a stretch are numbered step * classes + class, where a step is one tile of every
+// residue class of the stretch: group g of taps then reads tile + g * classes.
 #include "cpu/conv.h"
 
 #include <stdbool.h>
@@ -24,8 +26,10 @@ enum {
     WIDTH = 128,         /* most channels that are transformed at a time */
     X_FLOATS = 40 << 10, /* of the stack: for transformed inputs */
     Y_FLOATS = 24 << 10, /* and for sums; both together are to fit a second-level cache */
-    TILES = 48,          /* of a job, about */
+    TILES = 48,          /* of a stretch, at least, where there are so many */
+    CLASSES = 12,        /* most residue classes of a stretch */
     JOBS_EACH = 4,       /* jobs for each thread, so that none waits long for the last */
+    LINE = 64,           /* bytes that memory gives at a time */
 };
 
 typedef void input_fn(const float *const *rows, int n, float slope, float *v, long next);
@@ -42,9 +46,43 @@ typedef struct toom {
     const form *form;
     int P, G;
     int width;                   /* channels of a chunk */
-    int classes, steps, blocks;  /* of a job */
+    int classes, steps, blocks;  /* of a stretch; a job has `stretches` of them */
+    int stretches;
     int classed, stepped, split; /* jobs along each of them */
 } toom;
+
+/* Rows of memory that will be wanted soon. */
+typedef struct ahead {
+    struct {
+        const char *at;
+        long stride;
+        int rows, lines; /* rows left, lines of each */
+    } part[5];
+    int n, each; /* parts left; rows to fetch between two products */
+} ahead;
+
+static void want(ahead *a, const clvits_view *v, const float *from, int b, int c, int n, int row,
+                 int end)
+{
+    if (row >= end)
+        return;
+    a->part[a->n].at = (const char *)(from + clvits_at(*v, b, row) + c);
+    a->part[a->n].stride = (long)v->ld * (long)sizeof(float);
+    a->part[a->n].rows = end - row;
+    a->part[a->n++].lines = (n * (int)sizeof(float) + LINE - 1) / LINE;
+}
+
+static void fetch(ahead *a)
+{
+    for (int i = 0; i < a->each && a->n; i++) {
+        const char *p = a->part[a->n - 1].at;
+        for (int l = 0; l < a->part[a->n - 1].lines; l++)
+            __builtin_prefetch(p + l * LINE, 0, 2);
+        a->part[a->n - 1].at += a->part[a->n - 1].stride;
+        if (!--a->part[a->n - 1].rows)
+            a->n--;
+    }
+}
 
 static inline clvits_vec load_some(const float *p, int n)
 {
@@ -217,7 +255,7 @@ static void transform(const toom *t, const span *s, int c, int n, float *x)
 
 /* The sums of one block over the channels that were transformed. */
 static void multiply(const toom *t, const span *s, const product *job, const float *x,
-                     const float *w, int lanes, float *y)
+                     const float *w, int lanes, float *y, ahead *next)
 {
     const int tiles = s->steps * s->classes, parts = ceil_div(tiles, ROWS);
     const long of_x = (long)(s->steps + t->G - 1) * s->classes * t->width;
@@ -226,10 +264,45 @@ static void multiply(const toom *t, const span *s, const product *job, const flo
     for (int p = 0; p < t->P; p++)
         for (int i = 0; i < parts; i++) {
             const int from = i * tiles / parts, rows = (i + 1) * tiles / parts - from;
+            fetch(next);
             products[rows][lanes > CLVITS_VECTOR](job, x + p * of_x + (long)from * t->width,
                                                   w + p * of_w,
                                                   y + ((long)p * tiles + from) * lanes);
         }
+}
+
+/* What the epilogue of a stretch adds and writes, and what the next one reads. */
+static ahead look_ahead(const toom *t, const span *s, int c, int n, bool more)
+{
+    const clvits_conv_job *j = t->j;
+    const conv1d_dims *d = j->d;
+    const int whole = t->form->m * d->dilation, len = j->run[d->clock * d->B + s->b];
+    const int row = s->k0 * whole - s->shift, end = row + s->steps * whole;
+    const int read = end - d->pad + (t->G - 1) * whole + (t->P - t->form->m) * d->dilation;
+    const int from = j->run[d->from * d->B + s->b], first = row > 0 ? row : 0;
+    const int last = end < len ? end : len;
+    const int calls = t->P * t->blocks * ceil_div(d->I, t->width) *
+                      ceil_div(s->steps * s->classes, ROWS);
+    ahead a = { .n = 0 };
+    int rows = 0;
+
+    if (s->classes < d->dilation || d->act == CLVITS_ACT_GATE || d->act == CLVITS_ACT_SPLIT)
+        return a;
+    if (more)
+        want(&a, &d->x, j->x, s->b, 0, d->I, read > 0 ? read : 0,
+             read + s->steps * whole < from ? read + s->steps * whole : from);
+    if (d->has_act)
+        want(&a, &d->a, j->a, s->b, c, n, first, last);
+    if (d->has_y)
+        want(&a, &d->y, j->y, s->b, c, n, first, last);
+    if (d->has_sum)
+        want(&a, &d->sum, j->sum, s->b, c, n, first, last);
+    if (d->has_residual && d->residual.off != d->x.off)
+        want(&a, &d->residual, j->residual, s->b, c, n, first, last);
+    for (int i = 0; i < a.n; i++)
+        rows += a.part[i].rows;
+    a.each = ceil_div(rows, calls);
+    return a;
 }
 
 static void finish(const toom *t, const span *s, const clvits_conv_part *part, int lanes,
@@ -264,6 +337,37 @@ static int block_of(const toom *t, const span *s, int block, clvits_conv_part *p
     return gate || part->n > CLVITS_VECTOR ? 2 * CLVITS_VECTOR : CLVITS_VECTOR;
 }
 
+/* A stretch: blocks [block, end) of output channels. */
+static void run_stretch(const toom *t, const span *s, int block, int end, bool more)
+{
+    const conv1d_dims *d = t->j->d;
+    const long sums = (long)t->P * s->steps * s->classes;
+    const int c0 = block * d->lanes, c1 = end * d->lanes < d->O ? end * d->lanes : d->O;
+    float x[X_FLOATS] __attribute__((aligned(64))), y[Y_FLOATS] __attribute__((aligned(64)));
+    clvits_conv_part part;
+    ahead next = look_ahead(t, s, c0, c1 - c0, more);
+
+    for (int c = 0; c < d->I; c += t->width) {
+        const int n = d->I - c < t->width ? d->I - c : t->width;
+        float *to = y;
+        transform(t, s, c, n, x);
+        for (int o = block; o < end; o++) {
+            const int lanes = block_of(t, s, o, &part);
+            const product job = { .groups = t->G, .n = n, .next = t->width, .first = c == 0,
+                                  .tap = (long)s->classes * t->width,
+                                  .skip = (long)(d->I - n) * lanes };
+            multiply(t, s, &job, x, part.w + (long)c * lanes, lanes, to, &next);
+            to += sums * lanes;
+        }
+    }
+    const float *from = y;
+    for (int o = block; o < end; o++) {
+        const int lanes = block_of(t, s, o, &part);
+        finish(t, s, &part, lanes, from);
+        from += sums * lanes;
+    }
+}
+
 static void run_job(void *context, int index)
 {
     const toom *t = context;
@@ -272,77 +376,63 @@ static void run_job(void *context, int index)
     const int class = rest % t->classed, split = rest / t->classed % t->split;
     const int b = rest / t->classed / t->split, whole = t->form->m * d->dilation;
     const int first = t->j->run[(CLVITS_FIRST_ROWS + d->clock) * d->B + b];
-    const int len = t->j->run[d->clock * d->B + b];
-    span s = { .b = b, .k0 = step * t->steps, .i0 = class * t->classes, .shift = first % whole };
-    const int last = ceil_div(len + s.shift, whole), end = ceil_div(d->O, d->lanes);
-    const int block0 = split * t->blocks, block1 = block0 + t->blocks < end ? block0 + t->blocks
-                                                                            : end;
-    float x[X_FLOATS] __attribute__((aligned(64))), y[Y_FLOATS] __attribute__((aligned(64)));
+    const int len = t->j->run[d->clock * d->B + b], all = ceil_div(d->O, d->lanes);
+    const int block = split * t->blocks, end = block + t->blocks < all ? block + t->blocks : all;
+    const int k0 = step * t->stretches * t->steps;
+    span s = { .b = b, .i0 = class * t->classes, .shift = first % whole };
+    int last = ceil_div(len + s.shift, whole);
     clvits_conv_part part;
 
-    s.steps = last - s.k0 < t->steps ? last - s.k0 : t->steps;
     s.classes = d->dilation - s.i0 < t->classes ? d->dilation - s.i0 : t->classes;
-    for (int o = block0; o < block1 && step == 0 && class == 0; o++) {
+    for (int o = block; o < end && step == 0 && class == 0; o++) {
         block_of(t, &s, o, &part);
         CLVITS_CPU_PATH(conv_zero_guards)(t->j, &part);
     }
-    if (len <= 0 || s.steps <= 0)
-        return;
-    const long sums = (long)t->P * s.steps * s.classes;
-    for (int c = 0; c < d->I; c += t->width) {
-        const int n = d->I - c < t->width ? d->I - c : t->width;
-        float *to = y;
-        transform(t, &s, c, n, x);
-        for (int o = block0; o < block1; o++) {
-            const int lanes = block_of(t, &s, o, &part);
-            const product job = { .groups = t->G, .n = n, .next = t->width, .first = c == 0,
-                                  .tap = (long)s.classes * t->width,
-                                  .skip = (long)(d->I - n) * lanes };
-            multiply(t, &s, &job, x, part.w + (long)c * lanes, lanes, to);
-            to += sums * lanes;
-        }
-    }
-    const float *from = y;
-    for (int o = block0; o < block1; o++) {
-        const int lanes = block_of(t, &s, o, &part);
-        finish(t, &s, &part, lanes, from);
-        from += sums * lanes;
+    if (last > k0 + t->stretches * t->steps)
+        last = k0 + t->stretches * t->steps;
+    for (s.k0 = k0; len > 0 && s.k0 < last; s.k0 += t->steps) {
+        s.steps = last - s.k0 < t->steps ? last - s.k0 : t->steps;
+        run_stretch(t, &s, block, end, s.k0 + t->steps < last);
     }
 }
 
-/* Steps of a job: few enough for the scratch of one block, and about TILES tiles. */
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* Steps of a stretch: as many as the scratch holds of one block, and no more than make TILES tiles
+ * or half the scratch full. Then jobs: enough of them for the threads. */
 static void choose_job(toom *t, int steps)
 {
     const conv1d_dims *d = t->j->d;
     const int all = ceil_div(d->O, d->lanes);
-    int most_x, most_y;
 
     t->width = ceil_div(d->I, ceil_div(d->I, WIDTH));
     t->width = ceil_div(t->width, CLVITS_VECTOR) * CLVITS_VECTOR;
-    t->classes = d->dilation < 6 ? d->dilation : 6;
-    most_x = X_FLOATS / (t->P * t->width * t->classes) - (t->G - 1);
-    most_y = Y_FLOATS / (t->P * d->lanes * t->classes);
-    t->steps = ceil_div(TILES, t->classes);
-    t->steps = t->steps < most_x ? t->steps : most_x;
-    t->steps = t->steps < most_y ? t->steps : most_y;
-    t->steps = t->steps < 1 ? 1 : t->steps;
-    t->steps = t->steps < steps ? t->steps : steps;
-    t->blocks = most_y / t->steps < all ? most_y / t->steps : all;
+    t->classes = least(d->dilation, CLASSES);
+    const int most_x = X_FLOATS / (t->P * t->width * t->classes) - (t->G - 1);
+    const int most_y = Y_FLOATS / (t->P * d->lanes * t->classes);
+    const int enough = ceil_div(TILES, t->classes), half = least(most_x, most_y / all) / 2;
+    t->steps = least(half > enough ? half : enough, least(most_x, most_y));
+    t->steps = least(t->steps < 1 ? 1 : t->steps, steps);
+    t->blocks = least(most_y / t->steps, all);
     t->classed = ceil_div(d->dilation, t->classes);
+    t->split = ceil_div(all, t->blocks);
 
     const int wanted = JOBS_EACH * clvits_pool_threads(t->j->pool);
-    for (;;) {
-        t->stepped = ceil_div(steps, t->steps);
-        t->split = ceil_div(all, t->blocks);
-        if (t->stepped * t->classed * t->split * d->B >= wanted)
-            return;
+    while (ceil_div(steps, t->steps) * t->classed * t->split * d->B < wanted) {
         if (t->steps * t->classes > 2 * ROWS)
             t->steps = ceil_div(t->steps, 2);
         else if (t->blocks > 1)
             t->blocks = ceil_div(t->blocks, 2);
         else
-            return;
+            break;
+        t->split = ceil_div(all, t->blocks);
     }
+    const int jobs = ceil_div(wanted, t->classed * t->split * d->B);
+    t->stretches = ceil_div(ceil_div(steps, t->steps), jobs);
+    t->stepped = ceil_div(steps, t->steps * t->stretches);
 }
 
 void CLVITS_CPU_PATH(conv_toom)(const clvits_conv_job *j, int most)

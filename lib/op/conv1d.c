@@ -90,7 +90,7 @@ static float slope(const clvits_node *n)
     return p->act == CLVITS_ACT_LEAKY_RELU ? p->act_slope : 0.0f;
 }
 
-/* A kernel takes longer with an activation than without, the CPU path in Toom-Cook form does not. */
+/* A kernel takes longer with an activation, the CPU path in Toom-Cook form does not. */
 static bool activates(const clvits_node *n, const clvits_target *at)
 {
     conv1d_dims d;
