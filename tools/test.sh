@@ -167,9 +167,9 @@ build sanitize gcc --buildtype=debugoptimized -Db_sanitize=address,undefined &&
     check sanitize --timeout-multiplier 4 --suite files --suite program --suite cpu-path \
         --suite cpu-baseline --suite opencl
 
-targets=(tests/test_engine)
+targets=(tests/test_engine tests/test_queue)
 export CK_RUN_CASE=threads
 build threads gcc --buildtype=debugoptimized -Db_sanitize=thread &&
-    check threads --timeout-multiplier 4 engine-cpu-path engine-opencl
+    check threads --timeout-multiplier 4 engine-cpu-path engine-opencl queue-cpu-path
 
 finish

@@ -40,6 +40,7 @@
 #include <clvits/audio.h>
 #include <clvits/check.h>
 #include <clvits/device.h>
+#include <clvits/queue.h>
 #include <clvits/status.h>
 #include <clvits/trace.h>
 #include <clvits/voice.h>

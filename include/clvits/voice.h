@@ -29,6 +29,9 @@ CLVITS_API clvits_status clvits_voice_open(clvits_voice **out, clvits_context *c
 /** Release a voice that nobody speaks with and set it to NULL; releasing NULL is allowed. */
 CLVITS_API void clvits_voice_close(clvits_voice **voice);
 
+/** The context that a voice was opened on. */
+CLVITS_API clvits_context *clvits_voice_context(const clvits_voice *voice);
+
 /** What a voice is. Texts are valid while it is open. */
 typedef struct clvits_voice_info {
     const char *name;

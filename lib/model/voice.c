@@ -66,6 +66,11 @@ void clvits_voice_close(clvits_voice **voice)
     *voice = NULL;
 }
 
+clvits_context *clvits_voice_context(const clvits_voice *v)
+{
+    return v->context;
+}
+
 void clvits_voice_get_info(const clvits_voice *v, clvits_voice_info *info)
 {
     const clvits_config *c = &v->file.config;
