@@ -63,6 +63,7 @@ typedef struct {
     int job;             // steps that a work-item makes, where it makes more than a tile; on the
                          // CPU path the most that a job makes
     int m, r;            // outputs of a tile and taps of a group, of CLVITS_CONV_TOOM
+    int blocks;          // of channels that a work-item makes, of CLVITS_CONV_TOOM
     int clock;           // slot of the output's valid length
     int from;            // slot of the input's valid length
     int has_bias;        // 1: one vector; 2: one vector per item (its view is bias)

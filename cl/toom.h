@@ -20,8 +20,8 @@
 // Longer filters are split into groups of r = m taps: group g reads the tile that is g tiles
 // further, and all groups are summed before A.
 //
-// B is built from that of fewer points: with another point a, the old rows see (x - a) times the
-// data, e[k] = d[k+1] - a * d[k], and the new row is the old M without it, on the data itself.
+// B for 5, 6 and 8 points is built from that of fewer: with another point a, the old rows see
+// (x - a) times the data, e[k] = d[k+1] - a * d[k], and the new row is the old M on the data.
 //
 // The macros are the same for C's and OpenCL C's vectors: T is the vector's type, d, v, s and y are
 // arrays with constant indices, and all operations are written out for registers.
@@ -35,11 +35,11 @@
 // Finite points in the order of B's rows, and the values that G divides by; infinity is the last.
 #define TOOM_POINTS_5 { 0.0, 1.0, -1.0, 2.0 }
 #define TOOM_POINTS_6 { 0.0, 1.0, -1.0, 2.0, -2.0 }
-#define TOOM_POINTS_7 { 0.0, 1.0, -1.0, 2.0, -2.0, 0.5 }
+#define TOOM_POINTS_7 { 1.0, -1.0, 2.0, -2.0, 0.5, -0.5 }
 #define TOOM_POINTS_8 { 0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5 }
 #define TOOM_NORMS_5 { 2.0, -2.0, -6.0, 6.0, 1.0 }
 #define TOOM_NORMS_6 { 4.0, -6.0, -6.0, 24.0, 24.0, 1.0 }
-#define TOOM_NORMS_7 { -4.0, -6.0, 18.0, 72.0, -120.0, 1.40625, 2.0 }
+#define TOOM_NORMS_7 { -4.5, 4.5, 45.0, -45.0, 2.8125, -2.8125, 1.0 }
 #define TOOM_NORMS_8 { -4.0, -18.0, -18.0, 360.0, 360.0, 2.8125, 2.8125, 4.0 }
 
 // v = B d for 0, 1, -1, 2, infinity: (x - 2) on the four points before it.
@@ -69,13 +69,20 @@
 
 #define TOOM_INPUT_6(T, d, v) TOOM_SIX(T, d[0], d[1], d[2], d[3], d[4], d[5], v, 5)
 
-// 2 * (x - 1/2) on the six.
+// Without 0: for points +-a, M is (x +- a) times the product over the other pairs, of x^2.
 #define TOOM_INPUT_7(T, d, v)                                                                     \
     {                                                                                             \
-        const T f0 = 2.0f * d[1] - d[0], f1 = 2.0f * d[2] - d[1], f2 = 2.0f * d[3] - d[2];        \
-        const T f3 = 2.0f * d[4] - d[3], f4 = 2.0f * d[5] - d[4], f5 = 2.0f * d[6] - d[5];        \
-        TOOM_SIX(T, f0, f1, f2, f3, f4, f5, v, 6)                                                 \
-        v[5] = 4.0f * d[1] + (d[5] - 5.0f * d[3]);                                                \
+        const T e1 = d[0] + (d[4] - 4.25f * d[2]), o1 = d[1] + (d[5] - 4.25f * d[3]);             \
+        const T e2 = d[4] + (0.25f * d[0] - 1.25f * d[2]);                                        \
+        const T o2 = d[5] + (0.25f * d[1] - 1.25f * d[3]);                                        \
+        const T e3 = d[4] + (4.0f * d[0] - 5.0f * d[2]), o3 = d[5] + (4.0f * d[1] - 5.0f * d[3]); \
+        v[0] = o1 + e1;                                                                           \
+        v[1] = o1 - e1;                                                                           \
+        v[2] = o2 + 2.0f * e2;                                                                    \
+        v[3] = o2 - 2.0f * e2;                                                                    \
+        v[4] = o3 + 0.5f * e3;                                                                    \
+        v[5] = o3 - 0.5f * e3;                                                                    \
+        v[6] = d[6] - d[0] + 5.25f * (d[2] - d[4]);                                               \
     }
 
 // 4 * (x - 1/2) * (x + 1/2) on the six.
@@ -110,21 +117,35 @@
         y[3] = o1 + 8.0f * o2 + s[5];                                                             \
     }
 
+#define TOOM_PAIRS_7(T, s)                                                                        \
+    const T e1 = s[0] + s[1], o1 = s[0] - s[1], e2 = s[2] + s[3], o2 = s[2] - s[3];               \
+    const T e3 = s[4] + s[5], o3 = s[4] - s[5];
+
 #define TOOM_OUTPUT_7_3(T, s, y)                                                                  \
     {                                                                                             \
-        TOOM_PAIRS(T, s)                                                                          \
-        y[0] = s[0] + e1 + e2 + s[5];                                                             \
-        y[1] = o1 + 2.0f * o2 + 0.5f * s[5];                                                      \
-        y[2] = e1 + 4.0f * e2 + 0.25f * s[5] + s[6];                                              \
+        TOOM_PAIRS_7(T, s)                                                                        \
+        y[0] = e1 + e2 + e3;                                                                      \
+        y[1] = o1 + 2.0f * o2 + 0.5f * o3;                                                        \
+        y[2] = e1 + 4.0f * e2 + 0.25f * e3 + s[6];                                                \
     }
 
 #define TOOM_OUTPUT_7_4(T, s, y)                                                                  \
     {                                                                                             \
-        TOOM_PAIRS(T, s)                                                                          \
-        y[0] = s[0] + e1 + e2 + s[5];                                                             \
-        y[1] = o1 + 2.0f * o2 + 0.5f * s[5];                                                      \
-        y[2] = e1 + 4.0f * e2 + 0.25f * s[5];                                                     \
-        y[3] = o1 + 8.0f * o2 + 0.125f * s[5] + s[6];                                             \
+        TOOM_PAIRS_7(T, s)                                                                        \
+        y[0] = e1 + e2 + e3;                                                                      \
+        y[1] = o1 + 2.0f * o2 + 0.5f * o3;                                                        \
+        y[2] = e1 + 4.0f * e2 + 0.25f * e3;                                                       \
+        y[3] = o1 + 8.0f * o2 + 0.125f * o3 + s[6];                                               \
+    }
+
+#define TOOM_OUTPUT_7_5(T, s, y)                                                                  \
+    {                                                                                             \
+        TOOM_PAIRS_7(T, s)                                                                        \
+        y[0] = e1 + e2 + e3;                                                                      \
+        y[1] = o1 + 2.0f * o2 + 0.5f * o3;                                                        \
+        y[2] = e1 + 4.0f * e2 + 0.25f * e3;                                                       \
+        y[3] = o1 + 8.0f * o2 + 0.125f * o3;                                                      \
+        y[4] = e1 + 16.0f * e2 + 0.0625f * e3 + s[6];                                             \
     }
 
 #define TOOM_OUTPUT_8_4(T, s, y)                                                                  \
@@ -150,6 +171,7 @@
     }
 
 // Every form there is: DO(m, r, P).
-#define TOOM_FORMS(DO) DO(3, 3, 5) DO(4, 3, 6) DO(6, 3, 8) DO(4, 4, 7) DO(3, 5, 7) DO(4, 5, 8)
+#define TOOM_FORMS(DO)                                                                            \
+    DO(3, 3, 5) DO(4, 3, 6) DO(5, 3, 7) DO(6, 3, 8) DO(4, 4, 7) DO(3, 5, 7) DO(4, 5, 8)
 
 #endif

@@ -63,8 +63,7 @@ clvits_status clvits_conv_outputs(clvits_node *n, int clock, int channels, int a
     return s;
 }
 
-/* Floats of a vector in the kernels or paths of the target. */
-static int vector(const clvits_target *at)
+int clvits_conv_vector(const clvits_target *at)
 {
     if (at->cpu)
         return at->cpu->table->vector;
@@ -112,7 +111,7 @@ static int default_layout(const clvits_target *at, const conv1d_dims *d)
 
     if (I == 1 && O == 1 && d->groups > 1)
         return CLVITS_CONV_DEPTHWISE;
-    if (O == 1 && I >= vector(at))
+    if (O == 1 && I >= clvits_conv_vector(at))
         return CLVITS_CONV_DOT;
     if (at->device && has_tiles(at->device))
         return CLVITS_CONV_TILE;
@@ -121,7 +120,7 @@ static int default_layout(const clvits_target *at, const conv1d_dims *d)
 
 static int default_lanes(const clvits_target *at, int layout, int O)
 {
-    const int v = vector(at);
+    const int v = clvits_conv_vector(at);
 
     if (layout == CLVITS_CONV_DEPTHWISE)
         return v;
@@ -133,20 +132,25 @@ static int default_lanes(const clvits_target *at, int layout, int O)
     return O <= v || (at->device && O < 4 * v && (O + v - 1) / v % 2) ? v : 2 * v;
 }
 
-static void choose_layout(const clvits_target *at, conv1d_dims *d)
+static void choose_layout(const clvits_node *n, const clvits_target *at, conv1d_dims *d)
 {
     const int O = d->O / d->groups;
+    const bool gate = d->act == CLVITS_ACT_GATE; /* rows are of other nodes */
 
     d->layout = default_layout(at, d);
-    clvits_toom_form(d, &d->m, &d->r);
-    if (d->act == CLVITS_ACT_GATE) { /* a vector of each half; rows are of what is not gated */
-        if (d->layout != CLVITS_CONV_TILE && d->layout != CLVITS_CONV_TOOM)
-            d->layout = CLVITS_CONV_BLOCKS;
-        d->lanes = d->layout == CLVITS_CONV_TILE ? default_lanes(at, d->layout, O) : 2 * vector(at);
+    if (!gate)
+        d->layout = tuned(at, d, "layout", d->layout);
+    /* Halves are too coarse for transformed weights, and a gate has lanes of both halves. */
+    if (d->layout == CLVITS_CONV_TOOM && at->device && n->halves & CLVITS_HALF_WEIGHTS)
+        d->layout = CLVITS_CONV_BLOCKS;
+    if (gate && d->layout != CLVITS_CONV_TILE && d->layout != CLVITS_CONV_TOOM)
+        d->layout = CLVITS_CONV_BLOCKS;
+    d->lanes = gate && d->layout != CLVITS_CONV_TILE ? 2 * clvits_conv_vector(at)
+                                                     : default_lanes(at, d->layout, O);
+    clvits_toom_form(at, d, &d->m, &d->r);
+    if (gate)
         return;
-    }
-    d->layout = tuned(at, d, "layout", d->layout);
-    d->lanes = tuned(at, d, "lanes", default_lanes(at, d->layout, O));
+    d->lanes = tuned(at, d, "lanes", d->lanes);
     d->m = tuned(at, d, "m", d->m);
     d->r = tuned(at, d, "r", d->r);
 }
@@ -227,7 +231,7 @@ static size_t columns(const conv1d_dims *d)
 static void choose_job(const clvits_target *at, conv1d_dims *d, int steps)
 {
     const clvits_device_info *info = at->device ? clvits_device_get_info(at->device) : NULL;
-    const int tile = d->layout != CLVITS_CONV_BLOCKS ? 4 : vector(at) == 16 ? 12 : 6;
+    const int tile = d->layout != CLVITS_CONV_BLOCKS ? 4 : clvits_conv_vector(at) == 16 ? 12 : 6;
     const size_t others = columns(d) * (size_t)d->B;
 
     d->job = 144;
@@ -246,7 +250,7 @@ void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims
     const clvits_tensor *y = n->out[0] ? n->out[0] : n->out[1];
 
     d->B = y->B;
-    choose_layout(at, d);
+    choose_layout(n, at, d);
     d->clock = y->clock;
     d->from = n->in[0]->clock;
     d->x = clvits_node_view(at, n->in[0]);
@@ -270,7 +274,10 @@ void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims
     if (d->has_act)
         d->a = clvits_node_view(at, n->out[1]);
 
-    choose_job(at, d, (int)ceil_div((size_t)y->T, (size_t)d->phases));
+    if (at->device && d->layout == CLVITS_CONV_TOOM)
+        clvits_toom_job(at, d, y->T);
+    else
+        choose_job(at, d, (int)ceil_div((size_t)y->T, (size_t)d->phases));
 }
 
 /* Channels that conv1d_tile stages at a time; 0 where not even four fit. */
@@ -300,6 +307,10 @@ void clvits_conv_launch(const clvits_node *n, const clvits_device *device, const
         clvits_device_work_group(device, (size_t)tuned(&at, d, "group", TILE_GROUP));
     char more[64] = "";
 
+    if (d->layout == CLVITS_CONV_TOOM) {
+        clvits_toom_launch(n, device, d, l);
+        return;
+    }
     l->program = "conv1d";
     l->kernel = kernels[d->layout];
     l->dimensions = 3;
@@ -322,8 +333,8 @@ void clvits_conv_launch(const clvits_node *n, const clvits_device *device, const
         l->global[2] = 1;
     }
     snprintf(l->options, sizeof(l->options), "-DKERNEL=%d -DWIDTH=%d -DPRE=%d%s%s", d->layout,
-             vector(&at), d->pre_slope != 1.0f, d->act == CLVITS_ACT_GATE ? " -DGATE=1" : "",
-             more);
+             clvits_conv_vector(&at), d->pre_slope != 1.0f,
+             d->act == CLVITS_ACT_GATE ? " -DGATE=1" : "", more);
     clvits_halves_launch(l, n->in[0], n->halves & CLVITS_HALF_WEIGHTS, y);
 }
 
@@ -357,7 +368,7 @@ static bool layout_takes(const clvits_target *at, int layout, const clvits_terms
                          const clvits_terms *values)
 {
     const int I = clvits_terms_get(shape, "i", 0), O = clvits_terms_get(shape, "o", 0);
-    const int groups = clvits_terms_get(shape, "g", 0), v = vector(at);
+    const int groups = clvits_terms_get(shape, "g", 0), v = clvits_conv_vector(at);
     const bool known = I && O && groups, depthwise = known && I == 1 && O == 1 && groups > 1;
     const int lanes = clvits_terms_get(values, "lanes", default_lanes(at, layout, O ? O : 4 * v));
     const int job = clvits_terms_get(values, "job", -1);
@@ -368,7 +379,7 @@ static bool layout_takes(const clvits_target *at, int layout, const clvits_terms
     const conv1d_dims d = dims_of(shape);
     int m, r;
 
-    clvits_toom_form(&d, &m, &r);
+    clvits_toom_form(at, &d, &m, &r);
     m = clvits_terms_get(values, "m", m);
     r = clvits_terms_get(values, "r", r);
     if (layout != CLVITS_CONV_TOOM &&
@@ -387,8 +398,8 @@ static bool layout_takes(const clvits_target *at, int layout, const clvits_terms
     case CLVITS_CONV_DEPTHWISE:
         return (!known || depthwise) && lanes == v && job_fits && !tiling;
     case CLVITS_CONV_TOOM:
-        return at->cpu && (!known || clvits_toom_fits(&d, m, r)) &&
-               (lanes == v || lanes == 2 * v) && job == -1 && !tiling;
+        return (!known || clvits_toom_runs(at, &d, m, r)) && (lanes == v || lanes == 2 * v) &&
+               job == -1 && !tiling;
     default:
         return false;
     }
@@ -412,7 +423,7 @@ static const clvits_knob knobs[] = {
     { "layout", true, 5,
       { CLVITS_CONV_BLOCKS, CLVITS_CONV_TILE, CLVITS_CONV_DOT, CLVITS_CONV_DEPTHWISE,
         CLVITS_CONV_TOOM } },
-    { "m", true, 3, { 3, 4, 6 } },
+    { "m", true, 4, { 3, 4, 5, 6 } },
     { "r", true, 3, { 3, 4, 5 } },
     { "lanes", false, 5, { 4, 8, 16, 32, 64 } },
     { "group", false, 3, { 16, 32, 64 } },

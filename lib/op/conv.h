@@ -31,6 +31,9 @@ int clvits_conv_channel(const conv1d_dims *d, int O, int b, int lane);
 /** The body of both operators' packing(): layout and what belongs to it. */
 clvits_packing clvits_conv_packing(const clvits_node *n, const clvits_target *at, int i);
 
+/** Floats of a vector in the kernels or paths of the target. */
+int clvits_conv_vector(const clvits_target *at);
+
 /** Fill in layout and what follows from the tensors, once the caller has set the geometry. */
 void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims *d);
 

@@ -2,7 +2,9 @@
 #include "op/toom.h"
 
 #include "graph/build.h"
+#include "op/rows.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <toom.h>
 
@@ -20,8 +22,12 @@ static const double norms[][TOOM_MAX_P] = {
     [5] = TOOM_NORMS_5, [6] = TOOM_NORMS_6, [7] = TOOM_NORMS_7, [8] = TOOM_NORMS_8
 };
 
-/* Groups of taps, at most: the CPU path's scratch is made for so many. */
-enum { MAX_G = 4 };
+enum {
+    MAX_G = 4,               /* groups of taps, at most: the CPU path's scratch is for so many */
+    MAX_SCRATCH = 80 * 1024, /* floats */
+    MAX_TILES = 48,
+    JOBS_EACH = 4,           /* jobs for each compute unit, so that none waits long for the last */
+};
 
 bool clvits_toom_fits(const conv1d_dims *d, int m, int r)
 {
@@ -34,11 +40,41 @@ bool clvits_toom_fits(const conv1d_dims *d, int m, int r)
     return false;
 }
 
-void clvits_toom_form(const conv1d_dims *d, int *m, int *r)
+/* Floats of local memory that the kernel is compiled for: of a CPU, where local memory is nothing
+ * but memory, what its second-level cache holds beside the weights. */
+static int scratch(const clvits_device_info *info)
 {
-    *m = d->K == 5 ? 3 : 4;
+    const size_t most = (size_t)MAX_SCRATCH * sizeof(float);
+    return (int)((info->local_memory < most ? info->local_memory : most) / sizeof(float));
+}
+
+/* How many tiles a work-item's scratch can hold, a multiple of those that it multiplies at a time:
+ * transformed inputs of all channels and groups of taps, and sums of one block of channels. */
+static int most_tiles(const clvits_target *at, const conv1d_dims *d, int m, int r)
+{
+    const int P = m + r - 1, v = clvits_conv_vector(at), rows = v == 16 ? 12 : 6;
+    const int64_t inputs = (int64_t)P * (d->I + v), more = (d->K - 1) / r * d->dilation;
+    const int64_t left = scratch(clvits_device_get_info(at->device)) - inputs * more;
+    const int64_t fit = left > 0 ? left / (inputs + P * 2 * v) / rows * rows : 0;
+    return fit < MAX_TILES ? (int)fit : MAX_TILES;
+}
+
+bool clvits_toom_runs(const clvits_target *at, const conv1d_dims *d, int m, int r)
+{
+    if (!clvits_toom_fits(d, m, r))
+        return false;
+    if (at->cpu)
+        return true;
+    return clvits_device_get_info(at->device)->family == CLVITS_FAMILY_CPU && m + r == 8 &&
+           d->I >= clvits_conv_vector(at) && most_tiles(at, d, m, r) > 0;
+}
+
+void clvits_toom_form(const clvits_target *at, const conv1d_dims *d, int *m, int *r)
+{
+    /* Devices have kernels for seven points. */
+    *m = d->K == 5 ? 3 : d->K <= 3 && at->device ? 5 : 4;
     *r = d->K <= 3 ? 3 : d->K == 5 ? 5 : 4;
-    if (!clvits_toom_fits(d, *m, *r))
+    if (!clvits_toom_runs(at, d, *m, *r))
         *m = *r = 0;
 }
 
@@ -46,8 +82,66 @@ bool clvits_toom_wins(const clvits_target *at, const conv1d_dims *d)
 {
     int m, r;
 
-    clvits_toom_form(d, &m, &r);
-    return at->cpu && m && d->K >= 3 && d->I >= 32 && d->O >= 32;
+    clvits_toom_form(at, d, &m, &r);
+    if (at->device && (d->I < 64 || d->O < 64) && d->K < 7)
+        return false;
+    return m && d->K >= 3 && d->I >= 32 && d->O >= 32;
+}
+
+static size_t ceil_div(size_t a, size_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* Tiles of one item at capacity; a run may begin within a tile. */
+static size_t tiles(const conv1d_dims *d, int rows)
+{
+    return (ceil_div((size_t)rows, (size_t)(d->m * d->dilation)) + 1) * (size_t)d->dilation;
+}
+
+static size_t blocks(const conv1d_dims *d)
+{
+    return ceil_div((size_t)d->O, (size_t)d->lanes);
+}
+
+void clvits_toom_job(const clvits_target *at, conv1d_dims *d, int rows)
+{
+    const int step = clvits_conv_vector(at) == 16 ? 12 : 6;
+    const size_t all = tiles(d, rows);
+    const size_t wanted =
+        (size_t)JOBS_EACH * (size_t)clvits_device_get_info(at->device)->compute_units;
+
+    d->job = most_tiles(at, d, d->m, d->r);
+    d->blocks = (int)blocks(d);
+    while (ceil_div(all, (size_t)d->job) * ceil_div(blocks(d), (size_t)d->blocks) * (size_t)d->B <
+           wanted) {
+        if (d->job > 2 * step || (d->job > step && d->blocks == 1))
+            d->job = (int)ceil_div((size_t)d->job / 2, (size_t)step) * step;
+        else if (d->blocks > 1)
+            d->blocks = (d->blocks + 1) / 2;
+        else
+            break;
+    }
+}
+
+void clvits_toom_launch(const clvits_node *n, const clvits_device *device, const conv1d_dims *d,
+                        clvits_launch *l)
+{
+    const clvits_target at = { .device = device };
+    const clvits_tensor *y = n->out[0] ? n->out[0] : n->out[1];
+
+    l->program = "conv1d_toom";
+    l->kernel = "conv1d_toom";
+    l->dimensions = 3;
+    l->local[0] = l->local[1] = l->local[2] = 1;
+    l->global[0] = ceil_div(tiles(d, y->T), (size_t)d->job);
+    l->global[1] = ceil_div(blocks(d), (size_t)d->blocks);
+    l->global[2] = (size_t)d->B;
+    snprintf(l->options, sizeof(l->options),
+             "-DWIDTH=%d -DPRE=%d%s -DLANES=%d -DSCRATCH=%d", clvits_conv_vector(&at),
+             d->pre_slope != 1.0f, d->act == CLVITS_ACT_GATE ? " -DGATE=1" : "", d->lanes,
+             scratch(clvits_device_get_info(device)));
+    clvits_halves_launch(l, n->in[0], n->halves & CLVITS_HALF_WEIGHTS, y);
 }
 
 void clvits_conv1d_reach(int taps, int dilation, int pad_left, int *before, int *after)

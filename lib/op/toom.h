@@ -10,12 +10,21 @@
 /** Whether the form F(m, r) exists and can compute the convolution. */
 bool clvits_toom_fits(const conv1d_dims *d, int m, int r);
 
-/** The form that is best for so many taps; zeros where none fits. */
-void clvits_toom_form(const conv1d_dims *d, int *m, int *r);
+/** Whether the target has a kernel or path that does so, with all that it wants. */
+bool clvits_toom_runs(const clvits_target *at, const conv1d_dims *d, int m, int r);
+
+/** The target's best form for so many taps; zeros where none fits. */
+void clvits_toom_form(const clvits_target *at, const conv1d_dims *d, int *m, int *r);
 
 /** Whether the target computes in that form and gains by it: a matter of channels, taps and
  *  dilation alone. */
 bool clvits_toom_wins(const clvits_target *at, const conv1d_dims *d);
+
+/** Set how much a device's work-item makes of so many rows of output. */
+void clvits_toom_job(const clvits_target *at, conv1d_dims *d, int rows);
+
+void clvits_toom_launch(const clvits_node *n, const clvits_device *device, const conv1d_dims *d,
+                        clvits_launch *l);
 
 /** Transformed weights; as clvits_conv_pack(). */
 int64_t clvits_toom_pack(const conv1d_dims *d, const clvits_target *at,

@@ -1,0 +1,173 @@
+// conv1d_toom.cl — the convolution of conv1d.cl in Toom-Cook form: toom.h has the mathematics,
+//                  dims.h says how tiles lie in the rows and how w is packed
+//
+// Seven points serve all filters: m + r = 8. Tile number `step` of residue class `class` is number
+// step * dilation + class, so that group g of taps reads the tile g * dilation further.
+//
+//   conv1d_toom  CPU devices: a work-item keeps ROWS tiles of LANES channels in registers
+
+// Knobs, set by lib/op/conv.c. These defaults are legal on every device.
+#ifndef SCRATCH
+#define SCRATCH 4096 // floats of local memory, as many as a work-item's tiles want
+#endif
+
+#define POINTS 7
+#define OUTPUTS 5    // of a tile, at most
+#define EACH_POINT(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6)
+
+// The first output row of a tile; `shift` rows of the first tiles come before row 0.
+int tile_row(const conv1d_dims *d, const int tile, const int shift)
+{
+    return tile / d->dilation * d->m * d->dilation + tile % d->dilation - shift;
+}
+
+// How many tiles begin before row len.
+int count_tiles(const conv1d_dims *d, const int len, const int shift)
+{
+    const int rows = d->m * d->dilation;
+    return len > 0 ? (len + shift + rows - 1) / rows * d->dilation : 0;
+}
+
+// Elements from row 0 of x to an input row. Row -1 is a guard row, and as good as any other that
+// is not valid.
+int input_row(const conv1d_dims *d, const int row, const int len)
+{
+    return (row >= 0 && row < len ? row : -1) * d->x.ld;
+}
+
+// v = B x for all channels of the tiles, as [point][tile][pitch].
+void transform(const conv1d_dims *dims, const int tile0, const int tiles, const int shift,
+               const int len, const int pitch, global const X_TYPE *x, local float *v)
+{
+    const conv1d_dims d = *dims;
+
+    for (int tile = 0; tile < tiles; tile++) {
+        const int row = tile_row(&d, tile0 + tile, shift) - d.pad;
+#define TOOM_PLACE(k) const int x##k = input_row(&d, row + k * d.dilation, len);
+        EACH_POINT(TOOM_PLACE)
+        for (int i = 0; i < d.I; i += WIDTH) {
+            const int c = min(i, d.I - WIDTH); // the last vector may overlap
+            local float *to = v + tile * pitch + c;
+            vec in[POINTS], out[POINTS];
+#define TOOM_READ(k) in[k] = VALUES(GET_XS(WIDTH, x, x##k + c));
+            EACH_POINT(TOOM_READ)
+            TOOM_INPUT_7(vec, in, out)
+#define TOOM_WRITE(k) STORE(out[k], 0, to + k * tiles * pitch);
+            EACH_POINT(TOOM_WRITE)
+        }
+    }
+}
+
+// s = sum over groups of taps and channels of v * w for ROWS tiles and one point; rows of v are
+// `pitch` apart, groups of taps `tap`.
+void multiply(local const float *v, const int pitch, const int groups, const int tap,
+              const int channels, global const W_TYPE *w, local float *s)
+{
+#if LANES > WIDTH
+#define DECLARE(r, p, i) vec a##r = (vec)(0.0f), b##r = (vec)(0.0f);
+#define MULTIPLY(r, p, i)                                                                         \
+    {                                                                                             \
+        const vec e = (vec)(p[i * pitch]);                                                        \
+        a##r = MAD(e, w0, a##r);                                                                  \
+        b##r = MAD(e, w1, b##r);                                                                  \
+    }
+#define KEEP(r, p, i) STORE(a##r, 2 * r, s); STORE(b##r, 2 * r + 1, s);
+#else
+#define DECLARE(r, p, i) vec a##r = (vec)(0.0f);
+#define MULTIPLY(r, p, i) a##r = MAD((vec)(p[i * pitch]), w0, a##r);
+#define KEEP(r, p, i) STORE(a##r, r, s);
+#endif
+    EACH_ROW(DECLARE)
+    for (int g = 0; g < groups; g++) {
+        local const float *p0 = v + g * tap, *p1 = p0 + 3 * pitch;
+#if ROWS == 12
+        local const float *p2 = p1 + 3 * pitch, *p3 = p2 + 3 * pitch;
+#endif
+        for (int c = 0; c < channels; c++, w += LANES) {
+            const vec w0 = GET_WS(WIDTH, w, 0);
+#if LANES > WIDTH
+            const vec w1 = GET_WS(WIDTH, w, WIDTH);
+#endif
+            EACH_ROW(MULTIPLY)
+            p0++, p1++;
+#if ROWS == 12
+            p2++, p3++;
+#endif
+        }
+    }
+    EACH_ROW(KEEP)
+}
+
+// A tile's outputs in one vector of lanes; sums of the points lie `next` floats apart.
+void output(const int m, local const float *s, const int next, vec *y)
+{
+    vec in[POINTS], out[OUTPUTS];
+#define TOOM_SUM(k) in[k] = LOAD(0, s + k * next);
+    EACH_POINT(TOOM_SUM)
+    const vec last = in[POINTS - 1]; // infinity belongs to the last output
+    in[POINTS - 1] = (vec)(0.0f);
+    TOOM_OUTPUT_7_5(vec, in, out)
+    for (int i = 0; i < OUTPUTS; i++)
+        y[i] = i == m - 1 ? out[i] + last : out[i];
+}
+
+// A work-item makes d.job tiles of d.blocks blocks of channels.
+kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d_toom(ARGUMENTS)
+{
+    local float scratch[SCRATCH];
+    const int b = get_global_id(2), len = valid_rows(run, d.clock, d.B, b);
+    const int from = valid_rows(run, d.from, d.B, b);
+    const int shift = first_row(run, d.clock, d.B, b) % (d.m * d.dilation);
+    const int groups = (d.K + d.r - 1) / d.r, pitch = d.I + WIDTH;
+    const int tile0 = get_global_id(0) * d.job;
+    const int tiles = min(count_tiles(&d, len, shift) - tile0, d.job);
+    const int rows = (tiles + ROWS - 1) / ROWS * ROWS, all = rows + (groups - 1) * d.dilation;
+    const int outputs = d.O / (1 + GATE), blocks = (outputs + MADE - 1) / MADE;
+    const int block0 = get_global_id(1) * d.blocks, block1 = min(block0 + d.blocks, blocks);
+    local float *sums = scratch + POINTS * all * pitch;
+
+    if (get_global_id(0) == 0)
+        for (int block = block0; block < block1; block++)
+            zero_guards(&d, b, len, block * MADE, min(outputs - block * MADE, MADE), 0, 1, y, a);
+    if (tiles <= 0)
+        return;
+    x += at(d.x, b, 0, 0);
+    transform(&d, tile0, all, shift, from, pitch, x, scratch);
+    w += block0 * POINTS * groups * d.I * LANES;
+    for (int block = block0; block < block1; block++) {
+        const int o = block * MADE, n = min(outputs - o, MADE);
+        for (int k = 0; k < POINTS; k++, w += groups * d.I * LANES)
+            for (int i = 0; i < rows; i += ROWS) {
+                // These tiles' outputs, and inputs that the next work-item has in their place.
+                for (int r = i; r < min(i + ROWS, tiles) && k < d.m; r++) {
+                    const int t = tile_row(&d, tile0 + r, shift) + k * d.dilation;
+                    if (t >= 0 && t < len)
+                        fetch_row(&d, b, t, o, n, residual, sum, y, a);
+                    for (int c = o; c < min(o + n, d.I); c += 64 / sizeof(X_TYPE))
+                        FETCH(x + (t + d.job * d.m) * d.x.ld + c, 0);
+                }
+                multiply(scratch + (k * all + i) * pitch, pitch, groups, d.dilation * pitch, d.I,
+                         w, sums + (k * rows + i) * LANES);
+            }
+        for (int tile = 0; tile < tiles; tile++) {
+            const int row = tile_row(&d, tile0 + tile, shift);
+            vec v[OUTPUTS];
+#if GATE
+            vec u[OUTPUTS];
+            output(d.m, sums + tile * LANES, rows * LANES, v);
+            output(d.m, sums + tile * LANES + WIDTH, rows * LANES, u);
+            for (int i = 0, t = row; i < d.m; i++, t += d.dilation)
+                if (t >= 0 && t < len)
+                    finish_gate(&d, b, t, o, n, v[i], u[i], bias, a);
+#else
+            for (int l = 0; l < n; l += WIDTH) {
+                const int c = n < WIDTH ? 0 : min(l, n - WIDTH); // the last vector may overlap
+                output(d.m, sums + tile * LANES + c, rows * LANES, v);
+                for (int i = 0, t = row; i < d.m; i++, t += d.dilation)
+                    if (t >= 0 && t < len)
+                        finish_some(&d, b, t, o + c, n - c, v[i], bias, residual, sum, y, a);
+            }
+#endif
+        }
+    }
+}
