@@ -121,6 +121,20 @@ typedef struct {
     clvits_view x, residual, y;
 } norm_dims;
 
+// One layer of a dilated depth-separable stack. Weights are packed with C rounded up to `padded`:
+// depthwise [K][padded], product [padded / lanes][padded][lanes], and six rows of `padded`: bias,
+// gamma and beta of the depthwise half, then of the product.
+enum { SEPARABLE_MAX_CHANNELS = 448 };
+
+typedef struct {
+    int B, T, C;
+    int K, dilation;
+    int clock;
+    int padded, lanes;
+    float eps;
+    clvits_view x, y;
+} separable_dims;
+
 // What the unary and the binary kernel compute; as clvits_unary_kind and clvits_binary_kind.
 enum {
     UNARY_RELU,

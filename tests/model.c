@@ -253,10 +253,12 @@ START_TEST(predictors_have_their_own_eps)
     for (int i = 0; i < s.graph->n_nodes; i++) {
         const clvits_node *n = s.graph->nodes[i];
         const bool predictor = !strncmp(n->label, "dp", 2);
-        if (n->op != &clvits_op_layer_norm)
+        const clvits_layer_norm_params *norm = n->params;
+        const clvits_separable_params *layer = n->params;
+        if (n->op != &clvits_op_layer_norm && n->op != &clvits_op_separable)
             continue;
-        const clvits_layer_norm_params *p = n->params;
-        ck_assert_msg((p->eps == 0.25f) == predictor, "%s: eps %g", n->label, (double)p->eps);
+        const float eps = n->op == &clvits_op_layer_norm ? norm->eps : layer->eps;
+        ck_assert_msg((eps == 0.25f) == predictor, "%s: eps %g", n->label, (double)eps);
         norms += predictor;
     }
     ck_assert_int_gt(norms, 0);

@@ -1,60 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Layer norm over channels. Sums run in LANES parts, which are added pairwise; the moments are
-// taken about a first estimate of the mean and corrected for it, so that an offset much larger
-// than the spread costs no digits.
-#include "cpu/math.h"
+// Layer norm over channels.
+#include "cpu/norm.h"
 #include "cpu/rows.h"
-
-#include <math.h>
-
-enum { LANES = 16 };
-
-static float lanes_sum(float v[LANES])
-{
-    for (int n = LANES / 2; n > 0; n /= 2)
-        for (int i = 0; i < n; i++)
-            v[i] += v[i + n];
-    return v[0];
-}
-
-static float mean_of(const float *restrict v, int C)
-{
-    float s[LANES] = { 0 };
-    int c = 0;
-
-    for (; c + LANES <= C; c += LANES)
-        for (int i = 0; i < LANES; i++)
-            s[i] += v[c + i];
-    for (int i = 0; c < C; c++, i++)
-        s[i] += v[c];
-    return lanes_sum(s) / (float)C;
-}
-
-/* Moves the row to mean 0 and returns its variance. */
-static float centre(float *restrict v, int C)
-{
-    const float guess = mean_of(v, C);
-    float s1[LANES] = { 0 }, s2[LANES] = { 0 };
-    int c = 0;
-
-    for (; c + LANES <= C; c += LANES)
-        for (int i = 0; i < LANES; i++) {
-            const float e = v[c + i] - guess;
-            s1[i] += e;
-            s2[i] += e * e;
-        }
-    for (int i = 0; c < C; c++, i++) {
-        const float e = v[c] - guess;
-        s1[i] += e;
-        s2[i] += e * e;
-    }
-    const float shift = lanes_sum(s1) / (float)C;
-    const float var = lanes_sum(s2) / (float)C - shift * shift;
-    for (c = 0; c < C; c++)
-        v[c] = (v[c] - guess) - shift;
-    return var > 0.0f ? var : 0.0f;
-}
 
 static void rows(const clvits_cpu_call *call, int b, int t, int n)
 {
@@ -71,13 +19,7 @@ static void rows(const clvits_cpu_call *call, int b, int t, int n)
         } else {
             memcpy(y, x, (size_t)d->C * sizeof(float));
         }
-        const float scale = 1.0f / sqrtf(centre(y, d->C) + d->eps);
-        if (d->gelu)
-            for (int c = 0; c < d->C; c++)
-                y[c] = clvits_gelu(y[c] * scale * gamma[c] + beta[c]);
-        else
-            for (int c = 0; c < d->C; c++)
-                y[c] = y[c] * scale * gamma[c] + beta[c];
+        clvits_norm_row(y, d->C, gamma, beta, d->eps, d->gelu);
     }
 }
 

@@ -19,6 +19,7 @@ clvits_cpu_fn CLVITS_CPU_PATH(matmul);
 clvits_cpu_fn CLVITS_CPU_PATH(normal);
 clvits_cpu_fn CLVITS_CPU_PATH(spline);
 clvits_cpu_fn CLVITS_CPU_PATH(sample);
+clvits_cpu_fn CLVITS_CPU_PATH(separable);
 clvits_cpu_fn CLVITS_CPU_PATH(softmax);
 clvits_cpu_fn CLVITS_CPU_PATH(sum);
 clvits_cpu_fn CLVITS_CPU_PATH(unary);
@@ -48,6 +49,7 @@ const clvits_cpu_table CLVITS_ISA_PASTE(clvits_cpu_table, CLVITS_ISA) = {
         [CLVITS_CPU_NORMAL] = CLVITS_CPU_PATH(normal),
         [CLVITS_CPU_SPLINE] = CLVITS_CPU_PATH(spline),
         [CLVITS_CPU_SAMPLE] = CLVITS_CPU_PATH(sample),
+        [CLVITS_CPU_SEPARABLE] = CLVITS_CPU_PATH(separable),
         [CLVITS_CPU_SOFTMAX] = CLVITS_CPU_PATH(softmax),
         [CLVITS_CPU_SUM] = CLVITS_CPU_PATH(sum),
         [CLVITS_CPU_UNARY] = CLVITS_CPU_PATH(unary),

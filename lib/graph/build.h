@@ -54,6 +54,16 @@ clvits_tensor *clvits_layer_norm(clvits_tensor *x, clvits_tensor *residual, clvi
                                  clvits_tensor *beta, const clvits_layer_norm_params *params);
 
 /**
+ * One layer of a stack of dilated depth-separable convolutions (DDSConv):
+ * y = x + gelu(norm(w gelu(norm(depthwise(x))))), a layer norm being over channels.
+ *
+ * depthwise [C][1][K] with an odd K, w [C][C][1]; rows [6 * C]: bias, gamma and beta of the
+ * depthwise convolution, then of w. C is at most SEPARABLE_MAX_CHANNELS.
+ */
+clvits_tensor *clvits_separable(clvits_tensor *x, clvits_tensor *depthwise, clvits_tensor *w,
+                                clvits_tensor *rows, const clvits_separable_params *params);
+
+/**
  * Multi-head attention with relative positions inside a window (Shaw et al. 2018, as in VITS).
  *
  * q, k, v (B,T,C); rel_k, rel_v [1][2*window+1][C/heads], both NULL without relative terms.

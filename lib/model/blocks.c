@@ -108,11 +108,35 @@ clvits_tensor *clvits_layer_norm_named(clvits_scope *s, clvits_tensor *x, clvits
                              clvits_scope_weight(s, "%s.beta", name), &p);
 }
 
+/* A layer in one operator, for channels and taps that it takes. */
+static clvits_tensor *separable(clvits_scope *s, clvits_tensor *x, const char *name, int i,
+                                int dilation)
+{
+    static const char *const rows[] = { "convs_sep.%d.bias", "norms_1.%d.gamma", "norms_1.%d.beta",
+                                        "convs_1x1.%d.bias", "norms_2.%d.gamma",
+                                        "norms_2.%d.beta" };
+    const clvits_separable_params p = { .dilation = dilation, .eps = s->c->dp_norm_eps };
+    clvits_weight_part parts[6];
+
+    for (int k = 0; k < 6; k++) {
+        char row[32];
+        snprintf(row, sizeof(row), rows[k], i);
+        parts[k] = clvits_scope_part(s, clvits_named("%s.%s", name, row).text, 0, 0);
+    }
+    return clvits_separable(x, clvits_scope_weight(s, "%s.convs_sep.%d.weight", name, i),
+                            clvits_scope_weight(s, "%s.convs_1x1.%d.weight", name, i),
+                            clvits_scope_join(s, parts, 6, 0), &p);
+}
+
 clvits_tensor *clvits_dds_conv(clvits_scope *s, clvits_tensor *x, const char *name)
 {
     int dilation = 1;
 
     for (int i = 0; i < s->c->dds_n_layers; i++, dilation *= s->c->dp_kernel_size) {
+        if (s->c->dp_filter_channels <= SEPARABLE_MAX_CHANNELS && s->c->dp_kernel_size % 2) {
+            x = separable(s, x, name, i, dilation);
+            continue;
+        }
         const int pad = (s->c->dp_kernel_size - 1) * dilation / 2;
         const clvits_conv1d_params p = { .dilation = dilation, .groups = s->c->dp_filter_channels,
                                          .pad_left = pad, .pad_right = pad };

@@ -68,6 +68,9 @@ static const struct conv {
     { 9, 9, 3, true, .p = { .dilation = 3, .groups = 9, .pad_left = 3, .pad_right = 3 } },
     { 24, 1, 7, false, .item_bias = true,
       .p = { .pad_left = 3, .pad_right = 3, .act = CLVITS_ACT_TANH, .only_act = true } },
+    { 11, 42, 3, true,
+      .p = { .pad_left = 1, .pad_right = 1, .act = CLVITS_ACT_GATE, .only_act = true } },
+    { 21, 42, 1, true, .added = true, .act = true, .p = { .act = CLVITS_ACT_SPLIT } },
 };
 
 static void conv1d(clvits_check_graph *g, int i)
@@ -82,8 +85,9 @@ static void conv1d(clvits_check_graph *g, int i)
     if (c->item_bias)
         bias = input(g, 0, c->O, -1, 1);
     if (c->added) {
-        extra.residual = input(g, clock, c->O, -1, 1);
-        extra.sum = input(g, clock, c->O, -1, 1);
+        const int made = c->p.act == CLVITS_ACT_SPLIT ? c->O / 2 : c->O;
+        extra.residual = input(g, clock, made, -1, 1);
+        extra.sum = input(g, clock, made, -1, 1);
     }
     clvits_tensor *w = weight(g, 3, c->O, c->I / (c->p.groups ? c->p.groups : 1), c->K);
     compare(g, clvits_conv1d(x, w, bias, &c->p, &extra));
@@ -127,6 +131,16 @@ static void layer_norm(clvits_check_graph *g, int i)
     clvits_tensor *gamma = weight(g, 1, C, 0, 0), *beta = weight(g, 1, C, 0, 0);
 
     compare(g, clvits_layer_norm(x, residual, gamma, beta, &p));
+}
+
+static void separable(clvits_check_graph *g, int i)
+{
+    const clvits_separable_params p = { .dilation = 3 };
+    clvits_tensor *x = input(g, rows(g), 51, -1, 1), *depthwise = weight(g, 3, 51, 1, 3);
+    clvits_tensor *w = weight(g, 3, 51, 51, 1);
+
+    (void)i;
+    compare(g, clvits_separable(x, depthwise, w, weight(g, 2, 6, 51, 0), &p));
 }
 
 static void attention(clvits_check_graph *g, int i)
@@ -310,6 +324,8 @@ const clvits_check_case clvits_check_cases[] = {
     { "conv1d, stride, groups", &clvits_op_conv1d, CLOSE, conv1d, 3 },
     { "conv1d, depthwise", &clvits_op_conv1d, CLOSE, conv1d, 4 },
     { "conv1d, bias per item", &clvits_op_conv1d, CLOSE, conv1d, 5 },
+    { "conv1d, gate", &clvits_op_conv1d, CLOSE, conv1d, 6 },
+    { "conv1d, split", &clvits_op_conv1d, CLOSE, conv1d, 7 },
     { "conv_transpose1d", &clvits_op_conv_transpose1d, CLOSE, conv_transpose1d, 0 },
     { "conv_transpose1d, fused", &clvits_op_conv_transpose1d, CLOSE, conv_transpose1d, 1 },
     { "copy", &clvits_op_copy, 0, copy, 0 },
@@ -330,6 +346,7 @@ const clvits_check_case clvits_check_cases[] = {
     { "matmul, transposed", &clvits_op_matmul, CLOSE, matmul, 1 },
     { "normal", &clvits_op_normal, 0, normal, 7 },
     { "sample", &clvits_op_sample, CLOSE, sample, 0 },
+    { "separable", &clvits_op_separable, CLOSE, separable, 0 },
     { "softmax", &clvits_op_softmax, CLOSE, softmax, 0 },
     { "spline", &clvits_op_spline, CLOSE, spline, 0 },
     { "spline, reverse", &clvits_op_spline, CLOSE, spline, 1 },

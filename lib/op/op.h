@@ -98,6 +98,7 @@ extern const clvits_op clvits_op_log_flow;
 extern const clvits_op clvits_op_matmul;
 extern const clvits_op clvits_op_normal;
 extern const clvits_op clvits_op_sample;
+extern const clvits_op clvits_op_separable;
 extern const clvits_op clvits_op_softmax;
 extern const clvits_op clvits_op_spline;
 extern const clvits_op clvits_op_sum;
@@ -150,6 +151,11 @@ typedef struct clvits_layer_norm_params {
     float eps;
     bool gelu; /* GELU (erf) on the result */
 } clvits_layer_norm_params;
+
+typedef struct clvits_separable_params {
+    int dilation; /* 0 means 1 */
+    float eps;    /* of both norms; 0 means 1e-5 */
+} clvits_separable_params;
 
 typedef struct clvits_attention_params {
     int heads, window; /* window 0: no relative terms */

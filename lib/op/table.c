@@ -21,6 +21,7 @@ const clvits_op *const clvits_ops[] = {
     &clvits_op_normal,
     &clvits_op_spline,
     &clvits_op_sample,
+    &clvits_op_separable,
     &clvits_op_softmax,
     &clvits_op_sum,
     &clvits_op_unary,
