@@ -8,7 +8,10 @@
 // attention: 64 work-items share ROWS queries; for GPUs. attention_lanes: one work-item has 16
 // queries in the lanes of its vectors; for CPU devices. Likewise softmax and softmax_lanes.
 
-// Knob, set by lib/op/attention.c. The default is legal on every device.
+// Knobs, set by lib/op/attention.c. The defaults are legal on every device.
+#ifndef KERNEL
+#define KERNEL 0 // 1 to 4: build that one only, in the order above
+#endif
 #ifndef HEAD
 #define HEAD 16 // channels of a head, at most 256
 #endif
@@ -19,6 +22,9 @@
 #define CHUNK 32 // channels staged at a time
 #define CHUNKS ((HEAD + CHUNK - 1) / CHUNK)
 #define LOWEST (-3e38f)
+
+// "unroll 4" below: left to themselves, compilers unroll a loop whole and keep so many operands
+// waiting that registers spill.
 
 // The first and last relative position between n queries from i on and m keys from j on.
 int band_first(const attention_dims d, const int i, const int n, const int j)
@@ -42,6 +48,7 @@ void attention_guard(const attention_dims d, global float *y, const int b, const
     }
 }
 
+#if KERNEL == 0 || KERNEL == 1
 // Scores: item (y,x) of 8 by 8 has queries 2y, 2y + 1 and keys x, x + 8, x + 16, x + 24.
 // Sums: item (y,x) of 4 by 16 has queries 4y .. 4y + 3 and, of each chunk, channels x and x + 16.
 kernel __attribute__((reqd_work_group_size(GROUP, 1, 1)))
@@ -74,17 +81,20 @@ void attention(const attention_dims d, global const int *run, global const float
 
         for (int c0 = 0; c0 < HEAD; c0 += CHUNK) {
             barrier(CLK_LOCAL_MEM_FENCE);
+#pragma unroll 4
             for (int e = item; e < CHUNK * KEYS; e += GROUP) {
                 const int c = e % CHUNK, j = e / CHUNK;
                 staged[c * (KEYS + 1) + j] =
                     c0 + c < HEAD && j < keys ? k[at(d.k, b, j0 + j, h + c0 + c)] : 0.0f;
             }
+#pragma unroll 4
             for (int e = item; e < CHUNK * ROWS; e += GROUP) {
                 const int c = e % CHUNK, i = e / CHUNK;
                 queries[c * (ROWS + 1) + i] = c0 + c < HEAD && i0 + i < len
                     ? q[at(d.q, b, i0 + i, h + c0 + c)] * d.scale : 0.0f;
             }
             barrier(CLK_LOCAL_MEM_FENCE);
+#pragma unroll 4
             for (int c = 0; c < CHUNK; c++) {
                 const float q0 = queries[c * (ROWS + 1) + 2 * sy];
                 const float q1 = queries[c * (ROWS + 1) + 2 * sy + 1];
@@ -104,6 +114,7 @@ void attention(const attention_dims d, global const int *run, global const float
             const int i = e % ROWS, m = m0 + e / ROWS, j = i0 + i + m - d.window - j0;
             if (j >= 0 && j < keys && i0 + i < len) {
                 float sum = 0.0f;
+#pragma unroll 4
                 for (int c = 0; c < HEAD; c++)
                     sum = MAD(q[at(d.q, b, i0 + i, h + c)] * d.scale, rel_k[m * HEAD + c], sum);
                 p[i * (KEYS + 1) + j] += sum;
@@ -132,6 +143,7 @@ void attention(const attention_dims d, global const int *run, global const float
 
 #pragma unroll
         for (int chunk = 0; chunk < CHUNKS; chunk++) {
+#pragma unroll 4
             for (int e = item; e < CHUNK * KEYS; e += GROUP) {
                 const int c = chunk * CHUNK + e % CHUNK, j = e / CHUNK;
                 staged[e] = c < HEAD && j < keys ? v[at(d.v, b, j0 + j, h + c)] : 0.0f;
@@ -141,6 +153,7 @@ void attention(const attention_dims d, global const int *run, global const float
 #pragma unroll
             for (int e = 0; e < 8; e++)
                 a[e] = out[chunk * 8 + e] * factor[4 * oy + e / 2];
+#pragma unroll 4
             for (int j = 0; j < KEYS; j++) {
                 const float v0 = staged[j * CHUNK + ox], v1 = staged[j * CHUNK + ox + 16];
 #pragma unroll
@@ -188,6 +201,9 @@ void attention(const attention_dims d, global const int *run, global const float
     }
 }
 
+#endif
+
+#if KERNEL == 0 || KERNEL == 2
 #define LANES_KEYS 60 // keys of a block: whole tiles
 
 // The last tile makes more than is used.
@@ -266,6 +282,8 @@ void attention_lanes(const attention_dims d, global const int *run, global const
             y[at(d.y, b, i0 + i, h + c)] = lane[16 * c + i];
 }
 
+#endif
+
 void softmax_guard(const softmax_dims d, global float *y, const int b, const int len,
                    const int item, const int of)
 {
@@ -276,6 +294,7 @@ void softmax_guard(const softmax_dims d, global float *y, const int b, const int
     }
 }
 
+#if KERNEL == 0 || KERNEL == 3
 // A work-group per row.
 kernel __attribute__((reqd_work_group_size(GROUP, 1, 1)))
 void softmax(const softmax_dims d, global const int *run, global const float *restrict x,
@@ -315,6 +334,9 @@ void softmax(const softmax_dims d, global const int *run, global const float *re
         y[c] = c < n ? exp(x[c] - top) / total : 0.0f;
 }
 
+#endif
+
+#if KERNEL == 0 || KERNEL == 4
 // A work-item per row.
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void softmax_lanes(const softmax_dims d, global const int *run, global const float *restrict x,
@@ -353,3 +375,4 @@ void softmax_lanes(const softmax_dims d, global const int *run, global const flo
     for (int c = n; c < d.C; c++)
         y[c] = 0.0f;
 }
+#endif

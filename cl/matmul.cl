@@ -6,7 +6,10 @@
 // matmul: 64 work-items share tiles in local memory; for GPUs. matmul_lanes: one work-item has 16
 // columns in the lanes of its vectors; for CPU devices.
 
-// Knob, set by lib/op/matmul.c. The default is legal on every device.
+// Knobs, set by lib/op/matmul.c. The defaults are legal on every device.
+#ifndef KERNEL
+#define KERNEL 0    // 1 or 2: build that one only, in the order above
+#endif
 #ifndef JOB_TILES
 #define JOB_TILES 8 // tiles of 12 rows that a work-item of matmul_lanes makes
 #endif
@@ -33,6 +36,7 @@ void matmul_guard(const matmul_dims d, global float *y, const int b, const int r
         }
 }
 
+#if KERNEL == 0 || KERNEL == 1
 // Item (y,x) of 8 by 8 has rows 4y .. 4y + 3 and columns x, x + 8, .. x + 56.
 kernel __attribute__((reqd_work_group_size(GROUP, 1, 1)))
 void matmul(const matmul_dims d, global const int *run, global const float *restrict a,
@@ -51,7 +55,9 @@ void matmul(const matmul_dims d, global const int *run, global const float *rest
         matmul_guard(d, y, b, rows, n0, min(n0 + COLS, d.N), item, GROUP);
     a += d.a.off + b * d.a.bs;
     w += d.b.off + b * d.b.bs;
+#pragma unroll
     for (int r = 0; r < 4; r++)
+#pragma unroll
         for (int c = 0; c < 8; c++)
             acc[r][c] = 0.0f;
 
@@ -84,7 +90,9 @@ void matmul(const matmul_dims d, global const int *run, global const float *rest
             }
         }
     }
+#pragma unroll
     for (int r = 0; r < 4; r++)
+#pragma unroll
         for (int c = 0; c < 8; c++) {
             const int m = m0 + iy + r, n = n0 + ix + 8 * c;
             if (m < rows && n < d.N)
@@ -92,6 +100,9 @@ void matmul(const matmul_dims d, global const int *run, global const float *rest
         }
 }
 
+#endif
+
+#if KERNEL == 0 || KERNEL == 2
 // A panel of b is brought into vectors once for all rows of the work-item; between panels, y holds
 // the sums so far.
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
@@ -142,3 +153,4 @@ void matmul_lanes(const matmul_dims d, global const int *run, global const float
         }
     }
 }
+#endif

@@ -85,7 +85,8 @@ static void launch(const clvits_node *n, const clvits_device *device, const void
     l->program = "attention";
     l->kernel = groups ? "attention" : "attention_lanes";
     l->dimensions = 3;
-    snprintf(l->options, sizeof(l->options), "-DHEAD=%d", d->D);
+    snprintf(l->options, sizeof(l->options), "-DKERNEL=%d -DHEAD=%d", groups ? 1 : 2,
+             d->D);
     l->global[0] = (size_t)((d->T + rows - 1) / rows) * group;
     l->global[1] = (size_t)d->H;
     l->global[2] = (size_t)d->B;
@@ -146,6 +147,7 @@ static void softmax_launch(const clvits_node *n, const clvits_device *device, co
     l->program = "attention";
     l->kernel = groups ? "softmax" : "softmax_lanes";
     l->dimensions = 2;
+    snprintf(l->options, sizeof(l->options), "-DKERNEL=%d", groups ? 3 : 4);
     l->global[0] = (size_t)d->T * group;
     l->global[1] = (size_t)d->B;
     l->local[0] = group;

@@ -72,7 +72,8 @@ static void launch(const clvits_node *n, const clvits_device *device, const void
     l->program = "matmul";
     l->kernel = groups ? "matmul" : "matmul_lanes";
     l->dimensions = 3;
-    snprintf(l->options, sizeof(l->options), "-DJOB_TILES=%d", LANES_JOB_TILES);
+    snprintf(l->options, sizeof(l->options), "-DKERNEL=%d -DJOB_TILES=%d", groups ? 1 : 2,
+             LANES_JOB_TILES);
     l->global[0] = (size_t)((d->M + rows - 1) / rows) * group;
     l->global[1] = (size_t)((d->N + cols - 1) / cols);
     l->global[2] = (size_t)d->B;
