@@ -280,4 +280,7 @@ void bench_print_record(const cJSON *record);
 int bench_compare(int argc, char **argv); /* returns the exit code */
 int bench_report(int argc, char **argv);  /* the same; comes back only when it cannot begin */
 
+/** Print every kernel that the voices and the checks run on GPUs; returns the exit code. */
+int bench_launches(void);
+
 #endif

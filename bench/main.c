@@ -9,6 +9,7 @@ static const char help[] =
     "usage: clvits-bench [OPTION...]\n"
     "       clvits-bench compare FILE.json... [--threshold PERCENT]\n"
     "       clvits-bench report FILE.json... [-o PAGE.html]\n"
+    "       clvits-bench launches\n"
     "Measures what every device of this machine makes of VITS. Results are compared with those\n"
     "of the CPU path before they are timed.\n"
     "  -d, --device A,B    cpu, cpu:ISA (baseline, avx2, avx512), a number of `clvits devices`,\n"
@@ -27,6 +28,8 @@ static const char help[] =
     "than in the first file by more than the threshold, 10 % by default, or went wrong; a case\n"
     "that was disturbed counts when even its best time is slower than the first file's median.\n"
     "report makes one page of several files (report.html); it needs python3.\n"
+    "launches lists, as JSON, what a GPU would be given: every kernel that the voices run, its\n"
+    "options and work-group, and the floating-point operations that each voice's sentence takes.\n"
     "The environment's CLVITS_KERNELS names a folder to read kernels from.\n"
     "Exit codes: 0 fine; 1 something is wrong, or slower; 2 usage; 3 something could not run;\n"
     "130, 143 interrupted: the files hold what was measured until then.\n";
@@ -112,6 +115,8 @@ int main(int argc, char **argv)
         return bench_compare(argc - 1, argv + 1);
     if (argc > 1 && !strcmp(argv[1], "report"))
         return bench_report(argc - 1, argv + 1);
+    if (argc == 2 && !strcmp(argv[1], "launches"))
+        return bench_launches();
     if (!parse(&o, argc, argv)) {
         fputs(help, stderr);
         return 2;

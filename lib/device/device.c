@@ -183,6 +183,17 @@ static clvits_status open_queue(clvits_device *d, cl_platform_id platform, clvit
     return CLVITS_OK;
 }
 
+clvits_status clvits_device_describe(clvits_device **out, const clvits_device_info *info,
+                                     clvits_report *r)
+{
+    *out = calloc(1, sizeof(**out));
+    if (!*out)
+        return clvits_fail_memory(r, "a device");
+    (*out)->info = *info;
+    pthread_mutex_init(&(*out)->lock, NULL);
+    return CLVITS_OK;
+}
+
 clvits_status clvits_device_open(clvits_device **out, int index, const clvits_device_params *p,
                                  clvits_report *r)
 {

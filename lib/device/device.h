@@ -58,6 +58,13 @@ typedef struct clvits_device_params {
 clvits_status clvits_device_open(clvits_device **out, int index, const clvits_device_params *p,
                                  clvits_report *r);
 void clvits_device_close(clvits_device **device);
+
+/**
+ * A device that is only described: operators choose kernels and layouts for it as for such a
+ * device, without any OpenCL. Nothing can be built or run on it.
+ */
+clvits_status clvits_device_describe(clvits_device **out, const clvits_device_info *info,
+                                     clvits_report *r);
 const clvits_device_info *clvits_device_get_info(const clvits_device *d);
 
 /** Rows for this device, op/tune.h, given before anything is planned for it; NULL: none. */

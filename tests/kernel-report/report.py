@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""report.py TOOL BENCH: tools/kernel-report reads what compilers wrote, holds kernels to their
+budgets, and asks for every kernel that GPUs run. The folder of this file has outputs of compilers
+for two kernels: calm, and heavy, which spills."""
+import json
+import os
+import pathlib
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+
+TOOL, BENCH = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+OTHERS = ("half", "peak")  # what asks a device about itself
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path.insert(0, str(TOOL))
+import budgets  # noqa: E402
+import parse    # noqa: E402
+import targets  # noqa: E402
+
+
+def saved(name):
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+def elf(section, data):
+    """A 64-bit ELF file with a section of that name and a table of names."""
+    names = b"\0" + section + b"\0.shstrtab\0"
+    at_names, at_data = 64, 64 + len(names)
+    table = at_data + len(data)
+    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 1, 0, 1, 0, 0, table, 0, 64,
+                         0, 0, 64, 3, 2)
+    sections = [(0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+                (1, 1, 0, 0, at_data, len(data), 0, 0, 1, 0),
+                (2 + len(section), 3, 0, 0, at_names, len(names), 0, 0, 1, 0)]
+    return header + names + data + b"".join(struct.pack("<IIQQQQIIQQ", *s) for s in sections)
+
+
+def refuses(call, *arguments):
+    try:
+        call(*arguments)
+    except parse.Unreadable:
+        return
+    raise AssertionError(f"{call.__name__} takes what it cannot read")
+
+
+def check_parsers():
+    info = saved("ze_info.txt")
+    assert parse.ze_info(elf(b".ze_info", info.encode())) == info
+    found = parse.intel(info, saved("ocloc.txt"))
+    assert found["calm"] == {"registers": 128, "simd": 8, "spills": 0, "scratch": 0,
+                             "local": 8832}, found
+    assert found["heavy"] == {"registers": 128, "simd": 8, "spills": 1047,
+                              "scratch": 65536 // 8 + 12288, "local": 0}, found
+    assert parse.intel(info, "")["heavy"]["spills"] == 65536, "spills go unseen without the log"
+
+    found = parse.amd(saved("amd.s"))
+    assert found["calm"] == {"registers": 5, "scalar_registers": 11, "spills": 0, "scratch": 0,
+                             "local": 256, "simd": 32, "waves": 16}, found
+    assert (found["heavy"]["registers"], found["heavy"]["scratch"]) == (256, 6532), found
+    assert found["heavy"]["waves"] == 4 and found["heavy"]["spills"] > 0, found
+
+    found = parse.ptxas(saved("ptxas.txt"))
+    assert found["calm"] == {"registers": 10, "spills": 0, "scratch": 0, "local": 256,
+                             "simd": 32}, found
+    assert found["heavy"] == {"registers": 255, "spills": 2308 + 2648, "scratch": 4208, "local": 0,
+                              "simd": 32}, found
+    found = parse.ptx(saved("kernel.ptx"))
+    assert found["calm"] == {"scratch": 0, "local": 256, "simd": 32}, found
+    assert found["heavy"]["scratch"] == 3136, found
+
+    refuses(parse.intel, "kernels:\n", "")
+    refuses(parse.amd, saved("ptxas.txt"))
+    refuses(parse.ptxas, saved("amd.s"))
+    refuses(parse.ptx, "")
+    refuses(parse.ze_info, b"text")
+    refuses(parse.ze_info, elf(b".other", b""))
+
+
+def check_occupancy():
+    by_name = {t.name: t for t in targets.TARGETS}
+
+    def share(name, **figures):
+        return targets.occupancy(by_name[name], figures, 64)
+
+    assert share("sm_86", registers=32, local=0) == 32 / 48, "16 work-groups of 2 warps"
+    assert share("sm_86", registers=255, local=0) == 8 / 48, "65536 registers for 64 each of 256"
+    assert share("sm_86", registers=32, local=49 << 10) == 4 / 48, "100 KiB for two"
+    assert share("skl", simd=8, registers=128, local=8832) == 32 / 56, "16 KiB each of 64"
+    assert share("skl", simd=8, registers=256, local=0) == 24 / 56, "half the threads"
+    assert share("gfx1030", waves=4) == 0.25
+    assert share("sm_86", local=0) is None, "not known without registers"
+
+
+def report_of(figures):
+    rows = [{"target": "gfx1030", "program": "p", "kernel": kernel, "options": "", "work": 0.5,
+             "voices": ["medium"], "occupancy": 0.5, **of} for kernel, of in figures.items()]
+    return {"format": "clvits-kernels 1", "compilers": {"gfx1030": "clang 15"}, "missing": {},
+            "rows": rows}
+
+
+def run(*arguments, **more):
+    return subprocess.run([sys.executable, str(TOOL), *map(str, arguments)], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, **more)
+
+
+def check_budgets(folder):
+    figures = parse.amd(saved("amd.s"))
+    calm, both = folder / "calm.json", folder / "both.json"
+    calm.write_text(json.dumps(report_of({"calm": figures["calm"]})), encoding="utf-8")
+    both.write_text(json.dumps(report_of(figures)), encoding="utf-8")
+    done = run("--read", calm)
+    assert done.returncode == 0 and "beyond" not in done.stdout, done.stdout
+    done = run("--read", both)
+    assert done.returncode == 1, f"a kernel that spills is within its budget:\n{done.stdout}"
+    for figure in ("spills", "scratch 6532"):
+        assert f"beyond its budget: gfx1030: heavy: {figure}" in done.stdout, done.stdout
+    failing = report_of({"calm": {"failure": "error: no\n"}})
+    calm.write_text(json.dumps(failing), encoding="utf-8")
+    done = run("--read", calm)
+    assert done.returncode == 1 and "does not compile: error: no" in done.stdout, done.stdout
+
+    limits = folder / "limits"
+    limits.write_text("* * scratch <= 0\ngfx* hea* scratch <= 7000 # known\n* * spills <= 9999\n",
+                      encoding="utf-8")
+    assert run("--read", both, "--budgets", limits).returncode == 0, "the last line does not count"
+    for line in ("* * scratch <= much", "* * speed <= 1", "* * scratch"):
+        limits.write_text(line + "\n", encoding="utf-8")
+        done = run("--read", both, "--budgets", limits)
+        assert done.returncode == 3 and "limits:1:" in done.stdout, done.stdout
+    assert budgets.read(TOOL / "budgets.txt")
+
+
+def check_markdown(folder):
+    page, report = folder / "page.md", folder / "both.json"
+    page.write_text("# Before\n<!-- kernels -->\nstale\n<!-- /kernels -->\nafter\n",
+                    encoding="utf-8")
+    run("--read", report, "--markdown", page)
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("# Before\n<!-- kernels -->\n| kernel |"), text
+    assert text.endswith("<!-- /kernels -->\nafter\n") and "stale" not in text, text
+    assert "| `heavy` |" in text and "**6532 scratch**" in text, text
+    page.write_text("no place\n", encoding="utf-8")
+    assert run("--read", report, "--markdown", page).returncode == 3
+    assert page.read_text(encoding="utf-8") == "no place\n"
+    page.write_text("{}", encoding="utf-8")
+    assert run("--read", page).returncode == 3, "takes a file that is no report"
+
+
+def check_missing(folder):
+    """Without compilers: all are named, and nothing else is tried."""
+    done = run("--build", folder, "--target", "intel", "--target", "amd",
+               env={**os.environ, "PATH": str(folder)})
+    assert done.returncode == 77, done.stdout
+    for text in ("dg2: left out", "intel-opencl-icd", "gfx1030: left out", "clang-15"):
+        assert text in done.stdout, f"{text}: {done.stdout}"
+
+
+def check_launches():
+    """Every kernel is listed but those for CPU devices and for the machine's peaks."""
+    listed = json.loads(subprocess.run([BENCH, "launches"], check=True, text=True,
+                                       stdout=subprocess.PIPE).stdout)
+    for path in sorted((ROOT / "cl").glob("*.cl")):
+        text = path.read_text(encoding="utf-8")
+        kernels = re.findall(r"(?m)^kernel\b[^;{]*?\bvoid (\w+)\(", text)
+        assert kernels or path.name == "common.cl", path
+        of = {launch["kernel"] for launch in listed if launch["program"] == path.stem}
+        ours = {k for k in kernels if not k.endswith("_lanes") and path.stem not in OTHERS}
+        ours -= {"conv1d", "conv1d_toom"}
+        assert ours <= of, f"{path.name}: nobody asks about {', '.join(sorted(ours - of))}"
+    medium = [launch for launch in listed if "medium" in launch["users"]]
+    assert sum(launch["users"]["medium"] for launch in medium) > 1e9, medium
+    assert any(launch["local"][0] == 64 for launch in medium)
+
+
+def main():
+    check_parsers()
+    check_occupancy()
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        check_budgets(folder)
+        check_markdown(folder)
+        check_missing(folder)
+    check_launches()
+
+
+main()

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""What the vendors' compilers make of the kernels: registers, spills, scratch and local memory,
+SIMD width and occupancy, without a GPU: python3 tools/kernel-report --build build"""
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import budgets
+import compilers
+import parse
+import tables
+import targets
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+BEGIN, END = "<!-- kernels -->", "<!-- /kernels -->"
+FORMAT = "clvits-kernels 1"
+
+
+class Failed(Exception):
+    """Why there is no report."""
+
+
+def source_of(program):
+    """A program's text, put together as the library does (lib/device/program.c)."""
+    room, _, second = program.partition("_")
+    parts = ["dims.h", "exact.h", "common.cl", f"{room}.h", f"{second}.h", f"{program}.cl"]
+    paths = [ROOT / "cl" / part for part in parts]
+    return "\n".join(p.read_text(encoding="utf-8") for p in paths if p.exists())
+
+
+def launches(build):
+    """What the library would launch on a GPU, with every launch's largest share of a voice."""
+    program = build / "bench" / "clvits-bench"
+    try:
+        found = json.loads(subprocess.run([program, "launches"], check=True, text=True,
+                                          stdout=subprocess.PIPE).stdout)
+    except (OSError, subprocess.CalledProcessError, json.JSONDecodeError) as error:
+        raise Failed(f"{program} launches: {error}; build clvits first, and name the folder with "
+                     "--build") from error
+    totals = {}
+    for launch in found:
+        for user, work in launch["users"].items():
+            totals[user] = totals.get(user, 0) + work
+    for launch in found:
+        shares = {user: work / totals[user] if totals[user] else 0
+                  for user, work in launch["users"].items()}
+        launch["voices"] = sorted(user for user in shares if user != "checks")
+        launch["work"] = max([shares[user] for user in launch["voices"]], default=0)
+    return found
+
+
+def compile_one(target, program, options):
+    try:
+        return compilers.compile_program(target, source_of(program), options.split())
+    except (compilers.Refused, parse.Unreadable) as error:
+        return str(error)
+
+
+def row_of(target, launch, result):
+    row = {"target": target.name, **{key: launch[key] for key in
+           ("program", "kernel", "options", "voices", "work")}}
+    if isinstance(result, dict) and launch["kernel"] not in result:
+        result = f"the compiled program has no kernel {launch['kernel']}"
+    if isinstance(result, str):
+        return {**row, "failure": result}
+    figures = result[launch["kernel"]]
+    items = 1
+    for n in launch["local"]:
+        items *= int(n) or 1
+    return {**row, **figures, "occupancy": targets.occupancy(target, figures, items)}
+
+
+def make(build, wanted, jobs):
+    """Compile everything for every target whose compiler is here."""
+    report = {"format": FORMAT, "compilers": {}, "missing": {}, "rows": []}
+    for target in targets.TARGETS:
+        if wanted and target.name not in wanted and target.maker not in wanted:
+            continue
+        try:
+            report["compilers"][target.name] = compilers.version(target)
+        except compilers.Missing as error:
+            report["missing"][target.name] = f"left out, for want of {error}"
+    chosen = [t for t in targets.TARGETS if t.name in report["compilers"]]
+    if not chosen:
+        return report
+    listed = sorted(launches(build), key=lambda launch: -launch["work"])
+    programs = sorted({(launch["program"], launch["options"]) for launch in listed})
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        results = {(t, p): pool.submit(compile_one, t, *p) for t in chosen for p in programs}
+        for target in chosen:
+            for launch in listed:
+                done = results[target, (launch["program"], launch["options"])].result()
+                report["rows"].append(row_of(target, launch, done))
+    return report
+
+
+def read(path):
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Failed(f"{path}: {error}") from error
+    if not isinstance(report, dict) or report.get("format") != FORMAT:
+        raise Failed(f"{path}: not what kernel-report --json wrote")
+    return report
+
+
+def write_between(path, table):
+    page = path.read_text(encoding="utf-8")
+    before, found, rest = page.partition(BEGIN)
+    _, ended, after = rest.partition(END)
+    if not found or not ended:
+        raise Failed(f"{path}: no place between {BEGIN} and {END}")
+    path.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        prog="kernel-report", description=__doc__,
+        epilog="Exit codes: 0 within the budgets, 1 beyond them, 2 bad arguments, 3 no report, 77 "
+               "no compiler is here.")
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build",
+                        help="Meson's build folder, for the list of launches (build)")
+    parser.add_argument("--target", action="append", default=[],
+                        choices=[t.name for t in targets.TARGETS] + sorted(compilers.MAKERS),
+                        help="compile for this one, or this maker's; several times for several")
+    parser.add_argument("--budgets", type=pathlib.Path, default=HERE / "budgets.txt",
+                        help="the limits (those beside this program)")
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)),
+                        help="compilers at once")
+    parser.add_argument("--read", type=pathlib.Path, help="a report of --json; compiles nothing")
+    parser.add_argument("--json", type=pathlib.Path, help="write the report there")
+    parser.add_argument("--markdown", type=pathlib.Path, metavar="README.md",
+                        help=f"write a table there, between {BEGIN} and {END}")
+    return parser.parse_args()
+
+
+def main():
+    arguments = parse_arguments()
+    try:
+        limits = budgets.read(arguments.budgets)
+        report = read(arguments.read) if arguments.read else \
+            make(arguments.build, arguments.target, arguments.jobs)
+        print(tables.text(report))
+        if not report["rows"]:
+            return 77
+        if arguments.json:
+            arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        if arguments.markdown:
+            write_between(arguments.markdown, tables.markdown(report))
+    except (Failed, budgets.Damaged, OSError) as error:
+        print(f"kernel-report: {error}", file=sys.stderr)
+        return 3
+    found = budgets.offences(report["rows"], limits)
+    for offence in found:
+        print(f"beyond its budget: {offence}")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""Reports as text, for a terminal, and as Markdown, for the README."""
+import targets
+
+COLUMNS = ("target", "kernel", "options", "work", "registers", "scalar", "spills", "scratch",
+           "local", "simd", "occupancy")
+WORST = {"registers": max, "spills": max, "scratch": max, "local": max, "simd": min,
+         "occupancy": min}
+
+
+def percent(value, digits=0):
+    return "" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def cells(row):
+    def figure(name):
+        return "" if row.get(name) is None else str(row[name])
+
+    if row.get("failure"):
+        return [row["target"], row["kernel"], row["options"], percent(row["work"], 1),
+                "does not compile"] + [""] * 6
+    return [row["target"], row["kernel"], row["options"], percent(row["work"], 1),
+            figure("registers"), figure("scalar_registers"), figure("spills"), figure("scratch"),
+            figure("local"), figure("simd"), percent(row.get("occupancy"))]
+
+
+def text(report):
+    """Every kernel on every target; work is the largest share of any voice's operations."""
+    lines = [COLUMNS] + [cells(row) for row in report["rows"]]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
+    out = ["  ".join(c.ljust(w) if i < 3 else c.rjust(w)
+                     for i, (c, w) in enumerate(zip(line, widths))).rstrip() for line in lines]
+    out += [f"{name}: {reason}" for name, reason in report["missing"].items()]
+    return "\n".join(out)
+
+
+def worst(rows):
+    """The worst figures of a kernel's variants."""
+    out = {}
+    for name, choose in WORST.items():
+        values = [row[name] for row in rows if row.get(name) is not None]
+        if values:
+            out[name] = choose(values)
+    out["failure"] = any(row.get("failure") for row in rows)
+    return out
+
+
+def cell(target, rows):
+    if not rows:
+        return ""
+    figures = worst(rows)
+    if figures["failure"]:
+        return "**fails**"
+    parts = [f"SIMD{figures['simd']}" if target.maker == "intel" else
+             str(figures.get("registers", ""))]
+    parts.append(percent(figures.get("occupancy")))
+    parts += [f"**{figures[name]} {name}**" for name in ("spills", "scratch") if figures[name]]
+    return ", ".join(filter(None, parts))
+
+
+def markdown(report):
+    """The kernels that voices run, the busiest first: the worst of their variants."""
+    rows = [row for row in report["rows"] if row["voices"]]
+    work = {}
+    for row in rows:
+        of = work.setdefault(row["kernel"], {})
+        of[row["options"]] = row["work"]
+    shown = [t for t in targets.TARGETS if t.name in report["compilers"]]
+    lines = ["| kernel | work | local | " + " | ".join(t.title for t in shown) + " |",
+             "|---|---:|---:|" + "---|" * len(shown)]
+    for kernel in sorted(work, key=lambda k: -max(work[k].values())):
+        of = [row for row in rows if row["kernel"] == kernel]
+        line = [f"`{kernel}`", percent(max(work[kernel].values()), 1 if
+                max(work[kernel].values()) >= 5e-4 else 0),
+                str(max(row.get("local") or 0 for row in of))]
+        line += [cell(t, [row for row in of if row["target"] == t.name]) for t in shown]
+        lines.append("| " + " | ".join(line) + " |")
+    makers = {}
+    for target in shown:
+        makers.setdefault(report["compilers"][target.name], []).append(f"`{target.name}`")
+    lines += ["", "work: the largest share of a voice's operations that one variant of the kernel "
+              "has; local: bytes of local memory. Registers of a work-item (Intel: work-items in "
+              "a hardware thread, fewer where registers run out), and the share of a unit's "
+              "hardware threads that work-groups can fill; spills and scratch bytes in bold where "
+              "there are any. Compiled by "
+              + "; ".join(f"{who} ({', '.join(names)})" for who, names in makers.items()) + "."]
+    return "\n".join(lines)
