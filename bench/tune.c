@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -326,6 +329,9 @@ static int run(const tune_options *o, tune_shared *shared)
         if (pid < 0)
             return 3;
         if (!pid) {
+#ifdef __linux__
+            prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody would end it otherwise */
+#endif
             const int code = work(o, shared, deadline, again);
             /* Some drivers crash in what they do at exit. */
             fflush(NULL);

@@ -8,9 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_TRIED = 128, LEAST_ROUNDS = 5, PASSES = 2, MOST_REPEATS = 64 };
+enum { MAX_TRIED = 128, LEAST_ROUNDS = 5, PASSES = 2, MOST_REPEATS = 64, LEAST_ROWS = 8 };
 
 #define LEAST_SAMPLE 2e-3 /* seconds: shorter ones are repeated */
+#define LONGEST_RUN 0.1    /* seconds: a slow device gets shorter tensors */
 #define HOPELESS 1.25     /* times as slow after a few rounds */
 #define STEP 1.02         /* gain that makes a candidate the one to beat */
 #define GAIN 1.05         /* gain that a row is for */
@@ -29,7 +30,6 @@ typedef struct side {
 typedef struct choice {
     union {
         conv1d_dims conv1d;
-        matmul_dims matmul;
         norm_dims norm;
     } dims; /* of the rooms with knobs; zeros after the smaller ones */
     clvits_launch launch;
@@ -39,6 +39,7 @@ typedef struct sweep {
     tuner *t;
     const tune_shape *shape;
     int index;
+    double shrink; /* of the rows */
     tune_result *result;
     side *base, *best; /* the library's choice, NULL where it is wrong; best may be the same */
     choice tried[MAX_TRIED];
@@ -48,20 +49,22 @@ typedef struct sweep {
     clvits_tuned tuned;
 } sweep;
 
-/* The clock of a new graph that counts as clock c of another one does. */
-static int clock_like(clvits_graph *to, const clvits_graph *from, int c)
+/* The clock of a new graph that counts as clock c of another one does, with fewer rows. */
+static int clock_like(clvits_graph *to, const clvits_graph *from, int c, double shrink)
 {
     const struct clvits_clock *k = &from->clocks[c];
+    const int rows = (int)(k->capacity / shrink);
 
     if (c == 0)
         return 0;
-    return k->parent < 0 ? clvits_graph_clock(to, k->capacity)
-                         : clvits_graph_clock_of(to, clock_like(to, from, k->parent), k->mul,
-                                                 k->add, k->div);
+    if (k->parent < 0)
+        return clvits_graph_clock(to, rows > LEAST_ROWS ? rows : LEAST_ROWS);
+    return clvits_graph_clock_of(to, clock_like(to, from, k->parent, shrink), k->mul, k->add,
+                                 k->div);
 }
 
 /* The node alone, with random operands. */
-static const clvits_node *clone(bench_graph *g, const clvits_node *n)
+static const clvits_node *clone(bench_graph *g, const clvits_node *n, double shrink)
 {
     clvits_tensor *in[CLVITS_MAX_IN] = { NULL };
     int clocks[CLVITS_MAX_CLOCKS] = { 0 };
@@ -75,7 +78,7 @@ static const clvits_node *clone(bench_graph *g, const clvits_node *n)
             continue;
         }
         if (t->clock && !clocks[t->clock])
-            clocks[t->clock] = clock_like(g->graph, n->graph, t->clock);
+            clocks[t->clock] = clock_like(g->graph, n->graph, t->clock, shrink);
         in[i] = bench_input(g, clocks[t->clock], t->C, NULL);
     }
     const clvits_node *copy = clvits_graph_call(n->op, in, n->op->inputs, 1, n->params);
@@ -204,7 +207,7 @@ static side *make(sweep *w, const clvits_terms *values)
     s->repeats = 1;
     bench_graph_open(&s->g, &t->b, 1);
     set_values(w, values);
-    const clvits_node *n = clone(&s->g, w->shape->node);
+    const clvits_node *n = clone(&s->g, w->shape->node, w->shrink);
     if (!n || !is_new(w, n)) {
         set_tuned(t, t->tuned);
         close_side(&s);
@@ -350,8 +353,17 @@ tune_result tune_sweep(tuner *t, const tune_shape *shape, int index)
 
     if (!w)
         return result;
-    *w = (sweep){ .t = t, .shape = shape, .index = index, .result = &result };
-    w->base = w->best = make(w, &none);
+    *w = (sweep){ .t = t, .shape = shape, .index = index, .shrink = 1.0,
+                  .result = &result };
+    w->base = make(w, &none);
+    const double once = w->base ? sample(w->base) : 0.0;
+    if (once > LONGEST_RUN) {
+        w->shrink = 2.0 * once / LONGEST_RUN;
+        w->n_tried = 0;
+        close_side(&w->base);
+        w->base = make(w, &none);
+    }
+    w->best = w->base;
     try_bases(w, shape->knobs->knob, &none);
     for (int pass = 0; pass < PASSES; pass++)
         try_others(w);

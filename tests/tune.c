@@ -329,6 +329,63 @@ START_TEST(no_row_changes_a_result)
 }
 END_TEST
 
+static float *normalise(harness *h, const float *x, const float *w, int C, int rows)
+{
+    const clvits_layer_norm_params p = { 0 };
+    clvits_report r = { .log = NULL };
+    clvits_packed_weights *weights;
+    clvits_graph *g;
+    clvits_plan *plan;
+    clvits_run *run;
+
+    ck_assert_int_eq(clvits_packed_weights_open(&weights, &r), CLVITS_OK);
+    ck_assert_int_eq(clvits_graph_open(&g, 1, &r), CLVITS_OK);
+    const int clock = clvits_graph_clock(g, rows);
+    clvits_tensor *in = clvits_graph_input(g, CLVITS_F32, clock, C);
+    clvits_tensor *gamma = clvits_graph_weight(g, w, 1, (int64_t[]){ C });
+    clvits_tensor *y = clvits_graph_keep(clvits_layer_norm(in, NULL, gamma, gamma, &p));
+    ck_assert_int_eq(clvits_graph_finish(g, &r), CLVITS_OK);
+    ck_assert_msg(!clvits_plan_make(&plan, g, &h->machine, weights, NULL, &r), "%s", r.text);
+    ck_assert_msg(!clvits_run_make(&run, plan, &r), "%s", r.text);
+    float *out = malloc((size_t)rows * (size_t)C * sizeof(*out));
+    ck_assert_int_eq(clvits_run_set_length(run, clock, 0, rows, &r), CLVITS_OK);
+    ck_assert_int_eq(clvits_run_write(run, in, 0, x, &r), CLVITS_OK);
+    ck_assert_int_eq(clvits_run_go(run, NULL, &r), CLVITS_OK);
+    ck_assert_msg(!clvits_run_read(run, y, 0, 0, rows, out, &r), "%s", r.text);
+    clvits_run_free(&run);
+    clvits_plan_free(&plan);
+    clvits_graph_close(&g);
+    clvits_packed_weights_close(&weights);
+    return out;
+}
+
+START_TEST(no_row_changes_a_norm)
+{
+    enum { C = 37, ROWS = 21 };
+    static const char *const rows[] = { "rows=0", "rows=1", "rows=2" };
+    clvits_tuning *t;
+    char line[64];
+    harness h;
+
+    harness_begin(&h, 1);
+    h.report.log = NULL; /* where there is nothing to tune, it says so */
+    const float *x = harness_random(&h, C * ROWS, -1, 1), *w = harness_random(&h, C, -1, 1);
+    float *want = normalise(&h, x, w, C, ROWS);
+    for (int k = 0; k < LENGTH(rows); k++) {
+        snprintf(line, sizeof(line), "* | * | norm | c=%d | %s", C, rows[k]);
+        read_rows(&h, &t, line);
+        float *got = normalise(&h, x, w, C, ROWS);
+        for (int i = 0; i < C * ROWS; i++)
+            ck_assert_msg(got[i] - want[i] < 1e-5f && want[i] - got[i] < 1e-5f, "%s: %g for %g",
+                          rows[k], (double)got[i], (double)want[i]);
+        free(got);
+        clvits_tuning_close(&t);
+    }
+    free(want);
+    harness_end(&h);
+}
+END_TEST
+
 START_TEST(the_library_has_rows_that_it_follows)
 {
     heard said = { 0 };
@@ -360,6 +417,7 @@ int main(void)
     tcase_add_checked_fixture(t, files_open, files_close);
     tcase_add_loop_test(t, nonsense_is_not_followed, 0, 10);
     tcase_add_test(t, no_row_changes_a_result);
+    tcase_add_test(t, no_row_changes_a_norm);
     tcase_add_test(t, the_library_has_rows_that_it_follows);
     suite_add_tcase(s, t);
     return harness_main(s);

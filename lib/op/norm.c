@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "graph/build.h"
 #include "op/rows.h"
+#include "op/tune.h"
 
 #include <stdio.h>
 
@@ -48,20 +49,56 @@ static bool takes(const clvits_node *n, const clvits_device *d)
            clvits_device_work_group(d, GPU_LANES * GPU_ROWS) == GPU_LANES * GPU_ROWS;
 }
 
+static void knobs_shape(const clvits_node *n, const clvits_target *at, clvits_terms *out)
+{
+    (void)at;
+    clvits_terms_add(out, "c", n->out[0]->C);
+}
+
+/* Rows that share a work-group; 0: a work-item takes a whole one. */
+static bool knobs_take(const clvits_target *at, const clvits_terms *shape,
+                       const clvits_terms *values)
+{
+    const int rows = clvits_terms_get(values, "rows", -1);
+
+    (void)shape;
+    return at->device && clvits_device_get_info(at->device)->family == CLVITS_FAMILY_GPU &&
+           (rows == 0 || rows == 1 || rows == 2 || rows == 4);
+}
+
+static const clvits_knob knobs[] = { { "rows", false, 4, { 0, 1, 2, 4 } }, { NULL } };
+
+static const clvits_knobs norm_knobs = {
+    .room = "norm",
+    .knob = knobs,
+    .shape = knobs_shape,
+    .takes = knobs_take,
+};
+
+static int group_rows(const clvits_node *n, const clvits_device *device)
+{
+    const bool gpu = clvits_device_get_info(device)->family == CLVITS_FAMILY_GPU;
+    const clvits_target at = { .device = device };
+    clvits_terms shape = { 0 };
+
+    knobs_shape(n, &at, &shape);
+    const clvits_row *row = clvits_tuned_row(&at, &norm_knobs, &shape);
+    return row ? clvits_terms_get(&row->values, "rows", 0) : gpu ? GPU_ROWS : 0;
+}
+
 static void launch(const clvits_node *n, const clvits_device *device, const void *dims,
                    clvits_launch *l)
 {
     const norm_dims *d = dims;
-    const bool gpu = clvits_device_get_info(device)->family == CLVITS_FAMILY_GPU;
+    const int group = group_rows(n, device);
     const size_t rows = (size_t)(d->T + 2 * d->y.guard);
 
-    (void)n;
     l->program = "norm";
     l->kernel = "layer_norm";
     l->dimensions = 3;
-    snprintf(l->options, sizeof(l->options), "-DROWS=%d", gpu ? GPU_ROWS : 0);
-    l->local[0] = gpu ? GPU_LANES : 1;
-    l->local[1] = gpu ? GPU_ROWS : 1;
+    snprintf(l->options, sizeof(l->options), "-DROWS=%d", group);
+    l->local[0] = group ? GPU_LANES : 1;
+    l->local[1] = group ? (size_t)group : 1;
     l->local[2] = 1;
     l->global[0] = l->local[0];
     l->global[1] = (rows + l->local[1] - 1) / l->local[1] * l->local[1];
@@ -84,6 +121,7 @@ const clvits_op clvits_op_layer_norm = {
     .cpu = CLVITS_CPU_LAYER_NORM,
     .takes = takes,
     .launch = launch,
+    .knobs = &norm_knobs,
     .flops = flops,
 };
 
