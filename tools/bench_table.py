@@ -22,6 +22,8 @@ def read(paths):
         run = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
         if run.get("format") != "clvits-bench 1":
             sys.exit(f"{path}: not a result of clvits-bench")
+        if run.get("complete") is False:
+            sys.exit(f"{path}: incomplete: its run was interrupted")
         for device in run["devices"]:
             cases = {r["name"]: r for r in run["results"] if r["device"] == device["name"]}
             yield run, device, cases

@@ -1,101 +1,188 @@
 # SPDX-License-Identifier: MIT
 """clvits against ONNX Runtime (and PyTorch): same voice, symbols, threads and machine, in turns."""
 import argparse
+import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PACKAGES = ["numpy", "onnx", "onnxruntime", "piper-tts", "torch"]
+RUNTIMES = ["numpy", "onnxruntime"]
+MAKERS = ["onnx", "onnxscript", "piper-tts", "torch"]
 QUALITIES = ("x-low", "medium", "high")
+TRIES = 3
 
 
-def parse():
+def _numbers(parser, name, text, kind):
+    try:
+        values = [kind(word) for word in text.split(",")]
+    except ValueError:
+        parser.error(f"--{name}: numbers with commas between")
+    if min(values) <= 0:
+        parser.error(f"--{name}: numbers above 0")
+    return values
+
+
+def parse(argv):
     parser = argparse.ArgumentParser(
         prog="peers", description=__doc__,
-        epilog="Voices have Piper's geometries and random weights; noise is off. Exit codes: 0 "
-               "done, 1 a peer said something else than clvits, 2 bad arguments.")
+        epilog="Voices have Piper's geometries and random weights; noise is off. ONNX Runtime runs "
+               "as by default, as Piper's program sets it (no optimisation of the graph, no arena, "
+               "no memory pattern) and, on one thread, as libpiper does (basic optimisation, no "
+               "arena, no memory pattern). Exit codes: 0 done, 1 a peer said something else than "
+               "clvits, 2 bad arguments, 3 something could not run.")
     parser.add_argument("--build", type=Path, default=Path("build"),
                         help="Meson's build folder, which holds clvits-peer and gets the voices "
                              "and the Python packages (build)")
     parser.add_argument("--python", type=Path,
                         help="an interpreter that has the packages; nothing is installed then")
-    parser.add_argument("--torch", action="store_true", help="race PyTorch as well")
+    parser.add_argument("--torch", action="store_true",
+                        help="race PyTorch as well, eager and compiled")
     parser.add_argument("--voices", default="medium", help=f"of {', '.join(QUALITIES)} (medium)")
-    parser.add_argument("--threads", default="1", help="as in 1,3 (1)")
-    parser.add_argument("--symbols", default="139", help="in the text, as in 13,139,901 (139)")
+    parser.add_argument("--threads", default="1,all", help="as in 1,3,all (1,all)")
+    parser.add_argument("--seconds", default="1,5,30", help="of speech, about (1,5,30)")
     parser.add_argument("--pairs", type=int, default=15, help="of runs (15)")
     parser.add_argument("--device", default="cpu", help="what clvits runs on (cpu)")
+    parser.add_argument("--install-only", action="store_true",
+                        help="only install what races; another time will race")
     parser.add_argument("--json", type=Path, help="a result of clvits-bench to add to, or a new "
                                                   "file")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     arguments.voices = arguments.voices.split(",")
     unknown = [voice for voice in arguments.voices if voice not in QUALITIES]
     if unknown:
         parser.error(f"--voices {unknown[0]}: choose from {', '.join(QUALITIES)}")
-    for name in ("threads", "symbols"):
-        try:
-            setattr(arguments, name, [int(n) for n in getattr(arguments, name).split(",")])
-        except ValueError:
-            parser.error(f"--{name}: whole numbers with commas between")
-        if min(getattr(arguments, name)) < 1:
-            parser.error(f"--{name}: numbers from 1")
+    count = len(os.sched_getaffinity(0))
+    threads = _numbers(parser, "threads", arguments.threads.replace("all", str(count)), int)
+    arguments.threads = list(dict.fromkeys(threads))
+    _numbers(parser, "seconds", arguments.seconds, float)
+    arguments.seconds = arguments.seconds.split(",")
     if arguments.pairs < 1:
         parser.error("--pairs: at least 1")
     return arguments
 
 
-def interpreter(arguments):
-    """The Python that has the packages: the given one, or an environment in the build folder."""
-    if arguments.python:
-        return arguments.python
-    folder = arguments.build.resolve() / "peers" / "python"
-    ready = folder / "ready"
+# ---- packages ------------------------------------------------------------------------------
+
+def attempt(command, tries=TRIES, rest=5.0):
+    """Run it again while it fails: networks do."""
+    for left in range(tries - 1, -1, -1):
+        if subprocess.run(command, check=False).returncode == 0:
+            return True
+        if left:
+            print(f"peers: that failed; trying again, {left} more times", file=sys.stderr)
+            time.sleep(rest)
+    return False
+
+
+def install(folder, name, packages):
+    """Packages in an environment of their own, once; the interpreter, or None."""
+    ready = folder / f"{name}-ready"
     if not ready.exists():
-        print(f"peers: installing {', '.join(PACKAGES)} into {folder}", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([folder / "bin" / "pip", "install", "-q", *PACKAGES], check=True)
+        print(f"peers: installing {', '.join(packages)} into {folder}", flush=True)
+        if not (folder / "bin" / "python").exists():
+            subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        if not attempt([folder / "bin" / "python", "-m", "pip", "install", "-q", *packages]):
+            print(f"peers: {', '.join(packages)} could not be installed", file=sys.stderr)
+            return None
         ready.touch()
     return folder / "bin" / "python"
 
 
+def interpreter(arguments, name, packages):
+    if arguments.python:
+        return arguments.python
+    return install(arguments.build.resolve() / "peers" / "python", name, packages)
+
+
+# ---- voices --------------------------------------------------------------------------------
+
+def texts_of(folder, quality, seconds):
+    """Rate and texts of a voice that is there, with texts of all these lengths; or None."""
+    try:
+        about = json.loads((folder / f"{quality}.texts.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    there = (folder / f"{quality}.durations.onnx").exists()
+    return about if there and all(s in about["texts"] for s in seconds) else None
+
+
+def make_voices(arguments):
+    """Whether every voice is there in the end; only making one needs PyTorch."""
+    for quality in arguments.voices:
+        if texts_of(arguments.work, quality, arguments.seconds):
+            continue
+        python = interpreter(arguments, "makers", MAKERS)
+        print(f"peers: making the voice {quality}", flush=True)
+        if not python or subprocess.run([python, HERE / "voices.py", arguments.work, quality,
+                                         *arguments.seconds], check=False).returncode:
+            return False
+    return True
+
+
+# ---- the race ------------------------------------------------------------------------------
+
 def show(result):
     settings = f" ({result['settings']})" if result.get("settings") else ""
+    head = f"{result['voice']}, {result['ids']} symbols, {result['threads']} thread(s): "
+    if "failed" in result:
+        print(f"{head}{result.get('peer', '')}{settings} could not run: {result['failed']}",
+              flush=True)
+        return 3
     ratio = result["ratio"]
     same = result["durations_equal"] and result["samples_equal"]
     difference = f"difference {result['error']:.0e}" if same else "NOT THE SAME AUDIO"
-    print(f"{result['voice']}, {result['ids']} symbols, {result['audio']:.2f} s, "
-          f"{result['threads']} thread(s): clvits {1e3 * result['clvits']['median']:.1f} ms, "
+    print(f"{head}{result['audio']:.2f} s, clvits {1e3 * result['clvits']['median']:.1f} ms, "
           f"{result['peer']} {result['version']}{settings} "
           f"{1e3 * result['other']['median']:.1f} ms; {ratio['median']:.2f} times faster "
           f"({ratio['min']:.2f} to {ratio['max']:.2f}); {difference}", flush=True)
-    return same
+    return 0 if same else 1
+
+
+def run(arguments):
+    import race
+    import runtimes  # late: it needs the packages
+    codes = {0}
+    for quality in arguments.voices:
+        path = str(arguments.work / f"{quality}.onnx")
+        about = texts_of(arguments.work, quality, arguments.seconds)
+        for threads in arguments.threads:
+            clvits = race.Clvits(arguments.clvits, path, arguments.device, threads)
+            for seconds in arguments.seconds:
+                case = {"voice": quality, "rate": about["rate"], "ids": about["texts"][seconds],
+                        "seconds": float(seconds), "threads": threads}
+                others = runtimes.others(path, quality, threads, arguments.torch)
+                results = race.race(clvits, others, case, arguments.pairs,
+                                    str(arguments.work / "clvits.f32"))
+                codes |= {show(result) for result in results}
+                if arguments.json:
+                    race.append(arguments.json, results)
+            clvits.close()
+    return 1 if 1 in codes else max(codes)
 
 
 def main():
-    arguments = parse()
+    arguments = parse(sys.argv[1:])
     arguments.clvits = arguments.build / "bench" / "peers" / "clvits-peer"
+    arguments.work = arguments.build / "peers"
+    if os.environ.get("CLVITS_PEERS_READY") == "1":
+        return run(arguments)
     if not arguments.clvits.exists():
         print(f"peers: there is no {arguments.clvits}; build clvits, and say where with --build",
               file=sys.stderr)
         return 2
-    if os.environ.get("CLVITS_PEERS_READY") != "1":
-        python = interpreter(arguments)
-        environment = {**os.environ, "CLVITS_PEERS_READY": "1"}
-        return subprocess.run([python, HERE, *sys.argv[1:]], env=environment).returncode
-    arguments.work = arguments.build / "peers"
     arguments.work.mkdir(parents=True, exist_ok=True)
-    import race  # late: it needs the packages
-    same = True
-    for voice in arguments.voices:
-        for symbols in arguments.symbols:
-            for threads in arguments.threads:
-                results = race.race(arguments, voice, symbols, threads)
-                same = all([show(result) for result in results]) and same
-                if arguments.json:
-                    race.append(arguments.json, results)
-    return 0 if same else 1
+    python = interpreter(arguments, "runtimes", RUNTIMES)
+    if arguments.install_only:
+        return 0 if python else 3
+    if not python or not make_voices(arguments):
+        return 3
+    if arguments.torch and not interpreter(arguments, "makers", MAKERS):
+        return 3
+    environment = {**os.environ, "CLVITS_PEERS_READY": "1"}
+    return subprocess.run([python, HERE, *sys.argv[1:]], env=environment, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Voices of Piper's qualities with random weights, made with the trainer of piper-tts."""
+"""voices.py FOLDER QUALITY SECONDS...: a voice of one of Piper's qualities with random weights,
+made with the trainer of piper-tts, and texts of about so many seconds.
+
+Writes QUALITY.onnx and its JSON, QUALITY.durations.onnx, which also says the frames of each symbol,
+and QUALITY.texts.json, the symbols of each text.
+"""
+import json
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -82,9 +89,35 @@ def write(model, quality, path):
     common.save_json(f"{path}.json", about)
 
 
-def with_durations(path):
+def add_durations(path):
     """The same graph, whose second output is the frames of each symbol: the result of its Ceil."""
     graph = onnx.load(path)
     ceil, = (node for node in graph.graph.node if node.op_type == "Ceil")
     graph.graph.output.append(onnx.helper.make_empty_tensor_value_info(ceil.output[0]))
-    return graph.SerializeToString()
+    onnx.save(graph, path.with_suffix(".durations.onnx"))
+
+
+def text_of(model, quality, seconds):
+    """Symbols that take about so long, of durations that no rounding error can change."""
+    shape = QUALITIES[quality]
+    hop = int(np.prod(shape["decoder"]["upsample_rates"]))
+    usual = float(torch.ceil(torch.exp(logw_of(model, ids_of(400, 1)))).mean())
+    count = max(5, round(seconds * shape["rate"] / hop / usual))
+    return next(ids for ids in (ids_of(count, seed) for seed in range(1000))
+                if margin_of(model, ids) > 2e-4)
+
+
+def main():
+    folder, quality, seconds = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
+    warnings.filterwarnings("ignore")
+    model, path = build(quality), folder / f"{quality}.onnx"
+    texts = {s: text_of(model, quality, float(s)) for s in seconds}
+    if not path.with_suffix(".durations.onnx").exists():
+        write(build(quality), quality, path)
+        add_durations(path)
+    (folder / f"{quality}.texts.json").write_text(
+        json.dumps({"rate": QUALITIES[quality]["rate"], "texts": texts}), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

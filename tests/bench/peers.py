@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""peers.py PEERS: the race's own logic, with runtimes that are made up. Needs no network."""
+import contextlib
+import importlib.util
+import io
+import json
+import pathlib
+import sys
+import tempfile
+
+PEERS = pathlib.Path(sys.argv[1])
+sys.path.insert(0, str(PEERS))
+import race  # noqa: E402
+
+spec = importlib.util.spec_from_file_location("peers_main", PEERS / "__main__.py")
+peers = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(peers)
+
+race.REST = 0.0
+CASE = {"voice": "medium", "rate": 4, "ids": [1, 0, 5, 0, 2], "seconds": 2.0, "threads": 3}
+TURNS = []
+
+
+class Fake:
+    """Says what it is told, in the time that it is told, and notes its turns."""
+    version = "9"
+
+    def __init__(self, name, seconds, frames=(2, 3), wave=(0.5, -1.0, 0.25, 0.0)):
+        self.name, self.seconds, self.frames, self.wave = name, list(seconds), frames, wave
+        self.device = "Made up"
+
+    def set_ids(self, ids):
+        assert ids == CASE["ids"]
+
+    def go(self):
+        TURNS.append(self.name)
+        self.seconds = self.seconds[1:] + self.seconds[:1]
+        return self.seconds[-1]
+
+    def result(self, _scratch=None):
+        return self.frames, self.wave
+
+
+def raced(*others, count=4):
+    clvits = Fake("clvits", [0.1])
+    return race.race(clvits, [(name, lambda other=other: other) for name, other in others], CASE,
+                     count, "")
+
+
+def check_ratios():
+    TURNS.clear()
+    result, = raced(("defaults", Fake("slow", [0.4, 0.2])))
+    assert TURNS == ["clvits", "slow"] * 2 + ["clvits", "slow", "slow", "clvits"] * 2, TURNS
+    ratio = result["ratio"]
+    assert all(abs(ratio[k] - v) < 1e-9 for k, v in (("median", 3), ("min", 2), ("max", 4))), ratio
+    assert result["other"]["runs"] == 4 and result["other"]["min"] == 0.2
+    assert result["clvits"]["median"] == 0.1 and len(result["clvits"]["samples"]) == 4
+    assert result["audio"] == 1.0 and result["threads"] == 3 and result["ids"] == 5
+    assert result["durations_equal"] and result["samples_equal"] and result["error"] == 0.0
+    assert result["settings"] == "defaults" and result["device"] == "Made up"
+
+
+def check_disagreement():
+    """Another number of samples, other durations, other samples."""
+    shorter, longer, off = raced(("a", Fake("x", [1], wave=(0.5,))),
+                                 ("b", Fake("x", [1], frames=(2, 4))),
+                                 ("c", Fake("x", [1], wave=(0.5, -2.0, 0.25, 0.0))))
+    assert not shorter["samples_equal"] and shorter["error"] is None
+    assert not longer["durations_equal"] and longer["samples_equal"]
+    assert off["error"] == 0.5
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        assert [peers.show(r) for r in (shorter, longer, off)] == [1, 1, 0]
+    assert said.getvalue().count("NOT THE SAME AUDIO") == 2
+
+
+def check_failure():
+    """A runtime that cannot run loses its row, and no other."""
+    def broken():
+        raise RuntimeError("no such operator\nand more")
+
+    failed, fine = race.race(Fake("clvits", [0.1]),
+                             [("compiled", broken), ("defaults", lambda: Fake("x", [1]))], CASE, 1,
+                             "")
+    assert failed["failed"] == "no such operator" and "ratio" not in failed
+    assert fine["ratio"]["median"] == 10.0
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert peers.show(failed) == 3 and peers.show(fine) == 0
+
+
+def check_append():
+    """Results are added to a file; the same race again replaces the old one."""
+    with tempfile.TemporaryDirectory() as name:
+        path = pathlib.Path(name, "a.json")
+        first = raced(("defaults", Fake("x", [0.2])), ("piper", Fake("x", [0.3])))
+        race.append(path, first)
+        assert json.loads(path.read_text())["format"] == "clvits-bench 1"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "results": [1]}))
+        again = raced(("defaults", Fake("x", [0.4])))
+        race.append(path, again + [{"failed": "nothing", "voice": "medium"}])
+        run = json.loads(path.read_text())
+        assert run["results"] == [1], "what was there stays"
+        assert [(p["settings"], round(p["ratio"]["median"])) for p in run["peers"]] == \
+            [("piper", 3), ("defaults", 4)], run["peers"]
+        assert [p.name for p in pathlib.Path(name).iterdir()] == ["a.json"]
+
+
+def check_arguments():
+    parsed = peers.parse(["--threads", "1,all,1", "--seconds", "1,5", "--voices", "x-low,high"])
+    assert parsed.threads[0] == 1 and len(parsed.threads) == len(set(parsed.threads)) <= 2
+    assert parsed.seconds == ["1", "5"] and parsed.voices == ["x-low", "high"]
+    assert peers.parse([]).seconds == ["1", "5", "30"]
+    for wrong in (["--voices", "huge"], ["--threads", "0"], ["--threads", "many"],
+                  ["--seconds", "-1"], ["--pairs", "0"]):
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            try:
+                peers.parse(wrong)
+            except SystemExit as stop:
+                assert stop.code == 2 and wrong[0] in said.getvalue(), wrong
+            else:
+                raise AssertionError(wrong)
+
+
+def check_install():
+    """What fails for a while is tried again; what is there is left alone."""
+    with tempfile.TemporaryDirectory() as name, contextlib.redirect_stderr(io.StringIO()):
+        folder = pathlib.Path(name)
+        flaky = folder / "flaky.py"
+        flaky.write_text("import pathlib, sys\np = pathlib.Path(sys.argv[1])\n"
+                         "n = len(p.read_text()) if p.exists() else 0\n"
+                         "p.write_text('x' * (n + 1))\nsys.exit(n < 2)\n")
+        command = [sys.executable, str(flaky), str(folder / "count")]
+        assert not peers.attempt(command, tries=2, rest=0)
+        assert peers.attempt(command, tries=3, rest=0)
+        assert (folder / "count").read_text() == "xxx"
+        (folder / "runtimes-ready").touch()
+        assert peers.install(folder, "runtimes", ["nothing"]) == folder / "bin" / "python"
+
+
+def check_texts():
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        assert peers.texts_of(folder, "medium", ["1"]) is None
+        (folder / "medium.texts.json").write_text('{"rate": 4, "texts": {"1": [1, 2]}}')
+        assert peers.texts_of(folder, "medium", ["1"]) is None, "the voice itself is missing"
+        (folder / "medium.durations.onnx").touch()
+        assert peers.texts_of(folder, "medium", ["1"])["rate"] == 4
+        assert peers.texts_of(folder, "medium", ["1", "5"]) is None
+
+
+for check in (check_ratios, check_disagreement, check_failure, check_append, check_arguments,
+              check_install, check_texts):
+    check()
+    print(f"{check.__name__}: fine")

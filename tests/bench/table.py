@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""table.py TABLE SAMPLE README: the README's table is made from results, between its markers, and
+from nothing else."""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+TABLE, SAMPLE, README = sys.argv[1:4]
+
+
+def run(*arguments):
+    return subprocess.run([sys.executable, TABLE, *map(str, arguments)], text=True,
+                          capture_output=True, timeout=60, check=False)
+
+
+def check_rows():
+    sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
+    done = run(SAMPLE)
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert len(rows) == 1 + len(sample["devices"]), done.stdout
+    assert len({row.count("|") for row in rows}) == 1, "every row has every column"
+    for case in sample["results"]:
+        if case["name"] == "medium/medium" and case["verdict"] == "ok":
+            index = [d["name"] for d in sample["devices"]].index(case["device"])
+            column = [cell.strip() for cell in rows[0].split("|")].index("medium")
+            shown = rows[1 + index].split("|")[column].split()[0]
+            assert shown == f"{case['values']['rtf']:.3f}", (shown, case["values"])
+
+
+def check_write(folder):
+    page = folder / "README.md"
+    text = pathlib.Path(README).read_text(encoding="utf-8")
+    page.write_text(text, encoding="utf-8")
+    for _ in range(2): # the second time in place of the first
+        assert run("--write", page, SAMPLE).returncode == 0
+        written = page.read_text(encoding="utf-8")
+        before, _, rest = text.partition("<!-- results -->")
+        after = rest.partition("<!-- /results -->")[2]
+        assert before and after and written.startswith(before) and written.endswith(after)
+        assert written.count("| device |") == 1 and written.count("results -->") == 2
+    page.write_text("no place", encoding="utf-8")
+    done = run("--write", page, SAMPLE)
+    assert done.returncode == 1 and "no place between" in done.stderr
+    assert page.read_text() == "no place"
+
+
+def check_refusals(folder):
+    path = folder / "a.json"
+    path.write_text('{"format": "another"}')
+    done = run(path)
+    assert done.returncode == 1 and "not a result" in done.stderr
+    path.write_text(json.dumps({**json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8")),
+                                "complete": False}))
+    done = run(path)
+    assert done.returncode == 1 and "incomplete" in done.stderr
+
+
+with tempfile.TemporaryDirectory() as name:
+    check_rows()
+    check_write(pathlib.Path(name))
+    check_refusals(pathlib.Path(name))
