@@ -177,7 +177,7 @@ void bench_sentence(bench *b, const voice *v, clvits_engine *plain, double alone
     const double start = bench_now();
     while (!s && whole->host.n < BENCH_MAX_RUNS &&
            (!whole->host.n || bench_now() - start < (whole->host.n < MIN_RUNS
-                                                         ? VOICE_TOO_LONG
+                                                         ? voice_patience(b)
                                                          : 2.0 * b->o->seconds))) {
         s = voice_speak(plain, v, &v->texts[VOICE_MEDIUM], 1, &h, &b->report);
         untraced.sample[untraced.n++] = bench_now() - h.start;

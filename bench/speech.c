@@ -247,7 +247,7 @@ static void time_text(speech *sp, int text, int batch, const char *kind)
         r.verdict = "wrong";
     const double start = bench_now(), limit = 2.0 * b->o->seconds;
     while (!s && !strcmp(r.verdict, "ok") && r.host.n < BENCH_MAX_RUNS &&
-           (!r.host.n || bench_now() - start < (r.host.n < MIN_RUNS ? VOICE_TOO_LONG : limit))) {
+           (!r.host.n || bench_now() - start < (r.host.n < MIN_RUNS ? voice_patience(b) : limit))) {
         s = voice_speak(sp->e, sp->v, t, batch, &h, &b->report);
         first.sample[first.n++] = h.first;
         r.host.sample[r.host.n++] = bench_now() - h.start;

@@ -50,9 +50,14 @@ typedef struct hearing {
     int frames; /* of item 0, the first sentence */
 } hearing;
 
-/* Seconds: a case that would take longer for a single run is left out; after as long, one run
- * will have to do. */
+/* Seconds: a case that would take longer for a single run is left out. */
 #define VOICE_TOO_LONG 15.0
+
+/** Seconds after which one run will have to do. */
+static inline double voice_patience(const bench *b)
+{
+    return b->o->quick ? 1.5 : VOICE_TOO_LONG;
+}
 
 /** Speak all sentences of a text, one after the other, each as a batch of equal items. */
 clvits_status voice_speak(clvits_engine *e, const voice *v, const voice_text *t, int batch,
