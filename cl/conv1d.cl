@@ -17,6 +17,9 @@
 #ifndef GROUP
 #define GROUP 64   // work-items of a work-group in conv1d_tile
 #endif
+#ifndef HALF_SUMS
+#define HALF_SUMS 0 // 1: conv1d_tile multiplies halves, and adds up a few of the products so
+#endif
 #ifndef CHUNK
 #define CHUNK 16   // channels staged at a time: 16, 8 or 4; 0: x is read where it lies
 #endif
@@ -164,6 +167,31 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d(ARGUMENTS)
 #define LOCAL 2048
 #define EACH_OUT(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
 
+// Where the device multiplies halves, those of one tap and one stage of channels are also added up
+// as such: few enough that the sum keeps what the factors have.
+#if HALF_SUMS && CHUNK
+#pragma OPENCL EXTENSION cl_khr_fp16 : enable
+#ifdef FP_FAST_FMA_HALF
+#define MAD_TERMS(a, b, c) fma(a, b, c)
+#else
+#define MAD_TERMS(a, b, c) ((a) * (b) + (c))
+#endif
+#define TERM half
+#define TERMS half4
+#define GET_TERMS(p, i) vload4(0, (global const half *)(p) + (i))
+#define TILE_SUM(r) h##r
+#define TILE_BEGIN(r) half4 h##r = (half4)(0.0f);
+#define TILE_ADD(r) a##r += convert_float4(h##r);
+#else
+#define MAD_TERMS(a, b, c) MAD(a, b, c)
+#define TERM float
+#define TERMS float4
+#define GET_TERMS(p, i) GET_WS(4, p, i)
+#define TILE_SUM(r) a##r
+#define TILE_BEGIN(r)
+#define TILE_ADD(r)
+#endif
+
 // Channels c to c + 3 of a row, zeros where there are none.
 float4 load4(const conv1d_dims d, global const X_TYPE *x, const int row, const int rows,
              const int c, const int channels)
@@ -203,33 +231,36 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1d_tile(ARGUM
     EACH_OUT(TILE_DECLARE)
 #define TILE_MULTIPLY(r)                                                                          \
     {                                                                                             \
-        const float4 e = TILE_LOAD(r);                                                            \
-        a##r = MAD((float4)(e.s0), w0, a##r);                                                     \
-        a##r = MAD((float4)(e.s1), w1, a##r);                                                     \
-        a##r = MAD((float4)(e.s2), w2, a##r);                                                     \
-        a##r = MAD((float4)(e.s3), w3, a##r);                                                     \
+        const TERMS e = TILE_LOAD(r);                                                             \
+        TILE_SUM(r) = MAD_TERMS((TERMS)(e.s0), w0, TILE_SUM(r));                                  \
+        TILE_SUM(r) = MAD_TERMS((TERMS)(e.s1), w1, TILE_SUM(r));                                  \
+        TILE_SUM(r) = MAD_TERMS((TERMS)(e.s2), w2, TILE_SUM(r));                                  \
+        TILE_SUM(r) = MAD_TERMS((TERMS)(e.s3), w3, TILE_SUM(r));                                  \
     }
 #if CHUNK
 #define TILE_LOAD(r) vload4(0, p + r * step)
+    local TERM *const terms = (local TERM *)staged;
     const int step = ITEMS_T * d.stride * PITCH;
     const int tile_rows = (TILE_T - 1) * d.stride + (d.K - 1) * d.dilation + 1;
     for (int c0 = 0; c0 < packed; c0 += CHUNK) {
         barrier(CLK_LOCAL_MEM_FENCE);
         for (int i = item; i < tile_rows * CHUNK; i += GROUP) {
             const int row = i / CHUNK, c = i % CHUNK;
-            staged[row * PITCH + c] =
+            terms[row * PITCH + c] =
                 row < rows && c0 + c < channels ? VALUE(GET_X(x, row * d.x.ld + c0 + c)) : 0.0f;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
         const int n4 = min(CHUNK, packed - c0);
         for (int k = 0; k < d.K; k++) {
-            local const float *p = staged + (item_t * d.stride + k * d.dilation) * PITCH;
+            local const TERM *p = terms + (item_t * d.stride + k * d.dilation) * PITCH;
             global const W_TYPE *q = w + (k * packed + c0) * LANES;
+            EACH_OUT(TILE_BEGIN)
             for (int c = 0; c < n4; c += 4, p += 4, q += 4 * LANES) {
-                const float4 w0 = GET_WS(4, q, 0), w1 = GET_WS(4, q, LANES);
-                const float4 w2 = GET_WS(4, q, 2 * LANES), w3 = GET_WS(4, q, 3 * LANES);
+                const TERMS w0 = GET_TERMS(q, 0), w1 = GET_TERMS(q, LANES);
+                const TERMS w2 = GET_TERMS(q, 2 * LANES), w3 = GET_TERMS(q, 3 * LANES);
                 EACH_OUT(TILE_MULTIPLY)
             }
+            EACH_OUT(TILE_ADD)
         }
     }
 #else

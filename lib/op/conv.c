@@ -336,6 +336,9 @@ void clvits_conv_launch(const clvits_node *n, const clvits_device *device, const
              clvits_conv_vector(&at), d->pre_slope != 1.0f,
              d->act == CLVITS_ACT_GATE ? " -DGATE=1" : "", more);
     clvits_halves_launch(l, n->in[0], n->halves & CLVITS_HALF_WEIGHTS, y);
+    if (d->layout == CLVITS_CONV_TILE && n->halves & CLVITS_HALF_SUMS &&
+        n->in[0]->type == CLVITS_F16)
+        clvits_launch_option(l, "-DHALF_SUMS=1");
 }
 
 static void knobs_shape(const clvits_node *n, const clvits_target *at, clvits_terms *out)

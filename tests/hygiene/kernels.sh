@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # kernels.sh CL_DIR: clang parses every room's kernels as OpenCL C 1.2, with what the library puts
-# before them.
+# before them; with floats, with halves, and for a device that computes in halves.
 set -u
 
 command -v clang >/dev/null || { echo "clang not found"; exit 77; }
@@ -17,10 +17,19 @@ for file in *.cl; do
     second=${name#*_}.h
     [ -f "$first" ] || first=/dev/null
     [ -f "$second" ] || second=/dev/null
-    clang -x cl -cl-std=CL1.2 -Xclang -finclude-default-header -fsyntax-only -Wall -Wextra \
-        -Wno-missing-prototypes -Wno-unused-function -Wno-sign-compare -Werror \
-        -include dims.h -include exact.h -include common.cl \
-        -include "$first" -include "$second" "$file" || failed=1
+    parse() {
+        clang -x cl -cl-std=CL1.2 -Xclang -finclude-default-header -fsyntax-only -Wall -Wextra \
+            -Wno-missing-prototypes -Wno-unused-function -Wno-sign-compare -Werror \
+            -include dims.h -include exact.h -include common.cl \
+            -include "$first" -include "$second" "$@" "$file" || failed=1
+    }
+    parse
+    ! grep -q '[XWY]_TYPE' "$file" || parse -DX_HALF=1 -DW_HALF=1 -DY_HALF=1
+    grep -q 'cl_khr_fp16 : enable' "$file" || continue
+    for target in spir64 amdgcn-amd-amdhsa nvptx64; do
+        parse -target $target -nogpulib -Xclang -cl-ext=+cl_khr_fp16 \
+            -DX_HALF=1 -DW_HALF=1 -DY_HALF=1 -DHALF_SUMS=1
+    done
 done
 [ $found = 1 ] || { echo "no kernels in $1"; exit 77; }
 exit $failed
