@@ -74,6 +74,13 @@ size_t clvits_plan_bytes_unshared(const clvits_plan *p, int place);
 int clvits_plan_launches(const clvits_plan *p);
 int clvits_plan_copies(const clvits_plan *p);
 
+/**
+ * Which rows of a clock a run must have, so that rows `rows` of a tensor get the bits that they
+ * have in a run over the whole: both counted in the whole. Past its end there is nothing to have.
+ */
+clvits_status clvits_plan_reach(clvits_range *out, const clvits_plan *p, const clvits_tensor *t,
+                                clvits_range rows, int clock, clvits_report *r);
+
 /** Receives a piece of text; another status than OK ends the writing. */
 typedef clvits_status (*clvits_write_fn)(void *user, const char *text, size_t n, clvits_report *r);
 

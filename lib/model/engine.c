@@ -18,8 +18,8 @@ enum {
 struct clvits_engine {
     clvits_config config;
     clvits_stage_pool *pool;
-    int before, after;           /* the decoder's context in frames */
-    int flow_before, flow_after; /* the flow's */
+    int before, after;           /* the decoder's context in frames, at most */
+    int flow_before, flow_after; /* the flow's, at most */
 };
 
 /* A batch on its way. */
@@ -29,6 +29,7 @@ typedef struct task {
     int n;
     const clvits_sink *sink;
     clvits_loan text, latent, wave;
+    int z_first;    /* the frame of the latent's row 0 */
     int frames;     /* of the longest item */
     float *samples; /* of a window */
     int window;     /* frames that these hold */
@@ -120,10 +121,11 @@ static void set_seed(clvits_run *run, int slot, int item, uint64_t seed)
     clvits_run_set_int(run, slot + 1, item, (int)(uint32_t)(seed >> 32));
 }
 
-/* The item's rows are frames [first, end) of all, as far as there are any. */
-static clvits_status set_stretch(clvits_run *run, int clock, int item, int first, int end,
-                                 clvits_report *r)
+/* The item's rows are these of its frames. */
+static clvits_status set_stretch(clvits_run *run, int clock, int item, clvits_range rows,
+                                 int frames, clvits_report *r)
 {
+    const int first = (int)rows.first, end = rows.end < frames ? (int)rows.end : frames;
     const clvits_status s =
         clvits_run_set_length(run, clock, item, end > first ? end - first : 0, r);
     return s ? s : clvits_run_set_first(run, clock, item, first, r);
@@ -182,35 +184,35 @@ static clvits_status run_text(task *t, clvits_report *r)
     return s ? s : read_durations(t, r);
 }
 
-/* Where the decoder's stretch begins, and the flow's, for samples from frame `at` on. */
-static int wave_first(const clvits_engine *e, int at)
+/* The frames that the decoder reads for samples of frames [at, end). */
+static clvits_status wave_reach(clvits_range *out, const task *t, int at, int end,
+                                clvits_report *r)
 {
-    return at > e->before ? at - e->before : 0;
+    const clvits_wave_stage *stage = &t->wave.stage->wave;
+    const int64_t hop = t->e->config.hop_length;
+
+    return clvits_plan_reach(out, t->wave.stage->plan, stage->wave,
+                             (clvits_range){ at * hop, end * hop }, stage->clock, r);
 }
 
-static int latent_first(const clvits_engine *e, int at)
+/* z of all frames that the decoder reads for frames [at, end). */
+static clvits_status run_latent(task *t, int at, int end, clvits_report *r)
 {
-    const int first = wave_first(e, at);
-    return first > e->flow_before ? first - e->flow_before : 0;
-}
-
-/* What the decoder reads for frames [at, end): z, from frame latent_first() on. */
-static clvits_status run_latent(const task *t, int at, int end, clvits_report *r)
-{
-    const clvits_engine *e = t->e;
     const clvits_latent_stage *stage = &t->latent.stage->latent;
     const clvits_text_stage *from = &t->text.stage->text;
-    const int first = latent_first(e, at);
     clvits_run *run = t->latent.run;
-    clvits_status s = CLVITS_OK;
+    clvits_range rows;
+    clvits_status s = wave_reach(&rows, t, at, end, r);
 
+    if (!s)
+        s = clvits_plan_reach(&rows, t->latent.stage->plan, stage->z, rows, stage->clock, r);
+    t->z_first = s ? 0 : (int)rows.first;
     for (int i = 0; i < t->n && !s; i++) {
         const clvits_item *item = &t->items[i];
         const bool done = item->frames <= at;
         set_seed(run, stage->seed, i, item->seed);
         clvits_run_set_float(run, stage->noise_scale, i, item->noise_scale);
-        s = set_stretch(run, stage->clock, i, first,
-                        done ? 0 : least(end + e->after + e->flow_after, item->frames), r);
+        s = set_stretch(run, stage->clock, i, rows, done ? 0 : item->frames, r);
         if (!s)
             s = clvits_run_set_length(run, stage->text_clock, i, item->n_ids, r);
         if (!s)
@@ -240,29 +242,26 @@ static clvits_status deliver(const task *t, int at, int end, int first, clvits_r
     return s;
 }
 
-/* Samples of frames [at, end) of every item that has them, from z of a block that begins at
- * frame `block`. */
-static clvits_status run_window(const task *t, int block, int at, int end, clvits_report *r)
+/* Samples of frames [at, end) of every item that has them. */
+static clvits_status run_window(const task *t, int at, int end, clvits_report *r)
 {
-    const clvits_engine *e = t->e;
     const clvits_wave_stage *stage = &t->wave.stage->wave;
-    const int first = wave_first(e, at), from = latent_first(e, block);
     clvits_run *run = t->wave.run;
-    clvits_status s = CLVITS_OK;
+    clvits_range rows;
+    clvits_status s = wave_reach(&rows, t, at, end, r);
 
     for (int i = 0; i < t->n && !s; i++) {
         const int frames = t->items[i].frames;
-        s = set_stretch(run, stage->clock, i, first,
-                        frames <= at ? 0 : least(end + e->after, frames), r);
+        s = set_stretch(run, stage->clock, i, rows, frames <= at ? 0 : frames, r);
         if (!s && at < frames)
             s = clvits_run_copy(run, stage->z, i, t->latent.run, t->latent.stage->latent.z, i,
-                                first - from, r);
+                                (int)rows.first - t->z_first, r);
     }
     if (!s)
         s = copy_conditions(run, stage->cond, t, r);
     if (!s)
         s = clvits_stage_go(&t->wave, r);
-    return s ? s : deliver(t, at, end, first, r);
+    return s ? s : deliver(t, at, end, (int)rows.first, r);
 }
 
 static clvits_status go_on(const clvits_sink *sink, clvits_report *r)
@@ -282,9 +281,13 @@ static int stretch_end(const task *t, int at, int most, int end)
 
 static clvits_status run_block(task *t, int ids, int block, int block_end, clvits_report *r)
 {
-    clvits_stage_size size = latent_size(t->e, t->n, ids, block_end - block);
-    clvits_status s = change(t, &t->latent, &size, r);
+    const int first_end = stretch_end(t, block, t->window, block_end);
+    clvits_stage_size size = wave_size(t->e, t->n, first_end - block);
+    clvits_status s = change(t, &t->wave, &size, r);
 
+    size = latent_size(t->e, t->n, ids, block_end - block);
+    if (!s)
+        s = change(t, &t->latent, &size, r);
     if (!s)
         s = run_latent(t, block, block_end, r);
     for (int at = block, end; at < block_end && !s; at = end) {
@@ -292,7 +295,7 @@ static clvits_status run_block(task *t, int ids, int block, int block_end, clvit
         size = wave_size(t->e, t->n, end - at);
         s = change(t, &t->wave, &size, r);
         if (!s)
-            s = run_window(t, block, at, end, r);
+            s = run_window(t, at, end, r);
         if (!s && end < t->frames)
             s = go_on(t->sink, r);
     }

@@ -280,6 +280,34 @@ void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims
         choose_job(at, d, (int)ceil_div((size_t)y->T, (size_t)d->phases));
 }
 
+/* Rows of x that take part in all rows of the tile that makes row t: all of the tile but its last,
+ * which only the point at infinity sees, and so only the output whose formula reads it. */
+static clvits_range tile_reach(const conv1d_dims *d, int64_t t)
+{
+    const int64_t row = t / d->dilation, taps = (d->K + d->r - 1) / d->r * d->r;
+    const int64_t first = row / d->m * d->m * d->dilation + t % d->dilation - d->pad;
+
+    return (clvits_range){ first, first + (d->m + taps - 3) * d->dilation + 1 };
+}
+
+clvits_range clvits_conv_reach(const void *dims, clvits_range out)
+{
+    const conv1d_dims *d = dims;
+    const int64_t first = out.first > 0 ? out.first : 0, last = out.end - 1;
+    clvits_range in = { (first + d->shift) / d->phases * d->stride - d->pad,
+                        (last + d->shift) / d->phases * d->stride - d->pad +
+                            (int64_t)(d->K - 1) * d->dilation + 1 };
+
+    if (d->layout != CLVITS_CONV_TOOM)
+        return in;
+    for (int64_t i = 0; i < d->dilation && first + i <= last; i++) { /* tiles of every residue */
+        const clvits_range low = tile_reach(d, first + i), high = tile_reach(d, last - i);
+        in.first = low.first < in.first ? low.first : in.first;
+        in.end = high.end > in.end ? high.end : in.end;
+    }
+    return in;
+}
+
 /* Channels that conv1d_tile stages at a time; 0 where not even four fit. */
 static int chunk(const conv1d_dims *d, int group, int most)
 {

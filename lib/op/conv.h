@@ -34,6 +34,9 @@ clvits_packing clvits_conv_packing(const clvits_node *n, const clvits_target *at
 /** Floats of a vector in the kernels or paths of the target. */
 int clvits_conv_vector(const clvits_target *at);
 
+/** The rows of x behind rows of the result: in Toom-Cook form those of whole tiles. */
+clvits_range clvits_conv_reach(const void *dims, clvits_range out);
+
 /** Fill in layout and what follows from the tensors, once the caller has set the geometry. */
 void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims *d);
 

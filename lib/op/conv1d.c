@@ -116,6 +116,7 @@ const clvits_op clvits_op_conv1d = {
     .dims_size = sizeof(conv1d_dims),
     .shape = shape,
     .guard = guard,
+    .reach = clvits_conv_reach,
     .dims = dims,
     .pack = pack,
     .slope = slope,

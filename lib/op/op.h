@@ -22,6 +22,11 @@ typedef struct clvits_packing {
     bool half;        /* then rounded to halves */
 } clvits_packing;
 
+/** Rows [first, end). */
+typedef struct clvits_range {
+    int64_t first, end;
+} clvits_range;
+
 /**
  * One operator: its shape rule, its CPU path, its kernel and what they cost.
  *
@@ -40,6 +45,10 @@ struct clvits_op {
 
     /** Rows of zeros that input i must have on either side; NULL: none for any input. */
     int (*guard)(const clvits_node *n, int i);
+
+    /** The rows of an input with guards that take part in the bits of rows `out` of the result, by
+     *  their places in the whole. NULL: as many as the guards have. Other inputs: the same rows. */
+    clvits_range (*reach)(const void *dims, clvits_range out);
 
     /** Fill the room's struct; clvits_node_view() gives the views. */
     void (*dims)(const clvits_node *n, const clvits_target *at, void *dims);

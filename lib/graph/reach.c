@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+#include "graph/plan.h"
+
+#include <stdlib.h>
+
+static void widen(clvits_range *a, clvits_range b)
+{
+    const bool fresh = a->first == a->end;
+
+    if (fresh || b.first < a->first)
+        a->first = b.first;
+    if (fresh || b.end > a->end)
+        a->end = b.end;
+}
+
+/* Rows of input k that take part in rows `out` of the step's result. */
+static clvits_range rows_of(const clvits_step *step, int k, clvits_range out)
+{
+    const clvits_node *n = step->node;
+    const int around = n->op->guard ? n->op->guard(n, k) : 0;
+
+    if (!around)
+        return out;
+    if (n->op->reach)
+        return n->op->reach(step->dims, out);
+    return (clvits_range){ out.first - around, out.end + around };
+}
+
+static void walk(const clvits_plan *p, clvits_range *wanted)
+{
+    for (int i = p->n_steps - 1; i >= 0; i--) {
+        const clvits_node *n = p->steps[i].node;
+        clvits_range out = { 0, 0 };
+
+        for (int k = 0; n && k < CLVITS_MAX_OUT; k++)
+            if (n->out[k] && wanted[n->out[k]->id].end > wanted[n->out[k]->id].first)
+                widen(&out, wanted[n->out[k]->id]);
+        if (out.first == out.end)
+            continue;
+        for (int k = 0; k < CLVITS_MAX_IN; k++) {
+            const clvits_tensor *t = n->in[k];
+            if (!t || t->role == CLVITS_WEIGHT || !t->clock)
+                continue;
+            clvits_range in = rows_of(&p->steps[i], k, out);
+            in.first = in.first > 0 ? in.first : 0;
+            widen(&wanted[t->root->id], in);
+        }
+    }
+}
+
+clvits_status clvits_plan_reach(clvits_range *out, const clvits_plan *p, const clvits_tensor *t,
+                                clvits_range rows, int clock, clvits_report *r)
+{
+    clvits_range *wanted = calloc((size_t)p->graph->n_tensors + 1, sizeof(*wanted));
+
+    if (!wanted)
+        return clvits_fail_memory(r, "a stretch");
+    wanted[t->root->id] = rows;
+    walk(p, wanted);
+    *out = (clvits_range){ 0, 0 };
+    for (int i = 0; i < p->graph->n_tensors; i++)
+        if (p->graph->tensors[i]->clock == clock && wanted[i].end > wanted[i].first)
+            widen(out, wanted[i]);
+    free(wanted);
+    return CLVITS_OK;
+}
