@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Durations, and the prior brought from ids to frames by them.
+// Durations, and the prior of frames that follows from them.
 #include "bench.h"
 
 /* The frame at which an id ends, where each has about 2.7 of them. */
@@ -22,16 +22,20 @@ static void durations(bench *b, const bench_shape *m, int seconds)
     bench_case_end(&g);
 }
 
-static void expand(bench *b, const bench_shape *m, int seconds)
+static void prior(bench *b, const bench_shape *m, int seconds)
 {
     bench_graph g;
 
-    if (!bench_case_begin(&g, b, "operator", 1, "expand/%s, %d s", m->voice, seconds))
+    if (!bench_case_begin(&g, b, "operator", 1, "prior/%s, %d s", m->voice, seconds))
         return;
     const int ids = clvits_graph_clock(g.graph, bench_rows(m->ids, seconds));
     const int frames = clvits_graph_clock(g.graph, bench_rows(m->frames, seconds));
-    clvits_tensor *x = bench_input(&g, ids, 2 * m->inter, NULL);
-    clvits_graph_keep(clvits_expand(x, bench_ints(&g, ids, end), frames));
+    const int scale = clvits_graph_scalar(g.graph, 1), seed = clvits_graph_scalar(g.graph, 2);
+    const clvits_prior_params p = { frames, scale, seed, 1 };
+    bench_scalar(&g, scale, 0.667f);
+    bench_scalar_int(&g, seed, 1);
+    clvits_tensor *stats = bench_input(&g, ids, 2 * m->inter, NULL);
+    clvits_graph_keep(clvits_prior(stats, bench_ints(&g, ids, end), NULL, &p));
     bench_case_end(&g);
 }
 
@@ -42,6 +46,6 @@ void bench_align(bench *b)
             if (bench_leaves_out(b, &bench_shapes[i], bench_seconds[s]))
                 continue;
             durations(b, &bench_shapes[i], bench_seconds[s]);
-            expand(b, &bench_shapes[i], bench_seconds[s]);
+            prior(b, &bench_shapes[i], bench_seconds[s]);
         }
 }

@@ -203,6 +203,18 @@ typedef struct {
     clvits_view y;
 } normal_dims;
 
+// The prior of frames from that of ids. Slots: of both lengths, of the noise's scale, of the low
+// half of the seed (the high half is next).
+typedef struct {
+    int B, C;
+    int ids, frames;
+    int slot, seed;
+    int stream;
+    int has_noise;     // otherwise it is drawn
+    int rows;          // rows of the result with its guards, at capacity
+    clvits_view stats, ends, noise, z;
+} prior_dims;
+
 // A spline's constants beyond what its parameters say: knot k lies at
 // -tail + k * step + gain * (share of the bins before it); low parts take up the rounding.
 typedef struct {

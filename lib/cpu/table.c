@@ -17,6 +17,7 @@ clvits_cpu_fn CLVITS_CPU_PATH(layer_norm);
 clvits_cpu_fn CLVITS_CPU_PATH(log_flow);
 clvits_cpu_fn CLVITS_CPU_PATH(matmul);
 clvits_cpu_fn CLVITS_CPU_PATH(normal);
+clvits_cpu_fn CLVITS_CPU_PATH(prior);
 clvits_cpu_fn CLVITS_CPU_PATH(spline);
 clvits_cpu_fn CLVITS_CPU_PATH(sample);
 clvits_cpu_fn CLVITS_CPU_PATH(separable);
@@ -48,6 +49,7 @@ const clvits_cpu_table CLVITS_ISA_PASTE(clvits_cpu_table, CLVITS_ISA) = {
         [CLVITS_CPU_MATMUL] = CLVITS_CPU_PATH(matmul),
         [CLVITS_CPU_NORMAL] = CLVITS_CPU_PATH(normal),
         [CLVITS_CPU_SPLINE] = CLVITS_CPU_PATH(spline),
+        [CLVITS_CPU_PRIOR] = CLVITS_CPU_PATH(prior),
         [CLVITS_CPU_SAMPLE] = CLVITS_CPU_PATH(sample),
         [CLVITS_CPU_SEPARABLE] = CLVITS_CPU_PATH(separable),
         [CLVITS_CPU_SOFTMAX] = CLVITS_CPU_PATH(softmax),

@@ -129,6 +129,15 @@ clvits_tensor *clvits_durations(clvits_tensor *logw, int length_scale_slot, clvi
  *  are zero. clock is that of the frames. */
 clvits_tensor *clvits_expand(clvits_tensor *x, clvits_tensor *ends, int clock);
 
+/**
+ * The prior of frames, m + noise * exp(logs) * scale: m and logs are the halves of the row of stats
+ * (B,T,2C) whose id covers the frame, zeros after the last end.
+ *
+ * noise (B,F,C); NULL: drawn as clvits_normal() does.
+ */
+clvits_tensor *clvits_prior(clvits_tensor *stats, clvits_tensor *ends, clvits_tensor *noise,
+                            const clvits_prior_params *params);
+
 /** m + noise * exp(logs) * noise_scale. */
 clvits_tensor *clvits_sample(clvits_tensor *m, clvits_tensor *logs, clvits_tensor *noise,
                              int noise_scale_slot);

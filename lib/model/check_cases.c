@@ -302,6 +302,21 @@ static void sample(clvits_check_graph *g, int i)
     compare(g, clvits_sample(m, logs, noise, g->scalar));
 }
 
+static void prior(clvits_check_graph *g, int i)
+{
+    clvits_tensor *logw = input(g, rows(g), 1, -1, 1), *ends = NULL;
+    const int frames = clvits_graph_clock(g->graph, 91);
+    clvits_tensor *stats = logw ? input(g, logw->clock, 26, -1, 1) : NULL;
+    clvits_tensor *noise = i ? NULL : input(g, frames, 13, -3, 3);
+
+    g->scalar = clvits_graph_scalar(g->graph, 1);
+    g->scalar_value = 0.667f;
+    g->seed_slot = clvits_graph_scalar(g->graph, 2);
+    clvits_durations(logw, g->scalar, &ends);
+    compare(g, clvits_prior(stats, ends, noise,
+                            &(clvits_prior_params){ frames, g->scalar, g->seed_slot, i }));
+}
+
 static void normal(clvits_check_graph *g, int i)
 {
     g->seed_slot = clvits_graph_scalar(g->graph, 2);
@@ -345,6 +360,8 @@ const clvits_check_case clvits_check_cases[] = {
     { "matmul", &clvits_op_matmul, CLOSE, matmul, 0 },
     { "matmul, transposed", &clvits_op_matmul, CLOSE, matmul, 1 },
     { "normal", &clvits_op_normal, 0, normal, 7 },
+    { "prior", &clvits_op_prior, CLOSE, prior, 0 },
+    { "prior, drawn", &clvits_op_prior, CLOSE, prior, 1 },
     { "sample", &clvits_op_sample, CLOSE, sample, 0 },
     { "separable", &clvits_op_separable, CLOSE, separable, 0 },
     { "softmax", &clvits_op_softmax, CLOSE, softmax, 0 },

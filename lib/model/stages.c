@@ -20,14 +20,6 @@ static clvits_tensor *conditions(clvits_scope *s)
     return s->cond;
 }
 
-static clvits_tensor *noise(clvits_scope *s, const clvits_stage_options *o, int clock,
-                            int channels, int seed, int stream)
-{
-    if (o->inject_noise)
-        return clvits_graph_input(s->graph, CLVITS_F32, clock, channels);
-    return clvits_normal(s->graph, clock, channels, seed, stream);
-}
-
 static clvits_status end(clvits_scope *s, clvits_graph **out, clvits_report *r)
 {
     const clvits_status status = clvits_graph_finish(s->graph, r);
@@ -62,7 +54,9 @@ clvits_status clvits_text_stage_build(clvits_text_stage *out, const clvits_model
     out->enc = clvits_text_encoder(&s, out->ids, &out->stats);
     if (m->config->use_sdp) {
         clvits_graph_label(s.graph, "dp");
-        out->noise = noise(&s, o, out->clock, 2, out->seed, DURATION_STREAM);
+        out->noise = o->inject_noise
+                         ? clvits_graph_input(s.graph, CLVITS_F32, out->clock, 2)
+                         : clvits_normal(s.graph, out->clock, 2, out->seed, DURATION_STREAM);
         out->logw = clvits_duration_stochastic(&s, out->enc, out->noise, out->noise_w);
     } else {
         out->logw = clvits_duration_plain(&s, out->enc);
@@ -97,10 +91,11 @@ clvits_status clvits_latent_stage_build(clvits_latent_stage *out, const clvits_m
     out->ends = clvits_graph_input(s.graph, CLVITS_I32, out->text_clock, 1);
     out->cond = conditions(&s);
     clvits_graph_label(s.graph, "expand");
-    clvits_tensor *stats = clvits_expand(out->stats, out->ends, out->clock);
-    out->noise = noise(&s, o, out->clock, C, out->seed, LATENT_STREAM);
-    out->z_p = clvits_sample(clvits_graph_slice(stats, 0, C), clvits_graph_slice(stats, C, C),
-                             out->noise, out->noise_scale);
+    if (o->inject_noise)
+        out->noise = clvits_graph_input(s.graph, CLVITS_F32, out->clock, C);
+    out->z_p = clvits_prior(out->stats, out->ends, out->noise,
+                            &(clvits_prior_params){ out->clock, out->noise_scale, out->seed,
+                                                    LATENT_STREAM });
     if (o->keep_all)
         clvits_graph_keep(out->z_p);
     out->z = clvits_graph_keep(clvits_flow_reverse(&s, out->z_p));

@@ -106,6 +106,7 @@ extern const clvits_op clvits_op_layer_norm;
 extern const clvits_op clvits_op_log_flow;
 extern const clvits_op clvits_op_matmul;
 extern const clvits_op clvits_op_normal;
+extern const clvits_op clvits_op_prior;
 extern const clvits_op clvits_op_sample;
 extern const clvits_op clvits_op_separable;
 extern const clvits_op clvits_op_softmax;
@@ -217,6 +218,12 @@ typedef struct clvits_normal_params {
     int slot;            /* run scalars slot and slot + 1: low and high half of the seed */
     int stream;          /* which of an utterance's independent noises */
 } clvits_normal_params;
+
+typedef struct clvits_prior_params {
+    int clock;             /* of the frames */
+    int scale_slot;        /* of the noise's scale */
+    int seed_slot, stream; /* as in clvits_normal_params */
+} clvits_prior_params;
 
 typedef struct clvits_expand_params {
     int clock; /* of the frames */

@@ -19,6 +19,7 @@ const clvits_op *const clvits_ops[] = {
     &clvits_op_log_flow,
     &clvits_op_matmul,
     &clvits_op_normal,
+    &clvits_op_prior,
     &clvits_op_spline,
     &clvits_op_sample,
     &clvits_op_separable,

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+#include "graph/build.h"
+#include "op/rows.h"
+
+enum { WORK_GROUP = 64, MADE = 8 }; /* channels of a work-item, as in cl/align_random.cl */
+
+static bool is_scalar(const clvits_node *n, int slot)
+{
+    return slot >= CLVITS_MAX_CLOCKS && slot < CLVITS_MAX_CLOCKS + n->graph->n_scalars;
+}
+
+static clvits_status shape(clvits_node *n, clvits_report *r)
+{
+    const clvits_prior_params *p = n->params;
+    const clvits_tensor *stats = n->in[0], *ends = n->in[1], *noise = n->in[2];
+
+    if (stats->C % 2 || !clvits_rows_fit(stats, stats->clock, stats->C) ||
+        ends->type != CLVITS_I32 || ends->C != 1 || ends->clock != stats->clock ||
+        clvits_graph_capacity(n->graph, p->clock) < 1)
+        return clvits_fail(r, CLVITS_E_SHAPE,
+                           "%s: prior wants stats (B,T,2C), the ends (B,T,1) of the same ids and "
+                           "a clock of frames", n->label);
+    if (noise && !clvits_rows_fit(noise, p->clock, stats->C / 2))
+        return clvits_fail(r, CLVITS_E_SHAPE, "%s: prior wants noise of %d channels", n->label,
+                           stats->C / 2);
+    if (!is_scalar(n, p->scale_slot) ||
+        (!noise && (!is_scalar(n, p->seed_slot) || !is_scalar(n, p->seed_slot + 1))))
+        return clvits_fail(r, CLVITS_E_SHAPE, "%s: prior finds no scale in slot %d, or no seed in "
+                                              "slots %d and %d", n->label, p->scale_slot,
+                           p->seed_slot, p->seed_slot + 1);
+    return clvits_graph_output(n, 0, CLVITS_F32, p->clock, stats->C / 2, r);
+}
+
+static void dims(const clvits_node *n, const clvits_target *at, void *dims)
+{
+    const clvits_prior_params *p = n->params;
+    const clvits_tensor *z = n->out[0];
+    prior_dims *d = dims;
+
+    *d = (prior_dims){
+        .B = z->B,
+        .C = z->C,
+        .ids = n->in[0]->clock,
+        .frames = z->clock,
+        .slot = p->scale_slot,
+        .seed = p->seed_slot,
+        .stream = p->stream,
+        .has_noise = n->in[2] != NULL,
+        .rows = z->T + 2 * z->root->guard,
+        .stats = clvits_node_view(at, n->in[0]),
+        .ends = clvits_node_view(at, n->in[1]),
+        .z = clvits_node_view(at, z),
+    };
+    if (n->in[2])
+        d->noise = clvits_node_view(at, n->in[2]);
+}
+
+static void launch(const clvits_node *n, const clvits_device *device, const void *dims,
+                   clvits_launch *l)
+{
+    const prior_dims *d = dims;
+    const size_t items = clvits_device_work_group(device, WORK_GROUP);
+
+    (void)n;
+    l->program = "align_random";
+    l->kernel = "prior";
+    l->dimensions = 3;
+    l->local[0] = items < 8 ? items : 8;
+    l->local[1] = items / l->local[0];
+    l->local[2] = 1;
+    l->global[0] = (size_t)((d->C + MADE - 1) / MADE);
+    l->global[1] = (size_t)d->rows;
+    l->global[2] = (size_t)d->B;
+}
+
+/* As a pair of normal noise, an exponential and two products. */
+static double flops(const clvits_node *n)
+{
+    return 14.0 * (double)clvits_tensor_count(n->out[0]);
+}
+
+const clvits_op clvits_op_prior = {
+    .name = "prior",
+    .inputs = 3,
+    .outputs = 1,
+    .params_size = sizeof(clvits_prior_params),
+    .dims_size = sizeof(prior_dims),
+    .shape = shape,
+    .dims = dims,
+    .cpu = CLVITS_CPU_PRIOR,
+    .launch = launch,
+    .flops = flops,
+};
+
+clvits_tensor *clvits_prior(clvits_tensor *stats, clvits_tensor *ends, clvits_tensor *noise,
+                            const clvits_prior_params *params)
+{
+    clvits_tensor *in[] = { stats, ends, noise };
+    return clvits_graph_first(clvits_graph_call(&clvits_op_prior, in, 3, 2, params));
+}
