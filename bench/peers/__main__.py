@@ -39,7 +39,8 @@ def parse(argv):
     parser.add_argument("--python", type=Path,
                         help="an interpreter that has the packages; nothing is installed then")
     parser.add_argument("--torch", action="store_true",
-                        help="race PyTorch as well, eager and compiled")
+                        help="race PyTorch as well: eager, and with its decoder compiled, which "
+                             "takes minutes")
     parser.add_argument("--voices", default="medium", help=f"of {', '.join(QUALITIES)} (medium)")
     parser.add_argument("--threads", default="1,all", help="as in 1,3,all (1,all)")
     parser.add_argument("--seconds", default="1,5,30", help="of speech, about (1,5,30)")
@@ -154,11 +155,11 @@ def run(arguments):
                 case = {"voice": quality, "rate": about["rate"], "ids": about["texts"][seconds],
                         "seconds": float(seconds), "threads": threads}
                 others = runtimes.others(path, quality, threads, arguments.torch)
-                results = race.race(clvits, others, case, arguments.pairs,
-                                    str(arguments.work / "clvits.f32"))
-                codes |= {show(result) for result in results}
-                if arguments.json:
-                    race.append(arguments.json, results)
+                for result in race.race(clvits, others, case, arguments.pairs,
+                                        str(arguments.work / "clvits.f32")):
+                    codes.add(show(result))
+                    if arguments.json:
+                        race.append(arguments.json, [result])
             clvits.close()
     return 1 if 1 in codes else max(codes)
 

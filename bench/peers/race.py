@@ -94,12 +94,12 @@ def agree(clvits, other, scratch):
 
 
 def race(clvits, others, case, count, scratch):
-    """Results against every other runtime for one case: voice, rate, ids, seconds, threads.
+    """A result against every other runtime, each as soon as it is there, for one case: voice, rate,
+    ids, seconds, threads.
 
     others: (settings or None, a function that opens the runtime). One that cannot run loses its
     own row, with a reason.
     """
-    results = []
     for settings, open_other in others:
         about = {"voice": case["voice"], "random": True, "ids": len(case["ids"]),
                  "wanted": case["seconds"], "threads": case["threads"], "device": clvits.device}
@@ -110,12 +110,11 @@ def race(clvits, others, case, count, scratch):
             for runtime in (clvits, other):
                 runtime.set_ids(case["ids"])
             same, samples = agree(clvits, other, scratch)
-            results.append({**about, "audio": samples / case["rate"], **same,
-                            **pairs(clvits, other, count)})
+            yield {**about, "audio": samples / case["rate"], **same,
+                   **pairs(clvits, other, count)}
         except Exception as error:  # whatever a foreign runtime raises
             reason = (str(error).strip() or type(error).__name__).split("\n")[0]
-            results.append({"settings": settings, **about, "failed": reason[:300]})
-    return results
+            yield {"settings": settings, **about, "failed": reason[:300]}
 
 
 def append(path, results):

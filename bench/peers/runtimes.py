@@ -55,7 +55,7 @@ class OnnxRuntime:
 
 
 class Torch:
-    """The model itself, run as it is or as PyTorch's compiler makes it."""
+    """The model itself, as it is, or with its decoder as PyTorch's compiler makes it."""
     name = "torch"
 
     def __init__(self, quality, threads, settings):
@@ -65,17 +65,16 @@ class Torch:
         self.version = torch.__version__.split("+")[0]
         torch.set_num_threads(threads)
         self.model = voices.build(quality)
-        self.infer = self.model.infer
-        if settings == "compiled":
-            self.infer = torch.compile(self.model.infer, dynamic=True)
+        if settings == "compiled": # what is before it changes its shapes with every text
+            self.model.dec = torch.compile(self.model.dec)
 
     def set_ids(self, ids):
         self.ids, self.lengths = self.torch.tensor([ids]), self.torch.tensor([len(ids)])
 
     def _run(self):
         with self.torch.inference_mode():
-            return self.infer(self.ids, self.lengths, noise_scale=0.0, length_scale=1.0,
-                              noise_scale_w=0.0)[0]
+            return self.model.infer(self.ids, self.lengths, noise_scale=0.0, length_scale=1.0,
+                                    noise_scale_w=0.0)[0]
 
     def go(self):
         start = time.perf_counter()

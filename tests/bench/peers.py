@@ -44,8 +44,8 @@ class Fake:
 
 def raced(*others, count=4):
     clvits = Fake("clvits", [0.1])
-    return race.race(clvits, [(name, lambda other=other: other) for name, other in others], CASE,
-                     count, "")
+    return list(race.race(clvits, [(name, lambda other=other: other) for name, other in others],
+                          CASE, count, ""))
 
 
 def check_ratios():
