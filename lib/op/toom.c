@@ -71,13 +71,17 @@ bool clvits_toom_runs(const clvits_target *at, const conv1d_dims *d, int m, int 
 
 void clvits_toom_form(const clvits_target *at, const conv1d_dims *d, int *m, int *r)
 {
-    /* Devices have kernels for seven points. */
-    *m = d->K == 5 ? 3 : d->K <= 3 && at->device ? 5 : 4;
     *r = d->K <= 3 ? 3 : d->K == 5 ? 5 : 4;
+    if (at->device) /* these have kernels for seven points */
+        *m = 8 - *r;
+    else
+        *m = *r == 3 && d->I * d->O <= 128 * 128 ? 6 : 4;
     if (!clvits_toom_runs(at, d, *m, *r))
         *m = *r = 0;
 }
 
+/* As measured: from 32 channels on the products outweigh the transforms. Three taps over many
+ * channels, as a text encoder has them, are more weights than a short text makes up for. */
 bool clvits_toom_wins(const clvits_target *at, const conv1d_dims *d)
 {
     int m, r;
@@ -85,7 +89,14 @@ bool clvits_toom_wins(const clvits_target *at, const conv1d_dims *d)
     clvits_toom_form(at, d, &m, &r);
     if (at->device && (d->I < 64 || d->O < 64) && d->K < 7)
         return false;
-    return m && d->K >= 3 && d->I >= 32 && d->O >= 32;
+    if (at->device)
+        return m && d->K >= 3 && d->I >= 32 && d->O >= 32;
+    /* Long vectors want more channels to make up for the transforms, and three taps over many
+     * channels, as text encoders have them, are more weights than a short text makes up for. */
+    const bool wide = clvits_conv_vector(at) > 8;
+    const int least = wide || d->K < 5 ? 32 : 24;
+    return m && d->K >= 3 && d->I >= least && d->O >= least &&
+           (!wide || d->K > 3 || d->I * d->O < 192 * 768);
 }
 
 static size_t ceil_div(size_t a, size_t b)
