@@ -72,7 +72,7 @@ def quick(folder, devices):
                "fp16 is measured where it is offered")
     rooms = {r["name"].split("/")[0] for r in result["results"] if r["level"] == "operator"}
     expect({"conv1d", "attention", "norm", "pointwise", "spline", "embedding", "matmul",
-            "durations", "expand", "normal", "sample", "flip", "concat", "sum"} <= rooms,
+            "durations", "prior", "normal", "sample", "flip", "concat", "sum"} <= rooms,
            "every room has a case")
     for record in result["results"]:
         expect(record["verdict"] in ("ok", "skipped"), f"{record['name']} is right")
