@@ -94,6 +94,7 @@ typedef struct bench {
     const bench_place *place;
     clvits_report report;
     clvits_machine machine;   /* the CPU, and the device when there is one under test */
+    clvits_tuning *tuning;    /* the machine's */
     clvits_machine reference; /* what results are held against: the CPU path, as built for another
                                  instruction set when it is itself under test */
     double peak_flops;        /* multiply-adds count as two */

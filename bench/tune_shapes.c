@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What is worth tuning: the shapes of the nodes of voices' stages, for about a second of speech.
+// What is worth tuning: the shapes of the nodes of voices' stages.
 #include "tune.h"
 
 #include "voice.h"
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXT = 32, FRAMES = 86, QUICK_FRAMES = 40 };
+enum { TEXT = 96, FRAMES = 86, QUICK_FRAMES = 40 }; /* a sentence; a second; half of one */
 
 static tune_shape *find(const tune_shapes *s, const clvits_knobs *knobs, const clvits_terms *terms)
 {

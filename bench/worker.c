@@ -64,7 +64,15 @@ clvits_status bench_open_device(bench *b, bool measure, clvits_device **out)
                                           .source_dir = b->o->kernel_dir,
                                           .family = b->o->family,
                                           .measure = measure };
-    return clvits_device_open(out, b->place->index, &params, &b->report);
+    const clvits_tuned *tuned = NULL;
+    clvits_status s = clvits_device_open(out, b->place->index, &params, &b->report);
+
+    if (!s && b->tuning)
+        s = clvits_tuning_choose(&tuned, b->tuning, &(clvits_target){ .device = *out, .place = 1 },
+                                 &b->report);
+    if (!s)
+        clvits_device_set_tuned(*out, tuned);
+    return s;
 }
 
 static clvits_status open_place(bench *b, const bench_place *p)
@@ -74,6 +82,11 @@ static clvits_status open_place(bench *b, const bench_place *p)
                                       o->threads, &b->report);
 
     b->machine.n_places = 1;
+    if (!s) /* a user's rows only where a cache folder is named */
+        s = clvits_tuning_open(&b->tuning, o->cache_dir, &b->report);
+    if (!s)
+        s = clvits_tuning_choose(&b->machine.cpu.tuned, b->tuning,
+                                 &(clvits_target){ .cpu = &b->machine.cpu }, &b->report);
     if (!s && !p->cpu) {
         s = bench_open_device(b, false, &b->machine.device[1]);
         b->machine.n_places = s ? 1 : 2;
@@ -96,6 +109,7 @@ static void close_place(bench *b, const bench_place *p)
     if (p->cpu)
         clvits_cpu_close(&b->reference.cpu);
     clvits_cpu_close(&b->machine.cpu);
+    clvits_tuning_close(&b->tuning);
 }
 
 static void operators(bench *b, const bench_place *p)
