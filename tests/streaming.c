@@ -279,6 +279,33 @@ START_TEST(pieces_equal_one_shot)
 }
 END_TEST
 
+/* A device whose launches only long stretches are worth must not take these alone. */
+START_TEST(places_do_not_follow_the_pieces)
+{
+    clvits_rates rates[2] = { 0 };
+    fixture f;
+    speech s[2];
+
+    for (int i = 0; i < CLVITS_COST_CLASSES; i++) {
+        rates[0].node[i] = (clvits_rate){ 1e-7, 1e-9 };
+        rates[1].node[i] = (clvits_rate){ 5e-3, 1e-11 };
+    }
+    rates[1].transfer = (clvits_rate){ 1e-5, 1e-10 };
+    begin(&f, MEDIUM);
+    clvits_engine_close(&f.engine);
+    f.h.machine.rates = rates;
+    ck_assert_int_eq(
+        clvits_engine_open(&f.engine, &f.model, &f.h.machine, "auto", &f.h.report), 0);
+    const clvits_item it = item(&f, 100, 1.5f, s);
+    speak(&f, &it, 1, (sizes){ 0, 0 }, &s[0]);
+    speak(&f, &it, 1, (sizes){ 16, 0 }, &s[1]);
+    assert_same(&s[0], &s[1], "placed by cost", (sizes){ 16, 0 });
+    free(s[0].samples);
+    free(s[1].samples);
+    end(&f);
+}
+END_TEST
+
 START_TEST(cancelled_between_pieces)
 {
     fixture f;
@@ -328,6 +355,8 @@ int main(void)
     tcase_set_timeout(t, HARNESS_TIMEOUT);
     /* Kernels for GPUs take their time on a CPU: one voice is enough for them. */
     tcase_add_loop_test(t, pieces_equal_one_shot, 0, getenv("CLVITS_TEST_FAMILY") ? 1 : VOICES);
+    if (!getenv("CLVITS_TEST_FAMILY"))
+        tcase_add_test(t, places_do_not_follow_the_pieces);
     tcase_add_test(t, cancelled_between_pieces);
     tcase_add_test(t, memory_does_not_grow);
     suite_add_tcase(s, t);

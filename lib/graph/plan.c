@@ -307,8 +307,10 @@ static clvits_status settle_steps(clvits_plan *p, clvits_packed_weights *w, clvi
     return CLVITS_OK;
 }
 
-clvits_status clvits_plan_make(clvits_plan **out, const clvits_graph *g, const clvits_machine *m,
-                               clvits_packed_weights *w, const char *place, clvits_report *r)
+/* like: NULL, or the plan whose places count instead of `place`. */
+static clvits_status make(clvits_plan **out, const clvits_graph *g, const clvits_machine *m,
+                          clvits_packed_weights *w, const char *place, const clvits_plan *like,
+                          clvits_report *r)
 {
     clvits_plan *p = calloc(1, sizeof(*p));
     clvits_status s = CLVITS_OK;
@@ -331,7 +333,9 @@ clvits_status clvits_plan_make(clvits_plan **out, const clvits_graph *g, const c
     for (size_t i = 0; !s && i < T; i++)
         p->home[i] = -1;
 
-    if (!s)
+    if (!s && like)
+        memcpy(p->place, like->place, (size_t)g->n_nodes * sizeof(*p->place));
+    else if (!s)
         s = clvits_plan_place_nodes(p, place, r);
     if (!s) {
         drop_copies(p);
@@ -347,6 +351,19 @@ clvits_status clvits_plan_make(clvits_plan **out, const clvits_graph *g, const c
         clvits_plan_free(&p);
     *out = p;
     return s;
+}
+
+clvits_status clvits_plan_make(clvits_plan **out, const clvits_graph *g, const clvits_machine *m,
+                               clvits_packed_weights *w, const char *place, clvits_report *r)
+{
+    return make(out, g, m, w, place, NULL, r);
+}
+
+clvits_status clvits_plan_make_like(clvits_plan **out, const clvits_graph *g,
+                                    const clvits_plan *like, clvits_packed_weights *w,
+                                    clvits_report *r)
+{
+    return make(out, g, like->machine, w, NULL, like, r);
 }
 
 void clvits_plan_free(clvits_plan **plan)

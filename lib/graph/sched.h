@@ -55,6 +55,12 @@ typedef struct clvits_plan clvits_plan;
  */
 clvits_status clvits_plan_make(clvits_plan **out, const clvits_graph *g, const clvits_machine *m,
                                clvits_packed_weights *w, const char *place, clvits_report *r);
+
+/** Plan a graph that differs from another plan's by capacities alone: every node runs where it does
+ *  there. `like` may be freed afterwards. */
+clvits_status clvits_plan_make_like(clvits_plan **out, const clvits_graph *g,
+                                    const clvits_plan *like, clvits_packed_weights *w,
+                                    clvits_report *r);
 void clvits_plan_free(clvits_plan **plan);
 
 /** Whether a forced placement is well-formed and asks for places that the machine has. */

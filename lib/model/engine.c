@@ -64,17 +64,23 @@ void clvits_engine_close(clvits_engine **engine)
     *engine = NULL;
 }
 
-/* The smallest of least, 2 * least, 4 * least ... that holds n: few plans serve all texts. */
-static int capacity_for(int n, int least)
+static int least(int a, int b)
 {
-    while (least < n)
-        least *= 2;
-    return least;
+    return a < b ? a : b;
+}
+
+/* The smallest of from, 2 * from, 4 * from ... that holds n: few plans serve all texts. */
+static int capacity_for(int n, int from)
+{
+    while (from < n)
+        from *= 2;
+    return from;
 }
 
 static clvits_stage_size text_size(int batch, int ids)
 {
-    return (clvits_stage_size){ CLVITS_STAGE_TEXT, batch, capacity_for(ids, MIN_TEXT), 0 };
+    return (clvits_stage_size){ .kind = CLVITS_STAGE_TEXT, .batch = batch,
+                                .ids = capacity_for(ids, MIN_TEXT) };
 }
 
 /* The same for frames, in greater steps: rows that are not used cost little. */
@@ -86,23 +92,23 @@ static int frames_for(int n)
     return frames;
 }
 
-/* For `frames` and their context. */
-static clvits_stage_size latent_size(const clvits_engine *e, int batch, int ids, int frames)
+/* For a stretch of `frames`, and their context, of speech that has `all` at most. */
+static clvits_stage_size latent_size(const clvits_engine *e, int batch, int ids, int frames,
+                                     int all)
 {
-    return (clvits_stage_size){ CLVITS_STAGE_LATENT, batch, capacity_for(ids, MIN_TEXT),
-                                frames_for(frames) + e->before + e->after + e->flow_before +
-                                    e->flow_after };
+    const int context = e->before + e->after + e->flow_before + e->flow_after;
+    return (clvits_stage_size){ .kind = CLVITS_STAGE_LATENT, .batch = batch,
+                                .ids = capacity_for(ids, MIN_TEXT),
+                                .frames = frames_for(frames) + context,
+                                .placed_for = frames_for(least(all, BLOCK)) + context };
 }
 
-static clvits_stage_size wave_size(const clvits_engine *e, int batch, int frames)
+static clvits_stage_size wave_size(const clvits_engine *e, int batch, int frames, int all)
 {
-    return (clvits_stage_size){ CLVITS_STAGE_WAVE, batch, 0,
-                                frames_for(frames) + e->before + e->after };
-}
-
-static int least(int a, int b)
-{
-    return a < b ? a : b;
+    const int context = e->before + e->after;
+    return (clvits_stage_size){ .kind = CLVITS_STAGE_WAVE, .batch = batch,
+                                .frames = frames_for(frames) + context,
+                                .placed_for = frames_for(least(all, WINDOW)) + context };
 }
 
 /* Take a run of that size instead of the one on loan, unless that one fits. */
@@ -282,17 +288,17 @@ static int stretch_end(const task *t, int at, int most, int end)
 static clvits_status run_block(task *t, int ids, int block, int block_end, clvits_report *r)
 {
     const int first_end = stretch_end(t, block, t->window, block_end);
-    clvits_stage_size size = wave_size(t->e, t->n, first_end - block);
+    clvits_stage_size size = wave_size(t->e, t->n, first_end - block, t->frames);
     clvits_status s = change(t, &t->wave, &size, r);
 
-    size = latent_size(t->e, t->n, ids, block_end - block);
+    size = latent_size(t->e, t->n, ids, block_end - block, t->frames);
     if (!s)
         s = change(t, &t->latent, &size, r);
     if (!s)
         s = run_latent(t, block, block_end, r);
     for (int at = block, end; at < block_end && !s; at = end) {
         end = stretch_end(t, at, t->window, block_end);
-        size = wave_size(t->e, t->n, end - at);
+        size = wave_size(t->e, t->n, end - at, t->frames);
         s = change(t, &t->wave, &size, r);
         if (!s)
             s = run_window(t, at, end, r);
@@ -374,8 +380,8 @@ clvits_status clvits_engine_speak(clvits_engine *e, clvits_item *items, int n,
 clvits_status clvits_engine_plans(clvits_engine *e, clvits_plan_fn fn, void *user,
                                   clvits_report *r)
 {
-    const clvits_stage_size sizes[] = { text_size(1, 1), latent_size(e, 1, 1, WINDOW),
-                                        wave_size(e, 1, WINDOW) };
+    const clvits_stage_size sizes[] = { text_size(1, 1), latent_size(e, 1, 1, WINDOW, WINDOW),
+                                        wave_size(e, 1, WINDOW, WINDOW) };
     clvits_status s = CLVITS_OK;
 
     for (int i = 0; i < 3 && !s; i++) {

@@ -88,7 +88,8 @@ static void tell(const clvits_stage_pool *p, const clvits_stage *s, const clvits
                 clvits_plan_copies(s->plan), bytes / 1048576, unshared / 1048576);
 }
 
-static clvits_status build(clvits_stage_pool *p, clvits_stage *s, clvits_report *r)
+static clvits_status build(clvits_stage_pool *p, clvits_stage *s, const clvits_plan *like,
+                           clvits_report *r)
 {
     const clvits_stage_options o = { .batch = s->size.batch, .halves = p->machine->halves };
     const int ids = s->size.ids, frames = s->size.frames;
@@ -108,7 +109,8 @@ static clvits_status build(clvits_stage_pool *p, clvits_stage *s, clvits_report 
         s->graph = s->wave.graph;
     }
     if (!status)
-        status = clvits_plan_make(&s->plan, s->graph, p->machine, p->weights, p->place, r);
+        status = like ? clvits_plan_make_like(&s->plan, s->graph, like, p->weights, r)
+                      : clvits_plan_make(&s->plan, s->graph, p->machine, p->weights, p->place, r);
     if (!status)
         tell(p, s, r);
     return status;
@@ -133,21 +135,22 @@ static clvits_stage *find(const clvits_stage_pool *p, const clvits_stage_size *s
 {
     for (clvits_stage *s = p->stages; s; s = s->next)
         if (s->size.kind == size->kind && s->size.batch == size->batch &&
-            s->size.ids == size->ids && s->size.frames == size->frames)
+            s->size.ids == size->ids && s->size.frames == size->frames &&
+            s->size.placed_for == size->placed_for)
             return s;
     return NULL;
 }
 
-static clvits_status make_stage(clvits_stage_pool *p, clvits_stage **out,
-                                const clvits_stage_size *size, clvits_report *r)
+static clvits_status add_stage(clvits_stage_pool *p, clvits_stage **out,
+                               const clvits_stage_size *size, const clvits_plan *like,
+                               clvits_report *r)
 {
-    drop_unused(p);
     clvits_stage *s = calloc(1, sizeof(*s));
     if (!s)
         return clvits_fail_memory(r, "a stage");
     s->size = *size;
     const int64_t start = clvits_trace_now(r);
-    const clvits_status status = build(p, s, r);
+    const clvits_status status = build(p, s, like, r);
     clvits_trace_host(r, start, "plan", NULL, NULL);
     if (status) {
         free_stage(s);
@@ -157,6 +160,23 @@ static clvits_status make_stage(clvits_stage_pool *p, clvits_stage **out,
     p->stages = s;
     *out = s;
     return CLVITS_OK;
+}
+
+static clvits_status make_stage(clvits_stage_pool *p, clvits_stage **out,
+                                const clvits_stage_size *size, clvits_report *r)
+{
+    clvits_stage_size first = *size;
+    clvits_stage *like = NULL;
+    clvits_status status = CLVITS_OK;
+
+    drop_unused(p);
+    if (size->placed_for) {
+        first.frames = size->placed_for;
+        first.placed_for = 0;
+        like = find(p, &first);
+        status = like ? CLVITS_OK : add_stage(p, &like, &first, NULL, r);
+    }
+    return status ? status : add_stage(p, out, size, like ? like->plan : NULL, r);
 }
 
 static clvits_status make_run(clvits_run **out, const clvits_stage *s, clvits_report *r)
@@ -172,8 +192,12 @@ static clvits_status make_run(clvits_run **out, const clvits_stage *s, clvits_re
 static clvits_status take_locked(clvits_stage_pool *p, clvits_loan *out,
                                  const clvits_stage_size *size, clvits_report *r)
 {
-    clvits_stage *s = find(p, size);
-    clvits_status status = s ? CLVITS_OK : make_stage(p, &s, size, r);
+    clvits_stage_size own = *size;
+
+    if (!p->machine->rates || own.placed_for == own.frames)
+        own.placed_for = 0;
+    clvits_stage *s = find(p, &own);
+    clvits_status status = s ? CLVITS_OK : make_stage(p, &s, &own, r);
 
     if (status)
         return status;

@@ -23,6 +23,9 @@ typedef struct clvits_stage_size {
     int batch;
     int ids;    /* capacity; 0 for the wave */
     int frames; /* capacity; 0 for the text */
+    /* Where operators are placed by cost, as they are with this capacity: what is computed by
+     * stretches of several sizes must be computed in the same places. 0: its own. */
+    int placed_for;
 } clvits_stage_size;
 
 /** A planned stage; immutable to those who hold a loan. */
