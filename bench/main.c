@@ -22,6 +22,7 @@ static const char help[] =
     "  -s, --seconds S     time for each case, 0.3 by default, 0.05 in a quick run\n"
     "  -t, --threads N     threads of the CPU path; one per processor by default\n"
     "  -k, --kernels KIND  gpu or cpu: which kernels an OpenCL device runs; its own by default\n"
+    "  -p, --precision P   fp32, fp16-storage or fp16: of stages and speech; fp32 by default\n"
     "  -c, --cache DIR     keep built kernels there\n"
     "  -h, --help          this text\n"
     "compare shows the times of several files side by side. It fails when a device got slower\n"
@@ -39,13 +40,14 @@ static const struct option options[] = {
     { "threads", required_argument, NULL, 't' }, { "filter", required_argument, NULL, 'f' },
     { "seconds", required_argument, NULL, 's' }, { "cache", required_argument, NULL, 'c' },
     { "level", required_argument, NULL, 'l' },   { "quick", no_argument, NULL, 'q' },
+    { "precision", required_argument, NULL, 'p' },
     { "json", required_argument, NULL, 'j' },    { "csv", required_argument, NULL, 'v' },
     { "help", no_argument, NULL, 'h' },          { 0 },
 };
 
 static bool parse(bench_options *o, int argc, char **argv)
 {
-    for (int c; (c = getopt_long(argc, argv, "d:k:t:f:s:c:l:qj:h", options, NULL)) != -1;)
+    for (int c; (c = getopt_long(argc, argv, "d:k:t:f:s:c:l:p:qj:h", options, NULL)) != -1;)
         switch (c) {
         case 'd':
             o->devices = optarg;
@@ -69,6 +71,9 @@ static bool parse(bench_options *o, int argc, char **argv)
             break;
         case 'l':
             o->levels = optarg;
+            break;
+        case 'p':
+            o->precision = optarg;
             break;
         case 'q':
             o->quick = true;

@@ -91,6 +91,8 @@ static clvits_status open_place(bench *b, const bench_place *p)
         s = bench_open_device(b, false, &b->machine.device[1]);
         b->machine.n_places = s ? 1 : 2;
     }
+    if (!s && o->precision)
+        s = clvits_machine_set_precision(&b->machine, o->precision, &b->report);
     if (s)
         return s;
     b->reference.n_places = 1;
@@ -124,6 +126,7 @@ static void operators(bench *b, const bench_place *p)
     }
     cJSON *o = p->cpu ? describe_cpu(&b->machine.cpu)
                       : describe_device(clvits_device_get_info(b->machine.device[1]));
+    cJSON_AddStringToObject(o, "precision", b->o->precision ? b->o->precision : "fp32");
     cJSON_AddBoolToObject(o, "event_times", !b->no_events);
     cJSON_AddNumberToObject(o, "peak_flops", b->peak_flops);
     cJSON_AddNumberToObject(o, "peak_bytes", b->peak_bytes);

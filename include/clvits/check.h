@@ -27,8 +27,10 @@ typedef int (*clvits_check_fn)(void *user, const clvits_check_result *result);
  * Run every operator, on odd shapes and items of different lengths, on the context's first OpenCL
  * device and on the CPU path, and compare.
  *
- * An operator that fails does not keep the others from being checked. What context_params.place
- * says has no influence. The first run on a device builds its kernels, which takes its time.
+ * Where the context's precision is not fp32, the device runs the operators of flow and decoder with
+ * halves. An operator that fails does not keep the others from being checked. What
+ * context_params.place says has no influence. The first run on a device builds its kernels, which
+ * takes its time.
  *
  * @param result  called from the calling thread; the texts are valid during the call; may be NULL
  * @return CLVITS_OK when all agree, _E_DEVICE (one does not, or the context has no OpenCL device),

@@ -14,6 +14,7 @@ typedef struct clvits_check_graph {
     clvits_arena arena;
     uint64_t seed; /* of the numbers in it */
     bool no_memory;
+    bool halves; /* rows of operands are of the type that devices keep as halves */
     struct {
         clvits_tensor *tensor;
         void *values; /* [B][T][C] floats or ints */

@@ -31,7 +31,8 @@ static clvits_tensor *add_input(clvits_check_graph *g, clvits_tensor *t, void *v
 
 static clvits_tensor *input(clvits_check_graph *g, int clock, int channels, float lo, float hi)
 {
-    clvits_tensor *t = clvits_graph_input(g->graph, CLVITS_F32, clock, channels);
+    const clvits_type type = g->halves && clock ? CLVITS_F16 : CLVITS_F32;
+    clvits_tensor *t = clvits_graph_input(g->graph, type, clock, channels);
     return t ? add_input(g, t, numbers(g, clvits_tensor_count(t), lo, hi)) : NULL;
 }
 

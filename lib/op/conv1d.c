@@ -112,6 +112,7 @@ const clvits_op clvits_op_conv1d = {
     .name = "conv1d",
     .inputs = 5,
     .outputs = 2,
+    .halves = true,
     .params_size = sizeof(clvits_conv1d_params),
     .dims_size = sizeof(conv1d_dims),
     .shape = shape,

@@ -87,6 +87,7 @@ const clvits_op clvits_op_conv_transpose1d = {
     .name = "conv_transpose1d",
     .inputs = 5,
     .outputs = 2,
+    .halves = true,
     .params_size = sizeof(clvits_conv_transpose1d_params),
     .dims_size = sizeof(conv1d_dims),
     .shape = shape,

@@ -54,6 +54,7 @@ static double flops(const clvits_node *n)
         .name = #NAME,                                                                            \
         .inputs = 2,                                                                              \
         .outputs = 1,                                                                             \
+        .halves = true,                                                                           \
         .dims_size = sizeof(move_dims),                                                           \
         .shape = shape,                                                                           \
         .dims = dims,                                                                             \

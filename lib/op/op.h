@@ -37,6 +37,7 @@ typedef struct clvits_range {
 struct clvits_op {
     const char *name;
     int inputs, outputs; /* buffers that its kernel takes, absent ones included */
+    bool halves; /* takes and makes tensors that devices keep as halves */
     size_t params_size;
     size_t dims_size;
 

@@ -214,6 +214,7 @@ static double flops(const clvits_node *n)
         .name = #NAME,                                                                            \
         .inputs = INPUTS,                                                                         \
         .outputs = OUTPUTS,                                                                       \
+        .halves = CLVITS_CPU_##ID == CLVITS_CPU_UNARY || CLVITS_CPU_##ID == CLVITS_CPU_BINARY,    \
         .params_size = PARAMS_SIZE,                                                               \
         .dims_size = sizeof(pointwise_dims),                                                      \
         .shape = NAME##_shape,                                                                    \

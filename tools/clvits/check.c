@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const char help[] =
-    "usage: clvits check [--device NUMBER|PART-OF-NAME]\n"
+    "usage: clvits check [--device NUMBER|PART-OF-NAME] [--precision P]\n"
     "\n"
     "Run every operator on an OpenCL device and on the CPU path, and compare: one line each with\n"
     "the largest difference relative to the largest value, the verdict, the times on device and\n"
@@ -13,6 +13,8 @@ static const char help[] =
     "\n"
     "  --device D   a number of clvits devices or a part of a name; otherwise the first GPU, else\n"
     "               the first device\n"
+    "  --precision P  fp16-storage, fp16: with halves on the device, where flow and decoder have\n"
+    "               them\n"
     "  -q, --quiet  only what is wrong\n"
     "  -v           also what the library says while it works\n"
     "\n"
@@ -73,17 +75,18 @@ static int run(clvits_context *context, table *t)
 
 int command_check(int argc, char **argv)
 {
-    const char *device = "opencl";
+    const char *device = "opencl", *precision = NULL;
     table t = { 0 };
     program_log log = { 0 };
     const option options[] = {
         { "device", 0, OPTION_TEXT, &device, 0, 0 },
+        { "precision", 0, OPTION_TEXT, &precision, 0, 0 },
         { "quiet", 'q', OPTION_FLAG, &t.quiet, 0, 0 },
         { "verbose", 'v', OPTION_FLAG, &log.verbose, 0, 0 },
     };
     clvits_context *context = NULL;
     clvits_cancel *cancel = NULL;
-    int code = options_parse(options, 3, "check", help, &argc, argv);
+    int code = options_parse(options, 4, "check", help, &argc, argv);
 
     if (code)
         return code < 0 ? CODE_OK : code;
@@ -96,7 +99,8 @@ int command_check(int argc, char **argv)
         return program_fail(CODE_FAILED, "out of memory");
     code = program_catch_signals(cancel);
     if (!code)
-        code = program_open(&context, &(clvits_context_params){ .device = device }, &log);
+        code = program_open(&context, &(clvits_context_params){ .device = device,
+                                                                .precision = precision }, &log);
     if (!code)
         code = run(context, &t);
     clvits_context_close(&context);
