@@ -13,6 +13,17 @@
 // The numbers of a row that work-items keep, of which d.padded are used.
 #define MOST SEPARABLE_MAX_CHANNELS
 
+// By `items` work-items of which this is one.
+void zero_guards(const separable_dims d, const int b, const int len, const int item,
+                 const int items, global float *y)
+{
+    for (int g = 0; g < d.y.guard; g++)
+        for (int c = item; c < d.C; c += items) {
+            y[at(d.y, b, -1 - g, c)] = 0.0f;
+            y[at(d.y, b, len + g, c)] = 0.0f;
+        }
+}
+
 #if GROUP
 
 #define ROWS 4
@@ -65,17 +76,14 @@ void separable(const separable_dims d, global const int *run, global const float
 {
     local float from[ROWS * MOST], to[ROWS * MOST];
     local float parts[GROUP];
-    const int item = get_local_id(0), row = item / LANES, lane = item % LANES;
+    const int item = get_local_id(0), lane = item % LANES, row = (item - lane) / LANES;
     const int b = get_group_id(1), t = (int)get_group_id(0) * ROWS + row;
     const int len = valid_rows(run, d.clock, d.B, b), C = t < len ? d.C : 0;
     const int padded = d.padded;
     local float *part = parts + row * LANES;
 
     if (get_group_id(0) == 0)
-        for (int i = item; i < d.y.guard * d.C; i += GROUP) {
-            y[at(d.y, b, -1 - i / d.C, i % d.C)] = 0.0f;
-            y[at(d.y, b, len + i / d.C, i % d.C)] = 0.0f;
-        }
+        zero_guards(d, b, len, item, GROUP, y);
     x += at(d.x, b, t, 0);
     for (int c = lane; c < padded; c += LANES) {
         float v = 0.0f;
@@ -179,10 +187,7 @@ void separable(const separable_dims d, global const int *run, global const float
     const int len = valid_rows(run, d.clock, d.B, b), n = min(len - first, ROWS);
 
     if (first == 0)
-        for (int i = 0; i < d.y.guard * d.C; i++) {
-            y[at(d.y, b, -1 - i / d.C, i % d.C)] = 0.0f;
-            y[at(d.y, b, len + i / d.C, i % d.C)] = 0.0f;
-        }
+        zero_guards(d, b, len, 0, 1, y);
     if (n <= 0)
         return;
     x += at(d.x, b, first, 0);
