@@ -46,7 +46,7 @@ float row_sum(local float *part, const int lane, const float v)
 }
 
 // The row's n channels normalised, and their GELU; those of this work-item have been written by
-// itself or before a barrier.
+// itself or before a barrier. Without channels, nothing happens to the row.
 void normalise(local float *row, local float *part, const int lane, const int n,
                global const float *gamma, global const float *beta, const float eps)
 {
@@ -94,7 +94,7 @@ void separable(const separable_dims d, global const int *run, global const float
         }
         from[row * MOST + c] = v;
     }
-    normalise(from + row * MOST, part, lane, d.C, rows + padded, rows + 2 * padded, d.eps);
+    normalise(from + row * MOST, part, lane, C, rows + padded, rows + 2 * padded, d.eps);
     barrier(CLK_LOCAL_MEM_FENCE);
 
     const int used = (int)get_group_id(0) * ROWS < len ? padded : 0;
@@ -119,7 +119,7 @@ void separable(const separable_dims d, global const int *run, global const float
         EACH_ROW(KEEP)
     }
     barrier(CLK_LOCAL_MEM_FENCE);
-    normalise(to + row * MOST, part, lane, d.C, rows + 4 * padded, rows + 5 * padded, d.eps);
+    normalise(to + row * MOST, part, lane, C, rows + 4 * padded, rows + 5 * padded, d.eps);
     y += at(d.y, b, t, 0);
     for (int c = lane; c < C; c += LANES)
         y[c] = x[c] + to[row * MOST + c];
