@@ -110,6 +110,19 @@ static void truth(const conv_case *c, int U, const float *x, const int *len, con
             }
 }
 
+/* At least 110 dB of signal to noise. */
+static void check_noise(harness *h, const clvits_tensor *t, const double *want)
+{
+    const float *got = harness_output(h, t);
+    double signal = 0, noise = 0;
+
+    for (int64_t i = 0; i < clvits_tensor_count(t); i++) {
+        signal += want[i] * want[i];
+        noise += ((double)got[i] - want[i]) * ((double)got[i] - want[i]);
+    }
+    ck_assert_msg(noise <= 1e-11 * signal, "%.1f dB", 10 * log10(signal / noise));
+}
+
 static void run_case(const conv_case *c)
 {
     harness h;
@@ -166,6 +179,8 @@ static void run_case(const conv_case *c)
                              : y_half                          ? 1e-5 + HARNESS_HALF
                                                                : 1e-5;
     harness_close(&h, y, c->only_act ? want_act : want, tolerance);
+    if (!c->only_act && c->B == 1 && tolerance <= 1e-5)
+        check_noise(&h, y, want);
     if (act && !c->only_act)
         harness_close(&h, act, want_act, tolerance);
     free(want);
