@@ -210,6 +210,7 @@ static clvits_status run_latent(task *t, int at, int end, clvits_report *r)
     clvits_range rows;
     clvits_status s = wave_reach(&rows, t, at, end, r);
 
+    clvits_stage_trace(&t->latent, r);
     if (!s)
         s = clvits_plan_reach(&rows, t->latent.stage->plan, stage->z, rows, stage->clock, r);
     t->z_first = s ? 0 : (int)rows.first;
@@ -256,6 +257,7 @@ static clvits_status run_window(const task *t, int at, int end, clvits_report *r
     clvits_range rows;
     clvits_status s = wave_reach(&rows, t, at, end, r);
 
+    clvits_stage_trace(&t->wave, r);
     for (int i = 0; i < t->n && !s; i++) {
         const int frames = t->items[i].frames;
         s = set_stretch(run, stage->clock, i, rows, frames <= at ? 0 : frames, r);

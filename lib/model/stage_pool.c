@@ -251,6 +251,11 @@ void clvits_stage_pool_finish(const clvits_stage_pool *p)
     clvits_machine_finish(p->machine);
 }
 
+void clvits_stage_trace(const clvits_loan *l, clvits_report *r)
+{
+    clvits_trace_stage(r, clvits_stage_names[l->stage->size.kind]);
+}
+
 clvits_status clvits_stage_go(const clvits_loan *l, clvits_report *r)
 {
     const int64_t start = clvits_trace_now(r);

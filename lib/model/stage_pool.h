@@ -71,6 +71,9 @@ void clvits_stage_give_back(clvits_stage_pool *p, clvits_loan *loan);
 /** Wait until every device has done what was enqueued; before giving back what was to go on. */
 void clvits_stage_pool_finish(const clvits_stage_pool *p);
 
+/** Say in traces that what follows is this loan's: several are held at a time. */
+void clvits_stage_trace(const clvits_loan *loan, clvits_report *r);
+
 /** Compute. On the CPU path this is done on return; a device has then yet to do it. */
 clvits_status clvits_stage_go(const clvits_loan *loan, clvits_report *r);
 
