@@ -6,7 +6,7 @@
 //
 //   conv1d_toom  CPU devices: a work-item keeps ROWS tiles of LANES channels in registers
 
-// Knobs, set by lib/op/conv.c. These defaults are legal on every device.
+// Knobs, set by lib/op/toom.c. These defaults are legal on every device.
 #ifndef SCRATCH
 #define SCRATCH 4096 // floats of local memory, as many as a work-item's tiles want
 #endif
@@ -28,12 +28,8 @@ int count_tiles(const conv1d_dims *d, const int len, const int shift)
     return len > 0 ? (len + shift + rows - 1) / rows * d->dilation : 0;
 }
 
-// Elements from row 0 of x to an input row. Row -1 is a guard row, and as good as any other that
-// is not valid.
-int input_row(const conv1d_dims *d, const int row, const int len)
-{
-    return (row >= 0 && row < len ? row : -1) * d->x.ld;
-}
+// Whether an input row is valid; the others count as zeros, whatever lies there.
+#define IS_ROW(row, len) ((row) >= 0 && (row) < (len))
 
 // v = B x for all channels of the tiles, as [point][tile][pitch].
 void transform(const conv1d_dims *dims, const int tile0, const int tiles, const int shift,
@@ -43,7 +39,8 @@ void transform(const conv1d_dims *dims, const int tile0, const int tiles, const 
 
     for (int tile = 0; tile < tiles; tile++) {
         const int row = tile_row(&d, tile0 + tile, shift) - d.pad;
-#define TOOM_PLACE(k) const int x##k = input_row(&d, row + k * d.dilation, len);
+        const int inside = row >= 0 && row + (POINTS - 1) * d.dilation < len;
+#define TOOM_PLACE(k) const int x##k = clamp(row + k * d.dilation, 0, len - 1) * d.x.ld;
         EACH_POINT(TOOM_PLACE)
         for (int i = 0; i < d.I; i += WIDTH) {
             const int c = min(i, d.I - WIDTH); // the last vector may overlap
@@ -51,6 +48,10 @@ void transform(const conv1d_dims *dims, const int tile0, const int tiles, const 
             vec in[POINTS], out[POINTS];
 #define TOOM_READ(k) in[k] = VALUES(GET_XS(WIDTH, x, x##k + c));
             EACH_POINT(TOOM_READ)
+            if (!inside) {
+#define TOOM_BOUND(k) in[k] = IS_ROW(row + k * d.dilation, len) ? in[k] : (vec)(0.0f);
+                EACH_POINT(TOOM_BOUND)
+            }
             TOOM_INPUT_7(vec, in, out)
 #define TOOM_WRITE(k) STORE(out[k], 0, to + k * tiles * pitch);
             EACH_POINT(TOOM_WRITE)

@@ -123,7 +123,10 @@ static void check_noise(harness *h, const clvits_tensor *t, const double *want)
     ck_assert_msg(noise <= 1e-11 * signal, "%.1f dB", 10 * log10(signal / noise));
 }
 
-static void run_case(const conv_case *c)
+/* For devices that would not choose it, and shapes that it is not chosen for. */
+static const char transformed[] = "* | * | conv1d | * | layout=5\n";
+
+static void run_case(const conv_case *c, const char *rows)
 {
     harness h;
     const float *x, *w, *bias = NULL, *residual = NULL, *sum = NULL;
@@ -162,6 +165,8 @@ static void run_case(const conv_case *c)
     clvits_graph_halves(h.graph, c->halves);
     clvits_tensor *y = clvits_graph_keep(clvits_conv1d(tx, tw, tb, &p, &extra));
     clvits_graph_keep(act);
+    if (rows)
+        harness_tune(&h, rows);
     harness_plan(&h);
     for (int b = 0; b < c->B; b++) {
         len[b] = b == 0 ? c->T : c->T - 5 * b;
@@ -191,7 +196,16 @@ static void run_case(const conv_case *c)
 START_TEST(forward)
 {
     if (!cases[_i].large || !getenv("CLVITS_TEST_TINY"))
-        run_case(&cases[_i]);
+        run_case(&cases[_i], NULL);
+}
+END_TEST
+
+START_TEST(forward_transformed)
+{
+    const conv_case *c = &cases[_i];
+
+    if (c->S == 1 && c->G == 1 && c->K > 1 && c->I >= 32 && c->O > 16 && !c->large)
+        run_case(c, transformed);
 }
 END_TEST
 
@@ -468,7 +482,7 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("conv1d");
-    TCase *t = tcase_create("cases");
+    TCase *t = tcase_create("cases"), *toom = tcase_create("transformed");
 
     tcase_set_timeout(t, HARNESS_TIMEOUT);
     tcase_add_loop_test(t, forward, 0, LENGTH(cases));
@@ -480,5 +494,8 @@ int main(void)
     tcase_add_test(t, batch_equals_single_runs);
     tcase_add_test(t, refuses_what_does_not_fit);
     suite_add_tcase(s, t);
+    tcase_set_timeout(toom, HARNESS_TIMEOUT);
+    tcase_add_loop_test(toom, forward_transformed, 0, LENGTH(cases));
+    suite_add_tcase(s, toom);
     return harness_main(s);
 }

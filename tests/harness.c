@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { GUARD = 3 };
 
@@ -78,7 +79,24 @@ void harness_end(harness *h)
         clvits_device_close(&h->machine.device[i]);
     }
     clvits_cpu_close(&h->machine.cpu);
+    clvits_tuning_close(&h->tuning);
     clvits_arena_free(&h->arena);
+}
+
+void harness_tune(harness *h, const char *rows)
+{
+    char folder[] = "/tmp/clvits-test-XXXXXX", path[64];
+
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/tuned.txt", folder);
+    FILE *f = fopen(path, "w");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_ge(fputs(rows, f), 0);
+    ck_assert_int_eq(fclose(f), 0);
+    ok(h, clvits_tuning_open(&h->tuning, folder, &h->report));
+    ok(h, clvits_machine_tune(&h->machine, h->tuning, &h->report));
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(rmdir(folder), 0);
 }
 
 static void *memory(harness *h, size_t n, size_t size)

@@ -10,6 +10,7 @@
 
 #include "graph/build.h"
 #include "graph/sched.h"
+#include "op/tune.h"
 
 #include <check.h>
 
@@ -27,10 +28,14 @@ typedef struct harness {
     struct harness_input *inputs;
     uint64_t seed;
     const char *place; /* forced placement, NULL by default */
+    clvits_tuning *tuning;
 } harness;
 
 /** Open the device under test and an empty graph. */
 void harness_begin(harness *h, int batch);
+
+/** Follow these rows of tuned values from the next plan on; once. */
+void harness_tune(harness *h, const char *rows);
 
 /** Free everything; fails the test on memory left on a device. */
 void harness_end(harness *h);
