@@ -157,10 +157,9 @@ static void choose_layout(const clvits_node *n, const clvits_target *at, conv1d_
 
 int clvits_conv_channel(const conv1d_dims *d, int O, int b, int lane)
 {
-    const int half = d->lanes / 2, c = b * half + lane % half;
-
     if (d->act != CLVITS_ACT_GATE)
         return b * d->lanes + lane;
+    const int half = d->lanes / 2, c = b * half + lane % half;
     return c >= O / 2 ? O : lane < half ? c : O / 2 + c;
 }
 
