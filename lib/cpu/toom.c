@@ -401,8 +401,9 @@ static int least(int a, int b)
     return a < b ? a : b;
 }
 
-/* Steps of a stretch: as many as the scratch holds of one block, and no more than make TILES tiles
- * or half the scratch full. Then jobs: enough of them for the threads. */
+/* Residue classes of a stretch: no more than leave room for one step and the groups of taps that it
+ * reaches. Steps: as many as the scratch holds of one block, and no more than make TILES tiles or
+ * half the scratch full. Then jobs: enough of them for the threads. */
 static void choose_job(toom *t, int steps)
 {
     const conv1d_dims *d = t->j->d;
@@ -410,12 +411,12 @@ static void choose_job(toom *t, int steps)
 
     t->width = ceil_div(d->I, ceil_div(d->I, WIDTH));
     t->width = ceil_div(t->width, CLVITS_VECTOR) * CLVITS_VECTOR;
-    t->classes = least(d->dilation, CLASSES);
+    t->classes = least(least(d->dilation, CLASSES), X_FLOATS / (t->P * t->width * t->G));
     const int most_x = X_FLOATS / (t->P * t->width * t->classes) - (t->G - 1);
     const int most_y = Y_FLOATS / (t->P * d->lanes * t->classes);
     const int enough = ceil_div(TILES, t->classes), half = least(most_x, most_y / all) / 2;
     t->steps = least(half > enough ? half : enough, least(most_x, most_y));
-    t->steps = least(t->steps < 1 ? 1 : t->steps, steps);
+    t->steps = least(t->steps, steps);
     t->blocks = least(most_y / t->steps, all);
     t->classed = ceil_div(d->dilation, t->classes);
     t->split = ceil_div(all, t->blocks);
