@@ -202,7 +202,8 @@ START_TEST(rates_are_measured_once)
 
     /* Cut at any place or with a number that is none, it is measured again and written anew. */
     char *whole = files_read(rates_path(), &size);
-    const size_t cuts[] = { 0, 10, size / 2, size - 5, size - 1 };
+    const size_t end = (size_t)(strstr(whole, "\nend\n") - whole);
+    const size_t cuts[] = { 0, 10, end / 2, end, end + 4 };
     for (int i = 0; i < LENGTH(cuts) + 1; i++) {
         char *damaged = strndup(whole, i < LENGTH(cuts) ? cuts[i] : size);
         if (i == LENGTH(cuts))
@@ -217,6 +218,12 @@ START_TEST(rates_are_measured_once)
     }
     free(whole);
     ck_assert_int_eq(files_count(), 1);
+
+    /* Whatever the rates depend on asks for others: here, another precision. */
+    h.machine.halves ^= CLVITS_HALF_WEIGHTS;
+    get_rates(&h, second);
+    ck_assert_int_eq(measurements, 2 + LENGTH(cuts) + 1);
+    ck_assert_int_eq(files_count(), 2);
     harness_end(&h);
 }
 END_TEST

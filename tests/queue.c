@@ -6,7 +6,7 @@
 
 #include <clvits/clvits.h>
 
-#include <pthread.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +131,22 @@ START_TEST(every_utterance_is_spoken_once)
 }
 END_TEST
 
+/* As long, and the same but for rounding: 80 dB. */
+static void compare(const speech *got, const speech *want)
+{
+    double signal = 0.0, noise = 0.0;
+
+    ck_assert_uint_gt(want->n, 0);
+    ck_assert_uint_eq(got->n, want->n);
+    for (size_t i = 0; i < want->n; i++) {
+        const double d = (double)got->samples[i] - (double)want->samples[i];
+        signal += (double)want->samples[i] * (double)want->samples[i];
+        noise += d * d;
+    }
+    ck_assert_double_gt(signal, 0.0);
+    ck_assert_double_le(noise, 1e-8 * signal);
+}
+
 /* The OpenCL device and the CPU path together; with PoCL alone, two of its devices. */
 START_TEST(devices_share)
 {
@@ -153,8 +169,13 @@ START_TEST(devices_share)
     }
     clvits_queue_wait(f.queue);
     for (int i = 0; i < UTTERANCES; i++) {
+        speech alone = { 0 };
+        clvits_utterance u = utterance(&f, i);
+        u.params.user = &alone;
         ck_assert_int_eq(f.speech[i].status, CLVITS_OK);
-        ck_assert_uint_gt(f.speech[i].n, 0);
+        ck_assert_int_eq(clvits_speak_ids(f.voice[1], u.ids, u.n, &u.params), CLVITS_OK);
+        compare(&f.speech[i], &alone);
+        free(alone.samples);
     }
     ck_assert_uint_gt(clvits_queue_count(f.queue, 0), 0);
     ck_assert_uint_gt(clvits_queue_count(f.queue, 1), 0);
@@ -197,6 +218,13 @@ START_TEST(faster_does_more)
 }
 END_TEST
 
+/* Long enough for the next call of the test to happen first. */
+static int heard_after_a_while(void *user, const clvits_chunk *c)
+{
+    nanosleep(&(struct timespec){ .tv_nsec = 300000000 }, NULL);
+    return heard(user, c);
+}
+
 START_TEST(ends_are_told)
 {
     const clvits_utterance neither = { 0 };
@@ -220,17 +248,18 @@ START_TEST(ends_are_told)
     ck_assert_ptr_nonnull(strstr(f.speech[1].message, "30000"));
 
     /* What still waits when a queue closes is cancelled; what is being spoken is finished. */
-    for (int i = 3; i < 11; i++) {
+    for (int i = 3; i < 9; i++) {
         clvits_utterance u = utterance(&f, i);
-        u.params.audio = heard_late;
+        u.params.audio = heard_after_a_while;
         ck_assert_int_eq(clvits_queue_add(f.queue, &u), CLVITS_OK);
     }
     clvits_queue_close(&f.queue);
     int cancelled = 0;
-    for (int i = 3; i < 11; i++) {
+    for (int i = 3; i < 9; i++) {
         ck_assert_int_eq(f.speech[i].ended, 1);
         cancelled += f.speech[i].status == CLVITS_E_CANCELLED;
         ck_assert(f.speech[i].status == CLVITS_OK || f.speech[i].status == CLVITS_E_CANCELLED);
+        ck_assert(f.speech[i].status == CLVITS_OK || f.speech[i].voice == SIZE_MAX);
     }
     ck_assert_int_gt(cancelled, 0);
     end(&f);
@@ -263,23 +292,22 @@ static double time_queue(fixture *f, size_t n)
     return took;
 }
 
-/* Two halves of a machine against one of them, the best of several rounds. */
+/* Two halves of a machine against one of them, each by its best of several rounds. */
 START_TEST(two_halves_do_more)
 {
     const int threads = (int)sysconf(_SC_NPROCESSORS_ONLN) / 2;
     const clvits_context_params half = { .device = "cpu", .threads = threads };
-    double best = 0.0;
+    double one = INFINITY, two = INFINITY;
     fixture f;
 
-    ck_assert_int_gt(threads, 0);
     begin(&f, &half, &half);
     time_queue(&f, 1);
-    for (int i = 0; i < 5 && best < 1.7; i++) {
-        const double one = time_queue(&f, 1), two = time_queue(&f, 2);
-        best = one / two > best ? one / two : best;
+    for (int i = 0; i < 5; i++) {
+        one = fmin(one, time_queue(&f, 1));
+        two = fmin(two, time_queue(&f, 2));
     }
-    printf("two halves of %d threads each do %.2f times as much as one\n", threads, best);
-    ck_assert_double_ge(best, 1.7);
+    printf("two halves of %d threads each do %.2f times as much as one\n", threads, one / two);
+    ck_assert_double_ge(one / two, 1.7);
     end(&f);
 }
 END_TEST
@@ -290,6 +318,10 @@ int main(void)
     TCase *t = tcase_create("threads");
     const char *timed = getenv("CLVITS_TEST_TIMED");
 
+    if (timed && sysconf(_SC_NPROCESSORS_ONLN) < 2) {
+        puts("one processor has no halves");
+        return 77;
+    }
     tcase_set_timeout(t, HARNESS_TIMEOUT);
     if (timed) {
         tcase_add_test(t, two_halves_do_more);

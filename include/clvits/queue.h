@@ -19,13 +19,14 @@ typedef struct clvits_queue clvits_queue;
 
 /** How one utterance ended. */
 typedef struct clvits_spoken {
-    size_t voice; /* which voice spoke it: an index into those of clvits_queue_open() */
+    size_t voice; /* which voice spoke it: an index into those of clvits_queue_open(); SIZE_MAX
+                     where none did before the queue was closed */
     clvits_status status;
     const char *message; /* what went wrong; "" otherwise. Valid during the call only */
 } clvits_spoken;
 
 /** Receives the end of an utterance, after its last audio, on the thread of the voice that spoke
- *  it; user is that of its params. Must not wait for the queue. */
+ *  it (or that closes the queue); user is that of its params. Must not call the queue. */
 typedef void (*clvits_spoken_fn)(void *user, const clvits_spoken *spoken);
 
 /** What to speak; text or ids is NULL. Both are copied. */
@@ -51,7 +52,7 @@ CLVITS_API clvits_status clvits_queue_open(clvits_queue **out, clvits_voice *con
 
 /**
  * Add an utterance; blocks while more are waiting than the voices will soon need, so that a long
- * text is not held in memory.
+ * text is not held in memory. Not from a callback.
  *
  * @return CLVITS_OK, _E_ARGUMENT (neither or both of text and ids) or _E_MEMORY; how speaking it
  *         went is told to its done() alone
@@ -65,7 +66,8 @@ CLVITS_API void clvits_queue_wait(clvits_queue *queue);
 CLVITS_API size_t clvits_queue_count(const clvits_queue *queue, size_t voice);
 
 /** End what still waits with CLVITS_E_CANCELLED, wait for what is being spoken, release the queue
- *  and set it to NULL; closing NULL is allowed. Not from a callback. */
+ *  and set it to NULL; closing NULL is allowed. Not from a callback, nor while another thread calls
+ *  the queue. */
 CLVITS_API void clvits_queue_close(clvits_queue **queue);
 
 #ifdef __cplusplus

@@ -125,13 +125,16 @@ static bool may_take(const clvits_node *n, const clvits_device *d)
     return n->op->launch && (!n->op->takes || n->op->takes(n, d));
 }
 
-/* Whether the node's kernel builds there, too. Says so once per operator when it does not. */
-static bool takes(clvits_plan *p, const clvits_node *n, int place, clvits_report *r)
+/* Whether the node's kernel builds there, too. Says so once per operator and place when it does
+ * not: failed has, for every node, a bit for each place on which it did not. */
+static bool takes(clvits_plan *p, const clvits_node *n, int place, unsigned char *failed,
+                  clvits_report *r)
 {
     clvits_device *d = p->machine->device[place];
     clvits_target at = clvits_plan_target(p, place);
     clvits_report quiet = { .log = r->log, .log_user = r->log_user, .trace = r->trace };
     clvits_launch l = { .dimensions = 1 };
+    bool told = false;
 
     if (!may_take(n, d))
         return false;
@@ -142,15 +145,17 @@ static bool takes(clvits_plan *p, const clvits_node *n, int place, clvits_report
     n->op->launch(n, d, dims, &l);
     if (clvits_program_check(d, &l, &quiet) == CLVITS_OK)
         return true;
-    for (int i = 0; i < n->id; i++)
-        if (p->graph->nodes[i]->op == n->op && p->place[i] != place)
-            return false;
-    clvits_warn(r, "%s does not run on device %d: %s", n->op->name, place, quiet.text);
+    for (int i = 0; i < p->graph->n_nodes; i++)
+        told = told || (p->graph->nodes[i]->op == n->op && failed[i] >> place & 1);
+    failed[n->id] |= (unsigned char)(1u << place);
+    if (!told)
+        clvits_warn(r, "%s does not run on device %d: %s", n->op->name, place, quiet.text);
     return false;
 }
 
 /* On the first device that takes it, unless it was placed by hand; the CPU path takes the rest. */
-static clvits_status place_first(clvits_plan *p, const char *text, clvits_report *r)
+static clvits_status place_first(clvits_plan *p, const char *text, unsigned char *failed,
+                                 clvits_report *r)
 {
     for (int i = 0; i < p->graph->n_nodes; i++) {
         const clvits_node *n = p->graph->nodes[i];
@@ -159,7 +164,7 @@ static clvits_status place_first(clvits_plan *p, const char *text, clvits_report
 
         if (s)
             return s;
-        while (place != CLVITS_CPU_PLACE && !takes(p, n, place, r))
+        while (place != CLVITS_CPU_PLACE && !takes(p, n, place, failed, r))
             place = place + 1 < p->machine->n_places ? place + 1 : CLVITS_CPU_PLACE;
         p->place[i] = place;
     }
@@ -168,7 +173,8 @@ static clvits_status place_first(clvits_plan *p, const char *text, clvits_report
 
 /* Where the costs are least. Kernels are built for the chosen places alone: where one does not
  * build, that place is out for its node and the search begins again. */
-static clvits_status place_by_cost(clvits_plan *p, const char *text, clvits_report *r)
+static clvits_status place_by_cost(clvits_plan *p, const char *text, unsigned char *failed,
+                                   clvits_report *r)
 {
     const clvits_graph *g = p->graph;
     unsigned char *allowed =
@@ -190,7 +196,7 @@ static clvits_status place_by_cost(clvits_plan *p, const char *text, clvits_repo
         s = clvits_plan_place_cheapest(p, allowed, r);
         settled = true;
         for (int i = 0; i < g->n_nodes && !s; i++) {
-            if (p->place[i] == CLVITS_CPU_PLACE || takes(p, g->nodes[i], p->place[i], r))
+            if (p->place[i] == CLVITS_CPU_PLACE || takes(p, g->nodes[i], p->place[i], failed, r))
                 continue;
             allowed[i] &= (unsigned char)~(1u << p->place[i]);
             allowed[i] |= 1u << CLVITS_CPU_PLACE;
@@ -203,7 +209,11 @@ static clvits_status place_by_cost(clvits_plan *p, const char *text, clvits_repo
 
 clvits_status clvits_plan_place_nodes(clvits_plan *p, const char *text, clvits_report *r)
 {
+    unsigned char *failed = clvits_arena_array(&p->arena, (size_t)p->graph->n_nodes + 1, 1);
+
+    if (!failed)
+        return clvits_fail_memory(r, "a plan");
     return clvits_place_by_cost(text) && p->machine->rates && p->machine->n_places > 1
-               ? place_by_cost(p, text, r)
-               : place_first(p, text, r);
+               ? place_by_cost(p, text, failed, r)
+               : place_first(p, text, failed, r);
 }

@@ -17,7 +17,7 @@ enum {
     LARGE = 8 << 20,
 };
 
-/* A probe that takes longer than so many seconds has said enough in its first pass. */
+/* A probe whose nodes take longer than so many seconds has said enough in its first run. */
 static const double long_probe = 0.02;
 
 static const struct {
@@ -35,7 +35,7 @@ static const struct {
 
 typedef struct probe {
     const clvits_machine *machine;
-    clvits_cost_class class;
+    clvits_cost_class kind;
     int rows; /* capacity as well: a device's grid is made for that */
     clvits_report *report;
     clvits_arena arena;
@@ -71,18 +71,18 @@ static clvits_tensor *weight(probe *p, int rank, int64_t a, int64_t b, int64_t c
 
 static clvits_tensor *one(probe *p, clvits_tensor *x)
 {
-    const int C = probes[p->class].channels, K = probes[p->class].kernel;
+    const int C = probes[p->kind].channels, K = probes[p->kind].kernel;
 
     if (K) {
         const clvits_conv1d_params same = { .pad_left = K / 2, .pad_right = K / 2 };
         return clvits_conv1d(x, weight(p, 3, C, C, K, 0.01f), NULL, &same, NULL);
     }
-    if (p->class == CLVITS_COST_ATTENTION) {
+    if (p->kind == CLVITS_COST_ATTENTION) {
         const clvits_attention_params params = { .heads = 2, .window = 4 };
         return clvits_attention(x, x, x, weight(p, 3, 1, 9, C / 2, 0.01f),
                                 weight(p, 3, 1, 9, C / 2, 0.01f), &params);
     }
-    if (p->class == CLVITS_COST_MATHS) {
+    if (p->kind == CLVITS_COST_MATHS) {
         const clvits_layer_norm_params params = { .eps = 1e-5f, .gelu = true };
         return clvits_layer_norm(x, NULL, weight(p, 1, C, 0, 0, 0.2f), weight(p, 1, C, 0, 0, 0.2f),
                                  &params);
@@ -92,12 +92,14 @@ static clvits_tensor *one(probe *p, clvits_tensor *x)
 
 static clvits_status build(probe *p)
 {
-    const int C = probes[p->class].channels;
+    const int C = probes[p->kind].channels;
     const float *values = numbers(p, (int64_t)p->rows * C, 0.1f);
     clvits_report *r = p->report;
 
     if (!values)
         return clvits_fail_memory(r, "a probe");
+    if (probes[p->kind].kernel) /* of a voice's nodes, those whose kernels have such a form */
+        clvits_graph_halves(p->graph, p->machine->halves);
     const int clock = clvits_graph_clock(p->graph, p->rows);
     clvits_tensor *x = p->input = clvits_graph_input(p->graph, CLVITS_F32, clock, C);
     for (int i = 0; i < CHAIN; i++)
@@ -137,7 +139,7 @@ static clvits_status prepare(probe *p)
     if (s)
         return s;
     clvits_node_work(p->graph->nodes[0], CLVITS_CPU_PLACE, NULL, &flops, &bytes);
-    p->amount = p->class < CLVITS_COST_MATHS ? flops : bytes;
+    p->amount = p->kind < CLVITS_COST_MATHS ? flops : bytes;
     return CLVITS_OK;
 }
 
@@ -227,12 +229,13 @@ static clvits_status prepare_place(place_probes *t, const clvits_machine *m, int
     clvits_status s = CLVITS_OK;
 
     t->machine = (clvits_machine){ .cpu = m->cpu, .device = { NULL, m->device[place] },
-                                   .n_places = place == CLVITS_CPU_PLACE ? 1 : 2 };
+                                   .n_places = place == CLVITS_CPU_PLACE ? 1 : 2,
+                                   .halves = m->halves };
     for (int i = 0; i < CLVITS_COST_CLASSES * SIZES && !s; i++) {
-        const int class = i / SIZES, size = i % SIZES;
-        probe *p = &t->probe[class][size];
-        *p = (probe){ .machine = &t->machine, .class = (clvits_cost_class)class, .report = r,
-                      .rows = size == FEW ? probes[class].few : more * probes[class].many };
+        const int kind = i / SIZES, size = i % SIZES;
+        probe *p = &t->probe[kind][size];
+        *p = (probe){ .machine = &t->machine, .kind = (clvits_cost_class)kind, .report = r,
+                      .rows = size == FEW ? probes[kind].few : more * probes[kind].many };
         s = prepare(p);
     }
     return s;
@@ -258,10 +261,10 @@ clvits_status clvits_rates_measure(clvits_rates *rates, const clvits_machine *m,
         s = measure_place(&places[i % m->n_places]);
     for (int i = 0; i < m->n_places && !s; i++) {
         rates[i] = (clvits_rates){ 0 };
-        for (int class = 0; class < CLVITS_COST_CLASSES; class ++) {
-            const probe *few = &places[i].probe[class][FEW];
-            const probe *many = &places[i].probe[class][MANY];
-            rates[i].node[class] = line(few->amount, few->seconds, many->amount, many->seconds);
+        for (int kind = 0; kind < CLVITS_COST_CLASSES; kind++) {
+            const probe *few = &places[i].probe[kind][FEW];
+            const probe *many = &places[i].probe[kind][MANY];
+            rates[i].node[kind] = line(few->amount, few->seconds, many->amount, many->seconds);
         }
         if (i != CLVITS_CPU_PLACE)
             s = measure_transfer(&rates[i].transfer, m->device[i], r);

@@ -280,7 +280,8 @@ static clvits_status open_parts(clvits_context *c, const clvits_context_params *
     if (d.family < 0 || d.family > 2)
         return clvits_fail(r, CLVITS_E_ARGUMENT, "there are two families of kernels: gpu and cpu");
     if (!keep_text(&c->place, is_open(device) ? "auto," : "", place) ||
-        (d.cache_dir && !keep_text(&c->cache_dir, "", d.cache_dir)))
+        /* Kernels under development change what their rates are. */
+        (d.cache_dir && !d.source_dir && !keep_text(&c->cache_dir, "", d.cache_dir)))
         return clvits_fail_memory(r, "a context");
     int threads = p->threads;
     clvits_status s = threads ? CLVITS_OK : wanted_threads(&threads, r);
@@ -316,6 +317,7 @@ clvits_status clvits_context_open(clvits_context **out, const clvits_context_par
         c->trace_user = p->trace_user;
         c->machine.n_places = 1;
         pthread_mutex_init(&c->lock, NULL);
+        pthread_mutex_init(&c->rate_lock, NULL);
         c->has_key = pthread_key_create(&c->error, NULL) == 0;
         s = open_parts(c, p, &r);
     }
@@ -344,6 +346,7 @@ void clvits_context_close(clvits_context **context)
         free(m);
     }
     pthread_mutex_destroy(&c->lock);
+    pthread_mutex_destroy(&c->rate_lock);
     free(c->place);
     free(c->cache_dir);
     free(c);
@@ -352,7 +355,7 @@ void clvits_context_close(clvits_context **context)
 
 void clvits_context_rate(clvits_context *c, clvits_report *r)
 {
-    pthread_mutex_lock(&c->lock);
+    pthread_mutex_lock(&c->rate_lock);
     if (!c->rated && c->machine.n_places > 1 && clvits_place_by_cost(c->place)) {
         if (clvits_rates_get(c->rates, &c->machine, c->cache_dir, r) == CLVITS_OK) {
             c->machine.rates = c->rates;
@@ -362,9 +365,10 @@ void clvits_context_rate(clvits_context *c, clvits_report *r)
             clvits_report_clear(r);
         }
     }
-    c->rating += c->rated ? 0 : clvits_context_launches(c);
+    if (!c->rated)
+        atomic_store(&c->rating, clvits_context_launches(c));
     c->rated = true;
-    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_unlock(&c->rate_lock);
 }
 
 const char *clvits_context_device(const clvits_context *c)
@@ -397,7 +401,7 @@ uint64_t clvits_context_launches(const clvits_context *c)
 
     for (int i = 1; i < c->machine.n_places; i++)
         n += clvits_device_launches(c->machine.device[i]);
-    return n - c->rating;
+    return n - atomic_load((atomic_ullong *)&c->rating);
 }
 
 size_t clvits_context_device_bytes(const clvits_context *c, size_t *peak)

@@ -6,12 +6,15 @@
 
 #include <clvits/device.h>
 
+#include <stdatomic.h>
+
 struct clvits_context {
     clvits_machine machine;
     clvits_tuning *tuning; /* the machine's */
     clvits_rates rates[CLVITS_MAX_PLACES]; /* the machine's, once they are needed */
+    pthread_mutex_t rate_lock;             /* guards the rates and what follows */
     bool rated;                            /* they were, with or without success */
-    uint64_t rating;                       /* launches that this took */
+    atomic_ullong rating;                  /* launches that this took; not guarded */
     char *place, *cache_dir;
     clvits_log_fn log;
     void *log_user;
@@ -19,7 +22,7 @@ struct clvits_context {
     void *trace_user;
     pthread_key_t error; /* each thread's last message, freed with the context */
     bool has_key;
-    pthread_mutex_t lock;          /* guards messages and rates */
+    pthread_mutex_t lock;          /* guards messages */
     struct clvits_message *messages; /* all threads', so that closing frees them */
 };
 

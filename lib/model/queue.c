@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -190,7 +191,7 @@ void clvits_queue_close(clvits_queue **queue)
             pthread_join(q->workers[i].thread, NULL);
     for (job *next; left; left = next) {
         next = left->next;
-        tell(left, 0, CLVITS_E_CANCELLED, "the queue was closed before this was spoken");
+        tell(left, SIZE_MAX, CLVITS_E_CANCELLED, "the queue was closed before this was spoken");
         free(left);
     }
     pthread_cond_destroy(&q->added);

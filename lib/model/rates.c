@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// A cache file says in its first lines what was measured, and with which kernels; then follows a
-// line for each rate: place, class, seconds per node, seconds per FLOP or byte; then an end. What
-// cannot be read, or is another machine's, is measured anew and overwritten.
+// A cache file's first line has a hash of everything that the rates depend on; then follows a line
+// for each rate: place, class, seconds per node, seconds per FLOP or byte; then an end, and for people
+// what was measured. What cannot be read, or is another machine's, is measured anew and overwritten.
 #include "model/rates.h"
 
 #include "device/source.h"
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { KEY = 4096, PATH = 4096 };
+enum { HEAD = 64, PATH = 4096 };
 
 static const char *const class_names[CLVITS_COST_CLASSES] = {
     [CLVITS_COST_CONV_32] = "conv-32",   [CLVITS_COST_CONV_64] = "conv-64",
@@ -26,77 +26,123 @@ static const char *const class_names[CLVITS_COST_CLASSES] = {
 /* Shows that nothing is missing. */
 static const char last_line[] = "end\n";
 
-/* Everything that the rates depend on. */
-static void make_key(char key[KEY], const clvits_machine *m)
-{
-    int used = snprintf(key, KEY, "clvits rates 1, version %s, kernels %s\n0 %s, %d threads, "
-                        "%d tuned rows\n", CLVITS_VERSION_TEXT, clvits_sources_hash, m->cpu.name,
-                        clvits_pool_threads(m->cpu.pool), m->cpu.tuned ? m->cpu.tuned->n : 0);
+/* FNV-1a, and a second sum that starts elsewhere, against collisions. */
+typedef struct sums {
+    uint64_t a, b;
+} sums;
 
-    for (int i = 1; i < m->n_places && used > 0 && used < KEY; i++) {
+static void add_bytes(sums *h, const void *data, size_t n)
+{
+    for (const unsigned char *p = data; n--; p++) {
+        h->a = (h->a ^ *p) * 0x100000001b3u;
+        h->b = (h->b ^ *p) * 0x100000001b3u;
+    }
+}
+
+static void add_text(sums *h, const char *text)
+{
+    add_bytes(h, text, strlen(text) + 1);
+}
+
+static void add_rows(sums *h, const clvits_tuned *t)
+{
+    for (int i = 0; t && i < t->n; i++)
+        add_text(h, t->row[i]->text);
+}
+
+/* The first line, of everything that the rates depend on. */
+static void make_head(char head[HEAD], const clvits_machine *m)
+{
+    sums h = { 0xcbf29ce484222325u, 0x9ae16a3b2f90404fu };
+    const int cpu[] = { clvits_pool_threads(m->cpu.pool), m->halves };
+
+    add_text(&h, CLVITS_VERSION_TEXT);
+    add_text(&h, clvits_sources_hash);
+    add_text(&h, m->cpu.name);
+    add_text(&h, m->cpu.table->isa);
+    add_bytes(&h, cpu, sizeof(cpu));
+    add_rows(&h, m->cpu.tuned);
+    for (int i = 1; i < m->n_places; i++) {
         const clvits_device_info *d = clvits_device_get_info(m->device[i]);
-        const clvits_tuned *t = clvits_device_tuned(m->device[i]);
-        used += snprintf(key + used, (size_t)(KEY - used),
-                         "%d %s, %s, %s, driver %s, kernels %s, %d tuned rows\n", i, d->name,
-                         d->platform, d->version, d->driver,
-                         d->family == CLVITS_FAMILY_GPU ? "gpu" : "cpu", t ? t->n : 0);
+        const int numbers[] = { (int)d->family, d->compute_units };
+        add_text(&h, d->name);
+        add_text(&h, d->platform);
+        add_text(&h, d->version);
+        add_text(&h, d->driver);
+        add_bytes(&h, numbers, sizeof(numbers));
+        add_rows(&h, clvits_device_tuned(m->device[i]));
     }
+    snprintf(head, HEAD, "clvits rates 1 %016llx%016llx", (unsigned long long)h.a,
+             (unsigned long long)h.b);
 }
 
-static bool make_path(char path[PATH], const char *dir, const char *key)
+/* The file's name has what the first line ends with. */
+static bool make_path(char path[PATH], const char *dir, const char *head)
 {
-    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a; the file repeats the key */
-
-    for (const char *p = key; *p; p++)
-        h = (h ^ (unsigned char)*p) * 0x100000001b3u;
-    return dir && snprintf(path, PATH, "%s/rates-%016llx.txt", dir, (unsigned long long)h) < PATH;
+    return dir && snprintf(path, PATH, "%s/rates-%s.txt", dir, strrchr(head, ' ') + 1) < PATH;
 }
 
-static clvits_rate *rate_of(clvits_rates *r, int class)
+static clvits_rate *rate_of(clvits_rates *r, int kind)
 {
-    return class < CLVITS_COST_CLASSES ? &r->node[class] : &r->transfer;
+    return kind < CLVITS_COST_CLASSES ? &r->node[kind] : &r->transfer;
 }
 
-static const char *name_of(int class)
+static const char *name_of(int kind)
 {
-    return class < CLVITS_COST_CLASSES ? class_names[class] : "transfer";
+    return kind < CLVITS_COST_CLASSES ? class_names[kind] : "transfer";
 }
 
-static bool parse(clvits_rates *rates, int n_places, FILE *f, const char *key)
+static bool parse(clvits_rates *rates, int n_places, FILE *f, const char *head)
 {
-    char line[256];
+    char line[HEAD + 2];
 
-    while (*key) {
-        const size_t n = strcspn(key, "\n") + 1;
-        if (!fgets(line, sizeof(line), f) || strncmp(line, key, n) || line[n])
-            return false;
-        key += n;
-    }
+    if (!fgets(line, sizeof(line), f) || strncmp(line, head, strlen(head)) ||
+        strcmp(line + strlen(head), "\n"))
+        return false;
     for (int place = 0; place < n_places; place++)
-        for (int class = 0; class <= CLVITS_COST_CLASSES; class ++) {
-            clvits_rate *rate = rate_of(&rates[place], class);
+        for (int kind = 0; kind <= CLVITS_COST_CLASSES; kind++) {
+            clvits_rate *rate = rate_of(&rates[place], kind);
             char name[32];
             int at;
             if (fscanf(f, "%d %31s %lf %lf", &at, name, &rate->fixed, &rate->each) != 4 ||
-                at != place || strcmp(name, name_of(class)) || !isfinite(rate->fixed) ||
+                at != place || strcmp(name, name_of(kind)) || !isfinite(rate->fixed) ||
                 !isfinite(rate->each) || rate->fixed < 0.0 || rate->each < 0.0)
                 return false;
         }
     return fgetc(f) == '\n' && fgets(line, sizeof(line), f) && !strcmp(line, last_line);
 }
 
-static bool read_rates(clvits_rates *rates, int n_places, const char *path, const char *key)
+static bool read_rates(clvits_rates *rates, int n_places, const char *path, const char *head)
 {
     FILE *f = fopen(path, "r");
-    const bool ok = f && parse(rates, n_places, f, key);
+    const bool ok = f && parse(rates, n_places, f, head);
 
     if (f)
         fclose(f);
     return ok;
 }
 
-/* Whole under its name or not at all; the folder exists since kernels went there. */
-static void write_rates(const clvits_rates *rates, int n_places, const char *path, const char *key)
+static bool print_rates(FILE *f, clvits_rates *rates, const clvits_machine *m, const char *head)
+{
+    bool ok = fprintf(f, "%s\n", head) > 0;
+
+    for (int place = 0; place < m->n_places; place++)
+        for (int kind = 0; kind <= CLVITS_COST_CLASSES && ok; kind++) {
+            const clvits_rate *rate = rate_of(&rates[place], kind);
+            ok = fprintf(f, "%d %s %.6g %.6g\n", place, name_of(kind), rate->fixed, rate->each) > 0;
+        }
+    ok = ok && fprintf(f, "%s0: %s, %s, %d threads\n", last_line, m->cpu.name,
+                       m->cpu.table->isa, clvits_pool_threads(m->cpu.pool)) > 0;
+    for (int i = 1; i < m->n_places && ok; i++) {
+        const clvits_device_info *d = clvits_device_get_info(m->device[i]);
+        ok = fprintf(f, "%d: %s, %s, driver %s\n", i, d->name, d->platform, d->driver) > 0;
+    }
+    return ok;
+}
+
+/* Whole under its name or not at all; nothing is said when that fails, as of kernels. */
+static void write_rates(clvits_rates *rates, const clvits_machine *m, const char *path,
+                        const char *head)
 {
     char temporary[PATH + 8];
 
@@ -105,14 +151,7 @@ static void write_rates(const clvits_rates *rates, int n_places, const char *pat
     FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
     if (fd >= 0 && !f)
         close(fd);
-    bool ok = f && fputs(key, f) >= 0;
-    for (int place = 0; place < n_places && ok; place++)
-        for (int class = 0; class <= CLVITS_COST_CLASSES && ok; class ++) {
-            const clvits_rate *rate = rate_of((clvits_rates *)&rates[place], class);
-            ok = fprintf(f, "%d %s %.6g %.6g\n", place, name_of(class), rate->fixed,
-                         rate->each) > 0;
-        }
-    ok = ok && fputs(last_line, f) >= 0;
+    bool ok = f && print_rates(f, rates, m, head);
     if (f && fclose(f))
         ok = false;
     if (fd >= 0 && (!ok || rename(temporary, path)))
@@ -122,11 +161,11 @@ static void write_rates(const clvits_rates *rates, int n_places, const char *pat
 clvits_status clvits_rates_get(clvits_rates *rates, const clvits_machine *m, const char *cache_dir,
                                clvits_report *r)
 {
-    char key[KEY], path[PATH];
+    char head[HEAD], path[PATH];
 
-    make_key(key, m);
-    const bool cached = make_path(path, cache_dir, key);
-    if (cached && read_rates(rates, m->n_places, path, key))
+    make_head(head, m);
+    const bool cached = make_path(path, cache_dir, head);
+    if (cached && read_rates(rates, m->n_places, path, head))
         return CLVITS_OK;
     const int64_t start = clvits_trace_now(r);
     clvits_info(r, "measuring what operators cost on %d devices and the CPU path",
@@ -134,6 +173,6 @@ clvits_status clvits_rates_get(clvits_rates *rates, const clvits_machine *m, con
     const clvits_status s = clvits_rates_measure(rates, m, r);
     clvits_trace_host(r, start, "measure rates", NULL, NULL);
     if (!s && cached)
-        write_rates(rates, m->n_places, path, key);
+        write_rates(rates, m, path, head);
     return s;
 }

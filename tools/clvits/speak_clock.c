@@ -45,9 +45,9 @@ void speech_clock_report(const speech_clock *c, const clvits_context *context,
         return;
     const bool elsewhere =
         clvits_context_device_count(context) && !clvits_context_launches(context);
-    program_note("%s%s: %.2f s of speech in %.2f s, RTF %.3f, first audio after %.3f s%s%s",
-                 elsewhere ? "CPU path, cheaper here than " : "",
-                 clvits_context_device(context), c->audio, c->speaking,
+    program_note("%s%s%s: %.2f s of speech in %.2f s, RTF %.3f, first audio after %.3f s%s%s",
+                 elsewhere ? "CPU path (" : "", clvits_context_device(context),
+                 elsewhere ? " was not used)" : "", c->audio, c->speaking,
                  c->audio > 0.0 ? c->speaking / c->audio : 0.0, c->first > 0.0 ? c->first : 0.0,
                  where ? ", in " : "", where ? where : "");
     if (!c->verbose)
