@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // A cache file's first line has a hash of everything that the rates depend on; then follows a line
-// for each rate: place, class, seconds per node, seconds per FLOP or byte; then an end, and for people
-// what was measured. What cannot be read, or is another machine's, is measured anew and overwritten.
+// for each rate: place, class, seconds per node, seconds per FLOP or byte; then an end, and for
+// people what was measured. What cannot be read, or is another machine's, is measured anew and
+// overwritten.
 #include "model/rates.h"
 
 #include "device/source.h"
