@@ -69,9 +69,9 @@ typedef struct clvits_context_params {
     /**
      * NULL or "fp32": floats. "fp16-storage": devices keep weights and values of flow and decoder
      * as halves and still add them up as floats: half the memory, at 45 dB or more of the same
-     * speech. "fp16": they also multiply halves; only where every opened device reports
-     * cl_khr_fp16 and passes a probe. Durations are computed in floats whatever this says, and so
-     * is everything on the CPU path.
+     * speech. "fp16": they also multiply halves in convolutions; only where every opened device
+     * reports cl_khr_fp16, passes a probe and runs work-group kernels (see kernel_family).
+     * Durations are computed in floats whatever this says, and so is everything on the CPU path.
      */
     const char *precision;
     int threads;            /* of the CPU path; 0: one per processor */

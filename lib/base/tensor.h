@@ -22,7 +22,7 @@ typedef enum clvits_type {
 enum {
     CLVITS_HALF_WEIGHTS = 1, /* keep its weights as halves */
     CLVITS_HALF_TENSORS = 2, /* keep its results as halves */
-    CLVITS_HALF_SUMS = 4,    /* multiply halves, and add up short sums of them as halves */
+    CLVITS_HALF_SUMS = 4,    /* in the kernels for GPUs: multiply halves, and add up a few so */
 };
 
 typedef enum clvits_role {

@@ -13,8 +13,8 @@ static const struct {
     { "fp16", CLVITS_HALF_WEIGHTS | CLVITS_HALF_TENSORS | CLVITS_HALF_SUMS },
 };
 
-/* Half arithmetic must be right on every device that was opened: on another it would silently be
- * the work of the storage mode. */
+/* Every device that was opened must have half arithmetic, get it right, and run the kernels that
+ * have a use for it: on another it would silently be the work of the storage mode. */
 static clvits_status check_sums(const clvits_machine *m, clvits_report *r)
 {
     if (m->n_places < 2)
@@ -26,6 +26,11 @@ static clvits_status check_sums(const clvits_machine *m, clvits_report *r)
         if (clvits_device_check_halves(m->device[i], &own))
             return clvits_fail(r, own.status, "precision fp16: %s; it has fp32 and fp16-storage",
                                own.text);
+        if (clvits_device_get_info(m->device[i])->family != CLVITS_FAMILY_GPU)
+            return clvits_fail(r, CLVITS_E_UNSUPPORTED,
+                               "precision fp16: %s has the kernels for CPUs, which multiply "
+                               "floats; it has fp32 and fp16-storage",
+                               clvits_device_get_info(m->device[i])->name);
     }
     return CLVITS_OK;
 }
