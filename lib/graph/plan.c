@@ -148,7 +148,7 @@ static void touch(life *l, int step)
         l->last = step;
 }
 
-/* index[tensor][place] is a life's number + 1. */
+/* index[tensor][place] is a life's number + 1; 0 for what nobody writes. */
 static void find_lives(const clvits_plan *p, life *lives, int (*index)[CLVITS_MAX_PLACES])
 {
     for (int s = 0; s < p->n_steps; s++) {
@@ -159,10 +159,11 @@ static void find_lives(const clvits_plan *p, life *lives, int (*index)[CLVITS_MA
             continue;
         }
         for (int k = 0; k < CLVITS_MAX_IN; k++)
-            if (step->node->in[k] && step->node->in[k]->role != CLVITS_WEIGHT)
+            if (step->node->in[k] && step->node->in[k]->role != CLVITS_WEIGHT &&
+                !p->unread[step->node->in[k]->root->id])
                 touch(&lives[index[step->node->in[k]->root->id][step->place] - 1], s);
         for (int k = 0; k < CLVITS_MAX_OUT; k++)
-            if (step->node->out[k])
+            if (step->node->out[k] && !p->unread[step->node->out[k]->id])
                 touch(&lives[index[step->node->out[k]->id][step->place] - 1], s);
     }
 }
@@ -244,7 +245,7 @@ static clvits_status plan_memory(clvits_plan *p, bool (*there)[CLVITS_MAX_PLACES
         for (int place = 0; place < p->machine->n_places; place++) {
             const clvits_tensor *x = p->graph->tensors[t];
             p->offset[t][place] = -1;
-            if (!there[t][place])
+            if (!there[t][place] || p->unread[t])
                 continue;
             const int64_t each = (int64_t)(sizeof(float) / clvits_element_bytes(x, place));
             const int64_t line = ALIGN_FLOATS * each;

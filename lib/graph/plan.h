@@ -31,7 +31,7 @@ struct clvits_plan {
     int *home;        /* by tensor id (roots): where it is made or written first; -1 never used */
     int64_t (*offset)[CLVITS_MAX_PLACES]; /* by tensor id: elements to row 0 of item 0; -1 absent */
     bool *raw;        /* by node id: activates what its input 0 is a copy of */
-    bool *unread;     /* by tensor id: not written, since all its readers do */
+    bool *unread;     /* by tensor id: all its readers make it: it has no memory */
     clvits_step *steps;
     int n_steps, n_copies;
     int64_t floats[CLVITS_MAX_PLACES], unshared[CLVITS_MAX_PLACES];
