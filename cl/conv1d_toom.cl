@@ -144,8 +144,10 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d_toom(ARGUMENTS
                     const int t = tile_row(&d, tile0 + r, shift) + k * d.dilation;
                     if (t >= 0 && t < len)
                         fetch_row(&d, b, t, o, n, residual, sum, y, a);
-                    for (int c = o; c < min(o + n, d.I); c += 64 / sizeof(X_TYPE))
-                        FETCH(x + (t + d.job * d.m) * d.x.ld + c, 0);
+                    const int ahead = t + d.job * d.m;
+                    for (int c = o; c < min(o + n, d.I) && ahead >= 0 && ahead < from;
+                         c += 64 / sizeof(X_TYPE))
+                        FETCH(x + ahead * d.x.ld + c, 0);
                 }
                 multiply(scratch + (k * all + i) * pitch, pitch, groups, d.dilation * pitch, d.I,
                          w, sums + (k * rows + i) * LANES);

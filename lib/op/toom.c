@@ -25,6 +25,7 @@ static const double norms[][TOOM_MAX_P] = {
 enum {
     MAX_G = 4,               /* groups of taps, at most: the CPU path's scratch is for so many */
     MAX_SCRATCH = 80 * 1024, /* floats */
+    SPARED = 4096,           /* bytes of local memory that a device may want for itself */
     MAX_TILES = 48,
     JOBS_EACH = 4,           /* jobs for each compute unit, so that none waits long for the last */
 };
@@ -45,7 +46,8 @@ bool clvits_toom_fits(const conv1d_dims *d, int m, int r)
 static int scratch(const clvits_device_info *info)
 {
     const size_t most = (size_t)MAX_SCRATCH * sizeof(float);
-    return (int)((info->local_memory < most ? info->local_memory : most) / sizeof(float));
+    const size_t left = info->local_memory > SPARED ? info->local_memory - SPARED : 0;
+    return (int)((left < most ? left : most) / sizeof(float));
 }
 
 /* How many tiles a work-item's scratch can hold, a multiple of those that it multiplies at a time:
@@ -80,8 +82,7 @@ void clvits_toom_form(const clvits_target *at, const conv1d_dims *d, int *m, int
         *m = *r = 0;
 }
 
-/* As measured: from 32 channels on the products outweigh the transforms. Three taps over many
- * channels, as a text encoder has them, are more weights than a short text makes up for. */
+/* As measured: from 32 channels on the products outweigh the transforms. */
 bool clvits_toom_wins(const clvits_target *at, const conv1d_dims *d)
 {
     int m, r;
@@ -188,13 +189,13 @@ int64_t clvits_toom_pack(const conv1d_dims *d, const clvits_target *at,
                          const clvits_conv_weight *w, float *out)
 {
     const int P = d->m + d->r - 1, G = (d->K + d->r - 1) / d->r, N = d->lanes;
-    const int blocks = (d->O + N - 1) / N;
-    const int64_t block = (int64_t)P * G * d->I * N, all = blocks * block;
+    const int n = (int)blocks(d);
+    const int64_t block = (int64_t)P * G * d->I * N, all = n * block;
 
     if (!out)
         return all;
     memset(out, 0, (size_t)all * sizeof(*out));
-    for (int i = 0; i < blocks * N; i++) {
+    for (int i = 0; i < n * N; i++) {
         const int o = clvits_conv_channel(d, d->O, i / N, i % N);
         const bool narrow = at->cpu && N > at->cpu->table->vector && d->O - i / N * N <= N / 2 &&
                             d->act != CLVITS_ACT_GATE;
