@@ -107,7 +107,7 @@ void separable(const separable_dims d, global const int *run, global const float
             const float4 w3 = vload4(0, w + (c + 3) * padded + o);
 #define MULTIPLY(r)                                                                               \
             {                                                                                     \
-                const float4 e = vload4(0, from + r * MOST + c);                                \
+                const float4 e = vload4(0, from + r * MOST + c);                                  \
                 a##r = MAD((float4)(e.s0), w0, a##r);                                             \
                 a##r = MAD((float4)(e.s1), w1, a##r);                                             \
                 a##r = MAD((float4)(e.s2), w2, a##r);                                             \
@@ -214,7 +214,7 @@ void separable(const separable_dims d, global const int *run, global const float
             const vec w0 = LOAD(0, q), w1 = LOAD(1, q);
 #define MULTIPLY(r)                                                                               \
             {                                                                                     \
-                const vec e = (vec)(from[r * MOST + c]);                                        \
+                const vec e = (vec)(from[r * MOST + c]);                                          \
                 a##r = MAD(e, w0, a##r);                                                          \
                 b##r = MAD(e, w1, b##r);                                                          \
             }

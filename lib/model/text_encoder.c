@@ -33,8 +33,7 @@ static clvits_tensor *attention_block(clvits_scope *s, clvits_tensor *x, int lay
     clvits_tensor *y =
         clvits_attention(clvits_graph_slice(qkv, 0, C), clvits_graph_slice(qkv, C, C),
                          clvits_graph_slice(qkv, 2 * C, C), rel_k, rel_v, &p);
-    return clvits_layer_linear(s, y,
-                               clvits_named("%s.conv_o", name.text).text);
+    return clvits_layer_linear(s, y, clvits_named("%s.conv_o", name.text).text);
 }
 
 static clvits_tensor *feed_forward(clvits_scope *s, clvits_tensor *x, int layer)
