@@ -147,7 +147,8 @@ static void run_case(const conv_case *c, const char *rows)
     for (int i = 1; i < h.machine.n_places && c->halves & CLVITS_HALF_SUMS; i++) {
         clvits_report r = { 0 };
         if (clvits_device_check_halves(h.machine.device[i], &r)) {
-            harness_end(&h); /* nothing here computes in halves */
+            printf("%s: not run: %s\n", c->name, r.text);
+            harness_end(&h);
             return;
         }
     }
