@@ -4,11 +4,21 @@
 // Seven points serve all filters: m + r = 8. Tile number `step` of residue class `class` is number
 // step * dilation + class, so that group g of taps reads the tile g * dilation further.
 //
-//   conv1d_toom  CPU devices: a work-item keeps ROWS tiles of LANES channels in registers
+//   conv1d_toom       CPU devices: a work-item keeps ROWS tiles of LANES channels in registers
+//   conv1d_toom_tile  GPUs: a work-group stages transformed inputs in local memory
 
 // Knobs, set by lib/op/toom.c. These defaults are legal on every device.
+#ifndef KERNEL
+#define KERNEL 0     // 1 or 2: build that one only, in the order above
+#endif
 #ifndef SCRATCH
 #define SCRATCH 4096 // floats of local memory, as many as a work-item's tiles want
+#endif
+#ifndef GROUP
+#define GROUP 64     // work-items of a work-group in conv1d_toom_tile
+#endif
+#ifndef CHUNK
+#define CHUNK 8      // channels that it stages at a time: 16, 8 or 4
 #endif
 
 #define POINTS 7
@@ -31,6 +41,7 @@ int count_tiles(const conv1d_dims *d, const int len, const int shift)
 // Whether an input row is valid; the others count as zeros, whatever lies there.
 #define IS_ROW(row, len) ((row) >= 0 && (row) < (len))
 
+#if KERNEL == 0 || KERNEL == 1
 // v = B x for all channels of the tiles, as [point][tile][pitch].
 void transform(const conv1d_dims *dims, const int tile0, const int tiles, const int shift,
                const int len, const int pitch, global const X_TYPE *x, local float *v)
@@ -174,3 +185,106 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d_toom(ARGUMENTS
         }
     }
 }
+#endif
+
+#if KERNEL == 0 || KERNEL == 2
+// A work-item makes 4 channels of two tiles, all points of which it keeps in registers: one thing
+// in local memory, or of the weights, is good for 16 products. I is a multiple of four.
+#define ITEMS_C (LANES / 4)
+#define ITEMS_T (GROUP / ITEMS_C)
+#define TILES (2 * ITEMS_T)
+#define PITCH (CHUNK + 4) // spreads the rows over the banks of local memory
+#define LOCAL 4096
+
+// The outputs of channels o to o + 3 in one tile, of which row is the first.
+void finish_tile(const conv1d_dims *d, const int b, const int row, const int len, const int o,
+                 const int n, float4 *s, global const float *bias, global const Y_TYPE *residual,
+                 global const Y_TYPE *sum, global Y_TYPE *y, global Y_TYPE *a)
+{
+    const float4 last = s[POINTS - 1]; // infinity belongs to the last output
+    float4 out[OUTPUTS];
+
+    s[POINTS - 1] = (float4)(0.0f);
+    TOOM_OUTPUT_7_5(float4, s, out)
+#define TILE_FINISH(i)                                                                            \
+    {                                                                                             \
+        const int t = row + i * d->dilation;                                                      \
+        if (i < d->m && t >= 0 && t < len)                                                        \
+            finish_some(d, b, t, o, n, i == d->m - 1 ? out[i] + last : out[i], bias, residual,    \
+                        sum, y, a);                                                               \
+    }
+    TILE_FINISH(0) TILE_FINISH(1) TILE_FINISH(2) TILE_FINISH(3) TILE_FINISH(4)
+}
+
+kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1d_toom_tile(ARGUMENTS)
+{
+    local float staged[LOCAL];
+    const int b = get_group_id(2), len = valid_rows(run, d.clock, d.B, b);
+    const int len_in = valid_rows(run, d.from, d.B, b);
+    const int shift = first_row(run, d.clock, d.B, b) % (d.m * d.dilation);
+    const int groups = (d.K + d.r - 1) / d.r, all = TILES + (groups - 1) * d.dilation;
+    const int tile0 = get_group_id(0) * TILES, o = get_group_id(1) * LANES, n = min(d.O - o, LANES);
+    const int item = get_local_id(0), item_c = item % ITEMS_C, item_t = item / ITEMS_C;
+    const int next = groups * d.I * LANES; // from a point to the next
+
+    if (get_group_id(0) == 0)
+        zero_guards(&d, b, len, o, n, item, GROUP, y, a);
+    if (tile0 >= count_tiles(&d, len, shift))
+        return;
+    x += at(d.x, b, 0, 0);
+    w += get_group_id(1) * POINTS * next + item_c * 4;
+
+#define TILE_DECLARE(k) s0[k] = (float4)(0.0f), s1[k] = (float4)(0.0f);
+    float4 s0[POINTS], s1[POINTS];
+    EACH_POINT(TILE_DECLARE)
+    for (int c0 = 0; c0 < d.I; c0 += CHUNK) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        for (int i = item; i < all * CHUNK; i += GROUP) {
+            const int tile = i / CHUNK, c = i % CHUNK;
+            const int row = tile_row(&d, tile0 + tile, shift) - d.pad;
+            float in[POINTS], out[POINTS];
+            if (c0 + c >= d.I)
+                continue;
+#define TILE_READ(k)                                                                              \
+    {                                                                                             \
+        const int t = row + k * d.dilation;                                                       \
+        in[k] = IS_ROW(t, len_in) ? VALUE(GET_X(x, t * d.x.ld + c0 + c)) : 0.0f;                  \
+    }
+            EACH_POINT(TILE_READ)
+            TOOM_INPUT_7(float, in, out)
+#define TILE_WRITE(k) staged[(tile * POINTS + k) * PITCH + c] = out[k];
+            EACH_POINT(TILE_WRITE)
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+        for (int g = 0; g < groups; g++) {
+            local const float *p = staged + (item_t + g * d.dilation) * POINTS * PITCH;
+            global const W_TYPE *q = w + (g * d.I + c0) * LANES;
+            for (int c = min(CHUNK, d.I - c0); c > 0; c -= 4, p += 4, q += 4 * LANES) {
+#define TILE_MULTIPLY(k)                                                                          \
+    {                                                                                             \
+        const float4 u = vload4(0, p + k * PITCH);                                                \
+        const float4 v = vload4(0, p + (ITEMS_T * POINTS + k) * PITCH);                           \
+        const float4 w0 = GET_WS(4, q, k * next), w1 = GET_WS(4, q, k * next + LANES);            \
+        const float4 w2 = GET_WS(4, q, k * next + 2 * LANES);                                     \
+        const float4 w3 = GET_WS(4, q, k * next + 3 * LANES);                                     \
+        s0[k] = MAD((float4)(u.s0), w0, s0[k]);                                                   \
+        s1[k] = MAD((float4)(v.s0), w0, s1[k]);                                                   \
+        s0[k] = MAD((float4)(u.s1), w1, s0[k]);                                                   \
+        s1[k] = MAD((float4)(v.s1), w1, s1[k]);                                                   \
+        s0[k] = MAD((float4)(u.s2), w2, s0[k]);                                                   \
+        s1[k] = MAD((float4)(v.s2), w2, s1[k]);                                                   \
+        s0[k] = MAD((float4)(u.s3), w3, s0[k]);                                                   \
+        s1[k] = MAD((float4)(v.s3), w3, s1[k]);                                                   \
+    }
+                EACH_POINT(TILE_MULTIPLY)
+            }
+        }
+    }
+    if (item_c * 4 >= n)
+        return;
+    finish_tile(&d, b, tile_row(&d, tile0 + item_t, shift), len, o + item_c * 4, n - item_c * 4,
+                s0, bias, residual, sum, y, a);
+    finish_tile(&d, b, tile_row(&d, tile0 + item_t + ITEMS_T, shift), len, o + item_c * 4,
+                n - item_c * 4, s1, bias, residual, sum, y, a);
+}
+#endif

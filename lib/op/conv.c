@@ -128,6 +128,8 @@ static int default_lanes(const clvits_target *at, int layout, int O)
         return 1;
     if (layout == CLVITS_CONV_TILE)
         return O > 32 ? 64 : O > 16 ? 32 : 16;
+    if (layout == CLVITS_CONV_TOOM && at->device && has_tiles(at->device))
+        return O > 16 ? 32 : 16;
     /* A kernel has no narrower last block: rather narrow ones throughout than an empty half. */
     return O <= v || (at->device && O < 4 * v && (O + v - 1) / v % 2) ? v : 2 * v;
 }
@@ -136,15 +138,15 @@ static void choose_layout(const clvits_node *n, const clvits_target *at, conv1d_
 {
     const int O = d->O / d->groups;
     const bool gate = d->act == CLVITS_ACT_GATE; /* rows are of other nodes */
+    const int plain =
+        at->device && has_tiles(at->device) ? CLVITS_CONV_TILE : CLVITS_CONV_BLOCKS;
 
     d->layout = default_layout(at, d);
     if (!gate)
         d->layout = tuned(at, d, "layout", d->layout);
     /* Halves are too coarse for transformed weights, and a gate has lanes of both halves. */
-    if (d->layout == CLVITS_CONV_TOOM && at->device && n->halves & CLVITS_HALF_WEIGHTS)
-        d->layout = CLVITS_CONV_BLOCKS;
-    if (gate && d->layout != CLVITS_CONV_TILE && d->layout != CLVITS_CONV_TOOM)
-        d->layout = CLVITS_CONV_BLOCKS;
+    if (d->layout == CLVITS_CONV_TOOM ? at->device && n->halves & CLVITS_HALF_WEIGHTS : gate)
+        d->layout = plain;
     d->lanes = gate && d->layout != CLVITS_CONV_TILE ? 2 * clvits_conv_vector(at)
                                                      : default_lanes(at, d->layout, O);
     clvits_toom_form(at, d, &d->m, &d->r);
@@ -428,8 +430,9 @@ static bool layout_takes(const clvits_target *at, int layout, const clvits_terms
     case CLVITS_CONV_DEPTHWISE:
         return (!known || depthwise) && lanes == v && job_fits && !tiling;
     case CLVITS_CONV_TOOM:
-        return (!known || clvits_toom_runs(at, &d, m, r)) && (lanes == v || lanes == 2 * v) &&
-               job == -1 && !tiling;
+        return (!known || clvits_toom_runs(at, &d, m, r)) && job == -1 && !tiling &&
+               (at->device && has_tiles(at->device) ? lanes == 16 || lanes == 32
+                                                    : lanes == v || lanes == 2 * v);
     default:
         return false;
     }

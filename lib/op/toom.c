@@ -28,6 +28,9 @@ enum {
     SPARED = 4096,           /* bytes of local memory that a device may want for itself */
     MAX_TILES = 48,
     JOBS_EACH = 4,           /* jobs for each compute unit, so that none waits long for the last */
+    TILE_GROUP = 64,         /* work-items of conv1d_toom_tile */
+    TILE_LOCAL = 4096,       /* floats of its local memory */
+    LEAST_LANES = 16,
 };
 
 bool clvits_toom_fits(const conv1d_dims *d, int m, int r)
@@ -50,6 +53,28 @@ static int scratch(const clvits_device_info *info)
     return (int)((left < most ? left : most) / sizeof(float));
 }
 
+/* The work-items of conv1d_toom_tile, and how many tiles they make. */
+static int group(const clvits_device *device)
+{
+    return (int)clvits_device_work_group(device, TILE_GROUP);
+}
+
+static int group_tiles(const clvits_device *device, int lanes)
+{
+    return 2 * group(device) / (lanes / 4);
+}
+
+/* Channels that conv1d_toom_tile stages at a time; 0 where not even four fit. */
+static int chunk(const clvits_device *device, const conv1d_dims *d, int m, int r, int lanes)
+{
+    const int all = group_tiles(device, lanes) + (d->K - 1) / r * d->dilation;
+
+    for (int n = 16; n >= 4; n /= 2)
+        if ((int64_t)all * (m + r - 1) * (n + 4) <= TILE_LOCAL)
+            return n;
+    return 0;
+}
+
 /* How many tiles a work-item's scratch can hold, a multiple of those that it multiplies at a time:
  * transformed inputs of all channels and groups of taps, and sums of one block of channels. */
 static int most_tiles(const clvits_target *at, const conv1d_dims *d, int m, int r)
@@ -67,8 +92,14 @@ bool clvits_toom_runs(const clvits_target *at, const conv1d_dims *d, int m, int 
         return false;
     if (at->cpu)
         return true;
-    return clvits_device_get_info(at->device)->family == CLVITS_FAMILY_CPU && m + r == 8 &&
-           d->I >= clvits_conv_vector(at) && most_tiles(at, d, m, r) > 0;
+    const clvits_device_info *info = clvits_device_get_info(at->device);
+    if (m + r != 8)
+        return false;
+    if (info->family == CLVITS_FAMILY_CPU)
+        return d->I >= clvits_conv_vector(at) && most_tiles(at, d, m, r) > 0;
+    return d->I % 4 == 0 && d->act != CLVITS_ACT_GATE && group(at->device) >= 16 &&
+           info->local_memory >= TILE_LOCAL * sizeof(float) &&
+           chunk(at->device, d, m, r, LEAST_LANES) > 0;
 }
 
 void clvits_toom_form(const clvits_target *at, const conv1d_dims *d, int *m, int *r)
@@ -88,6 +119,8 @@ bool clvits_toom_wins(const clvits_target *at, const conv1d_dims *d)
     int m, r;
 
     clvits_toom_form(at, d, &m, &r);
+    if (at->device && clvits_device_get_info(at->device)->family == CLVITS_FAMILY_GPU)
+        return false; /* not measured: a matter for tuned rows */
     if (at->device && (d->I < 64 || d->O < 64) && d->K < 7)
         return false;
     if (at->device)
@@ -118,11 +151,15 @@ static size_t blocks(const conv1d_dims *d)
 
 void clvits_toom_job(const clvits_target *at, conv1d_dims *d, int rows)
 {
+    const clvits_device_info *info = clvits_device_get_info(at->device);
     const int step = clvits_conv_vector(at) == 16 ? 12 : 6;
-    const size_t all = tiles(d, rows);
-    const size_t wanted =
-        (size_t)JOBS_EACH * (size_t)clvits_device_get_info(at->device)->compute_units;
+    const size_t all = tiles(d, rows), wanted = (size_t)JOBS_EACH * (size_t)info->compute_units;
 
+    if (info->family == CLVITS_FAMILY_GPU) {
+        d->job = group_tiles(at->device, d->lanes);
+        d->blocks = 1;
+        return;
+    }
     d->job = most_tiles(at, d, d->m, d->r);
     d->blocks = (int)blocks(d);
     while (ceil_div(all, (size_t)d->job) * ceil_div(blocks(d), (size_t)d->blocks) * (size_t)d->B <
@@ -140,19 +177,27 @@ void clvits_toom_launch(const clvits_node *n, const clvits_device *device, const
                         clvits_launch *l)
 {
     const clvits_target at = { .device = device };
+    const clvits_device_info *info = clvits_device_get_info(device);
     const clvits_tensor *y = n->out[0] ? n->out[0] : n->out[1];
+    const bool gpu = info->family == CLVITS_FAMILY_GPU;
+    char more[64];
 
     l->program = "conv1d_toom";
-    l->kernel = "conv1d_toom";
+    l->kernel = gpu ? "conv1d_toom_tile" : "conv1d_toom";
     l->dimensions = 3;
-    l->local[0] = l->local[1] = l->local[2] = 1;
-    l->global[0] = ceil_div(tiles(d, y->T), (size_t)d->job);
+    l->local[0] = gpu ? (size_t)group(device) : 1;
+    l->local[1] = l->local[2] = 1;
+    l->global[0] = ceil_div(tiles(d, y->T), (size_t)d->job) * l->local[0];
     l->global[1] = ceil_div(blocks(d), (size_t)d->blocks);
     l->global[2] = (size_t)d->B;
-    snprintf(l->options, sizeof(l->options),
-             "-DWIDTH=%d -DPRE=%d%s -DLANES=%d -DSCRATCH=%d", clvits_conv_vector(&at),
-             d->pre_slope != 1.0f, d->act == CLVITS_ACT_GATE ? " -DGATE=1" : "", d->lanes,
-             scratch(clvits_device_get_info(device)));
+    if (gpu)
+        snprintf(more, sizeof(more), "GROUP=%d -DCHUNK=%d", group(device),
+                 chunk(device, d, d->m, d->r, d->lanes));
+    else
+        snprintf(more, sizeof(more), "SCRATCH=%d", scratch(info));
+    snprintf(l->options, sizeof(l->options), "-DKERNEL=%d -DWIDTH=%d -DPRE=%d%s -DLANES=%d -D%s",
+             1 + gpu, clvits_conv_vector(&at), d->pre_slope != 1.0f,
+             d->act == CLVITS_ACT_GATE ? " -DGATE=1" : "", d->lanes, more);
     clvits_halves_launch(l, n->in[0], n->halves & CLVITS_HALF_WEIGHTS, y);
 }
 
