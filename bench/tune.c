@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PATIENCE = 300 }; /* seconds that one candidate may take */
+/* Seconds that one candidate, or opening the device, may take; and after the end of the time. */
+enum { PATIENCE = 300, GRACE = 5 };
 
 static const char help[] =
     "usage: clvits-tune [OPTION...]\n"
@@ -28,7 +30,8 @@ static const char help[] =
     "  -v, --voices A,B   of generated voices: mini, base, mms, medium, low, x-low; all of them\n"
     "                     by default\n"
     "  -q, --quick        the few shapes that make up most of the work, and shorter races\n"
-    "  -s, --seconds S    end after that time; the shapes with the most work come first\n"
+    "  -s, --seconds S    begin no candidate after that time, and end the one that runs then five\n"
+    "                     seconds later; the shapes with the most work come first\n"
     "  -f, --filter TEXT  only shapes with this in their name, as --list prints it\n"
     "  -o, --output FILE  write there rather than to tuned.txt in the cache folder\n"
     "  -n, --dry-run      write nothing\n"
@@ -154,10 +157,42 @@ static void show_progress(const tuner *t, const tune_shapes *s, int i, double be
         *(k < i ? &known : &left) += estimate(t, &s->shape[k]);
     if (known > 0.0) /* as fast as it went so far */
         left *= (bench_now() - begun) / known;
-    if (t->o->seconds > 0.0 && left > t->o->seconds)
-        left = t->o->seconds;
+    if (t->deadline > 0.0)
+        left = fmax(fmin(left, t->deadline - bench_now()), 0.0);
     fprintf(stderr, "\r\033[K%d of %d, about %d min %02d s left: %s", i + 1, s->n,
             (int)left / 60, (int)left % 60, s->shape[i].text);
+}
+
+/* Say what came of a shape, and for a row in its note, which is empty for none. */
+static void describe(const tune_result *result, const char *values, char *note, size_t size)
+{
+    const double before = 1e3 * result->before, after = 1e3 * result->after;
+
+    *note = '\0';
+    switch (result->outcome) {
+    case TUNE_UNKNOWN:
+        printf("not measured\n");
+        break;
+    case TUNE_UNSURE:
+        printf("%9.3f ms, nothing gains enough to be sure\n", before);
+        break;
+    case TUNE_NO_GAIN:
+        printf("%9.3f ms, the library's choice stays\n", before);
+        break;
+    case TUNE_FASTER:
+        printf("%9.3f ms -> %.3f ms, %.2f times as fast: %s\n", before, after, before / after,
+               values);
+        snprintf(note, size, "%.2f times as fast, %.3f ms", before / after, after);
+        break;
+    case TUNE_RIGHT:
+        printf("right: %s\n", values);
+        snprintf(note, size, "right, which the library's choice was not");
+        break;
+    case TUNE_RUNS:
+        printf("runs: %s\n", values);
+        snprintf(note, size, "runs, which the library's choice did not");
+        break;
+    }
 }
 
 /* Put what was found into the file; false when it cannot be written. */
@@ -173,38 +208,25 @@ static bool settle(const tuner *t, const tune_shape *s, const tune_result *resul
         fputs("\r\033[K", stderr);
     clvits_terms_print(&result->values, values, sizeof(values));
     printf("%-8s %-40s ", s->knobs->room, s->text);
-    if (result->found && result->before > 0.0) {
-        printf("%9.3f ms -> %.3f ms, %.2f times as fast: %s\n", 1e3 * result->before,
-               1e3 * result->after, result->before / result->after, values);
-        snprintf(note, sizeof(note), "%.2f times as fast, %.3f ms",
-                 result->before / result->after, 1e3 * result->after);
-    } else if (result->found) {
-        printf("right: %s\n", values);
-        snprintf(note, sizeof(note), "right, which the library's choice was not");
-    } else if (result->measured) {
-        printf("%9.3f ms, the library's choice stays\n", 1e3 * result->before);
-    } else {
-        printf("not measured\n");
-    }
+    describe(result, values, note, sizeof(note));
     fflush(stdout);
-    if (t->o->dry || !result->measured)
+    if (t->o->dry || result->outcome == TUNE_UNKNOWN || result->outcome == TUNE_UNSURE)
         return true;
-    if (tune_file_put(t->o->output, &row, result->found ? note : NULL, error, sizeof(error)))
+    if (tune_file_put(t->o->output, &row, *note ? note : NULL, error, sizeof(error)))
         return true;
     fprintf(stderr, "clvits-tune: %s\n", error);
     return false;
 }
 
 /* Every shape from the shared one on; false when it cannot go on. */
-static bool sweep_all(tuner *t, const tune_shapes *s, const clvits_tuned_device *names,
-                      double deadline)
+static bool sweep_all(tuner *t, const tune_shapes *s, const clvits_tuned_device *names)
 {
     const double begun = bench_now();
     const int first = t->shared->shape;
 
     for (int i = first; i < s->n; i++) {
         t->shared->shape = i;
-        if (deadline > 0.0 && bench_now() > deadline) {
+        if (tune_is_late(t)) {
             printf("The time is over; %d shapes were left out.\n", s->n - i);
             break;
         }
@@ -212,7 +234,7 @@ static bool sweep_all(tuner *t, const tune_shapes *s, const clvits_tuned_device 
         const tune_result result = tune_sweep(t, &s->shape[i], i);
         t->shared->wrong += result.wrong;
         t->shared->failed += result.failed;
-        t->shared->rows += result.found;
+        t->shared->rows += result.outcome >= TUNE_FASTER;
         if (!settle(t, &s->shape[i], &result, names))
             return false;
         t->shared->done++;
@@ -223,11 +245,11 @@ static bool sweep_all(tuner *t, const tune_shapes *s, const clvits_tuned_device 
 static clvits_status open_reference(tuner *t)
 {
     bench *b = &t->b;
-    const bool own = t->at.device != NULL;
 
     b->reference.n_places = 1;
-    if (own) {
+    if (t->at.device) {
         b->reference.cpu = b->machine.cpu;
+        b->reference.cpu.tuned = NULL; /* no row decides what is right */
         return CLVITS_OK;
     }
     return clvits_cpu_open(&b->reference.cpu,
@@ -243,7 +265,11 @@ static int work(const tune_options *o, tune_shared *shared, double deadline, boo
                                            .cache_dir = o->cache_dir,
                                            .kernel_family = o->family };
     const bench_options none = { .seconds = 0.1 };
-    tuner t = { .b.o = &none, .o = o, .shared = shared, .seconds = o->quick ? 0.06 : 0.2 };
+    tuner t = { .b.o = &none,
+                .o = o,
+                .shared = shared,
+                .seconds = o->quick ? 0.06 : 0.2,
+                .deadline = deadline };
     clvits_report *r = &t.b.report;
     clvits_context *context;
     clvits_tuning *library = NULL;
@@ -253,6 +279,7 @@ static int work(const tune_options *o, tune_shared *shared, double deadline, boo
         fprintf(stderr, "clvits-tune: the device cannot be opened; see `clvits devices`\n");
         return 3;
     }
+    shared->opened = true;
     t.b.machine = context->machine;
     t.b.machine.n_places = t.b.machine.n_places > 2 ? 2 : t.b.machine.n_places;
     t.at = t.b.machine.n_places > 1
@@ -275,7 +302,7 @@ static int work(const tune_options *o, tune_shared *shared, double deadline, boo
         state(&t, &shapes, &names);
     if (!s && o->list)
         print_list(&t, &shapes);
-    else if (!s && !sweep_all(&t, &shapes, &names, deadline))
+    else if (!s && !sweep_all(&t, &shapes, &names))
         code = 3;
     tune_shapes_free(&shapes);
     if (t.at.cpu)
@@ -285,8 +312,16 @@ static int work(const tune_options *o, tune_shared *shared, double deadline, boo
     return code;
 }
 
+/* Whether it took too long over what it does, be it a candidate or opening the device. */
+static bool is_stuck(const tune_shared *shared, double deadline)
+{
+    const double now = bench_now();
+
+    return now - shared->since > PATIENCE || (deadline > 0.0 && now - deadline > GRACE);
+}
+
 /* Wait for it to end; false when it had to be ended. */
-static bool watch(pid_t pid, const tune_shared *shared, int *status)
+static bool watch(pid_t pid, const tune_shared *shared, double deadline, int *status)
 {
     const struct timespec while_ = { .tv_nsec = 100000000 };
 
@@ -294,7 +329,7 @@ static bool watch(pid_t pid, const tune_shared *shared, int *status)
         const pid_t ended = waitpid(pid, status, WNOHANG);
         if (ended == pid || (ended < 0 && errno != EINTR))
             return true;
-        if (shared->measuring && bench_now() - shared->since > PATIENCE) {
+        if (is_stuck(shared, deadline)) {
             kill(pid, SIGKILL);
             waitpid(pid, status, 0);
             return false;
@@ -325,6 +360,8 @@ static int run(const tune_options *o, tune_shared *shared)
     for (bool again = false;; again = true) {
         int status = 0;
         fflush(NULL);
+        shared->since = bench_now();
+        shared->opened = false;
         const pid_t pid = fork();
         if (pid < 0)
             return 3;
@@ -337,7 +374,7 @@ static int run(const tune_options *o, tune_shared *shared)
             fflush(NULL);
             _exit(code);
         }
-        const bool answered = watch(pid, shared, &status);
+        const bool answered = watch(pid, shared, deadline, &status);
         if (answered && WIFEXITED(status))
             return WEXITSTATUS(status);
         if (answered && WIFSIGNALED(status))
@@ -346,8 +383,13 @@ static int run(const tune_options *o, tune_shared *shared)
         else
             snprintf(how, sizeof(how), "no answer; the process was ended");
         if (!shared->measuring) {
-            fprintf(stderr, "clvits-tune: %s\n", how);
+            fprintf(stderr, "clvits-tune: %s%s\n",
+                    shared->opened ? "" : "opening the device: ", how);
             return 3;
+        }
+        if (!answered && deadline > 0.0 && bench_now() > deadline) {
+            printf("The time is over; what was tried then was ended.\n");
+            return 0;
         }
         if (!lose(shared, how))
             return 3;
@@ -357,7 +399,7 @@ static int run(const tune_options *o, tune_shared *shared)
 int main(int argc, char **argv)
 {
     tune_options o = { 0 };
-    char cache[4096], output[4200];
+    char cache[4096], output[4200], error[512];
 
     if (!parse(&o, argc, argv)) {
         fputs(help, stderr);
@@ -372,6 +414,10 @@ int main(int argc, char **argv)
         fputs("clvits-tune: there is no cache folder to write to; name a file with --output\n",
               stderr);
         return 2;
+    }
+    if (!o.dry && !o.list && !tune_file_check(o.output, error, sizeof(error))) {
+        fprintf(stderr, "clvits-tune: %s\n", error);
+        return 3;
     }
     tune_shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
                                MAP_SHARED | MAP_ANONYMOUS, -1, 0);

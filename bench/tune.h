@@ -11,7 +11,7 @@
 #include "bench.h"
 #include "op/tune.h"
 
-enum { TUNE_MAX_LOST = 32, TUNE_MAX_GRAPHS = 24, TUNE_VALUES = 160 };
+enum { TUNE_MAX_LOST = 32, TUNE_MAX_GRAPHS = 24, TUNE_MAX_BASES = 128, TUNE_VALUES = 160 };
 
 typedef struct tune_options {
     const char *device, *voice; /* voice: a file whose shapes are tuned, and no others */
@@ -44,14 +44,17 @@ clvits_status tune_shapes_collect(tune_shapes *s, const tune_options *o, const c
                                   clvits_report *r);
 void tune_shapes_free(tune_shapes *s);
 
+/** The combinations of base knobs that a shape takes, at most TUNE_MAX_BASES; how many. */
+int tune_bases(clvits_terms *out, const tune_shape *s, const clvits_target *at);
+
 /** How many values a shape is tried with, about. */
 int tune_candidates(const tune_shape *s, const clvits_target *at);
 
 /** What the process that measures leaves for the one that waits for it. */
 typedef struct tune_shared {
     int shape, done, rows, wrong, failed;
-    bool measuring, ended;
-    double since; /* when the candidate began */
+    bool opened, measuring;
+    double since; /* when the candidate, or the opening of the device, began */
     char values[TUNE_VALUES];
     int n_lost;
     struct {
@@ -60,10 +63,18 @@ typedef struct tune_shared {
     } lost[TUNE_MAX_LOST]; /* candidates that ended the process */
 } tune_shared;
 
-/** What came of a shape. */
+/** What came of a shape, and so of the row that a file may have for it. */
+typedef enum tune_outcome {
+    TUNE_UNKNOWN, /* not measured: a row stays */
+    TUNE_UNSURE,  /* nothing gains enough, and yet the library's choice may be slower: it stays */
+    TUNE_NO_GAIN, /* the library's choice is no slower: it goes */
+    TUNE_FASTER,  /* the values are, so they become the row */
+    TUNE_RIGHT,   /* they are right where the library's choice is wrong, */
+    TUNE_RUNS,    /* or run where that does not */
+} tune_outcome;
+
 typedef struct tune_result {
-    bool measured; /* with the library's own choice, at least */
-    bool found;    /* something better */
+    tune_outcome outcome;
     clvits_terms values;
     double before, after; /* seconds of a run */
     int tried, wrong, failed;
@@ -76,9 +87,14 @@ typedef struct tuner {
     clvits_target at;
     const clvits_tuned *tuned; /* what the library does without the user's rows */
     tune_shared *shared;
-    double seconds; /* to compare two candidates */
+    double seconds;  /* to compare two candidates */
+    double deadline; /* no candidate begins after it; 0: none */
 } tuner;
+bool tune_is_late(const tuner *t);
 tune_result tune_sweep(tuner *t, const tune_shape *s, int index);
+
+/** Whether the file can be read and its folder written to; makes the folder. */
+bool tune_file_check(const char *path, char *error, size_t size);
 
 /**
  * Replace the row for the same device, driver, room and shape in a file, or add it; without a note,

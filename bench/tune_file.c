@@ -82,11 +82,10 @@ static bool has_row(const char *text, size_t size, const clvits_row *row)
     return same;
 }
 
-/* Every line but those of the same key, then the row. */
+/* Every line but those of the same key, then the row's, if there is one. */
 static bool write_lines(FILE *f, const char *text, size_t size, const clvits_row *row,
-                        const char *note)
+                        const char *line)
 {
-    char line[CLVITS_MAX_ROW];
     bool good = size > 0 || fputs(header, f) >= 0, same;
 
     for (size_t at = 0, n; at < size; at += n + 1) {
@@ -95,11 +94,7 @@ static bool write_lines(FILE *f, const char *text, size_t size, const clvits_row
             continue;
         good = good && fwrite(text + at, 1, n, f) == n && fputc('\n', f) != EOF;
     }
-    if (note) {
-        clvits_row_print(row, line, sizeof(line));
-        good = good && fprintf(f, "%s  # %s\n", line, note) > 0;
-    }
-    return good;
+    return good && (!line || fprintf(f, "%s\n", line) > 0);
 }
 
 /* The folder's entry as well: a name that a crash loses is a file that it loses. */
@@ -118,54 +113,92 @@ static void sync_folder(const char *path)
     close(fd);
 }
 
+/* With the lock, so that one name will do: what a kill leaves of it is written over. */
 static bool replace(const char *path, const char *text, size_t size, const clvits_row *row,
-                    const char *note, char *error, size_t error_size)
+                    const char *line, char *error, size_t error_size)
 {
-    char temporary[MAX_PATH];
+    char part[MAX_PATH];
 
-    snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path);
-    const int fd = mkstemp(temporary);
+    snprintf(part, sizeof(part), "%s.part", path);
+    const int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (fd < 0)
-        return fail(error, error_size, temporary, "cannot be made");
-    fchmod(fd, 0644);
+        return fail(error, error_size, part, "cannot be made");
     FILE *f = fdopen(fd, "wb");
-    bool good = f && write_lines(f, text, size, row, note) && !fflush(f) && !fsync(fd);
+    bool good = f && write_lines(f, text, size, row, line) && !fflush(f) && !fsync(fd);
     if (f ? fclose(f) : close(fd))
         good = false;
-    if (good && !rename(temporary, path)) {
+    if (good && !rename(part, path)) {
         sync_folder(path);
         return true;
     }
     fail(error, error_size, path, "cannot be written");
-    unlink(temporary);
+    unlink(part);
     return false;
+}
+
+/* A file that lets one program at a time write, until it is closed; negative when there is none.
+ * Two programs may tune two devices at once. */
+static int open_lock(const char *path, char *error, size_t size)
+{
+    char lock[MAX_PATH];
+
+    if ((size_t)snprintf(lock, sizeof(lock), "%s.lock", path) >= sizeof(lock) - 8) {
+        errno = ENAMETOOLONG;
+        fail(error, size, path, "cannot be written");
+        return -1;
+    }
+    if (!make_folders(path)) {
+        fail(error, size, path, "has no folder that could be made");
+        return -1;
+    }
+    const int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (fd >= 0 && !flock(fd, LOCK_EX))
+        return fd;
+    fail(error, size, lock, "cannot be locked");
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+bool tune_file_check(const char *path, char *error, size_t size)
+{
+    size_t n;
+    const int fd = open_lock(path, error, size);
+
+    if (fd < 0)
+        return false;
+    char *text = read_text(path, &n);
+    if (!text)
+        fail(error, size, path, "cannot be read");
+    free(text);
+    close(fd);
+    return text != NULL;
 }
 
 bool tune_file_put(const char *path, const clvits_row *row, const char *note, char *error,
                    size_t size)
 {
-    char lock[MAX_PATH];
+    char line[CLVITS_MAX_ROW];
     size_t n;
 
-    if ((size_t)snprintf(lock, sizeof(lock), "%s.lock", path) >= sizeof(lock) - 8) {
-        errno = ENAMETOOLONG;
-        return fail(error, size, path, "cannot be written");
+    if (note) { /* cut off, it would be read as another row, or not at all */
+        const size_t used = (size_t)clvits_row_print(row, line, sizeof(line));
+        if (used >= sizeof(line) || (size_t)snprintf(line + used, sizeof(line) - used, "  # %s",
+                                                     note) >= sizeof(line) - used) {
+            snprintf(error, size, "%s: the row for %.100s is longer than a row may be, %d bytes",
+                     path, row->device, CLVITS_MAX_ROW - 1);
+            return false;
+        }
     }
-    if (!make_folders(path))
-        return fail(error, size, path, "has no folder that could be made");
-    /* Two programs may tune two devices at once. */
-    const int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0 || flock(fd, LOCK_EX)) {
-        if (fd >= 0)
-            close(fd);
-        return fail(error, size, lock, "cannot be locked");
-    }
+    const int fd = open_lock(path, error, size);
+    if (fd < 0)
+        return false;
     char *text = read_text(path, &n);
     bool done = true;
     if (!text)
         done = fail(error, size, path, "cannot be read");
     else if (note || has_row(text, n, row))
-        done = replace(path, text, n, row, note, error, size);
+        done = replace(path, text, n, row, note ? line : NULL, error, size);
     free(text);
     close(fd);
     return done;

@@ -97,6 +97,22 @@ static bool listed(const char *list, const char *name)
     return false;
 }
 
+/* Refuse a list with a name that no voice has. */
+static clvits_status check_names(const char *list, clvits_report *r)
+{
+    for (const char *name = list; name; name = strchr(name, ','), name += name != NULL) {
+        const size_t n = strcspn(name, ",");
+        bool known = false;
+        for (int i = 0; i < voice_count() && !known; i++)
+            known = strcspn(voice_name(i), " ") == n && !strncmp(voice_name(i), name, n);
+        if (!known)
+            return clvits_fail(r, CLVITS_E_ARGUMENT,
+                               "there is no voice named \"%.*s\"; there are mini, base, mms, "
+                               "medium, low, x-low", (int)(n < 100 ? n : 100), name);
+    }
+    return CLVITS_OK;
+}
+
 static clvits_status add_file(tune_shapes *s, const tune_options *o, const clvits_target *at,
                               clvits_report *r)
 {
@@ -135,11 +151,11 @@ static void choose(tune_shapes *s, const tune_options *o, double all)
 clvits_status tune_shapes_collect(tune_shapes *s, const tune_options *o, const clvits_target *at,
                                   clvits_report *r)
 {
-    clvits_status status = CLVITS_OK;
+    clvits_status status = check_names(o->voices, r);
     double voices = 0.0;
 
     *s = (tune_shapes){ 0 };
-    if (o->voice) {
+    if (o->voice && !status) {
         status = add_file(s, o, at, r);
         voices = 1.0;
     }
@@ -155,10 +171,6 @@ clvits_status tune_shapes_collect(tune_shapes *s, const tune_options *o, const c
         voice_close(&v);
         voices += 1.0;
     }
-    if (!status && voices == 0.0)
-        status = clvits_fail(r, CLVITS_E_ARGUMENT,
-                             "there are no voices named \"%.100s\"; there are mini, base, mms, "
-                             "medium, low, x-low", o->voices);
     for (int i = 0; i < s->n; i++)
         s->shape[i].share /= voices;
     qsort(s->shape, (size_t)s->n, sizeof(*s->shape), by_share);
@@ -177,15 +189,47 @@ void tune_shapes_free(tune_shapes *s)
     *s = (tune_shapes){ 0 };
 }
 
+/* Those of the base knobs from this one on, behind the n that there are. */
+static int add_bases(clvits_terms *out, int n, const tune_shape *s, const clvits_target *at,
+                     const clvits_knob *k, const clvits_terms *chosen)
+{
+    while (k->name && !k->base)
+        k++;
+    if (!k->name) {
+        if (chosen->n && n < TUNE_MAX_BASES && s->knobs->takes(at, &s->terms, chosen))
+            out[n++] = *chosen;
+        return n;
+    }
+    n = add_bases(out, n, s, at, k + 1, chosen);
+    for (int i = 0; i < k->n; i++) {
+        clvits_terms more = *chosen;
+        clvits_terms_add(&more, k->name, k->value[i]);
+        n = add_bases(out, n, s, at, k + 1, &more);
+    }
+    return n;
+}
+
+int tune_bases(clvits_terms *out, const tune_shape *s, const clvits_target *at)
+{
+    return add_bases(out, 0, s, at, s->knobs->knob, &(clvits_terms){ 0 });
+}
+
+/* A knob that is no base one is tried on top of what was best, which may be any base. */
 int tune_candidates(const tune_shape *s, const clvits_target *at)
 {
-    int n = 1;
+    clvits_terms base[TUNE_MAX_BASES + 1] = { { 0 } };
+    const int bases = 1 + tune_bases(base + 1, s, at);
+    int n = bases;
 
     for (const clvits_knob *k = s->knobs->knob; k->name; k++)
-        for (int i = 0; i < k->n; i++) {
-            clvits_terms values = { 0 };
-            clvits_terms_add(&values, k->name, k->value[i]);
-            n += s->knobs->takes(at, &s->terms, &values);
+        for (int i = 0; i < k->n && !k->base; i++) {
+            bool taken = false;
+            for (int b = 0; b < bases && !taken; b++) {
+                clvits_terms values = base[b];
+                clvits_terms_add(&values, k->name, k->value[i]);
+                taken = s->knobs->takes(at, &s->terms, &values);
+            }
+            n += taken;
         }
     return n;
 }

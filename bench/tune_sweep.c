@@ -4,6 +4,7 @@
 // reference first, and timed in turns with the best one so far.
 #include "tune.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,8 +43,10 @@ typedef struct sweep {
     double shrink; /* of the rows */
     tune_result *result;
     side *base, *best; /* the library's choice, NULL where it is wrong; best may be the same */
+    double closest; /* gain in the median, at most, of what did not beat the best */
     choice tried[MAX_TRIED];
     int n_tried;
+    bool late; /* something was left out */
     clvits_row row; /* that the target has at the moment */
     const clvits_row *rows[1];
     clvits_tuned tuned;
@@ -284,23 +287,34 @@ static void drop(sweep *w, side **s)
         close_side(s);
 }
 
+bool tune_is_late(const tuner *t)
+{
+    return t->deadline > 0.0 && bench_now() > t->deadline;
+}
+
 /* Try values; they are the best from here on when they beat what was. */
 static void attempt(sweep *w, const clvits_terms *values)
 {
     double before, after;
     side *s;
 
+    if (tune_is_late(w->t)) {
+        w->late = true;
+        return;
+    }
     if (!w->shape->knobs->takes(&w->t->at, &w->shape->terms, values))
         return;
     s = make(w, values);
     if (!s)
         return;
-    if (!w->best || race(w, w->best, s, w->t->seconds, &before, &after) > STEP) {
+    const double gain = w->best ? race(w, w->best, s, w->t->seconds, &before, &after) : 0.0;
+    if (!w->best || gain > STEP) {
         side *old = w->best;
         w->best = s;
         if (old)
             drop(w, &old);
     } else {
+        w->closest = fmax(w->closest, fabs(gain));
         close_side(&s);
     }
 }
@@ -315,22 +329,13 @@ static void set_term(clvits_terms *t, const char *name, int value)
     clvits_terms_add(t, name, value);
 }
 
-/* All combinations of the base knobs from this one on. */
-static void try_bases(sweep *w, const clvits_knob *k, const clvits_terms *chosen)
+static void try_bases(sweep *w)
 {
-    while (k->name && !k->base)
-        k++;
-    if (!k->name) {
-        if (chosen->n)
-            attempt(w, chosen);
-        return;
-    }
-    try_bases(w, k + 1, chosen);
-    for (int i = 0; i < k->n; i++) {
-        clvits_terms more = *chosen;
-        clvits_terms_add(&more, k->name, k->value[i]);
-        try_bases(w, k + 1, &more);
-    }
+    clvits_terms base[TUNE_MAX_BASES];
+    const int n = tune_bases(base, w->shape, &w->t->at);
+
+    for (int i = 0; i < n; i++)
+        attempt(w, &base[i]);
 }
 
 static void try_others(sweep *w)
@@ -345,11 +350,33 @@ static void try_others(sweep *w)
         }
 }
 
+/* The best against the library's choice, which ran. A row that was earned earlier goes only where
+ * that choice is measurably no slower than anything else: noise alone takes none away. */
+static tune_outcome judge(sweep *w)
+{
+    tune_result *r = w->result;
+    double gain = w->closest;
+
+    if (w->best != w->base) {
+        gain = race(w, w->base, w->best, 3.0 * w->t->seconds, &r->before, &r->after);
+        if (gain == 0.0)
+            return TUNE_UNKNOWN;
+        if (gain >= GAIN)
+            return TUNE_FASTER;
+    } else {
+        r->before = sample(w->base);
+        if (r->before < 0.0)
+            return TUNE_UNKNOWN;
+    }
+    return w->late || fabs(gain) > STEP ? TUNE_UNSURE : TUNE_NO_GAIN;
+}
+
 tune_result tune_sweep(tuner *t, const tune_shape *shape, int index)
 {
     const clvits_terms none = { 0 };
     tune_result result = { 0 };
     sweep *w = calloc(1, sizeof(*w));
+    bool base_wrong;
 
     if (!w)
         return result;
@@ -364,21 +391,16 @@ tune_result tune_sweep(tuner *t, const tune_shape *shape, int index)
         w->base = make(w, &none);
     }
     w->best = w->base;
-    try_bases(w, shape->knobs->knob, &none);
+    base_wrong = result.wrong > 0;
+    try_bases(w);
     for (int pass = 0; pass < PASSES; pass++)
         try_others(w);
-    result.measured = w->base || w->best;
-    if (w->base && w->best && w->best != w->base) {
-        const double gain =
-            race(w, w->base, w->best, 3.0 * t->seconds, &result.before, &result.after);
-        result.found = gain >= GAIN;
-        result.values = prune(w, w->best);
-    } else if (w->base) {
-        result.before = sample(w->base);
-    } else if (w->best && result.wrong) { /* the library's own choice is wrong here */
-        result.found = true;
-        result.values = prune(w, w->best);
+    if (w->best) {
+        announce(w, &w->best->values); /* whoever ends the process from here on */
+        result.outcome = w->base ? judge(w) : base_wrong ? TUNE_RIGHT : TUNE_RUNS;
     }
+    if (result.outcome >= TUNE_FASTER)
+        result.values = prune(w, w->best);
     t->shared->measuring = false;
     side *best = w->best == w->base ? NULL : w->best;
     close_side(&best);

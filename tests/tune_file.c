@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -78,6 +79,7 @@ START_TEST(a_file_that_cannot_be_is_said)
     const clvits_row row = make_row(1, 1);
     char error[512] = "", *huge = calloc(1, 2 << 20);
 
+    ck_assert(!tune_file_check("/dev/null/tuned.txt", error, sizeof(error)));
     ck_assert(!tune_file_put("/dev/null/tuned.txt", &row, "x", error, sizeof(error)));
     ck_assert(strstr(error, "/dev/null/tuned.txt"));
     memset(huge, 'x', 2 << 20);
@@ -85,6 +87,49 @@ START_TEST(a_file_that_cannot_be_is_said)
     ck_assert(!tune_file_put(path, &row, "x", error, sizeof(error)));
     free(huge);
     ck_assert_int_eq(files_count(), 2); /* it and its lock: nothing else is left behind */
+}
+END_TEST
+
+START_TEST(a_row_is_whole_or_not_there)
+{
+    char name[128], driver[288], note[CLVITS_MAX_ROW], path[512], error[512];
+    clvits_row row = make_row(1, 1);
+
+    memset(name, 'n', sizeof(name) - 1);
+    memset(driver, 'd', sizeof(driver) - 1);
+    memset(note, 'x', sizeof(note) - 1);
+    name[sizeof(name) - 1] = driver[sizeof(driver) - 1] = note[sizeof(note) - 1] = '\0';
+    row.device = name;
+    row.driver = driver;
+    for (const char *c = "abcdefgh"; *c; c++)
+        clvits_terms_add(&row.values, (char[]){ *c, '\0' }, 1 << 24);
+    snprintf(path, sizeof(path), "%s", files_path("tuned.txt"));
+    ck_assert_msg(tune_file_put(path, &row, "long names", error, sizeof(error)), "%s", error);
+    ck_assert_int_eq(check_whole(path), 1);
+    const int rest = CLVITS_MAX_ROW - 1 - clvits_row_print(&row, error, sizeof(error)) - 4;
+    row.room = "other1";
+    ck_assert(!tune_file_put(path, &row, note, error, sizeof(error)));
+    ck_assert_msg(strstr(error, "longer"), "%s", error);
+    note[rest + 1] = '\0';
+    ck_assert(!tune_file_put(path, &row, note, error, sizeof(error)));
+    ck_assert_int_eq(check_whole(path), 1);
+    note[rest] = '\0';
+    ck_assert_msg(tune_file_put(path, &row, note, error, sizeof(error)), "%s", error);
+    ck_assert_int_eq(check_whole(path), 2);
+}
+END_TEST
+
+START_TEST(the_umask_counts)
+{
+    struct stat st;
+    char path[512];
+    const mode_t before = umask(077);
+
+    snprintf(path, sizeof(path), "%s", files_path("tuned.txt"));
+    put(path, 1, 1, "mine");
+    umask(before);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_int_eq(st.st_mode & 0777, 0600);
 }
 END_TEST
 
@@ -108,9 +153,11 @@ START_TEST(a_kill_leaves_it_whole)
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
         check_whole(path);
+        ck_assert_int_le(files_count(), 3); /* with its lock and the next one's part */
     }
     put(path, 99, 1, "after");
     ck_assert_int_ge(check_whole(path), 2);
+    ck_assert_int_eq(files_count(), 2);
 }
 END_TEST
 
@@ -125,6 +172,8 @@ Suite *suite(void)
     tcase_add_checked_fixture(t, files_open, files_close);
     tcase_add_test(t, rows_are_merged);
     tcase_add_test(t, a_file_that_cannot_be_is_said);
+    tcase_add_test(t, a_row_is_whole_or_not_there);
+    tcase_add_test(t, the_umask_counts);
     tcase_add_test(t, a_kill_leaves_it_whole);
     suite_add_tcase(s, t);
     return s;

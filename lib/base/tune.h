@@ -15,7 +15,7 @@
 
 #include <stdbool.h>
 
-enum { CLVITS_MAX_TERMS = 12, CLVITS_MAX_ROW = 512, CLVITS_MAX_FAMILIES = 3 };
+enum { CLVITS_MAX_TERMS = 12, CLVITS_MAX_ROW = 1024, CLVITS_MAX_FAMILIES = 3 };
 
 /** Named whole numbers, or ranges of them where a row says for what it is. */
 typedef struct clvits_terms {

@@ -23,7 +23,7 @@ FAILURES = []
 # device's process.
 CHANGES = """
 #if LANES == 64
-    for (volatile int spin = 0; spin < 400; spin++)
+    for (volatile int spin = 0; spin < 4000; spin++)
         ;
 #elif LANES != 16
     w += 1;
@@ -31,6 +31,20 @@ CHANGES = """
 #if GROUP == 16
     *(volatile global int *)8 = 1;
 #endif
+"""
+
+# The default ends the process; of the others, one value is right.
+CRASHES = """
+#if LANES == 64
+    *(volatile global int *)8 = 1;
+#elif LANES != 16
+    w += 1;
+#endif
+"""
+
+HANGS = """
+    for (volatile int spin = 0; spin >= 0; spin &= 1)
+        ;
 """
 
 
@@ -48,8 +62,8 @@ def run(program, *arguments, **environment):
 
 
 def rows(path):
-    """The rows of a file that has to be whole."""
-    text = path.read_text()
+    """The rows of a file that has to be whole, if it is there."""
+    text = path.read_text() if path.exists() else "\n"
     expect(text.endswith("\n") and "\0" not in text, "the file is whole")
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
@@ -60,10 +74,11 @@ def usage():
                 ["surplus"]):
         expect(run(TUNE, *bad).returncode == 2, f"{bad} is refused")
     expect(run(TUNE, "-d", "cpu", "-l", "-v", "none").returncode == 3, "a voice must exist")
+    expect(run(TUNE, "-d", "cpu", "-l", "-v", "mini,none").returncode == 3, "so must every one")
     expect(run(TUNE, "-d", "no such device", "-l").returncode == 3, "a device must exist")
     expect(run(TUNE, "-d", "cpu", "-l", "-m", "/dev/null").returncode == 3, "so must its file")
     expect(run(TUNE, "-d", "cpu", "-q", "-v", "mini", "-f", SHAPE, "-o",
-               "/dev/null/tuned.txt").returncode in (0, 3), "a file that cannot be is no crash")
+               "/dev/null/tuned.txt").returncode == 3, "a file that cannot be is said")
     done = run(TUNE, "-d", "cpu", "-l", "-v", "mini")
     expect(done.returncode == 0 and f"conv1d   {SHAPE}" in done.stdout, "shapes are listed")
 
@@ -85,15 +100,31 @@ def cpu_path(folder):
     expect(path.read_text() == before, "a dry run writes nothing")
 
 
-def known_outcome(folder, device):
-    """Of a slow default, a wrong, a crashing and a right candidate, the right one wins."""
-    kernels, cache = folder / "cl", folder / "gpu"
-    shutil.copytree(KERNELS, kernels)
+def stuck_opening(folder):
+    """What does not open is given up. Rows that nobody writes stand for a driver's silence."""
+    silent = folder / "silent"
+    silent.mkdir()
+    os.mkfifo(silent / "tuned.txt")
+    done = run(TUNE, "-d", "cpu", "-q", "-s", "0.5", "-c", str(silent), "-o",
+               str(folder / "unused.txt"))
+    expect(done.returncode == 3 and "opening the device: no answer" in done.stdout,
+           "opening takes no longer than it may")
+
+
+def write_kernels(kernels, changes):
+    """Kernels whose convolutions begin with these lines."""
+    shutil.copytree(KERNELS, kernels, dirs_exist_ok=True)
     text = (kernels / "conv1d.cl").read_text()
     for kernel in "conv1d_tile(ARGUMENTS)", "conv1d(ARGUMENTS)":
         start = text.index("{\n", text.index(f"void {kernel}")) + 2
-        text = text[:start] + CHANGES + text[start:]
+        text = text[:start] + changes + text[start:]
     (kernels / "conv1d.cl").write_text(text)
+
+
+def known_outcome(folder, device):
+    """Of a slow default, a wrong, a crashing and a right candidate, the right one wins."""
+    kernels, cache = folder / "cl", folder / "gpu"
+    write_kernels(kernels, CHANGES)
     own = {"CLVITS_KERNELS": str(kernels), "CLVITS_CACHE": str(cache), "CLVITS_FAMILY": "gpu",
            "CLVITS_DEVICE": device}
     asked = ("-q", "-v", "mini", "-f", SHAPE)
@@ -119,11 +150,26 @@ def known_outcome(folder, device):
     process = subprocess.Popen([TUNE, *asked], env={**os.environ, **own}, start_new_session=True,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     end = time.monotonic() + 120
-    while time.monotonic() < end and not (cache / "tuned.txt").exists():
+    while (time.monotonic() < end and process.poll() is None and
+           not (cache / "tuned.txt").exists()):
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     expect(len(rows(cache / "tuned.txt")) >= 1, "what was found before a kill stays")
+
+    write_kernels(kernels, CRASHES)
+    done = run(TUNE, *asked, **own)
+    found = rows(cache / "tuned.txt")
+    expect("the library's choice: the process died of signal" in done.stdout,
+           "the library's choice may crash")
+    expect(len(found) == 1 and "lanes=16" in found[0] and "  # runs, which" in found[0],
+           "what runs is better than what crashes")
+
+    write_kernels(kernels, HANGS)
+    before = rows(cache / "tuned.txt")
+    done = run(TUNE, *asked, "-s", "1", POCL_MAX_PTHREAD_COUNT="1", **own)
+    expect(done.returncode == 0 and "The time is over" in done.stdout, "the time ends a hang")
+    expect(rows(cache / "tuned.txt") == before, "what was not measured changes no row")
 
 
 def device():
@@ -138,6 +184,7 @@ def main():
         folder = pathlib.Path(name)
         usage()
         cpu_path(folder)
+        stuck_opening(folder)
         found = device()
         if found:
             known_outcome(folder, found)
