@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Run clvits and another runtime in turns, compare what they say, and count."""
 import array
+import contextlib
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -10,28 +12,37 @@ from pathlib import Path
 
 REST = 0.05  # seconds before a turn, in which the other runtime's threads stop spinning
 WARM = 2     # turns of each that are not counted
+MOST = 1e-3  # of the largest sample, that two runtimes' audio may differ by: 60 dB
 
 
 class Clvits:
-    """The program clvits-peer, a command at a time."""
+    """The program clvits-peer, a command at a time. When it has ended, the next ids start it."""
 
     def __init__(self, program, voice, device, threads):
-        self.process = subprocess.Popen([program, voice, device, str(threads)], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.command = [program, voice, device, str(threads)]
+        self._start()
+
+    def _start(self):
+        self.process = subprocess.Popen(self.command, text=True, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE)
         self.device = self._answer()
 
     def _answer(self):
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit("peers: clvits-peer ended, with code "
-                             f"{self.process.wait()}; what it said stands above")
+            raise RuntimeError(f"clvits-peer ended, with code {self.process.wait()}; what it said "
+                               "stands above")
         return line.strip()
 
     def ask(self, command):
-        print(command, file=self.process.stdin, flush=True)
+        with contextlib.suppress(BrokenPipeError): # the missing answer says it
+            print(command, file=self.process.stdin, flush=True)
         return self._answer()
 
     def set_ids(self, ids):
+        if self.process.poll() is not None:
+            self.close()
+            self._start()
         self.ask("ids " + " ".join(map(str, ids)))
 
     def go(self):
@@ -46,7 +57,9 @@ class Clvits:
         return durations, wave
 
     def close(self):
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.stdout.close()
         self.process.wait()
 
 
@@ -81,40 +94,50 @@ def pairs(clvits, other, count):
 
 def agree(clvits, other, scratch):
     """Whether both said the same: frames of every symbol, number of samples, largest difference
-    over the largest sample; and the number of samples."""
+    over the largest sample, and what is "wrong" if anything is; and the number of samples."""
     frames, wave = clvits.result(scratch)
     frames_other, wave_other = other.result()
     same = len(wave) == len(wave_other)
-    error = None
-    if same and len(wave):
+    finite = all(map(math.isfinite, wave)) and all(map(math.isfinite, wave_other))
+    out = dict(durations_equal=list(frames) == list(frames_other), samples_equal=same, error=None)
+    if same and finite and len(wave):
         largest = max(map(abs, wave_other)) or 1.0
-        error = max(abs(a - b) for a, b in zip(wave, wave_other)) / largest
-    return dict(durations_equal=list(frames) == list(frames_other), samples_equal=same,
-                error=error), len(wave)
+        out["error"] = max(abs(a - b) for a, b in zip(wave, wave_other)) / largest
+    if not same:
+        out["wrong"] = f"{len(wave)} samples, and {len(wave_other)} of the other"
+    elif not len(wave):
+        out["wrong"] = "no samples"
+    elif not finite:
+        out["wrong"] = "samples that are no numbers"
+    elif not out["durations_equal"]:
+        out["wrong"] = "other durations"
+    elif out["error"] > MOST:
+        out["wrong"] = f"differs by {out['error']:.0e} of the largest sample"
+    return out, len(wave)
 
 
 def race(clvits, others, case, count, scratch):
     """A result against every other runtime, each as soon as it is there, for one case: voice, rate,
     ids, seconds, threads.
 
-    others: (settings or None, a function that opens the runtime). One that cannot run loses its
-    own row, with a reason.
+    others: (name, settings or None, a function that opens the runtime). One that cannot run loses
+    its own row, with a reason, and so does one that says something else, which is not timed.
     """
-    for settings, open_other in others:
-        about = {"voice": case["voice"], "random": True, "ids": len(case["ids"]),
+    for name, settings, open_other in others:
+        about = {"peer": name, **({"settings": settings} if settings else {}),
+                 "voice": case["voice"], "random": True, "ids": len(case["ids"]),
                  "wanted": case["seconds"], "threads": case["threads"], "device": clvits.device}
         try:
             other = open_other()
-            about = {"peer": other.name, "version": other.version,
-                     **({"settings": settings} if settings else {}), **about}
+            about["version"] = other.version
             for runtime in (clvits, other):
                 runtime.set_ids(case["ids"])
             same, samples = agree(clvits, other, scratch)
-            yield {**about, "audio": samples / case["rate"], **same,
-                   **pairs(clvits, other, count)}
+            times = {} if "wrong" in same else pairs(clvits, other, count)
+            yield {**about, "audio": samples / case["rate"], **same, **times}
         except Exception as error:  # whatever a foreign runtime raises
             reason = (str(error).strip() or type(error).__name__).split("\n")[0]
-            yield {"settings": settings, **about, "failed": reason[:300]}
+            yield {**about, "failed": reason[:300]}
 
 
 def append(path, results):
@@ -128,9 +151,8 @@ def append(path, results):
     def key(r):
         return tuple(r.get(k) for k in ("peer", "settings", "voice", "ids", "threads", "device"))
 
-    done = [r for r in results if "failed" not in r]
-    fresh = {key(r) for r in done}
-    run["peers"] = [r for r in run.get("peers", []) if key(r) not in fresh] + done
+    fresh = {key(r) for r in results}
+    run["peers"] = [r for r in run.get("peers", []) if key(r) not in fresh] + results
     part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(run) + "\n", encoding="utf-8")
+    part.write_text(json.dumps(run, allow_nan=False) + "\n", encoding="utf-8")
     part.replace(path)

@@ -88,10 +88,10 @@ class Torch:
 
 
 def others(path, quality, threads, with_torch):
-    """(settings, how to open it) for everything that races on so many threads."""
-    found = [(name, lambda name=name: OnnxRuntime(path, threads, name))
+    """(name, settings, how to open it) for everything that races on so many threads."""
+    found = [(OnnxRuntime.name, name, lambda name=name: OnnxRuntime(path, threads, name))
              for name, wanted in SETTINGS.items() if wanted.get("threads", threads) == threads]
     if with_torch:
-        found += [(name, lambda name=name: Torch(quality, threads, name))
+        found += [(Torch.name, name, lambda name=name: Torch(quality, threads, name))
                   for name in ("eager", "compiled")]
     return found

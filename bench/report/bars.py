@@ -135,23 +135,28 @@ def anatomy(devices):
 
 # ---- peers ---------------------------------------------------------------------------------
 
+def _peer_bar(peer, longest):
+    trouble = results.peer_trouble(peer)
+    if trouble:
+        return f'<div class="none">{escape(trouble)}</div>'
+    ratio = peer["ratio"]
+    text = (f"{results.digits(ratio['median'])}×  "
+            f"({results.digits(ratio['min'])} to {results.digits(ratio['max'])})")
+    return bar(ratio["median"] / longest, text, "s0" if ratio["median"] >= 1 else "s7",
+               f"clvits {results.time(peer['clvits']['median'])} · {peer['peer']} "
+               f"{results.time(peer['other']['median'])}")
+
+
 def peers(listed):
     """How many times faster clvits was than each peer, pair by pair."""
-    longest, out = max((p["ratio"]["max"] for p in listed), default=0), []
-    if longest <= 0:
+    timed = [peer for peer in listed if not results.peer_trouble(peer)]
+    longest, out = max((p["ratio"]["max"] for p in timed), default=0), []
+    if timed and longest <= 0:
         return ""
     for peer in sorted(listed, key=lambda p: (p["voice"], p["peer"], p.get("threads", 0))):
-        ratio = peer["ratio"]
         settings = f", {peer['settings']}" if peer.get("settings") else ""
         threads = peer.get("threads")
         count = f"{threads} thread{'s' * (threads != 1)}" if threads else ""
-        text = (f"{results.digits(ratio['median'])}×  "
-                f"({results.digits(ratio['min'])} to {results.digits(ratio['max'])})")
-        same = peer.get("durations_equal", True) and peer.get("samples_equal", True)
-        note = "" if same else "not the same audio"
-        out.append(row(f"{peer['voice']}, {count}: {peer['peer']} {peer['version']}{settings}",
-                       bar(ratio["median"] / longest, text,
-                           "s0" if ratio["median"] >= 1 else "s7",
-                           f"clvits {results.time(peer['clvits']['median'])} · {peer['peer']} "
-                           f"{results.time(peer['other']['median'])}"), note))
+        name = f"{peer['peer']} {peer.get('version', '')}".rstrip()
+        out.append(row(f"{peer['voice']}, {count}: {name}{settings}", _peer_bar(peer, longest)))
     return "".join(out)

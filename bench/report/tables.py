@@ -86,15 +86,20 @@ def everything(devices):
 def _peer_row(peer):
     same = {True: "equal", False: "different", None: ""}
     error = f"{peer['error']:.0e}" if isinstance(peer.get("error"), float) else ""
-    ratio = peer["ratio"]
-    return [peer["voice"], f"{peer['peer']} {peer['version']}", peer.get("settings", ""),
+    trouble = results.peer_trouble(peer)
+    times = ["", "", "", ""]
+    if not trouble:
+        ratio = peer["ratio"]
+        times = [time(peer["clvits"]["median"]), time(peer["other"]["median"]),
+                 digits(ratio["median"]), f"{digits(ratio['min'])} to {digits(ratio['max'])}"]
+    return [peer["voice"], f"{peer['peer']} {peer.get('version', '')}", peer.get("settings", ""),
             str(peer.get("threads", "")), str(peer.get("ids", "")), time(peer.get("audio")),
-            time(peer["clvits"]["median"]), time(peer["other"]["median"]),
-            digits(ratio["median"]), f"{digits(ratio['min'])} to {digits(ratio['max'])}",
-            same[peer.get("durations_equal")], same[peer.get("samples_equal")], error]
+            *times, same[peer.get("durations_equal")], same[peer.get("samples_equal")], error,
+            trouble or ""]
 
 
 def peers(listed):
     heads = ["voice", "runtime", "settings", "threads", "symbols", "audio", "clvits", "other",
-             "times faster", "range", "durations", "samples", "difference"]
+             "times faster", "range", "durations", "samples", "difference",
+             "note"]
     return _table(heads, [_peer_row(peer) for peer in listed])

@@ -5,6 +5,8 @@ import contextlib
 import importlib.util
 import io
 import json
+import math
+import os
 import pathlib
 import sys
 import tempfile
@@ -44,7 +46,8 @@ class Fake:
 
 def raced(*others, count=4):
     clvits = Fake("clvits", [0.1])
-    return list(race.race(clvits, [(name, lambda other=other: other) for name, other in others],
+    return list(race.race(clvits, [(other.name, name, lambda other=other: other)
+                                   for name, other in others],
                           CASE, count, ""))
 
 
@@ -62,16 +65,27 @@ def check_ratios():
 
 
 def check_disagreement():
-    """Another number of samples, other durations, other samples."""
-    shorter, longer, off = raced(("a", Fake("x", [1], wave=(0.5,))),
-                                 ("b", Fake("x", [1], frames=(2, 4))),
-                                 ("c", Fake("x", [1], wave=(0.5, -2.0, 0.25, 0.0))))
+    """Another number of samples, other durations, other samples, none: no ratio is made of it."""
+    wrong = raced(("a", Fake("x", [1], wave=(0.5,))),
+                  ("b", Fake("x", [1], frames=(2, 4))),
+                  ("c", Fake("x", [1], wave=(0.5, -2.0, 0.25, 0.0))),
+                  ("d", Fake("x", [1], wave=(0.5, -1.0, 0.25, math.nan))),
+                  ("e", Fake("x", [1], wave=(0.5, math.nan, 0.25, 0.0))),
+                  ("f", Fake("x", [1], wave=(0.5, -1.0, 0.25, 0.0011))))
+    shorter, longer, off = wrong[:3]
     assert not shorter["samples_equal"] and shorter["error"] is None
     assert not longer["durations_equal"] and longer["samples_equal"]
-    assert off["error"] == 0.5
+    assert off["error"] == 0.5 and wrong[3]["error"] is None is wrong[4]["error"]
+    empty = [Fake(name, [1], wave=()) for name in ("clvits", "x")]
+    wrong += race.race(empty[0], [("x", "g", lambda: empty[1])], CASE, 1, "")
+    assert not any(k in r for r in wrong for k in ("ratio", "clvits", "other")), wrong
     with contextlib.redirect_stdout(io.StringIO()) as said:
-        assert [peers.show(r) for r in (shorter, longer, off)] == [1, 1, 0]
-    assert said.getvalue().count("NOT THE SAME AUDIO") == 2
+        assert [peers.show(r) for r in wrong] == [1] * 7
+    assert said.getvalue().count("NOT THE SAME AUDIO") == 7
+    assert "times faster" not in said.getvalue()
+    near, = raced(("a", Fake("x", [1], wave=(0.5, -1.0, 0.25, 0.0009))))
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        assert peers.show(near) == 0 and "10.00 times faster" in said.getvalue()
 
 
 def check_failure():
@@ -80,12 +94,42 @@ def check_failure():
         raise RuntimeError("no such operator\nand more")
 
     failed, fine = race.race(Fake("clvits", [0.1]),
-                             [("compiled", broken), ("defaults", lambda: Fake("x", [1]))], CASE, 1,
-                             "")
+                             [("torch", "compiled", broken),
+                              ("x", "defaults", lambda: Fake("x", [1]))], CASE, 1, "")
+    assert failed["peer"] == "torch" and failed["settings"] == "compiled"
     assert failed["failed"] == "no such operator" and "ratio" not in failed
     assert fine["ratio"]["median"] == 10.0
     with contextlib.redirect_stdout(io.StringIO()):
         assert peers.show(failed) == 3 and peers.show(fine) == 0
+
+
+PROGRAM = """#!{python}
+import pathlib, struct, sys
+print("Made up", flush=True)
+for line in sys.stdin:
+    if line.startswith("go") and pathlib.Path(sys.argv[1]).exists():
+        pathlib.Path(sys.argv[1]).unlink()
+        sys.exit(7)
+    if line.startswith("save"):
+        pathlib.Path(line.split()[1]).write_bytes(struct.pack("4f", 0.5, -1, 0.25, 0))
+    print("0.1 4 2 3" if line.startswith("go") else "ok", flush=True)
+"""
+
+
+def check_death():
+    """When clvits's own program dies, that costs one row as well."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        program, dies = folder / "program", folder / "dies"
+        program.write_text(PROGRAM.format(python=sys.executable))
+        os.chmod(program, 0o755)
+        dies.touch()
+        clvits = race.Clvits(program, dies, "cpu", 1)
+        failed, fine = race.race(clvits, [("x", which, lambda: Fake("x", [1])) for which in "ab"],
+                                 CASE, 2, str(folder / "scratch"))
+        clvits.close()
+        assert "with code 7" in failed["failed"] and failed["settings"] == "a", failed
+        assert abs(fine["ratio"]["median"] - 10) < 1e-9 and fine["settings"] == "b", fine
 
 
 def check_append():
@@ -97,11 +141,19 @@ def check_append():
         assert json.loads(path.read_text())["format"] == "clvits-bench 1"
         path.write_text(json.dumps({**json.loads(path.read_text()), "results": [1]}))
         again = raced(("defaults", Fake("x", [0.4])))
-        race.append(path, again + [{"failed": "nothing", "voice": "medium"}])
+        lost = {**raced(("piper", Fake("x", [1])))[0], "failed": "no such operator"}
+        race.append(path, again)
         run = json.loads(path.read_text())
         assert run["results"] == [1], "what was there stays"
         assert [(p["settings"], round(p["ratio"]["median"])) for p in run["peers"]] == \
             [("piper", 3), ("defaults", 4)], run["peers"]
+        del lost["ratio"]
+        race.append(path, [lost])
+        race.append(path, raced(("eager", Fake("x", [1], wave=(0.5, math.nan, 0.25, 0.0)))))
+        run = json.loads(path.read_text(), parse_constant=lambda text: 1 / 0)
+        assert [(p["settings"], "ratio" in p) for p in run["peers"]] == \
+            [("defaults", True), ("piper", False), ("eager", False)], run["peers"]
+        assert run["peers"][1]["failed"] == "no such operator" and run["peers"][2]["wrong"]
         assert [p.name for p in pathlib.Path(name).iterdir()] == ["a.json"]
 
 
@@ -148,7 +200,7 @@ def check_texts():
         assert peers.texts_of(folder, "medium", ["1", "5"]) is None
 
 
-for check in (check_ratios, check_disagreement, check_failure, check_append, check_arguments,
-              check_install, check_texts):
+for check in (check_ratios, check_disagreement, check_failure, check_death, check_append,
+              check_arguments, check_install, check_texts):
     check()
     print(f"{check.__name__}: fine")

@@ -116,6 +116,24 @@ def check_tolerance(folder):
     assert "cpu kernels (no. 2)" in both.words
 
 
+def check_peers(folder):
+    """A race without times says why, and old files' ratios of different audio are not shown."""
+    sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
+    about = {"peer": "torch", "voice": "medium", "threads": 3}
+    timed = {**sample["peers"][0], "ratio": {"median": 777, "min": 776, "max": 778}}
+    path = folder / "peers.json"
+    path.write_text(json.dumps({**sample, "peers": sample["peers"] + [
+        {**about, "failed": "no such operator"},
+        {**about, "version": "2.4", "error": 0.5, "wrong": "differs by 0.5"},
+        {**timed, "error": 0.5}, {**timed, "durations_equal": False}]}))
+    words = Page(make(folder, path)).words
+    assert words.count("could not run: no such operator") == 2, "as a bar, and in the table"
+    assert words.count("not the same audio: differs by 0.5") == 2
+    assert words.count("not the same audio") == 6 and "776 to 778" not in words
+    path.write_text(json.dumps({**sample, "peers": [{**about, "failed": "no such operator"}]}))
+    assert "could not run: no such operator" in Page(make(folder, path)).words
+
+
 def check_incomplete(folder):
     path = folder / "half.json"
     sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
@@ -165,8 +183,8 @@ def check_damage(folder):
 
 def main():
     with tempfile.TemporaryDirectory() as name:
-        for check in (check_page, check_numbers, check_tolerance, check_incomplete,
-                      check_program, check_damage):
+        for check in (check_page, check_numbers, check_tolerance, check_peers,
+                      check_incomplete, check_program, check_damage):
             check(pathlib.Path(name))
             print(f"{check.__name__}: fine")
 
