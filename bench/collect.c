@@ -234,7 +234,8 @@ static void run_part(collector *c, bench_task task, int voice)
             break;
         from = (int)cJSON_GetNumberValue(cJSON_GetObjectItem(c->current, "number"));
     }
-    if (c->current && from == (int)cJSON_GetNumberValue(cJSON_GetObjectItem(c->current, "number")))
+    if (!stopped && c->current &&
+        from == (int)cJSON_GetNumberValue(cJSON_GetObjectItem(c->current, "number")))
         add_failure(c, "failed", "machine", "process", "it died too often; the rest is left out");
     cJSON_Delete(c->current);
     c->current = NULL;

@@ -78,6 +78,7 @@ def interrupted(folder, number):
     result = json.loads(path.read_text())
     assert result["complete"] is False and result["interrupted_by_signal"] == number
     assert 5 <= len(result["results"]) < 50 and "was interrupted" in rest
+    assert "failed" not in {r["verdict"] for r in result["results"]}, "the case that was cut short"
     assert [p.name for p in folder.glob("*.part")] == [], "nothing half-written stays"
     page = folder / "page.html"
     done = run("report", path, "-o", page)
