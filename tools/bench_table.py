@@ -73,7 +73,7 @@ def table(paths):
     versions = sorted({f"clvits {run['version']}, {run['date'][:10]}" for run, _, _ in found})
     lines += ["", f"First audio and decoder: the embedded voice. {'; '.join(versions)}. All voices "
               "but the embedded one have random weights, which costs the same time. ~ marks times "
-              "that spread by more than 10 %."]
+              "that were disturbed."]
     return "\n".join(lines)
 
 
