@@ -112,6 +112,15 @@ typedef struct bench {
 
 double bench_now(void);
 
+/* What halves may add to a stage or to speech, noise over signal: -45 dB, as the tests have it. */
+#define BENCH_HALF_NOISE 3e-5
+
+/** Whether stages and speech are in halves; the CPU path keeps to floats whatever was asked for. */
+static inline bool bench_in_halves(const bench *b)
+{
+    return b->machine.halves && b->machine.n_places > 1;
+}
+
 /** Around the times of a case: what the machine did besides goes into the record. */
 void bench_quiet_begin(bench *b);
 void bench_quiet_end(bench *b, bench_record *r);
@@ -164,6 +173,7 @@ typedef struct bench_graph {
     uint64_t seed;
     double first;     /* seconds of plan and first run */
     double tolerance; /* largest difference over largest value */
+    double noise;     /* all differences over all values, squared, instead; 0: as tolerance says */
     double share;     /* of the capacity that the lengths fill */
     const char *second; /* start of the labels whose nodes are counted apart, in part; or NULL */
     bench_record part;

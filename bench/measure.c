@@ -228,7 +228,7 @@ const float *bench_output(bench_graph *g, const clvits_tensor *t)
 static void compare(bench_graph *g, const clvits_tensor *t, const float *got, const float *want)
 {
     const int64_t n = clvits_tensor_count(t);
-    double worst = 0.0, largest = 1e-30;
+    double worst = 0.0, largest = 1e-30, signal = 0.0, noise = 0.0;
 
     if (t->type == CLVITS_I32) {
         if (memcmp(got, want, (size_t)n * sizeof(*got)))
@@ -240,9 +240,14 @@ static void compare(bench_graph *g, const clvits_tensor *t, const float *got, co
         largest = fmax(largest, fabs((double)want[i]));
         if (!(d <= worst))
             worst = isfinite(d) ? d : INFINITY;
+        signal += (double)want[i] * (double)want[i];
+        noise += d * d;
     }
     g->record.error = fmax(g->record.error, worst / largest);
-    if (!(worst / largest <= g->tolerance))
+    if (g->noise > 0.0 && !(noise <= g->noise * signal))
+        bench_case_fail(g, "wrong", "%.1f dB of signal to noise against the CPU path",
+                        10.0 * log10(signal / fmax(noise, 1e-300)));
+    else if (!(g->noise > 0.0) && !(worst / largest <= g->tolerance))
         bench_case_fail(g, "wrong", "differs by %.2g of the largest value from the CPU path",
                         worst / largest);
 }

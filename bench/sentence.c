@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Level (c) once more: what the stages take of one sentence, taken from traces of whole runs, so
-// that they add up to it. What no operator and no copy took is the host's.
+// that they add up to it. What no operator and no copy took is the host's, which makes the sum
+// right by itself: the stages alone tell whether anything is missing.
 #include "voice.h"
 
 #include "base/trace.h"
@@ -194,8 +195,12 @@ void bench_sentence(bench *b, const voice *v, clvits_engine *plain, double alone
         bench_value(whole, "sum_of_parts", sum / median_of(whole));
         bench_value(whole, "over_untraced",
                     median_of(whole) / bench_statistics(&untraced).median);
+        alone /= bench_statistics(&whole->host).min;
         if (alone > 0.0)
-            bench_value(whole, "alone", alone / bench_statistics(&whole->host).min);
+            bench_value(whole, "alone", alone);
+        if (alone > 0.0 && fabs(alone - 1.0) > 0.1)
+            snprintf(whole->reason, sizeof(whole->reason),
+                     "the stages alone take %.0f %% of this", 100.0 * alone);
         if (fabs(sum / median_of(whole) - 1.0) > 0.1)
             snprintf(whole->reason, sizeof(whole->reason), "the parts do not add up to this");
     }

@@ -3,6 +3,8 @@
 // Level (d): whole voices, from ids to the last sample.
 #include "voice.h"
 
+#include "model/context.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +12,12 @@
 
 enum { MAX_BATCH = 16, MIN_RUNS = 3 };
 
-static const char *const kinds[] = { "short",           "medium",  "long", "medium, batch of 4",
+static const char *const kinds[] = { "short", "medium", "long", "medium, batch of 4",
                                      "medium, batch of 16" };
+
+/* The same texts on device and CPU path together, each operator where it costs least. */
+static const char *const placed_kinds[] = { "short, placed by cost", "medium, placed by cost",
+                                            "long, placed by cost" };
 
 int bench_voice_count(const bench_options *o)
 {
@@ -38,6 +44,8 @@ bool bench_voice_wanted(const bench_options *o, int v, bool first)
                (matches(o, v, "first words, cold") || matches(o, v, "first words, warm"));
     for (int i = 0; i < LENGTH(kinds) && speech; i++)
         found |= matches(o, v, kinds[i]);
+    for (int i = 0; i < LENGTH(placed_kinds) && speech && !o->quick; i++)
+        found |= matches(o, v, placed_kinds[i]);
     for (int i = 0; i < LENGTH(stages) && (!o->levels || strstr(o->levels, "stage")); i++)
         found |= matches(o, v, stages[i]);
     return found;
@@ -171,7 +179,7 @@ static void check(bench *b, const voice *v, const hearing *got, bench_record *r)
 {
     clvits_engine *e = NULL;
     hearing want = { .room = got->room, .kept = malloc((size_t)got->room * sizeof(float)) };
-    const double most = b->machine.halves ? 3e-5 : 1e-6; /* 45 dB, 60 dB */
+    const double most = bench_in_halves(b) ? BENCH_HALF_NOISE : 1e-6; /* 60 dB */
     double signal = 0.0, noise = 0.0;
     clvits_status s = want.kept ? clvits_engine_open(&e, &v->model, &b->reference, NULL, &b->report)
                                 : clvits_fail_memory(&b->report, "samples");
@@ -201,6 +209,8 @@ typedef struct speech {
     bench *b;
     const voice *v;
     clvits_engine *e;
+    bool placed;             /* by cost: e is opened by the first case, */
+    clvits_context *context; /* on this */
     const char *wrong; /* why nothing of this voice is timed, or NULL */
     double rtf;        /* of the last text; 0 before there is one */
     int frames;        /* of the medium text */
@@ -215,6 +225,35 @@ void voice_values(bench_record *r, const bench_times *first, const hearing *h, i
         bench_value(r, "first_audio_ms", 1e3 * bench_statistics(first).median);
     bench_value(r, "audio_s", audio);
     bench_value(r, "batch", batch);
+}
+
+/* The voice as a program speaks with it that names the device and leaves the choice open. */
+static clvits_status open_placed(speech *sp)
+{
+    bench *b = sp->b;
+    const bench_options *o = b->o;
+    char number[16];
+    const clvits_context_params p = { .device = number,
+                                      .place = "auto",
+                                      .cache_dir = o->cache_dir ? o->cache_dir : "",
+                                      .kernel_dir = o->kernel_dir,
+                                      .precision = o->precision ? o->precision : "fp32",
+                                      .threads = clvits_pool_threads(b->machine.cpu.pool),
+                                      .cpu_isa = b->machine.cpu.table->isa,
+                                      .kernel_family = o->family,
+                                      .log = b->report.log,
+                                      .log_user = b->report.log_user };
+
+    snprintf(number, sizeof(number), "%d", b->place->index);
+    b->warning[0] = '\0';
+    const clvits_status s = clvits_context_open(&sp->context, &p);
+    if (s)
+        return clvits_fail(&b->report, s, "%s", b->warning);
+    clvits_context_rate(sp->context, &b->report);
+    if (!sp->context->machine.rates)
+        return clvits_fail(&b->report, CLVITS_E_DEVICE, "costs are not known: %s", b->warning);
+    return clvits_engine_open(&sp->e, &sp->v->model, &sp->context->machine, sp->context->place,
+                              &b->report);
 }
 
 static void time_text(speech *sp, int text, int batch, const char *kind)
@@ -241,7 +280,9 @@ static void time_text(speech *sp, int text, int batch, const char *kind)
     }
     h.kept = h.room ? malloc((size_t)h.room * sizeof(float)) : NULL;
     h.room = h.kept ? h.room : 0;
-    clvits_status s = voice_speak(sp->e, sp->v, t, batch, &h, &b->report);
+    clvits_status s = sp->placed && !sp->e ? open_placed(sp) : CLVITS_OK;
+    if (!s)
+        s = voice_speak(sp->e, sp->v, t, batch, &h, &b->report);
     if (!s && text == VOICE_SHORT)
         check(b, sp->v, &h, &r);
     if (!s && !h.finite)
@@ -266,6 +307,20 @@ static void time_text(speech *sp, int text, int batch, const char *kind)
         sp->wrong = "the voice does not run here as it should";
     free(h.kept);
     bench_send(b, &r);
+}
+
+/* To be held against the same cases of this device and of the CPU path. */
+static void time_placed(const speech *device)
+{
+    bench *b = device->b;
+    speech sp = { .b = b, .v = device->v, .placed = true };
+
+    if (b->machine.n_places < 2 || b->o->quick)
+        return;
+    for (int i = 0; i < LENGTH(placed_kinds); i++)
+        time_text(&sp, VOICE_SHORT + i, 1, placed_kinds[i]);
+    clvits_engine_close(&sp.e);
+    clvits_context_close(&sp.context);
 }
 
 /* Each stage alone, then all of them as they run together. */
@@ -308,6 +363,7 @@ void bench_voice(bench *b, int n)
         time_text(&sp, VOICE_MEDIUM, 4, kinds[3]);
         if (!b->o->quick)
             time_text(&sp, VOICE_MEDIUM, 16, kinds[4]);
+        time_placed(&sp);
         time_stages(&sp);
     }
     clvits_engine_close(&sp.e);

@@ -8,9 +8,6 @@
 /* Capacities as the engine chooses them: few plans then serve all texts. */
 enum { LEAST_TEXT = 64, LEAST_FRAMES = 64, WINDOW = 256 };
 
-/* With halves the tests hold voices to 45 dB; the worst sample may be some times as far off. */
-static const double in_halves = 2e-2;
-
 static int capacity_for(int n, int least)
 {
     while (least < n)
@@ -116,7 +113,8 @@ static void latent_stage(bench *b, const voice *v, const voice_text *t, int fram
     g.lengths[s.text_clock] = n;
     g.lengths[s.clock] = frames;
     g.share = (double)frames / capacity;
-    g.tolerance = b->machine.halves ? in_halves : 1e-4;
+    g.tolerance = 1e-4;
+    g.noise = bench_in_halves(b) ? BENCH_HALF_NOISE : 0.0;
     bench_scalar_int(&g, s.seed, 1);
     bench_scalar(&g, s.noise_scale, v->model.config->noise_scale);
     bench_feed_floats(&g, s.stats);
@@ -148,7 +146,8 @@ static void window(bench *b, const voice *v, int at, int frames, stage_sum *sum)
     g.lengths[s.clock] = (stop < frames ? stop : frames) - first;
     g.share = (double)g.lengths[s.clock] / capacity;
     /* 60 dB below the loudest; hundreds of sums in another order. */
-    g.tolerance = b->machine.halves ? in_halves : 1e-3;
+    g.tolerance = 1e-3;
+    g.noise = bench_in_halves(b) ? BENCH_HALF_NOISE : 0.0;
     bench_feed_floats(&g, s.z);
     bench_feed_floats(&g, s.cond);
     end(&g, &s.graph, sum);

@@ -31,7 +31,7 @@ static cJSON *describe_device(const clvits_device_info *d)
     cJSON_AddNumberToObject(o, "compute_units", d->compute_units);
     cJSON_AddNumberToObject(o, "local_memory", (double)d->local_memory);
     cJSON_AddNumberToObject(o, "global_memory", (double)d->global_memory);
-    cJSON_AddBoolToObject(o, "fp16_offered", d->fp16); /* no kernel of ours uses it */
+    cJSON_AddBoolToObject(o, "fp16_offered", d->fp16);
     cJSON_AddBoolToObject(o, "unified_memory", d->unified_memory);
     return o;
 }
@@ -126,7 +126,7 @@ static void operators(bench *b, const bench_place *p)
     }
     cJSON *o = p->cpu ? describe_cpu(&b->machine.cpu)
                       : describe_device(clvits_device_get_info(b->machine.device[1]));
-    cJSON_AddStringToObject(o, "precision", b->o->precision ? b->o->precision : "fp32");
+    cJSON_AddStringToObject(o, "precision", bench_in_halves(b) ? b->o->precision : "fp32");
     cJSON_AddBoolToObject(o, "event_times", !b->no_events);
     cJSON_AddNumberToObject(o, "peak_flops", b->peak_flops);
     cJSON_AddNumberToObject(o, "peak_bytes", b->peak_bytes);

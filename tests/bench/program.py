@@ -49,8 +49,9 @@ def quick(folder, devices):
     path, table = folder / "quick.json", folder / "quick.csv"
     done = run("-d", ",".join(devices), "-q", "-s", "0.005", "-l", "machine,operator",
                "-j", str(path), "--csv", str(table))
-    expect(done.returncode == 0, "a quick run ends well")
     result = json.loads(path.read_text())
+    refused = any(r["verdict"] == "failed" for r in result["results"])
+    expect(done.returncode == (3 if refused else 0), "a quick run ends well")
     for key in ("format", "date", "version", "kernels", "compiler", "command", "settings",
                 "machine", "noise", "devices", "results"):
         expect(key in result, f"the file says {key}")
@@ -68,14 +69,18 @@ def quick(folder, devices):
             expect(found["driver"] and found["opencl"], "an OpenCL device has driver and version")
         half = next(r for r in result["results"] if r["name"] == "multiply-add, fp16"
                     and r["device"] == found["name"])
-        expect((half["verdict"] == "ok") == bool(found.get("fp16_offered")),
-               "fp16 is measured where it is offered")
+        # A driver may offer what its compiler then refuses.
+        expect(half["verdict"] in (("ok", "failed") if found.get("fp16_offered")
+                                   else ("skipped",)), "fp16 is measured where it is offered")
+        expect((half["verdict"] == "ok") == ("peak_flops_fp16" in found) and
+               (half["verdict"] == "ok" or half["reason"]), "what was measured is its peak")
     rooms = {r["name"].split("/")[0] for r in result["results"] if r["level"] == "operator"}
     expect({"conv1d", "attention", "norm", "pointwise", "spline", "embedding", "matmul",
             "durations", "prior", "normal", "sample", "flip", "concat", "sum"} <= rooms,
            "every room has a case")
     for record in result["results"]:
-        expect(record["verdict"] in ("ok", "skipped"), f"{record['name']} is right")
+        expect(record["verdict"] in ("ok", "skipped") or record["name"] == "multiply-add, fp16",
+               f"{record['name']} is right")
         if record["level"] != "operator" or record["verdict"] != "ok":
             continue
         for times in (record["device_seconds"], record["host_seconds"]):
@@ -107,6 +112,10 @@ def whole_voice(folder):
     parts, whole = decoder["operators"], decoder["device_seconds"]["median"]
     expect({"conv1d", "conv_transpose1d"} <= parts.keys() and
            0.9 * whole < sum(parts.values()) < 1.1 * whole, "operators make up their stage")
+    whole = by_name["mini (embedded)/sentence"]
+    alone = whole["values"]["alone"]
+    expect((abs(alone - 1) > 0.1) == ("stages alone" in whole["reason"]) or
+           "do not add up" in whole["reason"], "stages that take something else alone are noted")
     short = by_name["mini (embedded)/short"]["values"]
     expect(short["rtf"] > 0 and short["audio_s"] > 0.1 and short["first_audio_ms"] > 0,
            "speech has a real-time factor and a latency")
@@ -117,7 +126,8 @@ def sentence(folder, name):
     path = folder / "sentence.json"
     done = run("-d", name, "-q", "-s", "0.005", "-l", "stage", "-f", "/sentence", "-j", str(path))
     expect(done.returncode == 0, f"a sentence is taken apart on {name}")
-    records = {r["name"].split("/")[1]: r for r in json.loads(path.read_text())["results"]}
+    result = json.loads(path.read_text())
+    records = {r["name"].split("/")[1]: r for r in result["results"]}
     whole = records.pop("sentence")
     parts = [r.get("device_seconds") or r["host_seconds"] for r in records.values()]
     total = whole["host_seconds"]
@@ -134,9 +144,47 @@ def sentence(folder, name):
     expect(0.99 < sum(decoder["operators"].values()) /
            statistics.mean(decoder["device_seconds"]["samples"]) < 1.01,
            "the decoder's time is that of its operators")
-    host = records["sentence: host"]["host_seconds"]["median"]
-    expect(name != "cpu" or host < 0.1 * total["median"],
+    host = records["sentence: host"]["host_seconds"]
+    expect(name != "cpu" or host["median"] < 0.1 * total["median"],
            "on the CPU path the host has little of its own to do")
+    # A GPU may well be faster than it is fed; where both share the processor, others' work makes
+    # gaps between launches, but not in every run.
+    least = min(h / t for h, t in zip(host["samples"], total["samples"]))
+    expect(result["devices"][0].get("kernels") == "gpu" or least < 0.2,
+           f"{least:.0%} of the time belong to no operator and no copy")
+
+
+def placed(folder, name):
+    """Placement by cost is a case of its own, beside the device's and the CPU path's."""
+    path = folder / "placed.json"
+    done = run("-d", f"cpu,{name}", "-s", "0.005", "-l", "speech", "-f",
+               "mini (embedded)/short", "-j", str(path))
+    expect(done.returncode == 0, "placement by cost is measured")
+    result = json.loads(path.read_text())
+    found = {(r["device"], r["name"].split("/")[1]): r for r in result["results"]}
+    cpu, device = (next(d for d, _ in found if d.startswith("cpu") == which)
+                   for which in (True, False))
+    expect(found.keys() == {(cpu, "short"), (device, "short"), (device, "short, placed by cost")},
+           f"on devices alone: {found.keys()}")
+    by_cost = found[device, "short, placed by cost"]
+    expect(by_cost["verdict"] == "ok" and by_cost["error"] < 1e-3 and by_cost["host_seconds"] and
+           by_cost["values"]["rtf"] > 0, "it says the same, and is timed")
+
+
+def halves(folder, names):
+    """Halves are for devices: the CPU path says that it has floats, and is held to them."""
+    path = folder / "halves.json"
+    for name in names:
+        done = run("-d", name, "-q", "-s", "0.005", "-l", "machine,stage", "-p", "fp16-storage",
+                   "-f", "/flow", "-j", str(path))
+        expect(done.returncode == 0, f"stages are measured with fp16-storage on {name}")
+        result = json.loads(path.read_text())
+        flow, = result["results"]
+        cpu = name.startswith("cpu")
+        expect(result["devices"][0]["precision"] == ("fp32" if cpu else "fp16-storage"),
+               "the device's precision is what it has")
+        expect(flow["verdict"] == "ok" and (flow["error"] <= 1e-4) == cpu,
+               f"{flow['error']} is that precision's")
 
 
 def slowdown(folder, result):
@@ -239,7 +287,9 @@ def main():
         slowdown(folder, result)
         whole_voice(folder)
         sentence(folder, "cpu")
+        halves(folder, ["cpu", found] if found else ["cpu"])
         if found:
+            placed(folder, found)
             sentence(folder, found)
             wrong_kernel(folder, found)
             broken_kernel(folder, found)
