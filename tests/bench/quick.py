@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """quick.py PROGRAM: a quick run of everything, on two processors and with nothing built before,
-ends within its minute, and two of them agree where they say that nothing disturbed them."""
+ends within its minute, and two of them agree where they say that nothing disturbed them. Skipped
+where too little went undisturbed to tell."""
 import json
 import os
 import pathlib
@@ -12,6 +13,7 @@ import tempfile
 import time
 
 PROGRAM = sys.argv[1]
+SKIPPED, ENOUGH = 77, 20
 CACHES = ("CLVITS_CACHE", "POCL_CACHE_DIR", "MESA_SHADER_CACHE_DIR", "CUDA_CACHE_PATH")
 
 
@@ -47,13 +49,21 @@ def main():
         times = [(r.get("device_seconds") or r.get("host_seconds")) for r in (one, other) if r]
         if len(times) < 2 or not all(times) or one["noisy"] or other["noisy"]:
             continue
+        if times[0]["median"] <= 20e-6: # a timer's own error
+            continue
         quiet += 1
         ratio = times[1]["median"] / times[0]["median"]
-        if not 1 / 1.1 < ratio < 1.1 and times[0]["median"] > 20e-6: # a timer's own error
+        # The clock drifts in every run, by less than what would be called noisy.
+        most = 1.1 * max(1 + r["noise"]["drift"] for r in (one, other))
+        if not 1 / most < ratio < most:
             far += 1
-            print(f"{key}: {ratio:.2f} times the first run's")
-    print(f"{quiet} cases were quiet in both runs, {far} of them differ by more than 10 %")
-    assert far <= 0.1 * quiet
+            print(f"{key}: {ratio:.2f} times the first run's, {most:.2f} at most")
+    print(f"{quiet} cases were quiet in both runs, {far} of them differ by more than their drift "
+          "and 10 %")
+    if quiet < ENOUGH:
+        print(f"fewer than {ENOUGH}: the machine is too busy to compare two runs")
+        return SKIPPED
+    return 1 if far else 0
 
 
-main()
+sys.exit(main())

@@ -23,6 +23,7 @@ def check_rows():
     rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
     assert len(rows) == 1 + len(sample["devices"]), done.stdout
     assert len({row.count("|") for row in rows}) == 1, "every row has every column"
+    assert "~ marks times that were disturbed." in done.stdout
     for case in sample["results"]:
         if case["name"] == "medium/medium" and case["verdict"] == "ok":
             index = [d["name"] for d in sample["devices"]].index(case["device"])
