@@ -2,6 +2,7 @@
 //
 // Speech in pieces of any size is, bit for bit, what all frames at once give: the embedded voice,
 // and the geometries of the base and of Piper's medium voices with few channels and random weights.
+#include "graph/graph.h"
 #include "model/engine.h"
 #include "model/voice_file.h"
 #include "model/weights.h"
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_IDS = 160, ITEMS = 2, MAX_PIECES = 2048 };
+enum { MAX_IDS = 160, ITEMS = 2, MAX_PIECES = 2048, MAX_NODES = 256 };
 
 typedef struct speech {
     int32_t durations[MAX_IDS];
@@ -30,6 +31,8 @@ typedef struct fixture {
     clvits_arrays weights;
     clvits_model model;
     clvits_engine *engine;
+    clvits_log_fn log; /* of what speaks, or NULL */
+    void *log_user;
 } fixture;
 
 enum { MINI, BASE, MEDIUM, VOICES };
@@ -43,7 +46,9 @@ static clvits_config geometry(int voice)
     clvits_config c = clvits_config_default();
 
     c.n_vocab = 20;
-    c.inter_channels = c.hidden_channels = c.dp_filter_channels = 32;
+    /* So many in one voice that all forms of convolutions occur. */
+    c.inter_channels = c.hidden_channels = voice == BASE ? 64 : 32;
+    c.dp_filter_channels = 32;
     c.filter_channels = 32;
     c.n_heads = 2;
     c.n_layers = 1;
@@ -51,7 +56,7 @@ static clvits_config geometry(int voice)
     c.resblock = voice == BASE ? 1 : 2;
     c.n_resblocks = 3;
     c.n_upsamples = voice == BASE ? 4 : 3;
-    c.upsample_initial_channel = 64; /* so many that every form of a convolution occurs */
+    c.upsample_initial_channel = voice == BASE ? 128 : 64;
     c.hop_length = 256;
     for (int i = 0; i < 3; i++) {
         c.resblock_kernel_sizes[i] = kernels[voice][i];
@@ -151,6 +156,21 @@ static void set_seed(clvits_run *run, int slot, uint64_t seed)
     clvits_run_set_int(run, slot + 1, 0, (int)(uint32_t)(seed >> 32));
 }
 
+/* Which Toom-Cook forms are there: bit r for filters cut into r taps. */
+static int forms(const clvits_graph *g, const clvits_target *at)
+{
+    int found = 0;
+
+    for (int i = 0; i < g->n_nodes; i++) {
+        conv1d_dims d;
+        if (g->nodes[i]->op != &clvits_op_conv1d)
+            continue;
+        g->nodes[i]->op->dims(g->nodes[i], at, &d);
+        found |= d.layout == CLVITS_CONV_TOOM ? 1 << d.r : 0;
+    }
+    return found;
+}
+
 /* All ids and all frames in one run of each stage, made for that many. */
 static speech one_shot(fixture *f, clvits_item it)
 {
@@ -196,6 +216,11 @@ static speech one_shot(fixture *f, clvits_item it)
     stages_go(h, &w);
     whole.n = frames * f->model.config->hop_length;
     whole.samples = stages_read(h, &w, wave.wave, whole.n);
+    const clvits_target at = { .device = h->machine.device[1] };
+    if (f->model.config->n_speakers == 3 && at.device &&
+        clvits_device_get_info(at.device)->family == CLVITS_FAMILY_CPU) /* that have them all */
+        ck_assert_int_eq(forms(latent.graph, &at) | forms(wave.graph, &at),
+                         1 << 3 | 1 << 4 | 1 << 5);
     stages_close(&t, &text.graph);
     stages_close(&l, &latent.graph);
     stages_close(&w, &wave.graph);
@@ -232,7 +257,7 @@ static void speak(fixture *f, const clvits_item *items, int n, sizes z, speech *
 {
     const clvits_sink sink = { .user = out, .wave = keep, .first = z.first, .most = z.most };
     clvits_item copy[ITEMS];
-    clvits_report r = { 0 };
+    clvits_report r = { .log = f->log, .log_user = f->log_user };
 
     for (int i = 0; i < n; i++) {
         out[i] = (speech){ 0 };
@@ -279,21 +304,51 @@ START_TEST(pieces_equal_one_shot)
 }
 END_TEST
 
+/* The decoder for so many frames placed by cost: nodes of each place, and all of them in order. */
+static void place_window(fixture *f, int frames, int count[2], int place[MAX_NODES])
+{
+    const clvits_stage_options o = { .batch = 1 };
+    clvits_report *r = &f->h.report;
+    clvits_wave_stage wave;
+    clvits_plan *plan;
+    int before, after;
+
+    clvits_decoder_context(f->model.config, &before, &after);
+    ck_assert_int_eq(clvits_wave_stage_build(&wave, &f->model, &o, frames + before + after, r), 0);
+    ck_assert_int_eq(
+        clvits_plan_make(&plan, wave.graph, &f->h.machine, f->h.weights, "auto", r), 0);
+    ck_assert_int_lt(wave.graph->n_nodes, MAX_NODES);
+    for (int i = 0; i < wave.graph->n_nodes; i++)
+        count[place[i] = clvits_plan_place(plan, wave.graph->nodes[i])]++;
+    clvits_plan_free(&plan);
+    clvits_graph_close(&wave.graph);
+}
+
 /* A device whose launches only long stretches are worth must not take these alone. */
 START_TEST(places_do_not_follow_the_pieces)
 {
     clvits_rates rates[2] = { 0 };
+    int count[2][2] = { 0 }, place[2][MAX_NODES] = { 0 };
     fixture f;
     speech s[2];
 
     for (int i = 0; i < CLVITS_COST_CLASSES; i++) {
         rates[0].node[i] = (clvits_rate){ 1e-7, 1e-9 };
-        rates[1].node[i] = (clvits_rate){ 5e-3, 1e-11 };
+        rates[1].node[i] = (clvits_rate){ 1.4e-2, 1e-11 };
     }
     rates[1].transfer = (clvits_rate){ 1e-5, 1e-10 };
     begin(&f, MEDIUM);
+    if (f.h.machine.n_places < 2) {
+        printf("not run: there is one place\n");
+        end(&f);
+        return;
+    }
     clvits_engine_close(&f.engine);
     f.h.machine.rates = rates;
+    place_window(&f, 256, count[0], place[0]);
+    place_window(&f, 64, count[1], place[1]);
+    ck_assert_msg(count[0][0] > 0 && count[0][1] > 0, "%d, %d", count[0][0], count[0][1]);
+    ck_assert_mem_ne(place[0], place[1], sizeof(place[0])); /* if each were placed for itself */
     ck_assert_int_eq(
         clvits_engine_open(&f.engine, &f.model, &f.h.machine, "auto", &f.h.report), 0);
     const clvits_item it = item(&f, 100, 1.5f, s);
@@ -326,22 +381,33 @@ START_TEST(cancelled_between_pieces)
 }
 END_TEST
 
-/* What a device holds does not grow with the frames of a sentence. */
+static void count_plans(void *user, clvits_log_level level, const char *text)
+{
+    (void)level;
+    *(int *)user += strstr(text, "plan for up to") != NULL;
+}
+
+/* What places hold does not grow with the frames of a sentence, not even by a plan's step. */
 START_TEST(memory_does_not_grow)
 {
     fixture f;
     speech s[1];
     size_t peak[2] = { 0 };
+    int plans[2] = { 0 };
 
     begin(&f, MEDIUM);
     for (int i = 0; i < 2; i++) {
-        const clvits_item it = item(&f, 60, i ? 60.0f : 20.0f, s);
+        const clvits_item it = item(&f, 60, i ? 70.0f : 20.0f, s);
+        f.log = count_plans;
+        f.log_user = &plans[i];
         speak(&f, &it, 1, (sizes){ 16, 0 }, s); /* with stretches of all sizes */
-        ck_assert_int_gt(s->n, 1024 * f.model.config->hop_length);
+        ck_assert_int_gt(s->n, (i ? 4096 : 1024) * f.model.config->hop_length);
         free(s->samples);
         if (f.h.machine.n_places > 1)
             peak[i] = clvits_device_peak_bytes(f.h.machine.device[1]);
     }
+    ck_assert_int_ge(plans[0], 3);
+    ck_assert_int_eq(plans[1], 0);
     ck_assert_uint_eq(peak[0], peak[1]);
     end(&f);
 }
