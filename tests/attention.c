@@ -54,16 +54,16 @@ typedef struct attention_case {
 
 static const attention_case cases[] = {
     { "one row", 1, 1, 2, 3, 4, 1 },
-    { "shorter than the window", 1, 3, 2, 6, 4, 1 },
+    { "shorter than the window", 1, 3, 2, 3, 4, 1 },
     { "odd sizes", 2, 19, 3, 5, 4, 1 },
-    { "no relative terms", 2, 37, 2, 7, 0, 1 },
+    { "no relative terms", 2, 37, 2, 5, 0, 1 },
     { "ragged", 3, 75, 2, 33, 4, 1, true },
     { "as in the model", 2, 203, 2, 96, 4, 1, true },
     { "largest head", 1, 67, 1, 256, 4, 1, true },
     { "one channel", 1, 130, 3, 1, 1, 4, true },
-    { "window over several blocks", 1, 201, 1, 12, 97, 1, true },
-    { "window beyond the text", 2, 21, 2, 8, 40, 1 },
-    { "steep", 1, 150, 2, 16, 4, 12, true },
+    { "window over several blocks", 1, 201, 1, 5, 97, 1, true },
+    { "window beyond the text", 2, 21, 2, 3, 40, 1 },
+    { "steep", 1, 150, 2, 33, 4, 12, true },
 };
 
 static bool skipped(bool large)
@@ -115,7 +115,7 @@ END_TEST
 /* The same item alone and beside a longer one, q, k and v being slices of one tensor. */
 START_TEST(ragged_equals_single)
 {
-    enum { H = 2, D = 11, C = H * D, SHORT = 23, LONG = 41 };
+    enum { H = 2, D = 5, C = H * D, SHORT = 23, LONG = 41 };
     const clvits_attention_params p = { .heads = H, .window = 4 };
     const float *x, *w;
     float *first = NULL;
