@@ -65,12 +65,13 @@ def interrupted(folder, number):
     """What was measured until then is in the file, which says that it is not all."""
     path = folder / "interrupted.json"
     path.unlink(missing_ok=True)
-    with subprocess.Popen([PROGRAM, "-d", "cpu", "-s", "0.02", "-l", "operator", "-j", str(path)],
+    with subprocess.Popen([PROGRAM, "-d", "cpu", "-s", "0.1", "-l", "operator", "-j", str(path)],
                           text=True, stdout=subprocess.PIPE) as program:
         seen = 0
         for line in program.stdout:
             seen += line.startswith("operator")
             if seen == 5:
+                time.sleep(0.05) # into the sixth case
                 program.send_signal(number)
                 break
         rest = program.stdout.read()
