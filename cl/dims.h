@@ -124,7 +124,7 @@ typedef struct {
 // One layer of a dilated depth-separable stack. Weights are packed with C rounded up to `padded`:
 // depthwise [K][padded], product [padded / lanes][padded][lanes], and six rows of `padded`: bias,
 // gamma and beta of the depthwise half, then of the product.
-enum { SEPARABLE_MAX_CHANNELS = 448 };
+enum { SEPARABLE_MAX_CHANNELS = 448, SEPARABLE_MAX_TAPS = 31 };
 
 typedef struct {
     int B, T, C;

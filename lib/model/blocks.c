@@ -133,7 +133,8 @@ clvits_tensor *clvits_dds_conv(clvits_scope *s, clvits_tensor *x, const char *na
     int dilation = 1;
 
     for (int i = 0; i < s->c->dds_n_layers; i++, dilation *= s->c->dp_kernel_size) {
-        if (s->c->dp_filter_channels <= SEPARABLE_MAX_CHANNELS && s->c->dp_kernel_size % 2) {
+        if (s->c->dp_filter_channels <= SEPARABLE_MAX_CHANNELS &&
+            s->c->dp_kernel_size <= SEPARABLE_MAX_TAPS) {
             x = separable(s, x, name, i, dilation);
             continue;
         }

@@ -22,7 +22,7 @@ static clvits_status shape(clvits_node *n, clvits_report *r)
         return clvits_fail(r, CLVITS_E_SHAPE, "%s: separable wants x (B,T,C) of at most %d "
                                               "channels", n->label, SEPARABLE_MAX_CHANNELS);
     if (depthwise->role != CLVITS_WEIGHT || depthwise->rank != 3 || depthwise->shape[2] % 2 != 1 ||
-        depthwise->shape[2] > 31 || dilation(n) < 1 || dilation(n) > 4096 ||
+        depthwise->shape[2] > SEPARABLE_MAX_TAPS || dilation(n) < 1 || dilation(n) > 4096 ||
         !clvits_weight_fits(depthwise, C * (int)depthwise->shape[2]) || w->rank != 3 ||
         w->shape[0] != C || !clvits_weight_fits(w, C * C) || !clvits_weight_fits(n->in[3], 6 * C))
         return clvits_fail(r, CLVITS_E_SHAPE,
