@@ -136,7 +136,8 @@ CLVITS_API void clvits_speak_params_default(const clvits_voice *voice,
 
 /**
  * Speak a text, sentence by sentence. What this takes of memory depends on the longest sentence,
- * of which a front-end splits those that are very long, and not on the text.
+ * of which a front-end splits those that are very long, and not on the text. The calling thread
+ * computes too: it needs 512 KiB of stack, and as much more as an OpenCL driver wants.
  *
  * @param text  UTF-8, n bytes; need not be terminated
  * @return CLVITS_OK, _E_ARGUMENT (no text, invalid UTF-8, nothing in it that the voice can say, a

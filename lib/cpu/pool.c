@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #define _GNU_SOURCE
+#include "base/thread.h"
 #include "cpu/cpu.h"
 
-#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -82,7 +82,7 @@ clvits_status clvits_pool_open(clvits_pool **out, int threads, clvits_report *r)
         return clvits_fail_memory(r, "the thread pool");
     }
     while (p->n_threads < extra) {
-        if (pthread_create(&p->threads[p->n_threads], NULL, thread_main, p)) {
+        if (clvits_thread_start(&p->threads[p->n_threads], thread_main, p)) {
             clvits_warn(r, "only %d of %d threads could be started", p->n_threads + 1, extra + 1);
             break;
         }

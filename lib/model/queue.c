@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <clvits/queue.h>
+#include "base/thread.h"
 
 #include <clvits/device.h>
+#include <clvits/queue.h>
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -107,7 +107,7 @@ clvits_status clvits_queue_open(clvits_queue **out, clvits_voice *const *voices,
     for (size_t i = 0; i < n; i++) {
         worker *w = &q->workers[i];
         *w = (worker){ .queue = q, .voice = voices[i], .index = i };
-        w->started = pthread_create(&w->thread, NULL, work, w) == 0;
+        w->started = clvits_thread_start(&w->thread, work, w) == 0;
         if (!w->started) {
             clvits_queue_close(&q);
             return CLVITS_E_MEMORY;
