@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // Shapes, clocks, placement and memory plans, apart from what any single operator computes.
+#define _GNU_SOURCE
 #include "harness.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* x through n convolutions with a residual around each pair; returns the last. */
 static clvits_tensor *chain(harness *h, clvits_tensor *x, int n)
@@ -202,6 +205,67 @@ START_TEST(clocks_follow_their_parents)
     ck_assert_int_eq(clvits_run_length(h.run, down, 1), 10);
     ck_assert_int_eq(clvits_run_length(h.run, down, 0), 134);
     ck_assert_int_eq(clvits_run_set_length(h.run, clock, 0, 101, &h.report), CLVITS_E_SHAPE);
+    ck_assert_int_eq(clvits_run_set_first(h.run, clock, 0, INT32_MAX / 4, &h.report), CLVITS_OK);
+    ck_assert_int_eq(clvits_run_set_first(h.run, clock, 0, INT32_MAX / 4 + 1, &h.report),
+                     CLVITS_E_SHAPE);
+    harness_end(&h);
+}
+END_TEST
+
+static void use_stack(void *context, int i)
+{
+    volatile char room[512 << 10]; /* what public headers ask of callers */
+    atomic_int *used = context;
+
+    for (int k = 0; k < (int)sizeof(room); k += 1024)
+        room[k] = (char)i;
+    nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL); /* so that all threads have some */
+    atomic_fetch_add(used, room[0] == (char)i);
+}
+
+/* Whatever the process's default. */
+START_TEST(threads_have_stack_enough)
+{
+    atomic_int used = 0;
+    pthread_attr_t small;
+    clvits_pool *pool;
+    clvits_report r = { 0 };
+
+    ck_assert_int_eq(pthread_attr_init(&small), 0);
+    ck_assert_int_eq(pthread_attr_setstacksize(&small, 128 << 10), 0);
+    ck_assert_int_eq(pthread_setattr_default_np(&small), 0);
+    pthread_attr_destroy(&small);
+    ck_assert_int_eq(clvits_pool_open(&pool, 3, &r), CLVITS_OK);
+    clvits_pool_run(pool, 30, use_stack, &used);
+    ck_assert_int_eq(atomic_load(&used), 30);
+    clvits_pool_close(&pool);
+}
+END_TEST
+
+/* Rows that a tensor does not have are neither read nor copied. */
+START_TEST(rows_stay_within)
+{
+    enum { T = 9, GUARDS = 64 };
+    float got[(T + 2 * GUARDS) * 3];
+    const float *values;
+    harness h;
+
+    harness_begin(&h, 1);
+    clvits_tensor *x = harness_input(&h, clvits_graph_clock(h.graph, T), 3, -1, 1, &values);
+    clvits_tensor *y = clvits_graph_keep(clvits_copy(x));
+    harness_plan(&h);
+    harness_go(&h);
+    ck_assert_int_lt(y->guard, GUARDS);
+    const int bad[][2] = { { -y->guard - 1, 1 }, { T + y->guard, 1 }, { 0, T + y->guard + 1 },
+                           { 0, -1 }, { INT32_MAX, 1 } };
+    ck_assert_int_eq(clvits_run_read(h.run, y, 0, -y->guard, T + 2 * y->guard, got, &h.report), 0);
+    for (int i = 0; i < LENGTH(bad); i++)
+        ck_assert_int_eq(clvits_run_read(h.run, y, 0, bad[i][0], bad[i][1], got, &h.report),
+                         CLVITS_E_SHAPE);
+    harness_length(&h, x->clock, 0, T - 2);
+    for (int row = -1; row <= 3; row++)
+        ck_assert_int_eq(clvits_run_copy(h.run, x, 0, h.run, y, 0, row, &h.report),
+                         row < 0 || row > 2 ? CLVITS_E_SHAPE : CLVITS_OK);
     harness_end(&h);
 }
 END_TEST
@@ -251,6 +315,8 @@ int main(void)
     tcase_add_test(t, refuses_parts_that_do_not_add_up);
     tcase_add_loop_test(t, refuses_bad_placement, 0, LENGTH(bad_places));
     tcase_add_test(t, clocks_follow_their_parents);
+    tcase_add_test(t, threads_have_stack_enough);
+    tcase_add_test(t, rows_stay_within);
     tcase_add_test(t, keeps_its_first_failure);
     tcase_add_test(t, refuses_what_is_too_large);
     suite_add_tcase(s, t);

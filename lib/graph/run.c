@@ -151,9 +151,14 @@ clvits_status clvits_run_set_first(clvits_run *run, int clock, int item, int row
     first[clock * g->batch + item] = row;
     for (int i = clock + 1; i < g->n_clocks; i++) {
         const struct clvits_clock *c = &g->clocks[i];
-        if (c->parent >= 0)
-            first[i * g->batch + item] =
-                (int)((int64_t)first[c->parent * g->batch + item] * c->mul / c->div);
+        if (c->parent < 0)
+            continue;
+        const int64_t n = (int64_t)first[c->parent * g->batch + item] * c->mul / c->div;
+        if (n > INT32_MAX)
+            return clvits_fail(r, CLVITS_E_SHAPE,
+                               "a stretch from row %lld on, %d at most; shorten what is spoken",
+                               (long long)n, INT32_MAX);
+        first[i * g->batch + item] = (int)n;
     }
     return CLVITS_OK;
 }
@@ -261,12 +266,20 @@ clvits_status clvits_run_write(clvits_run *run, const clvits_tensor *t, int item
     return s ? s : put(run, t, place, row_at(run, t, place, item, 0), src, n, false, r);
 }
 
+static clvits_status fail_rows(int row, int rows, const clvits_tensor *t, clvits_report *r)
+{
+    return clvits_fail(r, CLVITS_E_SHAPE, "%d rows from row %d on, of a tensor of %d", rows, row,
+                       t->T);
+}
+
 clvits_status clvits_run_read(clvits_run *run, const clvits_tensor *t, int item, int row, int rows,
                               void *dst, clvits_report *r)
 {
     const int place = run->plan->home[t->id];
 
     moving(t, r);
+    if (row < -t->guard || rows < 0 || (int64_t)row + rows > t->T + t->guard)
+        return fail_rows(row, rows, t, r);
     return get(run, t, place, row_at(run, t, place, item, row), dst, elements_of(t, rows), r);
 }
 
@@ -274,12 +287,15 @@ clvits_status clvits_run_copy(clvits_run *dst, const clvits_tensor *t, int item,
                               const clvits_tensor *from, int from_item, int row, clvits_report *r)
 {
     const int to_place = dst->plan->home[t->id], place = src->plan->home[from->id];
+    const int rows = clvits_run_length(dst, t->clock, item);
+    const size_t n = elements_of(t, rows);
+
+    moving(from, r);
+    if (row < 0 || (int64_t)row + rows > from->T)
+        return fail_rows(row, rows, from, r);
     const size_t to = row_at(dst, t, to_place, item, 0);
     const size_t at = row_at(src, from, place, from_item, row);
-    const size_t n = elements_of(t, clvits_run_length(dst, t->clock, item));
-    moving(from, r);
     const clvits_status s = zero_guards(dst, t, item, r);
-
     if (s)
         return s;
     if (place == to_place && place != CLVITS_CPU_PLACE && t->type == from->type)

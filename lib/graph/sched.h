@@ -121,7 +121,7 @@ void clvits_run_set_int(clvits_run *run, int slot, int item, int value);
 clvits_status clvits_run_write(clvits_run *run, const clvits_tensor *t, int item, const void *src,
                                clvits_report *r);
 
-/** Read rows [row, row + rows) of an output or input; blocks. */
+/** Read rows [row, row + rows) of an output or input, guard rows among them; blocks. */
 clvits_status clvits_run_read(clvits_run *run, const clvits_tensor *t, int item, int row, int rows,
                               void *dst, clvits_report *r);
 
