@@ -35,7 +35,7 @@ typedef struct fixture {
     void *log_user;
 } fixture;
 
-enum { MINI, BASE, MEDIUM, VOICES };
+enum { MINI, BASE, MEDIUM, VOICES, RARE = VOICES };
 
 static clvits_config geometry(int voice)
 {
@@ -72,6 +72,20 @@ static clvits_config geometry(int voice)
     c.n_speakers = voice == BASE ? 3 : 1;
     c.gin_channels = voice == BASE ? 8 : 0;
     c.sampling_rate = 22050;
+    if (voice == RARE) {
+        c.n_upsamples = 4;
+        c.n_resblocks = 1;
+        c.resblock_kernel_sizes[0] = 3;
+        c.n_resblock_dilations[0] = 1;
+        c.resblock_dilation_sizes[0][0] = 1;
+        for (int i = 0; i < 4; i++) {
+            c.upsample_rates[i] = i < 2 ? 8 : 2;
+            c.upsample_kernel_sizes[i] = i < 2 ? 16 : 2; /* no more than the rate */
+        }
+        c.use_sdp = 1;
+        c.dp_kernel_size = 33; /* more than the operator for a whole layer takes */
+        c.dds_n_layers = 1;
+    }
     return c;
 }
 
@@ -304,6 +318,26 @@ START_TEST(pieces_equal_one_shot)
 }
 END_TEST
 
+/* What a configuration may say, and voices hardly do. */
+START_TEST(rare_sizes_come_in_pieces_too)
+{
+    static const sizes all[] = { { 0, 0 }, { 16, 0 } };
+    fixture f;
+    speech unused, got[1];
+
+    begin(&f, RARE);
+    const clvits_item it = item(&f, 40, 14.0f, &unused);
+    const speech whole = one_shot(&f, it);
+    ck_assert_int_gt(whole.n, 300 * f.model.config->hop_length);
+    for (int k = 0; k < LENGTH(all); k++) {
+        speak(&f, &it, 1, all[k], got);
+        assert_same(&whole, got, "rare sizes", all[k]);
+        free(got->samples);
+    }
+    end(&f);
+}
+END_TEST
+
 /* The decoder for so many frames placed by cost: nodes of each place, and all of them in order. */
 static void place_window(fixture *f, int frames, int count[2], int place[MAX_NODES])
 {
@@ -423,6 +457,7 @@ int main(void)
     tcase_add_loop_test(t, pieces_equal_one_shot, 0, getenv("CLVITS_TEST_FAMILY") ? 1 : VOICES);
     if (!getenv("CLVITS_TEST_FAMILY"))
         tcase_add_test(t, places_do_not_follow_the_pieces);
+    tcase_add_test(t, rare_sizes_come_in_pieces_too);
     tcase_add_test(t, cancelled_between_pieces);
     tcase_add_test(t, memory_does_not_grow);
     suite_add_tcase(s, t);

@@ -19,9 +19,7 @@ static clvits_range rows_of(const clvits_step *step, int k, clvits_range out)
     const clvits_node *n = step->node;
     const int around = n->op->guard ? n->op->guard(n, k) : 0;
 
-    if (!around)
-        return out;
-    if (n->op->reach)
+    if (k == 0 && n->op->reach)
         return n->op->reach(step->dims, out);
     return (clvits_range){ out.first - around, out.end + around };
 }

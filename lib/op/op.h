@@ -47,8 +47,8 @@ struct clvits_op {
     /** Rows of zeros that input i must have on either side; NULL: none for any input. */
     int (*guard)(const clvits_node *n, int i);
 
-    /** The rows of an input with guards that take part in the bits of rows `out` of the result, by
-     *  their places in the whole. NULL: as many as the guards have. Other inputs: the same rows. */
+    /** The rows of input 0 that take part in the bits of rows `out` of the result, by their places
+     *  in the whole. NULL: as many more as its guards have. Of other inputs the latter. */
     clvits_range (*reach)(const void *dims, clvits_range out);
 
     /** Fill the room's struct; clvits_node_view() gives the views. */
