@@ -3,6 +3,7 @@
 // The engine as a whole, with the embedded voice: batches, windows, reuse, placement, threads,
 // cancelling; and the device against the CPU path.
 #include "model/engine.h"
+#include "model/stage_pool.h"
 #include "model/voice_file.h"
 #include "stages.h"
 
@@ -304,6 +305,40 @@ START_TEST(stops_when_told)
 }
 END_TEST
 
+static void count_plans(void *user, clvits_log_level level, const char *text)
+{
+    (void)level;
+    *(int *)user += strstr(text, "plan for up to") != NULL;
+}
+
+/* However many sizes are asked for, few stay; and what others are placed like is among these. */
+START_TEST(stages_stay_few)
+{
+    enum { SIZES = 40, LIKE = 64 };
+    clvits_rates rates[CLVITS_MAX_PLACES] = { 0 };
+    clvits_stage_pool *pool;
+    int plans = 0;
+    fixture f;
+
+    begin(&f, NULL);
+    clvits_report r = { .log = count_plans, .log_user = &plans };
+    const clvits_model m = { &f.file.config, &f.file.weights };
+    f.h.machine.rates = rates;
+    ck_assert_int_eq(clvits_stage_pool_open(&pool, &m, &f.h.machine, "dec=cpu", &r), CLVITS_OK);
+    for (int i = 0; i <= SIZES; i++) {
+        const clvits_stage_size size = { .kind = CLVITS_STAGE_WAVE, .batch = 1,
+                                         .frames = 1 + i % SIZES, .placed_for = LIKE };
+        clvits_loan loan = { 0 };
+        ck_assert_msg(!clvits_stage_take(pool, &loan, &size, &r), "%s", r.text);
+        clvits_stage_give_back(pool, &loan);
+        ck_assert_int_eq(plans, i + 2); /* also of the first size again, which has gone */
+    }
+    clvits_stage_pool_close(&pool);
+    f.h.machine.rates = NULL;
+    end(&f);
+}
+END_TEST
+
 START_TEST(refuses_bad_items)
 {
     fixture f;
@@ -340,6 +375,7 @@ int main(void)
     tcase_add_test(t, windows_equal_one_shot);
     tcase_add_loop_test(t, placement_does_not_change_results, 0, LENGTH(places));
     tcase_add_test(t, device_agrees_with_cpu);
+    tcase_add_test(t, stages_stay_few);
     tcase_add_test(t, refuses_bad_items);
     suite_add_tcase(s, t);
     tcase_set_timeout(threads, HARNESS_TIMEOUT);

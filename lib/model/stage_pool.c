@@ -116,19 +116,22 @@ static clvits_status build(clvits_stage_pool *p, clvits_stage *s, const clvits_p
     return status;
 }
 
-static void drop_unused(clvits_stage_pool *p)
+/* Make room for `more`, where enough are not on loan. */
+static void drop_unused(clvits_stage_pool *p, int more)
 {
-    clvits_stage **oldest = NULL;
-    int n = 0;
+    for (;;) {
+        clvits_stage **oldest = NULL;
+        int n = more;
 
-    for (clvits_stage **s = &p->stages; *s; s = &(*s)->next, n++)
-        if (!(*s)->out && (!oldest || (*s)->used < (*oldest)->used))
-            oldest = s;
-    if (n < MAX_STAGES || !oldest)
-        return;
-    clvits_stage *s = *oldest;
-    *oldest = s->next;
-    free_stage(s);
+        for (clvits_stage **s = &p->stages; *s; s = &(*s)->next, n++)
+            if (!(*s)->out && (!oldest || (*s)->used < (*oldest)->used))
+                oldest = s;
+        if (n <= MAX_STAGES || !oldest)
+            return;
+        clvits_stage *s = *oldest;
+        *oldest = s->next;
+        free_stage(s);
+    }
 }
 
 static clvits_stage *find(const clvits_stage_pool *p, const clvits_stage_size *size)
@@ -169,13 +172,15 @@ static clvits_status make_stage(clvits_stage_pool *p, clvits_stage **out,
     clvits_stage *like = NULL;
     clvits_status status = CLVITS_OK;
 
-    drop_unused(p);
+    drop_unused(p, size->placed_for ? 2 : 1);
     if (size->placed_for) {
         first.frames = size->placed_for;
         first.placed_for = 0;
         like = find(p, &first);
         status = like ? CLVITS_OK : add_stage(p, &like, &first, NULL, r);
     }
+    if (like)
+        like->used = ++p->uses; /* so that it stays for the next size */
     return status ? status : add_stage(p, out, size, like ? like->plan : NULL, r);
 }
 
