@@ -15,6 +15,7 @@ enum {
     TILE_LOCAL = 2048, /* floats of local memory */
     TILE_CHUNK = 16,   /* channels staged at a time, where they fit */
     LONGEST_JOB = 4096,
+    MOST_CHANNELS = 1 << 20, /* of a tuned shape */
 };
 
 int clvits_conv_clock(const clvits_node *n, int stride, int add)
@@ -441,6 +442,11 @@ static bool layout_takes(const clvits_target *at, int layout, const clvits_terms
 static bool knobs_take(const clvits_target *at, const clvits_terms *shape,
                        const clvits_terms *values)
 {
+    const int64_t groups = clvits_terms_get(shape, "g", 0);
+
+    if (groups * clvits_terms_get(shape, "i", 0) > MOST_CHANNELS ||
+        groups * clvits_terms_get(shape, "o", 0) > MOST_CHANNELS)
+        return false;
     const conv1d_dims d = dims_of(shape);
     const bool known = d.I && d.O && d.groups;
     const int layout = clvits_terms_get(values, "layout", known ? default_layout(at, &d) : -1);

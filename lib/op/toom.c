@@ -108,7 +108,7 @@ void clvits_toom_form(const clvits_target *at, const conv1d_dims *d, int *m, int
     if (at->device) /* these have kernels for seven points */
         *m = 8 - *r;
     else
-        *m = *r == 3 && d->I * d->O <= 128 * 128 ? 6 : 4;
+        *m = *r == 3 && (int64_t)d->I * d->O <= 128 * 128 ? 6 : 4;
     if (!clvits_toom_runs(at, d, *m, *r))
         *m = *r = 0;
 }
@@ -130,7 +130,7 @@ bool clvits_toom_wins(const clvits_target *at, const conv1d_dims *d)
     const bool wide = clvits_conv_vector(at) > 8;
     const int least = wide || d->K < 5 ? 32 : 24;
     return m && d->K >= 3 && d->I >= least && d->O >= least &&
-           (!wide || d->K > 3 || d->I * d->O < 192 * 768);
+           (!wide || d->K > 3 || (int64_t)d->I * d->O < 192 * 768);
 }
 
 static size_t ceil_div(size_t a, size_t b)
