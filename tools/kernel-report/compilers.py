@@ -17,7 +17,7 @@ OLDEST_CLANG = 15  # whose bitcode the libraries above are
 
 
 class Missing(Exception):
-    """A compiler that is not here; the text says which package has it."""
+    """A compiler that is not here, or does not work; the text says which package has it."""
 
 
 class Refused(Exception):
@@ -31,20 +31,36 @@ def run(command, folder=None):
                               stderr=subprocess.STDOUT, timeout=LIMIT, check=False, cwd=folder)
     except subprocess.TimeoutExpired as error:
         raise Refused(f"no result after {LIMIT} s") from error
+    except OSError as error:
+        raise Refused(str(error)) from error
     if done.returncode:
         raise Refused(done.stdout.strip() or f"exit code {done.returncode}")
     return done.stdout
 
 
+def asked(command, pattern, package):
+    """A version by what a compiler prints about itself; Missing where it prints none."""
+    try:
+        printed = run(command)
+    except Refused as error:
+        raise Missing(f"a {package} that works: {command[0]} fails: {error}") from error
+    found = re.search(pattern, printed)
+    if not found:
+        raise Missing(f"a {package} that works: {command[0]} names no version")
+    return found[1]
+
+
 @functools.cache
 def clang():
-    """The oldest clang that reads the device libraries, and its version."""
+    """The oldest clang that works and reads the device libraries, and its version."""
     names = [f"clang-{n}" for n in range(OLDEST_CLANG, 30)] + ["clang"]
     for path in filter(None, map(shutil.which, names)):
-        version = run([path, "--version"])
-        number = re.search(r"version (\d+)", version)
-        if number and int(number[1]) >= OLDEST_CLANG:
-            return path, version
+        try:
+            number = asked([path, "--version"], r"version (\d+[0-9.]*)", "clang")
+        except Missing:
+            continue
+        if int(number.partition(".")[0]) >= OLDEST_CLANG:
+            return path, number
     raise Missing(f"clang {OLDEST_CLANG} or later (Debian: clang-{OLDEST_CLANG})")
 
 
@@ -77,6 +93,9 @@ def amd_options(name):
                    for p in folder.glob("oclc_isa_version_1*.bc"))
     if (folder / f"oclc_isa_version_{name.removeprefix('gfx')}.bc").exists():
         return [f"--rocm-device-lib-path={folder}"]
+    if not known:
+        raise Missing(f"AMD's device libraries for any target in {folder} (Debian: "
+                      "rocm-device-libs)")
     parts = ("opencl", "ocml", "ockl", f"oclc_isa_version_{known[-1]}", "oclc_abi_version_400",
              "oclc_correctly_rounded_sqrt_off", "oclc_daz_opt_off", "oclc_finite_only_off",
              "oclc_unsafe_math_off", "oclc_wavefrontsize64_off")
@@ -137,9 +156,12 @@ MAKERS = {"amd": amd, "intel": intel, "nvidia": nvidia}
 def ocloc_version():
     """ocloc answers in a file of the folder it runs in."""
     with tempfile.TemporaryDirectory(prefix="kernel-report-") as folder:
-        run([ocloc(), "query", "OCL_DRIVER_VERSION"], folder)
+        try:
+            run([ocloc(), "query", "OCL_DRIVER_VERSION"], folder)
+        except Refused as error:
+            raise Missing(f"an ocloc that works: {ocloc()} fails: {error}") from error
         answer = pathlib.Path(folder, "OCL_DRIVER_VERSION")
-        text = answer.read_text(encoding="utf-8") if answer.exists() else ""
+        text = answer.read_text(encoding="utf-8", errors="replace") if answer.exists() else ""
         return f"ocloc {text}".strip(" \0\n")
 
 
@@ -147,14 +169,14 @@ def version(target):
     """Who compiles for a target; Missing when nobody is here."""
     if target.maker == "intel":
         return ocloc_version()
-    text = f"clang {re.search(r'version ([0-9.]+)', clang()[1])[1]}"
+    text = f"clang {clang()[1]}"
     if target.maker == "amd":
-        amd_libraries()
+        amd_options(target.name)
         return text
     nvidia_library()
     if not ptxas():
         return f"{text} (PTX only, no registers: ptxas of the CUDA toolkit is missing)"
-    return f"{text} and ptxas {re.search(r'V([0-9.]+)', run([ptxas(), '--version']))[1]}"
+    return f"{text} and ptxas {asked([ptxas(), '--version'], r'V([0-9.]+)', 'ptxas')}"
 
 
 def compile_program(target, text, options):
