@@ -184,8 +184,9 @@ void put_y(global Y_TYPE *p, const vec v, const int n)
     }
     float e[WIDTH];
     PASTE(vstore, WIDTH)(v, 0, e);
-    for (int i = 0; i < n; i++)
-        PUT_Y(e[i], p, i);
+    for (int i = 0; i < WIDTH; i++) // a count that is known, so that e needs no memory
+        if (i < n)
+            PUT_Y(e[i], p, i);
 }
 
 // Which channels of which row a work-item has, in a grid made by clvits_rows_launch().

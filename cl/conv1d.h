@@ -83,6 +83,21 @@ void finish(const conv1d_dims *d, const int b, const int t, const int o, float v
     }
 }
 
+// Lane i of v, not by way of an array: GPUs' compilers keep those in memory.
+float lane(const vec v, const int i)
+{
+#if WIDTH == 16
+    const float8 h = i & 8 ? v.hi : v.lo;
+    const float4 f = i & 4 ? h.hi : h.lo;
+#elif WIDTH == 8
+    const float4 f = i & 4 ? v.hi : v.lo;
+#else
+    const float4 f = v;
+#endif
+    const float2 e = i & 2 ? f.hi : f.lo;
+    return i & 1 ? e.hi : e.lo;
+}
+
 // The same for n channels from o on, by vectors where they fit.
 void finish_some(const conv1d_dims *d, const int b, const int t, const int o, const int n, vec v,
                  global const float *bias, global const Y_TYPE *residual,
@@ -91,10 +106,8 @@ void finish_some(const conv1d_dims *d, const int b, const int t, const int o, co
     const int to = targets(d, o), c = to == 2 ? o - d->O / 2 : o;
 
     if (n < WIDTH || d->act == CLVITS_ACT_TANH || to != targets(d, o + WIDTH - 1)) {
-        float e[WIDTH];
-        STORE(v, 0, e);
         for (int i = 0; i < n && i < WIDTH; i++)
-            finish(d, b, t, o + i, e[i], bias, residual, sum, y, a);
+            finish(d, b, t, o + i, lane(v, i), bias, residual, sum, y, a);
         return;
     }
     if (d->has_bias)
