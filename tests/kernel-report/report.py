@@ -18,6 +18,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(TOOL))
 import budgets  # noqa: E402
+import compilers  # noqa: E402
 import parse    # noqa: E402
 import targets  # noqa: E402
 
@@ -42,9 +43,9 @@ def elf(section, data):
 def refuses(call, *arguments):
     try:
         call(*arguments)
-    except parse.Unreadable:
+    except (compilers.Missing, parse.Unreadable):
         return
-    raise AssertionError(f"{call.__name__} takes what it cannot read")
+    raise AssertionError(f"{call.__name__} takes what it cannot use")
 
 
 def check_parsers():
@@ -159,21 +160,53 @@ def check_missing(folder):
         assert text in done.stdout, f"{text}: {done.stdout}"
 
 
-def check_launches():
-    """Every kernel is listed but those for CPU devices and for the machine's peaks."""
-    listed = json.loads(subprocess.run([BENCH, "launches"], check=True, text=True,
-                                       stdout=subprocess.PIPE).stdout)
+def check_broken(folder):
+    """Compilers that fail, or say nothing of themselves, are named as those that are missing."""
+    for name, script in (("ocloc", "echo no device; exit 1"), ("clang-15", "exit 1"),
+                         ("clang-16", "echo nothing"), ("ptxas", "echo V")):
+        program = folder / name
+        program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        program.chmod(0o755)
+    done = run("--build", folder, "--target", "intel", "--target", "nvidia",
+               env={**os.environ, "PATH": str(folder)})
+    assert done.returncode == 77, done.stdout
+    for text in ("dg2: left out, for want of an ocloc that works", "no device",
+                 "sm_86: left out, for want of clang 15"):
+        assert text in done.stdout, f"{text}: {done.stdout}"
+    bitcode = folder / "bitcode"
+    bitcode.mkdir()
+    (bitcode / "ocml.bc").touch()
+    known, compilers.amd_libraries = compilers.amd_libraries, lambda: bitcode
+    refuses(compilers.amd_options, "gfx1030")
+    compilers.amd_libraries = known
+    refuses(compilers.asked, [str(folder / "ptxas"), "--version"], r"V([0-9.]+)", "ptxas")
+
+
+def check_launches(listed):
+    """Every kernel is listed but those for CPU devices, for the machine's peaks, and what
+    only a row of the tuning asks for."""
     for path in sorted((ROOT / "cl").glob("*.cl")):
         text = path.read_text(encoding="utf-8")
         kernels = re.findall(r"(?m)^kernel\b[^;{]*?\bvoid (\w+)\(", text)
         assert kernels or path.name == "common.cl", path
         of = {launch["kernel"] for launch in listed if launch["program"] == path.stem}
         ours = {k for k in kernels if not k.endswith("_lanes") and path.stem not in OTHERS}
-        ours -= {"conv1d", "conv1d_toom"}
+        ours -= {"conv1d", "conv1d_toom", "conv1d_toom_tile"}
         assert ours <= of, f"{path.name}: nobody asks about {', '.join(sorted(ours - of))}"
     medium = [launch for launch in listed if "medium" in launch["users"]]
     assert sum(launch["users"]["medium"] for launch in medium) > 1e9, medium
     assert any(launch["local"][0] == 64 for launch in medium)
+
+
+def check_readme(listed):
+    """The README's table has the kernels that voices run, and no others."""
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = page.partition("<!-- kernels -->")[2].partition("<!-- /kernels -->")[0]
+    shown = set(re.findall(r"(?m)^\| `(\w+)` \|", table))
+    run_by_voices = {launch["kernel"] for launch in listed if set(launch["users"]) - {"checks"}}
+    assert shown == run_by_voices, (
+        f"write the table again, with kernel-report --markdown README.md: it has "
+        f"{sorted(shown - run_by_voices)} too many, and lacks {sorted(run_by_voices - shown)}")
 
 
 def main():
@@ -184,7 +217,11 @@ def main():
         check_budgets(folder)
         check_markdown(folder)
         check_missing(folder)
-    check_launches()
+        check_broken(folder)
+    listed = json.loads(subprocess.run([BENCH, "launches"], check=True, text=True,
+                                       stdout=subprocess.PIPE).stdout)
+    check_launches(listed)
+    check_readme(listed)
 
 
 main()
