@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_SOURCE = 1 << 24 }; /* bytes */
+
 static char *read_file(const char *dir, const char *name)
 {
     char path[4096];
@@ -23,7 +25,9 @@ static char *read_file(const char *dir, const char *name)
     f = fopen(path, "rb");
     if (!f)
         return NULL;
-    if (!fseek(f, 0, SEEK_END) && (size = ftell(f)) >= 0 && !fseek(f, 0, SEEK_SET)) {
+    /* A folder opens, and then is as long as can be. */
+    if (!fseek(f, 0, SEEK_END) && (size = ftell(f)) >= 0 && size <= MAX_SOURCE &&
+        !fseek(f, 0, SEEK_SET)) {
         text = malloc((size_t)size + 1);
         if (text)
             text[fread(text, 1, (size_t)size, f)] = '\0';
@@ -72,7 +76,7 @@ static char *assemble(const clvits_device *d, const char *name, clvits_report *r
 
     for (int i = 0; i < PARTS; i++) {
         const bool optional = i >= SHARED && i < OWN;
-        parts[i] = source_of(d, names[i], optional, r);
+        parts[i] = *names[i] ? source_of(d, names[i], optional, r) : NULL;
         complete = complete && (parts[i] || optional);
         size += parts[i] ? strlen(parts[i]) + 1 : 0;
     }
