@@ -7,6 +7,16 @@
 
 #include "cpu/isa.h"
 
+/* Two vectors by ROWS accumulators, plus two of weights and one broadcast, fit the registers. */
+#if CLVITS_REGISTERS >= 32
+#define ROWS 12
+#else
+#define ROWS 6
+#endif
+#define MAX_LANES (2 * CLVITS_VECTOR)
+
+enum { JOBS_EACH = 4 }; /* jobs for each thread, so that none waits long for the last */
+
 typedef int clvits_vec_bits __attribute__((vector_size(CLVITS_VECTOR * sizeof(int))));
 
 typedef struct clvits_conv_job {

@@ -15,16 +15,7 @@
 #include <math.h>
 #include <stdbool.h>
 
-/* Two vectors by ROWS accumulators, plus two of weights and one broadcast, fit the registers. */
-#if CLVITS_REGISTERS >= 32
-#define ROWS 12
-#else
-#define ROWS 6
-#endif
-#define MAX_LANES (2 * CLVITS_VECTOR)
-
 enum {
-    JOBS_EACH = 4,     /* jobs for each thread, so that none waits long for the last */
     STAGED = 64,       /* channels of a row that are copied at a time when x is activated */
     DOT_ROWS = 8,
     DOT_COLUMN = 64,

@@ -15,20 +15,12 @@
 #include <stdbool.h>
 #include <toom.h>
 
-#if CLVITS_REGISTERS >= 32
-#define ROWS 12
-#else
-#define ROWS 6
-#endif
-#define MAX_LANES (2 * CLVITS_VECTOR)
-
 enum {
     WIDTH = 128,         /* most channels that are transformed at a time */
     X_FLOATS = 40 << 10, /* of the stack: for transformed inputs */
     Y_FLOATS = 24 << 10, /* and for sums; both together are to fit a second-level cache */
     TILES = 48,          /* of a stretch, at least, where there are so many */
     CLASSES = 12,        /* most residue classes of a stretch */
-    JOBS_EACH = 4,       /* jobs for each thread, so that none waits long for the last */
     LINE = 64,           /* bytes that memory gives at a time */
 };
 
