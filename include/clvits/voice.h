@@ -139,6 +139,11 @@ CLVITS_API void clvits_speak_params_default(const clvits_voice *voice,
  * of which a front-end splits those that are very long, and not on the text. The calling thread
  * computes too: it needs 512 KiB of stack, and as much more as an OpenCL driver wants.
  *
+ * A device whose driver reports an error is not used any more by the context, whether it was named
+ * or not: a warning says why, and the other devices and the CPU path do its work. Audio that was
+ * delivered stands, and goes on where it ended, off by rounding at most. A device that runs out of
+ * memory gets less at a time, and then nothing of this call.
+ *
  * @param text  UTF-8, n bytes; need not be terminated
  * @return CLVITS_OK, _E_ARGUMENT (no text, invalid UTF-8, nothing in it that the voice can say, a
  *         parameter out of range), _E_UNSUPPORTED (the voice takes ids only, or espeak-ng is not

@@ -16,6 +16,7 @@ typedef struct clvits_report {
     clvits_log_fn log; /* NULL is silence */
     void *log_user;
     struct clvits_trace *trace; /* of the public call, base/trace.h; NULL: not traced */
+    const struct clvits_device *device; /* what failed, where others may do its work; or NULL */
 } clvits_report;
 
 /** Keep status and message (unless a failure is kept already) and return the status. */

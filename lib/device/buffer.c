@@ -18,10 +18,12 @@ clvits_status clvits_buffer_make(clvits_buffer **out, clvits_device *d, size_t s
     cl_int e;
 
     *out = NULL;
-    if (size > d->info.max_alloc)
+    if (size > d->info.max_alloc) {
+        clvits_device_blame(d, r);
         return clvits_fail(r, CLVITS_E_MEMORY,
                            "%s: a buffer of %zu bytes is more than the %zu that the device allows",
                            d->info.name, size, d->info.max_alloc);
+    }
     clvits_buffer *b = calloc(1, sizeof(*b));
     if (!b)
         return clvits_fail_memory(r, "a buffer");

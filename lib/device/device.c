@@ -41,8 +41,15 @@ const char *clvits_cl_error(cl_int e)
     }
 }
 
+void clvits_device_blame(const clvits_device *d, clvits_report *r)
+{
+    if (r && r->status == CLVITS_OK)
+        r->device = d;
+}
+
 clvits_status clvits_cl_fail(clvits_report *r, const clvits_device *d, const char *what, cl_int e)
 {
+    clvits_device_blame(d, r);
     const bool memory = e == CL_MEM_OBJECT_ALLOCATION_FAILURE || e == CL_OUT_OF_HOST_MEMORY ||
                         e == CL_OUT_OF_RESOURCES || e == CL_INVALID_BUFFER_SIZE;
     return clvits_fail(r, memory ? CLVITS_E_MEMORY : CLVITS_E_DEVICE, "%s: %s: %s (%d)",
@@ -277,6 +284,17 @@ size_t clvits_device_work_group(const clvits_device *d, size_t most)
     while (n * 2 <= most && n * 2 <= d->info.max_work_group && n * 2 <= d->info.max_work_item[0])
         n *= 2;
     return n;
+}
+
+void clvits_device_distrust(clvits_device *d, const char *why, clvits_report *r)
+{
+    if (!atomic_exchange(&d->distrusted, true))
+        clvits_warn(r, "%s; this device is not used any more: its work goes elsewhere", why);
+}
+
+bool clvits_device_trusted(const clvits_device *d)
+{
+    return !atomic_load(&((clvits_device *)d)->distrusted);
 }
 
 size_t clvits_device_bytes(const clvits_device *d)

@@ -78,6 +78,14 @@ size_t clvits_device_work_group(const clvits_device *d, size_t most);
  *  with the reason. */
 clvits_status clvits_device_check_halves(clvits_device *d, clvits_report *r);
 
+/**
+ * Use an open device no more: nothing new is planned for it. The first time, a warning says so.
+ *
+ * @param why  what happened, as in a report's text
+ */
+void clvits_device_distrust(clvits_device *d, const char *why, clvits_report *r);
+bool clvits_device_trusted(const clvits_device *d);
+
 /** Bytes now allocated on the device, and the most there ever were. */
 size_t clvits_device_bytes(const clvits_device *d);
 size_t clvits_device_peak_bytes(const clvits_device *d);

@@ -32,6 +32,7 @@ struct clvits_device {
     struct clvits_program *programs;
     atomic_size_t bytes, peak_bytes;
     atomic_ullong launches;
+    atomic_bool distrusted;
 };
 
 struct clvits_buffer {
@@ -60,6 +61,9 @@ clvits_status clvits_command_keep(clvits_command *c, const char *kernel, const c
 
 /** The name of an OpenCL error, as in "CL_OUT_OF_RESOURCES". */
 const char *clvits_cl_error(cl_int e);
+
+/** Name the device as what failed, where the report keeps no failure yet. */
+void clvits_device_blame(const clvits_device *d, clvits_report *r);
 
 /** Fail with CLVITS_E_DEVICE (or _MEMORY), naming what was tried, the device and the error. */
 clvits_status clvits_cl_fail(clvits_report *r, const clvits_device *d, const char *what, cl_int e);

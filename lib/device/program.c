@@ -173,10 +173,12 @@ clvits_status clvits_program_get(cl_program *out, clvits_device *d, const clvits
         p->next = d->programs;
         d->programs = p;
     }
-    if (p->program)
+    if (p->program) {
         *out = p->program;
-    else
+    } else {
+        clvits_device_blame(d, r);
         s = clvits_fail(r, p->failure.status, "%s", p->failure.text);
+    }
     pthread_mutex_unlock(&d->lock);
     return s;
 }

@@ -120,9 +120,10 @@ clvits_status clvits_place_check(const clvits_machine *m, const char *place, clv
 }
 
 /* Whether a device can run the node, as far as its operator says. */
-static bool may_take(const clvits_node *n, const clvits_device *d)
+static bool may_take(const clvits_plan *p, const clvits_node *n, int place)
 {
-    return n->op->launch && (!n->op->takes || n->op->takes(n, d));
+    return !(p->barred >> place & 1) && n->op->launch &&
+           (!n->op->takes || n->op->takes(n, p->machine->device[place]));
 }
 
 /* Whether the node's kernel builds there, too. Says so once per operator and place when it does
@@ -136,7 +137,7 @@ static bool takes(clvits_plan *p, const clvits_node *n, int place, unsigned char
     clvits_launch l = { .dimensions = 1 };
     bool told = false;
 
-    if (!may_take(n, d))
+    if (!may_take(p, n, place))
         return false;
     at.plan = NULL;
     const void *dims = clvits_plan_dims(p, n, &at);
@@ -186,8 +187,7 @@ static clvits_status place_by_cost(clvits_plan *p, const char *text, unsigned ch
         int forced = -1;
         s = forced_place(&forced, p->machine, g->nodes[i], text, r);
         for (int place = 1; place < p->machine->n_places; place++)
-            if ((forced < 0 || forced == place) &&
-                may_take(g->nodes[i], p->machine->device[place]))
+            if ((forced < 0 || forced == place) && may_take(p, g->nodes[i], place))
                 allowed[i] |= (unsigned char)(1u << place);
         if (forced < 0 || !allowed[i])
             allowed[i] |= 1u << CLVITS_CPU_PLACE;

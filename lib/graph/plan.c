@@ -308,10 +308,10 @@ static clvits_status settle_steps(clvits_plan *p, clvits_packed_weights *w, clvi
     return CLVITS_OK;
 }
 
-/* like: NULL, or the plan whose places count instead of `place`. */
+/* like: NULL, or the plan whose places count instead of `place` and `barred`. */
 static clvits_status make(clvits_plan **out, const clvits_graph *g, const clvits_machine *m,
-                          clvits_packed_weights *w, const char *place, const clvits_plan *like,
-                          clvits_report *r)
+                          clvits_packed_weights *w, const char *place, unsigned barred,
+                          const clvits_plan *like, clvits_report *r)
 {
     clvits_plan *p = calloc(1, sizeof(*p));
     clvits_status s = CLVITS_OK;
@@ -321,6 +321,7 @@ static clvits_status make(clvits_plan **out, const clvits_graph *g, const clvits
         return clvits_fail_memory(r, "a plan");
     p->graph = g;
     p->machine = m;
+    p->barred = barred;
     const size_t T = (size_t)g->n_tensors + 1, N = (size_t)g->n_nodes + 1;
     bool(*there)[CLVITS_MAX_PLACES] = clvits_arena_array(&p->arena, T, sizeof(*there));
     p->place = clvits_arena_array(&p->arena, N, sizeof(*p->place));
@@ -357,14 +358,21 @@ static clvits_status make(clvits_plan **out, const clvits_graph *g, const clvits
 clvits_status clvits_plan_make(clvits_plan **out, const clvits_graph *g, const clvits_machine *m,
                                clvits_packed_weights *w, const char *place, clvits_report *r)
 {
-    return make(out, g, m, w, place, NULL, r);
+    return make(out, g, m, w, place, 0, NULL, r);
+}
+
+clvits_status clvits_plan_make_without(clvits_plan **out, const clvits_graph *g,
+                                       const clvits_machine *m, clvits_packed_weights *w,
+                                       const char *place, unsigned barred, clvits_report *r)
+{
+    return make(out, g, m, w, place, barred, NULL, r);
 }
 
 clvits_status clvits_plan_make_like(clvits_plan **out, const clvits_graph *g,
                                     const clvits_plan *like, clvits_packed_weights *w,
                                     clvits_report *r)
 {
-    return make(out, g, like->machine, w, NULL, like, r);
+    return make(out, g, like->machine, w, NULL, like->barred, like, r);
 }
 
 void clvits_plan_free(clvits_plan **plan)

@@ -27,6 +27,7 @@ struct clvits_plan {
     clvits_arena arena;
     const clvits_graph *graph;
     const clvits_machine *machine;
+    unsigned barred;  /* places that must not be chosen, as bits */
     int *place;       /* by node id */
     int *home;        /* by tensor id (roots): where it is made or written first; -1 never used */
     int64_t (*offset)[CLVITS_MAX_PLACES]; /* by tensor id: elements to row 0 of item 0; -1 absent */

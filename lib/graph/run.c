@@ -419,6 +419,29 @@ clvits_status clvits_machine_tune(clvits_machine *m, clvits_tuning *t, clvits_re
     return s;
 }
 
+unsigned clvits_machine_bit(const clvits_machine *m, const clvits_device *d)
+{
+    unsigned bits = 0;
+
+    for (int i = 1; i < m->n_places; i++)
+        bits |= (unsigned)(m->device[i] == d) << i;
+    return bits;
+}
+
+unsigned clvits_machine_devices(const clvits_machine *m)
+{
+    return (1u << m->n_places) - 2;
+}
+
+unsigned clvits_machine_distrusted(const clvits_machine *m)
+{
+    unsigned bits = 0;
+
+    for (int i = 1; i < m->n_places; i++)
+        bits |= (unsigned)!clvits_device_trusted(m->device[i]) << i;
+    return bits;
+}
+
 void clvits_machine_finish(const clvits_machine *m)
 {
     clvits_report ignored = { 0 };

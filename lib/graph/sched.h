@@ -21,6 +21,11 @@ typedef struct clvits_machine {
     int halves; /* CLVITS_HALF_*: what models on it ask of devices, never of the CPU */
 } clvits_machine;
 
+/* Places as bits: a device's, all devices', and those of the devices that are not trusted. */
+unsigned clvits_machine_bit(const clvits_machine *m, const clvits_device *d);
+unsigned clvits_machine_devices(const clvits_machine *m);
+unsigned clvits_machine_distrusted(const clvits_machine *m);
+
 /** Give every place its tuned rows, which outlive the machine; before anything is planned. */
 clvits_status clvits_machine_tune(clvits_machine *m, clvits_tuning *t, clvits_report *r);
 
@@ -40,6 +45,9 @@ clvits_status clvits_packed_weights_open(clvits_packed_weights **out, clvits_rep
 void clvits_packed_weights_close(clvits_packed_weights **weights);
 size_t clvits_packed_weights_host_bytes(const clvits_packed_weights *weights);
 
+/** Free what is packed on devices; while there are no plans. */
+void clvits_packed_weights_leave_devices(clvits_packed_weights *weights);
+
 /** Placement and memory of one graph. Immutable; any number of runs and threads may share it. */
 typedef struct clvits_plan clvits_plan;
 
@@ -55,6 +63,11 @@ typedef struct clvits_plan clvits_plan;
  */
 clvits_status clvits_plan_make(clvits_plan **out, const clvits_graph *g, const clvits_machine *m,
                                clvits_packed_weights *w, const char *place, clvits_report *r);
+
+/** The same without some places, barred, given as bits; the CPU is always among those there are. */
+clvits_status clvits_plan_make_without(clvits_plan **out, const clvits_graph *g,
+                                       const clvits_machine *m, clvits_packed_weights *w,
+                                       const char *place, unsigned barred, clvits_report *r);
 
 /** Plan a graph that differs from another plan's by capacities alone: every node runs where it does
  *  there. `like` may be freed afterwards. */

@@ -56,6 +56,21 @@ void clvits_packed_weights_close(clvits_packed_weights **weights)
     *weights = NULL;
 }
 
+void clvits_packed_weights_leave_devices(clvits_packed_weights *w)
+{
+    pthread_mutex_lock(&w->lock);
+    for (size_t i = 0; i < sizeof(w->list) / sizeof(*w->list); i++)
+        for (struct packed **at = &w->list[i], *p; (p = *at) != NULL;) {
+            if (!p->buffer) {
+                at = &p->next;
+                continue;
+            }
+            *at = p->next;
+            free_packed(p);
+        }
+    pthread_mutex_unlock(&w->lock);
+}
+
 size_t clvits_packed_weights_host_bytes(const clvits_packed_weights *weights)
 {
     clvits_packed_weights *w = (clvits_packed_weights *)weights;

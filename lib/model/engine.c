@@ -10,16 +10,25 @@ enum {
     MIN_TEXT = 64,
     MAX_TEXT = 16384,
     MAX_FRAMES = 1 << 17, /* 25 minutes at 22.05 kHz, in one sentence */
-    WINDOW = 256,         /* frames that a window of the decoder adds; its context comes on top */
-    BLOCK = 1024,         /* the same for the flow, whose context is longer and work is less */
-    MIN_WINDOW = 64,      /* that a plan is made for */
+    MOST = 1024,          /* frames in a piece */
+    LEVELS = 3,
 };
+
+/* Frames that a window of the decoder adds, and a block of the flow, whose context is longer and
+ * work is less; their context comes on top. Then the least that a plan is made for. The first is
+ * efficient, the others take less memory. */
+static const struct level {
+    int window, block, least;
+} levels[LEVELS] = { { 256, 1024, 64 }, { 64, 256, 64 }, { 16, 64, 16 } };
 
 struct clvits_engine {
     clvits_config config;
+    const clvits_machine *machine;
     clvits_stage_pool *pool;
     int before, after;           /* the decoder's context in frames, at most */
     int flow_before, flow_after; /* the flow's, at most */
+    atomic_int level;            /* that devices have had memory for */
+    atomic_int too_many;         /* ids, batch times capacity, from which on not; 0: none */
 };
 
 /* A batch on its way. */
@@ -30,10 +39,15 @@ typedef struct task {
     const clvits_sink *sink;
     clvits_loan text, latent, wave;
     int z_first;    /* the frame of the latent's row 0 */
-    int frames;     /* of the longest item */
+    int ids;        /* the text's capacity */
+    int frames;     /* of the longest item; 0: durations are yet to be told */
     float *samples; /* of a window */
     int window;     /* frames that these hold */
     int soon;       /* frames of the first window; 0: as many as are efficient */
+    struct level level;
+    unsigned barred; /* places to do without, as bits */
+    bool trimmed;    /* has given its pool's memory back */
+    int32_t *ends;   /* of an item's ids, when the durations were computed elsewhere */
 } task;
 
 clvits_status clvits_engine_open(clvits_engine **out, const clvits_model *m,
@@ -46,6 +60,7 @@ clvits_status clvits_engine_open(clvits_engine **out, const clvits_model *m,
     if (!e)
         return clvits_fail_memory(r, "a voice");
     e->config = *m->config;
+    e->machine = machine;
     clvits_decoder_context(m->config, &e->before, &e->after);
     clvits_latent_context(m->config, &e->flow_before, &e->flow_after);
     const clvits_status s = clvits_stage_pool_open(&e->pool, m, machine, place, r);
@@ -77,38 +92,41 @@ static int capacity_for(int n, int from)
     return from;
 }
 
-static clvits_stage_size text_size(int batch, int ids)
+static clvits_stage_size text_size(const task *t)
 {
-    return (clvits_stage_size){ .kind = CLVITS_STAGE_TEXT, .batch = batch,
-                                .ids = capacity_for(ids, MIN_TEXT) };
+    return (clvits_stage_size){ .kind = CLVITS_STAGE_TEXT, .batch = t->n, .ids = t->ids,
+                                .barred = t->barred };
 }
 
 /* The same for frames, in greater steps: rows that are not used cost little. */
-static int frames_for(int n)
+static int frames_for(const task *t, int n)
 {
-    int frames = MIN_WINDOW;
+    int frames = t->level.least;
     while (frames < n)
         frames *= 4;
     return frames;
 }
 
-/* For a stretch of `frames`, and their context, of speech that has `all` at most. */
-static clvits_stage_size latent_size(const clvits_engine *e, int batch, int ids, int frames,
-                                     int all)
+/* For a stretch of `frames`, and their context, of what the task has at most. */
+static clvits_stage_size latent_size(const task *t, int frames)
 {
+    const clvits_engine *e = t->e;
     const int context = e->before + e->after + e->flow_before + e->flow_after;
-    return (clvits_stage_size){ .kind = CLVITS_STAGE_LATENT, .batch = batch,
-                                .ids = capacity_for(ids, MIN_TEXT),
-                                .frames = frames_for(frames) + context,
-                                .placed_for = frames_for(least(all, BLOCK)) + context };
+    return (clvits_stage_size){ .kind = CLVITS_STAGE_LATENT, .batch = t->n, .ids = t->ids,
+                                .frames = frames_for(t, frames) + context,
+                                .placed_for = frames_for(t, least(t->frames, t->level.block)) +
+                                              context,
+                                .barred = t->barred };
 }
 
-static clvits_stage_size wave_size(const clvits_engine *e, int batch, int frames, int all)
+static clvits_stage_size wave_size(const task *t, int frames)
 {
-    const int context = e->before + e->after;
-    return (clvits_stage_size){ .kind = CLVITS_STAGE_WAVE, .batch = batch,
-                                .frames = frames_for(frames) + context,
-                                .placed_for = frames_for(least(all, WINDOW)) + context };
+    const int context = t->e->before + t->e->after;
+    return (clvits_stage_size){ .kind = CLVITS_STAGE_WAVE, .batch = t->n,
+                                .frames = frames_for(t, frames) + context,
+                                .placed_for = frames_for(t, least(t->frames, t->level.window)) +
+                                              context,
+                                .barred = t->barred };
 }
 
 /* Take a run of that size instead of the one on loan, unless that one fits. */
@@ -150,6 +168,7 @@ static clvits_status copy_conditions(clvits_run *run, const clvits_tensor *cond,
 static clvits_status read_durations(task *t, clvits_report *r)
 {
     clvits_status s = CLVITS_OK;
+    int most = 0;
 
     for (int i = 0; i < t->n && !s; i++) {
         clvits_item *item = &t->items[i];
@@ -163,8 +182,9 @@ static clvits_status read_durations(task *t, clvits_report *r)
                             "%lld frames of speech from one sentence, %d at most; shorten it or "
                             "lower the length scale", (long long)frames, MAX_FRAMES);
         item->frames = frames > 0 ? (int)frames : 1;
-        t->frames = item->frames > t->frames ? item->frames : t->frames;
+        most = item->frames > most ? item->frames : most;
     }
+    t->frames = s ? 0 : most;
     return s;
 }
 
@@ -187,7 +207,22 @@ static clvits_status run_text(task *t, clvits_report *r)
     }
     if (!s)
         s = clvits_stage_go(&t->text, r);
-    return s ? s : read_durations(t, r);
+    return s;
+}
+
+/* Where the ids of an item end: as the text stage says, or as was told before it ran again. */
+static clvits_status set_ends(task *t, int i, clvits_report *r)
+{
+    const clvits_latent_stage *stage = &t->latent.stage->latent;
+    const clvits_item *item = &t->items[i];
+
+    if (!t->ends)
+        return clvits_run_copy(t->latent.run, stage->ends, i, t->text.run,
+                               t->text.stage->text.ends, i, 0, r);
+    int32_t *ends = t->ends + (size_t)i * (size_t)t->ids, end = 0;
+    for (int k = 0; k < item->n_ids; k++)
+        ends[k] = end += item->durations[k];
+    return clvits_run_write(t->latent.run, stage->ends, i, ends, r);
 }
 
 /* The frames that the decoder reads for samples of frames [at, end). */
@@ -225,7 +260,7 @@ static clvits_status run_latent(task *t, int at, int end, clvits_report *r)
         if (!s)
             s = clvits_run_copy(run, stage->stats, i, t->text.run, from->stats, i, 0, r);
         if (!s)
-            s = clvits_run_copy(run, stage->ends, i, t->text.run, from->ends, i, 0, r);
+            s = set_ends(t, i, r);
     }
     if (!s)
         s = copy_conditions(run, stage->cond, t, r);
@@ -238,13 +273,17 @@ static clvits_status deliver(const task *t, int at, int end, int first, clvits_r
     clvits_status s = CLVITS_OK;
 
     for (int i = 0; i < t->n && !s; i++) {
-        const int rows = (least(end, t->items[i].frames) - at) * hop;
+        clvits_item *item = &t->items[i];
+        const int from = item->heard > at ? item->heard : at;
+        const int rows = (least(end, item->frames) - from) * hop;
         if (rows <= 0)
             continue;
-        s = clvits_run_read(t->wave.run, t->wave.stage->wave.wave, i, (at - first) * hop, rows,
+        s = clvits_run_read(t->wave.run, t->wave.stage->wave.wave, i, (from - first) * hop, rows,
                             t->samples, r);
-        if (!s)
-            s = t->sink->wave(t->sink->user, i, t->samples, rows, r);
+        if (s)
+            break;
+        item->heard = least(end, item->frames);
+        s = t->sink->wave(t->sink->user, i, t->samples, rows, r);
     }
     return s;
 }
@@ -287,20 +326,20 @@ static int stretch_end(const task *t, int at, int most, int end)
     return end - at <= most && end - at <= soon + soon / 2 && at ? end : least(at + soon, end);
 }
 
-static clvits_status run_block(task *t, int ids, int block, int block_end, clvits_report *r)
+static clvits_status run_block(task *t, int block, int block_end, clvits_report *r)
 {
     const int first_end = stretch_end(t, block, t->window, block_end);
-    clvits_stage_size size = wave_size(t->e, t->n, first_end - block, t->frames);
+    clvits_stage_size size = wave_size(t, first_end - block);
     clvits_status s = change(t, &t->wave, &size, r);
 
-    size = latent_size(t->e, t->n, ids, block_end - block, t->frames);
+    size = latent_size(t, block_end - block);
     if (!s)
         s = change(t, &t->latent, &size, r);
     if (!s)
         s = run_latent(t, block, block_end, r);
     for (int at = block, end; at < block_end && !s; at = end) {
         end = stretch_end(t, at, t->window, block_end);
-        size = wave_size(t->e, t->n, end - at, t->frames);
+        size = wave_size(t, end - at);
         s = change(t, &t->wave, &size, r);
         if (!s)
             s = run_window(t, at, end, r);
@@ -310,18 +349,31 @@ static clvits_status run_block(task *t, int ids, int block, int block_end, clvit
     return s;
 }
 
-static clvits_status run_blocks(task *t, int ids, clvits_report *r)
+/* The first frame that an item is still to get. */
+static int first_frame(const task *t)
+{
+    int first = t->frames;
+
+    for (int i = 0; i < t->n; i++)
+        if (t->items[i].heard < t->items[i].frames)
+            first = least(first, t->items[i].heard);
+    return first;
+}
+
+static clvits_status run_blocks(task *t, clvits_report *r)
 {
     clvits_status s = CLVITS_OK;
 
-    t->window = t->sink->most ? least(t->sink->most, BLOCK) : WINDOW;
+    t->window = t->sink->most ? least(t->sink->most, MOST) : levels[0].window;
+    if (t->level.window < levels[0].window)
+        t->window = least(t->window, t->level.window);
     t->soon = t->sink->first ? t->sink->first : t->sink->most;
     t->samples = malloc((size_t)t->window * (size_t)t->e->config.hop_length * sizeof(float));
     if (!t->samples)
         return clvits_fail_memory(r, "samples");
-    for (int at = 0, end; at < t->frames && !s; at = end) {
-        end = stretch_end(t, at, BLOCK, t->frames);
-        s = run_block(t, ids, at, end, r);
+    for (int at = first_frame(t), end; at < t->frames && !s; at = end) {
+        end = stretch_end(t, at, t->level.block, t->frames);
+        s = run_block(t, at, end, r);
     }
     free(t->samples);
     return s;
@@ -350,40 +402,119 @@ static clvits_status check_items(const clvits_engine *e, const clvits_item *item
     return CLVITS_OK;
 }
 
+/* From the text, or from where the sink's samples end, to the end. */
+static clvits_status attempt(task *t, clvits_report *r)
+{
+    const clvits_stage_size size = text_size(t);
+    const bool told = t->frames > 0;
+    clvits_status s = CLVITS_OK;
+
+    if (told && !t->ends) {
+        t->ends = calloc((size_t)t->n * (size_t)t->ids, sizeof(*t->ends));
+        if (!t->ends)
+            return clvits_fail_memory(r, "durations");
+    }
+    s = clvits_stage_take(t->e->pool, &t->text, &size, r);
+    if (!s)
+        s = run_text(t, r);
+    if (!s && !told)
+        s = read_durations(t, r);
+    if (!s && !told && t->sink->durations)
+        s = t->sink->durations(t->sink->user, t->items, t->n, r);
+    if (!s)
+        s = go_on(t->sink, r);
+    return s ? s : run_blocks(t, r);
+}
+
+static void give_back(task *t)
+{
+    clvits_stage_give_back(t->e->pool, &t->wave);
+    clvits_stage_give_back(t->e->pool, &t->latent);
+    clvits_stage_give_back(t->e->pool, &t->text);
+}
+
+/* What a device that has no memory is spared, from now on and in the batches to come: at first
+ * nothing but what the pool keeps, then frames, then the batch. */
+static void take_less(task *t, clvits_engine *e, bool in_text, unsigned place, clvits_report *r)
+{
+    const int level = atomic_load(&e->level);
+
+    if (!t->trimmed) {
+        t->trimmed = true;
+    } else if (!in_text && level + 1 < LEVELS) {
+        atomic_store(&e->level, level + 1);
+        clvits_warn(r, "%s; taking %d frames at a time instead of %d", r->text,
+                    levels[level + 1].window, levels[level].window);
+    } else {
+        atomic_store(&e->too_many, t->n * (in_text ? t->ids : MIN_TEXT));
+        clvits_warn(r, "%s; going on without this device", r->text);
+        t->barred |= place;
+    }
+    t->level = levels[atomic_load(&e->level)];
+}
+
+/* Whether the batch can go on without what failed; the failure is then dealt with. */
+static bool recover(task *t, clvits_engine *e, bool in_text, clvits_report *r)
+{
+    clvits_device *d = (clvits_device *)r->device;
+    const unsigned place = d ? clvits_machine_bit(e->machine, d) : 0;
+
+    if (!place || t->barred & place)
+        return false;
+    if (r->status == CLVITS_E_MEMORY) {
+        take_less(t, e, in_text, place, r);
+    } else {
+        clvits_device_distrust(d, r->text, r);
+        t->barred |= place;
+    }
+    clvits_report_clear(r);
+    clvits_stage_pool_trim(e->pool);
+    return true;
+}
+
+/* The places that a batch of so many ids does without. */
+static unsigned barred_for(const clvits_engine *e, int ids)
+{
+    const int too_many = atomic_load((atomic_int *)&e->too_many);
+
+    return too_many && ids >= too_many ? clvits_machine_devices(e->machine)
+                                       : clvits_machine_distrusted(e->machine);
+}
+
 clvits_status clvits_engine_speak(clvits_engine *e, clvits_item *items, int n,
                                   const clvits_sink *sink, clvits_report *r)
 {
     task t = { .e = e, .items = items, .n = n, .sink = sink };
-    int ids;
-    clvits_status s = check_items(e, items, n, &ids, r);
-    const clvits_stage_size size = text_size(n, ids);
+    clvits_status s = check_items(e, items, n, &t.ids, r);
+    bool more = !s;
 
-    if (!s)
-        s = clvits_stage_take(e->pool, &t.text, &size, r);
-    if (!s)
-        s = run_text(&t, r);
-    if (!s && sink->durations)
-        s = sink->durations(sink->user, items, n, r);
-    if (!s)
-        s = go_on(sink, r);
-    if (!s)
-        s = run_blocks(&t, ids, r);
-    if (s)
-        clvits_stage_pool_finish(e->pool);
-    if (r->trace)
-        clvits_trace_collect(r->trace, NULL); /* before the graphs that it names may go */
-    clvits_trace_stage(r, "");
-    clvits_stage_give_back(e->pool, &t.wave);
-    clvits_stage_give_back(e->pool, &t.latent);
-    clvits_stage_give_back(e->pool, &t.text);
+    t.ids = capacity_for(t.ids, MIN_TEXT);
+    t.level = levels[atomic_load(&e->level)];
+    t.barred = barred_for(e, n * t.ids);
+    for (int i = 0; i < n; i++)
+        items[i].heard = 0;
+    while (more) {
+        s = attempt(&t, r);
+        if (s)
+            clvits_stage_pool_finish(e->pool);
+        if (r->trace)
+            clvits_trace_collect(r->trace, NULL); /* before the graphs that it names may go */
+        clvits_trace_stage(r, "");
+        const bool in_text = !t.text.stage || !t.frames;
+        give_back(&t);
+        more = s && recover(&t, e, in_text, r);
+    }
+    free(t.ends);
     return s;
 }
 
 clvits_status clvits_engine_plans(clvits_engine *e, clvits_plan_fn fn, void *user,
                                   clvits_report *r)
 {
-    const clvits_stage_size sizes[] = { text_size(1, 1), latent_size(e, 1, 1, WINDOW, WINDOW),
-                                        wave_size(e, 1, WINDOW, WINDOW) };
+    const task t = { .e = e, .n = 1, .ids = MIN_TEXT, .frames = levels[0].window,
+                     .level = levels[0], .barred = barred_for(e, MIN_TEXT) };
+    const clvits_stage_size sizes[] = { text_size(&t), latent_size(&t, t.frames),
+                                        wave_size(&t, t.frames) };
     clvits_status s = CLVITS_OK;
 
     for (int i = 0; i < 3 && !s; i++) {

@@ -32,6 +32,7 @@ typedef struct clvits_item {
     float noise_scale, noise_w, length_scale;
     int32_t *durations; /* receives frames per id; room for n_ids */
     int frames;         /* receives their sum, at least 1 */
+    int heard;          /* receives how many of these the sink has */
 } clvits_item;
 
 /** How the caller follows a batch. */
@@ -55,7 +56,13 @@ typedef clvits_status (*clvits_plan_fn)(void *user, const clvits_plan *p, const 
 clvits_status clvits_engine_plans(clvits_engine *e, clvits_plan_fn fn, void *user,
                                   clvits_report *r);
 
-/** Speak a batch; items differ in length, and each gets exactly what it would get alone. */
+/**
+ * Speak a batch; items differ in length, and each gets exactly what it would get alone.
+ *
+ * What a device fails to do is done without it: it is distrusted, or, where it has no memory, gets
+ * less at a time and then nothing of this batch. What the sink has already stands, and goes on
+ * where it ended, off by rounding at most.
+ */
 clvits_status clvits_engine_speak(clvits_engine *e, clvits_item *items, int n,
                                   const clvits_sink *sink, clvits_report *r);
 

@@ -110,7 +110,8 @@ static clvits_status build(clvits_stage_pool *p, clvits_stage *s, const clvits_p
     }
     if (!status)
         status = like ? clvits_plan_make_like(&s->plan, s->graph, like, p->weights, r)
-                      : clvits_plan_make(&s->plan, s->graph, p->machine, p->weights, p->place, r);
+                      : clvits_plan_make_without(&s->plan, s->graph, p->machine, p->weights,
+                                                 p->place, s->size.barred, r);
     if (!status)
         tell(p, s, r);
     return status;
@@ -139,7 +140,7 @@ static clvits_stage *find(const clvits_stage_pool *p, const clvits_stage_size *s
     for (clvits_stage *s = p->stages; s; s = s->next)
         if (s->size.kind == size->kind && s->size.batch == size->batch &&
             s->size.ids == size->ids && s->size.frames == size->frames &&
-            s->size.placed_for == size->placed_for)
+            s->size.placed_for == size->placed_for && s->size.barred == size->barred)
             return s;
     return NULL;
 }
@@ -249,6 +250,24 @@ void clvits_stage_give_back(clvits_stage_pool *p, clvits_loan *l)
     clvits_run_free(&l->run); /* while nobody can drop the stage */
     pthread_mutex_unlock(&p->lock);
     *l = (clvits_loan){ 0 };
+}
+
+void clvits_stage_pool_trim(clvits_stage_pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    for (clvits_stage **at = &p->stages, *s; (s = *at) != NULL;) {
+        if (s->out) {
+            while (s->n_idle)
+                clvits_run_free(&s->idle[--s->n_idle]);
+            at = &s->next;
+            continue;
+        }
+        *at = s->next;
+        free_stage(s);
+    }
+    if (!p->stages)
+        clvits_packed_weights_leave_devices(p->weights);
+    pthread_mutex_unlock(&p->lock);
 }
 
 void clvits_stage_pool_finish(const clvits_stage_pool *p)

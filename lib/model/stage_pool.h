@@ -26,6 +26,7 @@ typedef struct clvits_stage_size {
     /* Where operators are placed by cost, as they are with this capacity: what is computed by
      * stretches of several sizes must be computed in the same places. 0: its own. */
     int placed_for;
+    unsigned barred; /* places that it does without, as bits */
 } clvits_stage_size;
 
 /** A planned stage; immutable to those who hold a loan. */
@@ -67,6 +68,9 @@ void clvits_stage_pool_close(clvits_stage_pool **pool);
 clvits_status clvits_stage_take(clvits_stage_pool *p, clvits_loan *out,
                                 const clvits_stage_size *size, clvits_report *r);
 void clvits_stage_give_back(clvits_stage_pool *p, clvits_loan *loan);
+
+/** Free all that is not on loan, and, when nothing is, what devices keep of the weights. */
+void clvits_stage_pool_trim(clvits_stage_pool *p);
 
 /** Wait until every device has done what was enqueued; before giving back what was to go on. */
 void clvits_stage_pool_finish(const clvits_stage_pool *p);
