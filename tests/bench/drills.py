@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""drills.py PROGRAM FAULTS: clvits-bench loses no more than what was lost.
+"""drills.py PROGRAM LAYER: clvits-bench loses no more than what was lost.
 
-FAULTS is the library that stands in for a failing OpenCL device.
+LAYER is the OpenCL layer that makes devices fail.
 """
 
 import json
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 
-PROGRAM, FAULTS = sys.argv[1:3]
+PROGRAM, LAYER = sys.argv[1:3]
 DEVICE = os.environ.get("CLVITS_TEST_DEVICE", "0")
 CASES = ("-q", "-s", "0.005", "-l", "operator", "-f", "base")
 
@@ -30,7 +30,7 @@ def run(*arguments, **environment):
 def faulty(folder, fault):
     """A device with that fault, and then the CPU path."""
     path = folder / "fault.json"
-    done = run("-d", f"{DEVICE},cpu", *CASES, "-j", path, LD_PRELOAD=FAULTS, CLVITS_FAULT=fault)
+    done = run("-d", f"{DEVICE},cpu", *CASES, "-j", path, OPENCL_LAYERS=LAYER, CLVITS_FAULTS=fault)
     # On a busy machine a quick run skips what it has no time for.
     results = [r for r in json.loads(path.read_text())["results"] if r["verdict"] != "skipped"]
     ours = [r for r in results if r["device"].startswith("cpu")]
@@ -55,7 +55,7 @@ def disappears_at_once(folder):
 
 def no_memory(folder):
     """What does not fit is reported as that; what fits is measured."""
-    records = {r["name"]: r for r in faulty(folder, "memory:2000000")}
+    records = {r["name"]: r for r in faulty(folder, "buffer>1999999")}
     large = records["conv1d/base/128 k11 d5, 1 s"]
     assert large["verdict"] == "failed" and "out of memory" in large["reason"], large
     assert records["attention/base, 1 s"]["verdict"] == "ok"
@@ -133,7 +133,7 @@ def main():
         killed(folder)
         page_needs_python(folder)
         estimate(folder)
-        if FAULTS and has_device(folder):
+        if LAYER and has_device(folder):
             disappears(folder)
             disappears_at_once(folder)
             no_memory(folder)

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: MIT
+//
+// One call of the driver fails, or all from one on, while the embedded voice is opened and speaks:
+// the speech is what the CPU path gives but for rounding, no object is left, and the next utterance
+// is as right. By default a sample of calls; CLVITS_TEST_SWEEP names a kind whose every call fails.
+#include "layer/layer.h"
+
+#include <check.h>
+#include <clvits/clvits.h>
+#include <dlfcn.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TIMEOUT = 240, SWEEP_TIMEOUT = 7200, MOST_SAMPLES = 64000, CHUNK = 16 };
+
+static const char *const kinds[] = { "any",   "buffer", "build", "program", "kernel",
+                                     "argument", "launch", "read", "write",  "copy",
+                                     "fill",  "map",    "finish", "context", "queue" };
+enum { KINDS = sizeof(kinds) / sizeof(*kinds) };
+
+static layer_set_fn set_faults;
+static layer_calls_fn count_calls;
+static layer_live_fn count_live;
+static const char *device;
+
+typedef struct speech {
+    float samples[MOST_SAMPLES];
+    size_t n;
+    int chunks;
+    int lose_after; /* chunks, then the device is gone; 0: never */
+} speech;
+
+static speech want; /* what the CPU path says */
+
+static int hear(void *user, const clvits_chunk *c)
+{
+    speech *s = user;
+
+    ck_assert_int_eq(c->position, (int64_t)s->n);
+    ck_assert_uint_le(s->n + c->n_samples, MOST_SAMPLES);
+    memcpy(s->samples + s->n, c->samples, c->n_samples * sizeof(float));
+    s->n += c->n_samples;
+    if (++s->chunks == s->lose_after)
+        ck_assert_int_eq(set_faults("any:1+"), 0);
+    return 0;
+}
+
+static clvits_status speak(clvits_voice *v, speech *s)
+{
+    const int32_t ids[] = { 1, 0, 20, 0, 5, 0, 27, 0, 31, 0, 2 };
+    clvits_speak_params p;
+
+    clvits_speak_params_default(v, &p);
+    p.audio = hear;
+    p.user = s;
+    p.chunk = CHUNK;
+    p.length_scale = 2.0f;
+    return clvits_speak_ids(v, ids, sizeof(ids) / sizeof(*ids), &p);
+}
+
+static void compare(const char *what, const speech *got)
+{
+    double signal = 0.0, noise = 0.0;
+
+    ck_assert_msg(got->n == want.n, "%s: %zu samples instead of %zu", what, got->n, want.n);
+    for (size_t i = 0; i < want.n; i++) {
+        const double d = (double)got->samples[i] - (double)want.samples[i];
+        signal += (double)want.samples[i] * (double)want.samples[i];
+        noise += d * d;
+    }
+    ck_assert_msg(noise <= 1e-8 * signal, "%s: %.1f dB", what,
+                  10.0 * log10(signal / fmax(noise, 1e-300)));
+}
+
+static void *find(void *module, const char *name)
+{
+    void *f = dlsym(module, name);
+    ck_assert_msg(f != NULL, "%s", dlerror());
+    return f;
+}
+
+static void speak_on_cpu(void)
+{
+    const clvits_context_params p = { .device = "cpu" };
+    clvits_context *c;
+    clvits_voice *v;
+
+    want = (speech){ 0 };
+    ck_assert_int_eq(clvits_context_open(&c, &p), CLVITS_OK);
+    ck_assert_int_eq(clvits_voice_open(&v, c, NULL), CLVITS_OK);
+    ck_assert_int_eq(speak(v, &want), CLVITS_OK);
+    ck_assert_int_gt(want.chunks, 3);
+    clvits_voice_close(&v);
+    clvits_context_close(&c);
+}
+
+static void begin(void)
+{
+    void *module = dlopen(getenv("OPENCL_LAYERS"), RTLD_NOW);
+
+    ck_assert_msg(module != NULL, "%s", dlerror());
+    *(void **)&set_faults = find(module, "clvits_layer_set");
+    *(void **)&count_calls = find(module, "clvits_layer_calls");
+    *(void **)&count_live = find(module, "clvits_layer_live");
+    device = getenv("CLVITS_TEST_DEVICE") ? getenv("CLVITS_TEST_DEVICE") : "opencl";
+    speak_on_cpu();
+}
+
+static void keep_log(void *user, clvits_log_level level, const char *text)
+{
+    (void)level;
+    snprintf(user, 600, "%s", text);
+}
+
+/* Opens a voice and speaks twice, the second time without faults. How the first went. */
+static clvits_status tried(const char *faults)
+{
+    char log[600] = "", left[256];
+    const clvits_context_params p = { .device = device, .log = keep_log, .log_user = log };
+    clvits_context *c = NULL;
+    clvits_voice *v = NULL;
+    static speech s;
+
+    s = (speech){ 0 };
+    ck_assert_int_eq(set_faults(faults), 0);
+    clvits_status status = clvits_context_open(&c, &p);
+    if (!status)
+        status = clvits_voice_open(&v, c, NULL);
+    if (!status) {
+        status = speak(v, &s);
+        ck_assert_msg(status == CLVITS_OK, "%s: %s", faults, log);
+        compare(faults, &s);
+        set_faults(NULL);
+        s = (speech){ 0 };
+        ck_assert_msg(speak(v, &s) == CLVITS_OK, "after %s: %s", faults, log);
+        compare(faults, &s);
+    } else {
+        ck_assert_msg(status == CLVITS_E_DEVICE || status == CLVITS_E_MEMORY, "%s: %s", faults,
+                      clvits_status_text(status));
+        ck_assert_msg(strlen(log) > 10, "%s: nothing was said", faults);
+    }
+    clvits_voice_close(&v);
+    clvits_context_close(&c);
+    ck_assert_msg(count_live(left, sizeof(left)) == 0, "%s: %s", faults, left);
+    return status;
+}
+
+static long calls_of(const char *kind)
+{
+    ck_assert_int_eq(set_faults(NULL), 0);
+    const clvits_context_params p = { .device = device };
+    clvits_context *c;
+    clvits_voice *v;
+    static speech s;
+
+    s = (speech){ 0 };
+    ck_assert_int_eq(clvits_context_open(&c, &p), CLVITS_OK);
+    ck_assert_int_eq(clvits_voice_open(&v, c, NULL), CLVITS_OK);
+    ck_assert_int_eq(speak(v, &s), CLVITS_OK);
+    clvits_voice_close(&v);
+    clvits_context_close(&c);
+    ck_assert_msg(count_calls("launch") > 0, "nothing ran on a device");
+    return count_calls(kind);
+}
+
+/* Whether opening may fail: where it is a device that was named. */
+static bool may_fail(const char *kind)
+{
+    return !strcmp(kind, "context") || !strcmp(kind, "queue") || !strcmp(kind, "any");
+}
+
+static void try_call(const char *kind, long n, bool on)
+{
+    char faults[64];
+    /* What drivers say when something went wrong long before. */
+    const char *error = n % 3 == 1 && strcmp(kind, "build") ? "=-5" : "";
+
+    snprintf(faults, sizeof(faults), "%s:%ld%s%s", kind, n, on ? "+" : "", error);
+    const clvits_status s = tried(faults);
+    ck_assert_msg(!s || may_fail(kind), "%s: the voice could not be opened", faults);
+}
+
+START_TEST(a_sample_of_calls_fails)
+{
+    static uint64_t seed = 88172645463325252u;
+
+    begin();
+    const long n = calls_of(kinds[_i]);
+    for (int i = 0; i <= _i; i++) {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+    }
+    if (n < 1)
+        return;
+    try_call(kinds[_i], 1 + (long)(seed % (uint64_t)n), seed >> 40 & 1);
+    if (n > 1)
+        try_call(kinds[_i], 1 + (long)((seed >> 20) % (uint64_t)n), !(seed >> 40 & 1));
+}
+END_TEST
+
+START_TEST(every_call_fails)
+{
+    const char *which = getenv("CLVITS_TEST_SWEEP");
+
+    if (strcmp(which, kinds[_i]))
+        return;
+    begin();
+    ck_assert_int_eq(tried(NULL), CLVITS_OK); /* caches are filled */
+    const long n = calls_of(kinds[_i]);
+    for (long k = 1; k <= n; k++) {
+        try_call(kinds[_i], k, false);
+        try_call(kinds[_i], k, true);
+    }
+    printf("%s: %ld calls, %ld runs\n", kinds[_i], n, 2 * n);
+    fflush(stdout);
+}
+END_TEST
+
+/* What was heard stands, and goes on on the CPU path. */
+START_TEST(stream_goes_on)
+{
+    clvits_context_params p = { 0 };
+    clvits_context *c;
+    clvits_voice *v;
+    static speech s;
+
+    begin();
+    p.device = device;
+    s = (speech){ .lose_after = _i };
+    ck_assert_int_eq(clvits_context_open(&c, &p), CLVITS_OK);
+    ck_assert_int_eq(clvits_voice_open(&v, c, NULL), CLVITS_OK);
+    ck_assert_int_eq(speak(v, &s), CLVITS_OK);
+    ck_assert_int_gt(s.chunks, _i);
+    compare("lost in mid-stream", &s);
+    const uint64_t launches = clvits_context_launches(c);
+    s = (speech){ 0 };
+    set_faults(NULL);
+    ck_assert_int_eq(speak(v, &s), CLVITS_OK);
+    compare("after the loss", &s);
+    ck_assert_uint_eq(clvits_context_launches(c), launches); /* it is not trusted again */
+    clvits_voice_close(&v);
+    clvits_context_close(&c);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("faults");
+    TCase *t = tcase_create("calls");
+
+    if (!getenv("OPENCL_LAYERS"))
+        return 77;
+    tcase_set_timeout(t, getenv("CLVITS_TEST_SWEEP") ? SWEEP_TIMEOUT : TIMEOUT);
+    if (getenv("CLVITS_TEST_SWEEP")) {
+        tcase_add_loop_test(t, every_call_fails, 0, KINDS);
+    } else {
+        tcase_add_loop_test(t, a_sample_of_calls_fails, 0, KINDS);
+        tcase_add_loop_test(t, stream_goes_on, 1, 3);
+    }
+    suite_add_tcase(s, t);
+    SRunner *runner = srunner_create(s);
+    srunner_run_all(runner, CK_NORMAL);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

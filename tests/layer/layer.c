@@ -1,0 +1,575 @@
+// SPDX-License-Identifier: MIT
+#include "layer.h"
+
+#define CL_TARGET_OPENCL_VERSION 300
+
+#include <CL/cl.h>
+#include <CL/cl_icd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Of CL/cl_layer.h, which not every set of headers has. */
+enum { LAYER_API_VERSION = 0x4240, LAYER_API_VERSION_100 = 100 };
+#define EXPORTED __attribute__((visibility("default")))
+EXPORTED cl_int clGetLayerInfo(cl_uint name, size_t size, void *value, size_t *needed);
+EXPORTED cl_int clInitLayer(cl_uint n, const struct _cl_icd_dispatch *target, cl_uint *n_out,
+                            const struct _cl_icd_dispatch **out);
+
+enum kind {
+    BUFFER, BUILD, PROGRAM, KERNEL, ARGUMENT, LAUNCH, READ, WRITE, COPY, FILL, MAP, FINISH, CONTEXT,
+    QUEUE, ANY, KINDS
+};
+
+static const struct {
+    const char *name;
+    cl_int error;
+} kinds[KINDS] = {
+    [BUFFER] = { "buffer", CL_MEM_OBJECT_ALLOCATION_FAILURE },
+    [BUILD] = { "build", CL_BUILD_PROGRAM_FAILURE },
+    [PROGRAM] = { "program", CL_OUT_OF_HOST_MEMORY },
+    [KERNEL] = { "kernel", CL_INVALID_PROGRAM_EXECUTABLE },
+    [ARGUMENT] = { "argument", CL_INVALID_ARG_VALUE },
+    [LAUNCH] = { "launch", CL_DEVICE_NOT_AVAILABLE },
+    [READ] = { "read", CL_DEVICE_NOT_AVAILABLE },
+    [WRITE] = { "write", CL_DEVICE_NOT_AVAILABLE },
+    [COPY] = { "copy", CL_DEVICE_NOT_AVAILABLE },
+    [FILL] = { "fill", CL_DEVICE_NOT_AVAILABLE },
+    [MAP] = { "map", CL_MAP_FAILURE },
+    [FINISH] = { "finish", CL_DEVICE_NOT_AVAILABLE },
+    [CONTEXT] = { "context", CL_DEVICE_NOT_AVAILABLE },
+    [QUEUE] = { "queue", CL_OUT_OF_RESOURCES },
+    [ANY] = { "any", CL_DEVICE_NOT_AVAILABLE },
+};
+
+enum object { CONTEXTS, QUEUES, BUFFERS, PROGRAMS, KERNELS, EVENTS, OBJECTS };
+static const char *const objects[] = { "contexts", "queues", "buffers", "programs", "kernels",
+                                       "events" };
+
+enum { MAX_RULES = 16, TEXT = 1024 };
+
+typedef struct rule {
+    enum kind kind;
+    long first;
+    bool on;
+    cl_int error;
+} rule;
+
+typedef struct faults {
+    rule rules[MAX_RULES];
+    int n;
+    long lost; /* launches; -1: never */
+    size_t more_than; /* the buffers that fail; 0: none */
+    const char *name, *vendor, *driver, *platform, *extensions;
+    bool gpu, leaks;
+    size_t local, group, alloc, global; /* 0: as it is */
+    char text[TEXT];
+} faults;
+
+static struct _cl_icd_dispatch table;
+static const struct _cl_icd_dispatch *driver;
+static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER; /* guards now */
+static faults now = { .lost = -1 };
+static atomic_long calls[KINDS], live[OBJECTS];
+
+static bool parse_limit(faults *f, const char *key, const char *value)
+{
+    const struct {
+        const char *key;
+        size_t *size;
+    } sizes[] = { { "local", &f->local }, { "group", &f->group },
+                  { "alloc", &f->alloc }, { "global", &f->global } };
+    const struct {
+        const char *key;
+        const char **text;
+    } texts[] = { { "name", &f->name }, { "vendor", &f->vendor }, { "driver", &f->driver },
+                  { "platform", &f->platform }, { "extensions", &f->extensions } };
+    char *end;
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+        if (!strcmp(texts[i].key, key)) {
+            *texts[i].text = value;
+            return true;
+        }
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
+        if (!strcmp(sizes[i].key, key))
+            return (*sizes[i].size = strtoul(value, &end, 0)) > 0 && !*end;
+    if (!strcmp(key, "type")) {
+        f->gpu = true;
+        return !strcmp(value, "gpu");
+    }
+    if (strcmp(key, "like") || (strcmp(value, "mali") && strcmp(value, "adreno")))
+        return false;
+    const bool mali = *value == 'm';
+    f->gpu = true;
+    f->name = mali ? "Mali-G78 r0p1" : "QUALCOMM Adreno(TM)";
+    f->vendor = mali ? "ARM" : "QUALCOMM";
+    f->platform = mali ? "ARM Platform" : "QUALCOMM Snapdragon(TM)";
+    f->driver = mali ? "3.0 v1.r38p1-01eac0" : "OpenCL 3.0 QUALCOMM build: Compiler E031.45.02.10";
+    f->extensions = "cl_khr_global_int32_base_atomics cl_khr_byte_addressable_store";
+    f->local = 32768;
+    f->group = mali ? 256 : 1024;
+    f->alloc = 256 << 20;
+    f->global = (size_t)2 << 30;
+    return true;
+}
+
+static bool parse_rule(faults *f, const char *kind, char *value)
+{
+    rule r = { .kind = KINDS };
+    char *end;
+
+    for (int k = 0; k < KINDS; k++)
+        if (!strcmp(kinds[k].name, kind))
+            r.kind = (enum kind)k;
+    const long number = strtol(value, &end, 10);
+    if (end == value || number < 0)
+        return false;
+    if (!strcmp(kind, "lost")) {
+        f->lost = number;
+        return !*end;
+    }
+    if (r.kind == KINDS || number < 1 || f->n == MAX_RULES)
+        return false;
+    r.first = number;
+    r.error = kinds[r.kind].error;
+    r.on = *end == '+';
+    end += r.on;
+    if (*end == '=')
+        r.error = (cl_int)strtol(end + 1, &end, 10);
+    f->rules[f->n++] = r;
+    return !*end;
+}
+
+static bool parse(faults *f, const char *text)
+{
+    char *rest = f->text, *at;
+
+    *f = (faults){ .lost = -1 };
+    if (!text)
+        return true;
+    if (strlen(text) >= sizeof(f->text))
+        return false;
+    memcpy(f->text, text, strlen(text) + 1);
+    while ((at = strsep(&rest, ";")) != NULL) {
+        char *sign = at + strcspn(at, ":=>"), what = *sign;
+        *sign = '\0';
+        if (!*at && !what)
+            continue;
+        if (!strcmp(at, "leaks") && !what)
+            f->leaks = true;
+        else if (what == '>' && !strcmp(at, "buffer"))
+            f->more_than = strtoul(sign + 1, NULL, 0);
+        else if (!(what == '=' && parse_limit(f, at, sign + 1)) &&
+                 !(what == ':' && parse_rule(f, at, sign + 1)))
+            return false;
+    }
+    return true;
+}
+
+EXPORTED int clvits_layer_set(const char *text)
+{
+    static faults next; /* its texts are pointed at */
+
+    pthread_rwlock_wrlock(&lock);
+    const bool ok = parse(&next, text);
+    if (ok) {
+        parse(&now, text);
+        for (int k = 0; k < KINDS; k++)
+            atomic_store(&calls[k], 0);
+    }
+    pthread_rwlock_unlock(&lock);
+    return ok ? 0 : -1;
+}
+
+EXPORTED long clvits_layer_calls(const char *kind)
+{
+    for (int k = 0; k < KINDS; k++)
+        if (!strcmp(kinds[k].name, kind))
+            return atomic_load(&calls[k]);
+    return -1;
+}
+
+EXPORTED long clvits_layer_live(char *text, unsigned long size)
+{
+    long sum = 0;
+    size_t used = 0;
+
+    for (int i = 0; i < OBJECTS; i++) {
+        const long n = atomic_load(&live[i]);
+        sum += n;
+        if (used < size)
+            used += (size_t)snprintf(text + used, size - used, "%s%ld %s", i ? ", " : "", n,
+                                     objects[i]);
+    }
+    return sum;
+}
+
+/* Counts a call and says how it ends: CL_SUCCESS, so that the driver is asked, or an error. */
+static cl_int count(enum kind kind)
+{
+    const long n = atomic_fetch_add(&calls[kind], 1) + 1;
+    const long all = atomic_fetch_add(&calls[ANY], 1) + 1;
+    cl_int e = CL_SUCCESS;
+
+    pthread_rwlock_rdlock(&lock);
+    if (now.lost >= 0 && atomic_load(&calls[LAUNCH]) > now.lost)
+        e = CL_DEVICE_NOT_AVAILABLE;
+    for (int i = 0; i < now.n && !e; i++) {
+        const rule *r = &now.rules[i];
+        const long at = r->kind == ANY ? all : r->kind == kind ? n : 0;
+        if (at == r->first || (r->on && at > r->first))
+            e = r->error;
+    }
+    pthread_rwlock_unlock(&lock);
+    return e;
+}
+
+/* The same where a limit applies: a size that is above it is an error of its own. */
+static cl_int count_sized(enum kind kind, size_t size, size_t limit, cl_int error)
+{
+    const cl_int e = count(kind);
+    return e ? e : limit && size > limit ? error : CL_SUCCESS;
+}
+
+static void made(enum object what, const void *object)
+{
+    if (object)
+        atomic_fetch_add(&live[what], 1);
+}
+
+/* What a call that makes an object returns without the driver. */
+static void *refused(cl_int e, cl_int *error)
+{
+    if (error)
+        *error = e;
+    return NULL;
+}
+
+#define COUNTED(Name, type, what)                                                                  \
+    static cl_int CL_API_CALL retain_##what(type object)                                           \
+    {                                                                                              \
+        const cl_int e = driver->clRetain##Name(object);                                           \
+        if (!e)                                                                                    \
+            atomic_fetch_add(&live[what], 1);                                                      \
+        return e;                                                                                  \
+    }                                                                                              \
+    static cl_int CL_API_CALL release_##what(type object)                                          \
+    {                                                                                              \
+        const cl_int e = driver->clRelease##Name(object);                                          \
+        if (!e)                                                                                    \
+            atomic_fetch_sub(&live[what], 1);                                                      \
+        return e;                                                                                  \
+    }
+COUNTED(Context, cl_context, CONTEXTS)
+COUNTED(CommandQueue, cl_command_queue, QUEUES)
+COUNTED(MemObject, cl_mem, BUFFERS)
+COUNTED(Program, cl_program, PROGRAMS)
+COUNTED(Kernel, cl_kernel, KERNELS)
+COUNTED(Event, cl_event, EVENTS)
+
+static cl_context CL_API_CALL create_context(const cl_context_properties *properties, cl_uint n,
+                                             const cl_device_id *devices,
+                                             void(CL_CALLBACK *notify)(const char *, const void *,
+                                                                       size_t, void *),
+                                             void *user, cl_int *error)
+{
+    const cl_int e = count(CONTEXT);
+    if (e)
+        return refused(e, error);
+    cl_context c = driver->clCreateContext(properties, n, devices, notify, user, error);
+    made(CONTEXTS, c);
+    return c;
+}
+
+static cl_command_queue CL_API_CALL create_queue(cl_context c, cl_device_id d,
+                                                 cl_command_queue_properties p, cl_int *error)
+{
+    const cl_int e = count(QUEUE);
+    if (e)
+        return refused(e, error);
+    cl_command_queue q = driver->clCreateCommandQueue(c, d, p, error);
+    made(QUEUES, q);
+    return q;
+}
+
+static cl_mem CL_API_CALL create_buffer(cl_context c, cl_mem_flags flags, size_t size, void *host,
+                                        cl_int *error)
+{
+    cl_int e = count_sized(BUFFER, size, now.alloc, CL_INVALID_BUFFER_SIZE);
+    if (!e && now.more_than && size > now.more_than)
+        e = CL_MEM_OBJECT_ALLOCATION_FAILURE;
+    if (e)
+        return refused(e, error);
+    cl_mem m = driver->clCreateBuffer(c, flags, size, host, error);
+    made(BUFFERS, m);
+    return m;
+}
+
+static cl_program CL_API_CALL create_source(cl_context c, cl_uint n, const char **texts,
+                                            const size_t *sizes, cl_int *error)
+{
+    const cl_int e = count(PROGRAM);
+    if (e)
+        return refused(e, error);
+    cl_program p = driver->clCreateProgramWithSource(c, n, texts, sizes, error);
+    made(PROGRAMS, p);
+    return p;
+}
+
+static cl_program CL_API_CALL create_binary(cl_context c, cl_uint n, const cl_device_id *devices,
+                                            const size_t *sizes, const unsigned char **binaries,
+                                            cl_int *status, cl_int *error)
+{
+    const cl_int e = count(PROGRAM);
+    if (e)
+        return refused(e, error);
+    cl_program p = driver->clCreateProgramWithBinary(c, n, devices, sizes, binaries, status, error);
+    made(PROGRAMS, p);
+    return p;
+}
+
+static cl_int CL_API_CALL build(cl_program p, cl_uint n, const cl_device_id *devices,
+                                const char *options,
+                                void(CL_CALLBACK *notify)(cl_program, void *), void *user)
+{
+    const cl_int e = count(BUILD);
+    return e ? e : driver->clBuildProgram(p, n, devices, options, notify, user);
+}
+
+static cl_kernel CL_API_CALL create_kernel(cl_program p, const char *name, cl_int *error)
+{
+    const cl_int e = count(KERNEL);
+    if (e)
+        return refused(e, error);
+    cl_kernel k = driver->clCreateKernel(p, name, error);
+    made(KERNELS, k);
+    return k;
+}
+
+static cl_int CL_API_CALL set_argument(cl_kernel k, cl_uint i, size_t size, const void *value)
+{
+    const cl_int e = count(ARGUMENT);
+    return e ? e : driver->clSetKernelArg(k, i, size, value);
+}
+
+/* A command's result, its event counted. */
+static cl_int enqueued(cl_int e, const cl_event *event)
+{
+    if (!e && event)
+        made(EVENTS, *event);
+    return e;
+}
+
+/* Whether a kernel's group is what the device allows. */
+static cl_int check_group(cl_command_queue q, cl_kernel k, cl_uint n, const size_t *local)
+{
+    size_t items = 1;
+    cl_ulong bytes = 0;
+    cl_device_id d;
+
+    for (cl_uint i = 0; local && i < n; i++)
+        items *= local[i];
+    if (now.group && items > now.group)
+        return CL_INVALID_WORK_GROUP_SIZE;
+    if (now.local && !driver->clGetCommandQueueInfo(q, CL_QUEUE_DEVICE, sizeof(d), &d, NULL) &&
+        !driver->clGetKernelWorkGroupInfo(k, d, CL_KERNEL_LOCAL_MEM_SIZE, sizeof(bytes), &bytes,
+                                          NULL) && bytes > now.local)
+        return CL_OUT_OF_RESOURCES;
+    return CL_SUCCESS;
+}
+
+static cl_int CL_API_CALL launch(cl_command_queue q, cl_kernel k, cl_uint n, const size_t *offset,
+                                 const size_t *global, const size_t *local, cl_uint n_wait,
+                                 const cl_event *wait, cl_event *event)
+{
+    cl_int e = count(LAUNCH);
+    if (!e)
+        e = check_group(q, k, n, local);
+    return e ? e
+             : enqueued(driver->clEnqueueNDRangeKernel(q, k, n, offset, global, local, n_wait, wait,
+                                                       event), event);
+}
+
+static cl_int CL_API_CALL read_buffer(cl_command_queue q, cl_mem m, cl_bool wait, size_t offset,
+                                      size_t size, void *to, cl_uint n, const cl_event *events,
+                                      cl_event *event)
+{
+    const cl_int e = count(READ);
+    return e ? e
+             : enqueued(driver->clEnqueueReadBuffer(q, m, wait, offset, size, to, n, events, event),
+                        event);
+}
+
+static cl_int CL_API_CALL write_buffer(cl_command_queue q, cl_mem m, cl_bool wait, size_t offset,
+                                       size_t size, const void *from, cl_uint n,
+                                       const cl_event *events, cl_event *event)
+{
+    const cl_int e = count(WRITE);
+    return e ? e
+             : enqueued(driver->clEnqueueWriteBuffer(q, m, wait, offset, size, from, n, events,
+                                                     event), event);
+}
+
+static cl_int CL_API_CALL copy_buffer(cl_command_queue q, cl_mem from, cl_mem to, size_t at,
+                                      size_t offset, size_t size, cl_uint n,
+                                      const cl_event *events, cl_event *event)
+{
+    const cl_int e = count(COPY);
+    return e ? e
+             : enqueued(driver->clEnqueueCopyBuffer(q, from, to, at, offset, size, n, events,
+                                                    event), event);
+}
+
+static cl_int CL_API_CALL fill_buffer(cl_command_queue q, cl_mem m, const void *pattern,
+                                      size_t pattern_size, size_t offset, size_t size, cl_uint n,
+                                      const cl_event *events, cl_event *event)
+{
+    const cl_int e = count(FILL);
+    return e ? e
+             : enqueued(driver->clEnqueueFillBuffer(q, m, pattern, pattern_size, offset, size, n,
+                                                    events, event), event);
+}
+
+static void *CL_API_CALL map_buffer(cl_command_queue q, cl_mem m, cl_bool wait, cl_map_flags flags,
+                                    size_t offset, size_t size, cl_uint n, const cl_event *events,
+                                    cl_event *event, cl_int *error)
+{
+    const cl_int e = count(MAP);
+    if (e)
+        return refused(e, error);
+    void *p = driver->clEnqueueMapBuffer(q, m, wait, flags, offset, size, n, events, event, error);
+    if (p && event)
+        made(EVENTS, *event);
+    return p;
+}
+
+/* What was enqueued before a device went away has ended with it. */
+static cl_int CL_API_CALL finish(cl_command_queue q)
+{
+    const cl_int e = count(FINISH), done = driver->clFinish(q);
+    return e ? e : done;
+}
+
+/* An answer of a query in the way that OpenCL gives them. */
+static cl_int answer(const void *value, size_t n, size_t size, void *out, size_t *needed)
+{
+    if (out && size < n)
+        return CL_INVALID_VALUE;
+    if (out)
+        memcpy(out, value, n);
+    if (needed)
+        *needed = n;
+    return CL_SUCCESS;
+}
+
+static cl_int CL_API_CALL device_info(cl_device_id d, cl_device_info what, size_t size, void *out,
+                                      size_t *needed)
+{
+    const struct {
+        cl_device_info what;
+        const char *text;
+    } texts[] = { { CL_DEVICE_NAME, now.name }, { CL_DEVICE_VENDOR, now.vendor },
+                  { CL_DRIVER_VERSION, now.driver }, { CL_DEVICE_EXTENSIONS, now.extensions } };
+    const struct {
+        cl_device_info what;
+        size_t value;
+    } sizes[] = { { CL_DEVICE_LOCAL_MEM_SIZE, now.local },
+                  { CL_DEVICE_MAX_MEM_ALLOC_SIZE, now.alloc },
+                  { CL_DEVICE_GLOBAL_MEM_SIZE, now.global } };
+    const cl_device_type gpu = CL_DEVICE_TYPE_GPU;
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+        if (texts[i].what == what && texts[i].text)
+            return answer(texts[i].text, strlen(texts[i].text) + 1, size, out, needed);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        const cl_ulong value = sizes[i].value;
+        if (sizes[i].what == what && value)
+            return answer(&value, sizeof(value), size, out, needed);
+    }
+    if (what == CL_DEVICE_TYPE && now.gpu)
+        return answer(&gpu, sizeof(gpu), size, out, needed);
+    if (what == CL_DEVICE_MAX_WORK_GROUP_SIZE && now.group)
+        return answer(&now.group, sizeof(now.group), size, out, needed);
+    const cl_int e = driver->clGetDeviceInfo(d, what, size, out, needed);
+    for (size_t i = 0; !e && out && what == CL_DEVICE_MAX_WORK_ITEM_SIZES && now.group &&
+                       i < size / sizeof(size_t); i++)
+        if (((size_t *)out)[i] > now.group)
+            ((size_t *)out)[i] = now.group;
+    return e;
+}
+
+static cl_int CL_API_CALL platform_info(cl_platform_id p, cl_platform_info what, size_t size,
+                                        void *out, size_t *needed)
+{
+    return what == CL_PLATFORM_NAME && now.platform
+               ? answer(now.platform, strlen(now.platform) + 1, size, out, needed)
+               : driver->clGetPlatformInfo(p, what, size, out, needed);
+}
+
+__attribute__((destructor)) static void tell_leaks(void)
+{
+    char text[256];
+
+    if (now.leaks && clvits_layer_live(text, sizeof(text))) {
+        fprintf(stderr, "OpenCL objects that were not released: %s\n", text);
+        _exit(86);
+    }
+}
+
+cl_int clGetLayerInfo(cl_uint name, size_t size, void *value, size_t *needed)
+{
+    const cl_uint version = LAYER_API_VERSION_100;
+    return name == LAYER_API_VERSION ? answer(&version, sizeof(version), size, value, needed)
+                                     : CL_INVALID_VALUE;
+}
+
+cl_int clInitLayer(cl_uint n, const struct _cl_icd_dispatch *target, cl_uint *n_out,
+                   const struct _cl_icd_dispatch **out)
+{
+    const cl_uint ours = sizeof(table) / sizeof(table.clGetPlatformIDs);
+    const cl_uint most = n < ours ? n : ours;
+
+    if (clvits_layer_set(getenv("CLVITS_FAULTS"))) {
+        fprintf(stderr, "CLVITS_FAULTS makes no sense: %s\n", getenv("CLVITS_FAULTS"));
+        _exit(2);
+    }
+    driver = target;
+    memcpy(&table, target, most * sizeof(table.clGetPlatformIDs));
+    table.clGetPlatformInfo = platform_info;
+    table.clGetDeviceInfo = device_info;
+    table.clCreateContext = create_context;
+    table.clRetainContext = retain_CONTEXTS;
+    table.clReleaseContext = release_CONTEXTS;
+    table.clCreateCommandQueue = create_queue;
+    table.clRetainCommandQueue = retain_QUEUES;
+    table.clReleaseCommandQueue = release_QUEUES;
+    table.clCreateBuffer = create_buffer;
+    table.clRetainMemObject = retain_BUFFERS;
+    table.clReleaseMemObject = release_BUFFERS;
+    table.clCreateProgramWithSource = create_source;
+    table.clCreateProgramWithBinary = create_binary;
+    table.clRetainProgram = retain_PROGRAMS;
+    table.clReleaseProgram = release_PROGRAMS;
+    table.clBuildProgram = build;
+    table.clCreateKernel = create_kernel;
+    table.clRetainKernel = retain_KERNELS;
+    table.clReleaseKernel = release_KERNELS;
+    table.clRetainEvent = retain_EVENTS;
+    table.clReleaseEvent = release_EVENTS;
+    table.clSetKernelArg = set_argument;
+    table.clEnqueueNDRangeKernel = launch;
+    table.clEnqueueReadBuffer = read_buffer;
+    table.clEnqueueWriteBuffer = write_buffer;
+    table.clEnqueueCopyBuffer = copy_buffer;
+    table.clEnqueueFillBuffer = fill_buffer;
+    table.clEnqueueMapBuffer = map_buffer;
+    table.clFinish = finish;
+    *out = &table;
+    *n_out = most;
+    return CL_SUCCESS;
+}
