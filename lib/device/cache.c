@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "device/cache.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include "base/file.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define MAGIC "clvits program 1"
 
@@ -95,46 +93,14 @@ cl_program clvits_cache_load(clvits_device *d, const char *source, const char *o
     return NULL;
 }
 
-/* Every missing folder of the path, as mkdir -p does. */
-static bool make_dirs(const char *dir)
-{
-    char path[4096];
-    const size_t n = strlen(dir);
-
-    if (n == 0 || n >= sizeof(path))
-        return false;
-    memcpy(path, dir, n + 1);
-    for (size_t i = 1; i <= n; i++) {
-        if (path[i] != '/' && path[i] != '\0')
-            continue;
-        path[i] = '\0';
-        if (mkdir(path, 0777) && errno != EEXIST)
-            return false;
-        path[i] = dir[i];
-    }
-    return true;
-}
-
 static void write_file(const clvits_device *d, const char *path, const struct header *h,
                        const unsigned char *data)
 {
-    char temporary[4096];
+    clvits_new_file file;
 
-    if (!make_dirs(d->cache_dir) ||
-        (size_t)snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path) >= sizeof(temporary))
-        return;
-    const int fd = mkstemp(temporary);
-    if (fd < 0)
-        return;
-    FILE *f = fdopen(fd, "wb");
-    bool ok = f != NULL;
-    if (!f)
-        close(fd);
-    ok = ok && fwrite(h, sizeof(*h), 1, f) == 1 && fwrite(data, 1, h->size, f) == h->size;
-    if (f && fclose(f))
-        ok = false;
-    if (!ok || rename(temporary, path))
-        unlink(temporary);
+    if (clvits_make_folder(d->cache_dir) && clvits_new_file_open(&file, path, false))
+        clvits_new_file_close(&file, fwrite(h, sizeof(*h), 1, file.f) == 1 &&
+                                         fwrite(data, 1, h->size, file.f) == h->size);
 }
 
 void clvits_cache_store(clvits_device *d, const char *source, const char *options,

@@ -6,6 +6,7 @@
 // overwritten.
 #include "model/rates.h"
 
+#include "base/file.h"
 #include "device/source.h"
 #include "graph/probe.h"
 
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { HEAD = 64, PATH = 4096 };
 
@@ -141,22 +141,14 @@ static bool print_rates(FILE *f, clvits_rates *rates, const clvits_machine *m, c
     return ok;
 }
 
-/* Whole under its name or not at all; nothing is said when that fails, as of kernels. */
+/* Nothing is said when that fails, as of kernels. */
 static void write_rates(clvits_rates *rates, const clvits_machine *m, const char *path,
                         const char *head)
 {
-    char temporary[PATH + 8];
+    clvits_new_file file;
 
-    snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path);
-    const int fd = mkstemp(temporary);
-    FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
-    if (fd >= 0 && !f)
-        close(fd);
-    bool ok = f && print_rates(f, rates, m, head);
-    if (f && fclose(f))
-        ok = false;
-    if (fd >= 0 && (!ok || rename(temporary, path)))
-        unlink(temporary);
+    if (clvits_new_file_open(&file, path, false))
+        clvits_new_file_close(&file, print_rates(file.f, rates, m, head));
 }
 
 clvits_status clvits_rates_get(clvits_rates *rates, const clvits_machine *m, const char *cache_dir,

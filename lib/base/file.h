@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+//
+// Files that are whole or not there. What fails leaves its reason in errno.
+#ifndef CLVITS_BASE_FILE_H
+#define CLVITS_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+enum { CLVITS_MAX_PATH = 4096 };
+
+/** Make a folder, and every missing one above it. */
+bool clvits_make_folder(const char *path);
+
+/** A file that takes its name once it is complete. */
+typedef struct clvits_new_file {
+    FILE *f; /* to write to */
+    char path[CLVITS_MAX_PATH], part[CLVITS_MAX_PATH];
+} clvits_new_file;
+
+/**
+ * Begin a file beside its place.
+ *
+ * @param locked  nobody else writes this file now: what a killed program left of it is written over
+ */
+bool clvits_new_file_open(clvits_new_file *n, const char *path, bool locked);
+
+/** Give it its name if that is good, and remove it otherwise, or when this fails. */
+bool clvits_new_file_close(clvits_new_file *n, bool good);
+
+#endif
