@@ -430,8 +430,8 @@ static bool layout_takes(const clvits_target *at, int layout, const clvits_terms
         return (!known || (O == 1 && I >= v)) && lanes == 1 && job_fits && !tiling;
     case CLVITS_CONV_DEPTHWISE:
         return (!known || depthwise) && lanes == v && job_fits && !tiling;
-    case CLVITS_CONV_TOOM:
-        return (!known || clvits_toom_runs(at, &d, m, r)) && job == -1 && !tiling &&
+    case CLVITS_CONV_TOOM: /* of a block for one channel the rest would be padding */
+        return (!known || (O > 1 && clvits_toom_runs(at, &d, m, r))) && job == -1 && !tiling &&
                (at->device && has_tiles(at->device) ? lanes == 16 || lanes == 32
                                                     : lanes == v || lanes == 2 * v);
     default:
