@@ -17,7 +17,7 @@
 
 #define LENGTH(a) ((int)(sizeof(a) / sizeof(*(a))))
 
-enum { BENCH_MAX_RUNS = 40, BENCH_MAX_SCALARS = 4, BENCH_NAME = 96 };
+enum { BENCH_MAX_RUNS = 40, BENCH_MAX_SCALARS = 4, BENCH_NAME = 96, BENCH_TIME = 24 };
 
 /** What was asked for. */
 typedef struct bench_options {
@@ -46,6 +46,9 @@ typedef struct bench_stats {
     double spread; /* of the middle half, over the median */
 } bench_stats;
 bench_stats bench_statistics(const bench_times *t);
+
+/** "12.345 ms", or "0.123 us" of what is less than a hundredth of one; returns out. */
+const char *bench_time_text(char out[BENCH_TIME], double seconds);
 
 /** What disturbed the times of a case; noise.c has the limits. */
 typedef struct bench_disturbance {
@@ -86,6 +89,7 @@ typedef struct bench_place {
     char name[160]; /* in the results */
     char isa[32];   /* of the CPU path; "" for the best */
     bool cpu, lost; /* lost: it could not be opened */
+    bool refused;   /* the precision that stages and speech were to have */
     int index;
 } bench_place;
 
@@ -276,7 +280,7 @@ typedef struct bench_result {
     int interrupted; /* by that signal; results are those until then */
     bool complete;   /* nothing more will come */
 } bench_result;
-bool bench_collect(const bench_options *o, bench_result *out);
+int bench_collect(const bench_options *o, bench_result *out); /* returns the exit code, so far */
 
 /** Take folders and the machine's name out of every text of an item and those after it. */
 void bench_hide(cJSON *o);

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE /* strcasestr, nftw */
 
 #include "bench.h"
+#include "words.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -108,6 +109,9 @@ static void take_line(collector *c, const char *text)
     if (!strcmp(kind, "lost") && c->place) {
         c->place->lost = true;
         add_failure(c, "failed", "machine", "open", cJSON_GetStringValue(item));
+    } else if (!strcmp(kind, "refused") && c->place) {
+        c->place->refused = true;
+        add_failure(c, "failed", "stage", "precision", cJSON_GetStringValue(item));
     } else if (!strcmp(kind, "begin")) {
         cJSON_Delete(c->current);
         c->current = cJSON_DetachItemViaPointer(line, item);
@@ -313,45 +317,62 @@ static void add_cpu(collector *c, const char *isa)
     c->n_places++;
 }
 
-/* "cpu", "cpu:ISA", a number of the list, or a part of a device's or platform's name. */
-static bool add_named(collector *c, const char *name)
+/* Returns CODE_USAGE, and says what there is. */
+static int no_device(const collector *c, const char *name)
 {
+    const int n = cJSON_GetArraySize(c->listed);
+
+    if (!n)
+        return program_fail(CODE_USAGE, "--device \"%s\": there is no OpenCL device here; cpu is "
+                                        "the CPU path", name);
+    program_fail(CODE_USAGE, "--device \"%s\": no OpenCL device has this name or number; cpu is "
+                             "the CPU path, and there are:", name);
+    for (int i = 0; i < n; i++)
+        fprintf(stderr, "  %d  %s\n", i,
+                cJSON_GetStringValue(cJSON_GetObjectItem(cJSON_GetArrayItem(c->listed, i),
+                                                         "device")));
+    return CODE_USAGE;
+}
+
+/* "cpu", "cpu:ISA", a number of the list, or a part of a device's or platform's name. */
+static int add_named(collector *c, const char *name)
+{
+    static const char *const isas[] = { "baseline", "avx2", "avx512", NULL };
     char *end;
     const long number = strtol(name, &end, 10);
     const int n = cJSON_GetArraySize(c->listed);
 
     if (!strncmp(name, "cpu", 3) && (!name[3] || name[3] == ':')) {
         add_cpu(c, name[3] ? name + 4 : "");
-        return true;
+        return words_check("device cpu:", name[3] ? name + 4 : NULL, isas);
     }
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n && *name; i++) {
         const cJSON *d = cJSON_GetArrayItem(c->listed, i);
         if (*end ? contains(cJSON_GetStringValue(cJSON_GetObjectItem(d, "device")), name) ||
                        contains(cJSON_GetStringValue(cJSON_GetObjectItem(d, "platform")), name)
                  : number == i) {
             add_opencl(c, i);
-            return true;
+            return CODE_OK;
         }
     }
-    fprintf(stderr, "clvits-bench: no OpenCL device is named \"%s\"\n", name);
-    return false;
+    return no_device(c, name);
 }
 
-static bool choose_places(collector *c)
+/* Returns a code. */
+static int choose_places(collector *c)
 {
     char *names = c->o->devices ? strdup(c->o->devices) : NULL, *next = names;
-    bool found = true;
+    int code = CODE_OK;
 
     if (!c->o->devices) {
         add_cpu(c, "");
         for (int i = 0; i < cJSON_GetArraySize(c->listed); i++)
             add_opencl(c, i);
     }
-    for (const char *name; (name = strsep(&next, ",")) != NULL;)
-        if (*name)
-            found &= add_named(c, name);
+    for (const char *name; !code && (name = strsep(&next, ",")) != NULL;)
+        code = add_named(c, name);
     free(names);
-    return found;
+    return code;
 }
 
 /* Nothing can be promised about a machine never seen: a case's time, and some for building it. */
@@ -384,7 +405,8 @@ static void run_place(collector *c)
 {
     bench_print_header(c->place->name);
     run_part(c, BENCH_OPERATORS, 0);
-    for (int v = 0; v < bench_voice_count(c->o); v++) {
+    const int voices = c->place->lost || c->place->refused ? 0 : bench_voice_count(c->o);
+    for (int v = 0; v < voices; v++) {
         if (!c->place->lost && bench_voice_wanted(c->o, v, true))
             run_first(c, v);
         if (!c->place->lost && bench_voice_wanted(c->o, v, false))
@@ -392,7 +414,7 @@ static void run_place(collector *c)
     }
 }
 
-bool bench_collect(const bench_options *o, bench_result *out)
+int bench_collect(const bench_options *o, bench_result *out)
 {
     collector c = { .o = o, .out = out, .listed = cJSON_CreateArray() };
 
@@ -402,17 +424,20 @@ bool bench_collect(const bench_options *o, bench_result *out)
     out->results = cJSON_CreateArray();
     c.end = bench_now() + QUICK_TIME;
     c.parts = 1;
-    run_worker(&c, BENCH_LIST, 0, 0, 0.0);
-    const bool found = choose_places(&c);
-    c.parts = c.n_places * (1 + bench_voice_count(o));
-    if (c.n_places)
+    const bool listed = run_worker(&c, BENCH_LIST, 0, 0, 0.0);
+    int code = choose_places(&c);
+    if (code && !listed) /* the name may be right */
+        code = 3;
+    if (code != CODE_USAGE) {
+        c.parts = c.n_places * (1 + bench_voice_count(o));
         state_time(&c);
-    for (int i = 0; i < c.n_places && !stopped; i++) {
-        c.place = &c.places[i];
-        run_place(&c);
+        for (int i = 0; i < c.n_places && !stopped; i++) {
+            c.place = &c.places[i];
+            run_place(&c);
+        }
     }
     cJSON_Delete(c.listed);
     out->interrupted = stopped;
     out->complete = !stopped;
-    return found;
+    return code;
 }

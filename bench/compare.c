@@ -3,6 +3,9 @@
 // clvits-bench compare: several files of results side by side.
 #include "bench.h"
 
+#include "../tools/clvits/options.h"
+
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,34 +34,40 @@ static const char *text(const cJSON *o, const char *name)
     return s ? s : "";
 }
 
-static cJSON *read_json(const char *path)
+/* Returns a code. */
+static int read_json(cJSON **out, const char *path)
 {
     FILE *f = fopen(path, "r");
     char *data = NULL;
     size_t size = 0;
-    cJSON *root = NULL;
 
-    if (f && getdelim(&data, &size, '\0', f) > 0)
-        root = cJSON_Parse(data);
-    if (f)
-        fclose(f);
+    *out = NULL;
+    if (!f)
+        return program_fail(CODE_INPUT, "%s cannot be opened: %s", path, strerror(errno));
+    errno = 0;
+    if (getdelim(&data, &size, '\0', f) > 0)
+        *out = cJSON_Parse(data);
+    const int error = ferror(f) ? errno : 0;
+    fclose(f);
     free(data);
-    if (root && strcmp(text(root, "format"), "clvits-bench 1")) {
-        cJSON_Delete(root);
-        root = NULL;
-    }
-    if (!root)
-        fprintf(stderr, "clvits-bench: %s is not a file of results\n", path);
-    return root;
+    if (error)
+        return program_fail(CODE_INPUT, "%s cannot be read: %s", path, strerror(error));
+    if (!strcmp(text(*out, "format"), "clvits-bench 1"))
+        return CODE_OK;
+    cJSON_Delete(*out);
+    return program_fail(CODE_INPUT, "%s is not a file of results", path);
 }
 
-static bool add_file(comparison *c, const char *path)
+static int add_file(comparison *c, const char *path)
 {
-    cJSON *root = c->n_files < MAX_COLUMNS ? read_json(path) : NULL;
+    cJSON *root;
     const cJSON *device;
 
-    if (!root)
-        return false;
+    if (c->n_files == MAX_COLUMNS)
+        return program_fail(CODE_USAGE, "more than %d files", MAX_COLUMNS);
+    const int code = read_json(&root, path);
+    if (code)
+        return code;
     c->files[c->n_files++] = root;
     if (cJSON_IsFalse(cJSON_GetObjectItem(root, "complete")))
         printf("%s is incomplete: its run was interrupted after %d cases\n", path,
@@ -77,7 +86,7 @@ static bool add_file(comparison *c, const char *path)
             }
         c->n_columns++;
     }
-    return true;
+    return CODE_OK;
 }
 
 static const cJSON *find(const column *c, const cJSON *like)
@@ -136,15 +145,16 @@ static void print_cell(comparison *c, int i, const cJSON *like)
         return;
     }
     const double t = seconds(r, "median"), b = base && is_ok(base) ? seconds(base, "median") : 0.0;
+    char time[BENCH_TIME];
     const bool disturbed = is_noisy(r) || (base && is_noisy(base));
     const bool slower = col->same && b > 0.0 && is_slower(c, r, base, disturbed);
     const char mark = slower ? '!' : disturbed ? '~' : ' ';
     col->slower += slower;
     col->disturbed += col->same && disturbed;
     if (b > 0.0 && i != col->base)
-        printf("  %9.3f ms %5.2fx%c ", t * 1e3, t / b, mark);
+        printf("  %12s %5.2fx%c ", bench_time_text(time, t), t / b, mark);
     else
-        printf("  %9.3f ms       %c ", t * 1e3, mark);
+        printf("  %12s       %c ", bench_time_text(time, t), mark);
 }
 
 /* Every case that any column has, in the order of the first that has it. */
@@ -166,30 +176,37 @@ static void print_rows(comparison *c)
     }
 }
 
-static bool parse(comparison *c, int argc, char **argv)
+/* Returns a code, or -1 when the help was printed. */
+static int parse(comparison *c, int argc, char **argv)
 {
-    for (int i = 1; i < argc; i++) {
-        if (!strcmp(argv[i], "--threshold") || !strcmp(argv[i], "-t")) {
-            char *end = NULL;
-            c->threshold = i + 1 < argc ? strtod(argv[++i], &end) / 100.0 : -1.0;
-            if (!(c->threshold >= 0.0) || end == argv[i] || (*end && strcmp(end, "%")))
-                return false;
-        } else if (argv[i][0] == '-' || !add_file(c, argv[i])) {
-            return false;
-        }
-    }
-    return c->n_files > 0;
+    static const char help[] = "usage: clvits-bench compare FILE.json... [--threshold PERCENT]\n";
+    const char *threshold = "10";
+    const option table[] = { { "threshold", 't', OPTION_TEXT, &threshold, 0, 0 } };
+    int code = options_parse(table, 1, "compare", help, &argc, argv);
+    char *end;
+
+    if (code)
+        return code;
+    if (!argc)
+        return program_fail(CODE_USAGE, "name the files to compare");
+    c->threshold = strtod(threshold, &end) / 100.0;
+    if (end == threshold || (*end && strcmp(end, "%")) ||
+        !(c->threshold >= 0.0 && c->threshold <= 1e6))
+        return program_fail(CODE_USAGE, "--threshold %s: give a number of percent from 0 on",
+                            threshold);
+    for (int i = 0; i < argc && !code; i++)
+        code = add_file(c, argv[i]);
+    return code;
 }
 
 int bench_compare(int argc, char **argv)
 {
-    comparison c = { .threshold = 0.1 };
-    int result = 0;
+    comparison c = { 0 };
+    int result = parse(&c, argc, argv);
 
-    if (!parse(&c, argc, argv)) {
-        fputs("usage: clvits-bench compare FILE.json... [--threshold PERCENT]\n", stderr);
-        result = 2;
-    } else {
+    if (result < 0) {
+        result = 0;
+    } else if (!result) {
         for (int i = 0; i < c.n_columns; i++)
             printf("column %d: %s, %s%s%s\n", i + 1, c.columns[i].file, c.columns[i].device,
                    i == c.columns[i].base ? "" : "; ratios to ",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "bench.h"
+#include "words.h"
 
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,67 +33,55 @@ static const char help[] =
     "launches lists, as JSON, what a GPU would be given: every kernel that the voices run, its\n"
     "options and work-group, and the floating-point operations that each voice's sentence takes.\n"
     "The environment's CLVITS_KERNELS names a folder to read kernels from.\n"
-    "Exit codes: 0 fine; 1 something is wrong, or slower; 2 usage; 3 something could not run;\n"
-    "130, 143 interrupted: the files hold what was measured until then.\n";
+    "Exit codes: 0 fine; 1 something is wrong, or slower; 2 usage; 3 something could not run, or\n"
+    "a file cannot be read or written; 130, 143 interrupted: the files hold what was measured\n"
+    "until then.\n";
 
-static const struct option options[] = {
-    { "device", required_argument, NULL, 'd' },  { "kernels", required_argument, NULL, 'k' },
-    { "threads", required_argument, NULL, 't' }, { "filter", required_argument, NULL, 'f' },
-    { "seconds", required_argument, NULL, 's' }, { "cache", required_argument, NULL, 'c' },
-    { "level", required_argument, NULL, 'l' },   { "quick", no_argument, NULL, 'q' },
-    { "precision", required_argument, NULL, 'p' },
-    { "json", required_argument, NULL, 'j' },    { "csv", required_argument, NULL, 'v' },
-    { "help", no_argument, NULL, 'h' },          { 0 },
-};
+const char program_name[] = "clvits-bench";
 
-static bool parse(bench_options *o, int argc, char **argv)
+/* Returns a code, or -1 when the help was printed. */
+static int parse(bench_options *o, int argc, char **argv)
 {
-    for (int c; (c = getopt_long(argc, argv, "d:k:t:f:s:c:l:p:qj:h", options, NULL)) != -1;)
-        switch (c) {
-        case 'd':
-            o->devices = optarg;
-            break;
-        case 'k':
-            if (strcmp(optarg, "gpu") && strcmp(optarg, "cpu"))
-                return false;
-            o->family = 1 + (strcmp(optarg, "gpu") ? CLVITS_FAMILY_CPU : CLVITS_FAMILY_GPU);
-            break;
-        case 't':
-            o->threads = atoi(optarg);
-            break;
-        case 'f':
-            o->filter = optarg;
-            break;
-        case 's':
-            o->seconds = atof(optarg);
-            break;
-        case 'c':
-            o->cache_dir = optarg;
-            break;
-        case 'l':
-            o->levels = optarg;
-            break;
-        case 'p':
-            o->precision = optarg;
-            break;
-        case 'q':
-            o->quick = true;
-            break;
-        case 'j':
-            o->json = optarg;
-            break;
-        case 'v':
-            o->csv = optarg;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            exit(EXIT_SUCCESS);
-        default:
-            return false;
-        }
+    static const char *const levels[] = { "machine", "operator", "stage", "speech", NULL };
+    static const char *const precisions[] = { "fp32", "fp16-storage", "fp16", NULL };
+    const char *family = NULL;
+    const option table[] = {
+        { "device", 'd', OPTION_TEXT, &o->devices, 0, 0 },
+        { "level", 'l', OPTION_TEXT, &o->levels, 0, 0 },
+        { "filter", 'f', OPTION_TEXT, &o->filter, 0, 0 },
+        { "quick", 'q', OPTION_FLAG, &o->quick, 0, 0 },
+        { "json", 'j', OPTION_TEXT, &o->json, 0, 0 },
+        { "csv", 0, OPTION_TEXT, &o->csv, 0, 0 },
+        { "seconds", 's', OPTION_DOUBLE, &o->seconds, 0.001, 3600 },
+        { "threads", 't', OPTION_INT, &o->threads, 1, 1024 },
+        { "kernels", 'k', OPTION_TEXT, &family, 0, 0 },
+        { "precision", 'p', OPTION_TEXT, &o->precision, 0, 0 },
+        { "cache", 'c', OPTION_TEXT, &o->cache_dir, 0, 0 },
+    };
+    int code = options_parse(table, LENGTH(table), "", help, &argc, argv);
+
+    if (!code && argc)
+        code = program_fail(CODE_USAGE, "\"%s\" is one argument too many", argv[0]);
+    if (!code)
+        code = words_check_list("level", o->levels, levels);
+    if (!code)
+        code = words_check("precision", o->precision, precisions);
+    if (!code)
+        code = words_family(&o->family, family);
     if (o->seconds <= 0.0)
         o->seconds = o->quick ? 0.05 : 0.3;
-    return optind == argc;
+    return code;
+}
+
+/* Better known before half an hour is spent. */
+static bool can_write(const char *path)
+{
+    text_file file;
+    const bool can = !path || !text_file_open(&file, path);
+
+    if (path && can)
+        text_file_discard(&file);
+    return can;
 }
 
 /* Others at work on the machine make times mean little; better said than averaged away. */
@@ -112,36 +100,54 @@ static void say_noise(const bench_result *r)
                processors);
 }
 
+static int write_results(const bench_options *o, bench_result *result)
+{
+    bool written = true;
+
+    printf("\n%d case%s: %d wrong, %d could not run, %d skipped.\n",
+           cJSON_GetArraySize(result->results),
+           cJSON_GetArraySize(result->results) == 1 ? "" : "s", result->wrong, result->failed,
+           result->skipped);
+    say_noise(result);
+    if (result->interrupted)
+        printf("The run was interrupted; what had been measured is kept.\n");
+    if (o->json)
+        written &= bench_write_json(o, result);
+    if (o->csv)
+        written &= bench_write_csv(o->csv, result->results);
+    if (result->interrupted)
+        return 128 + result->interrupted;
+    return result->wrong ? 1 : result->failed || !written ? 3 : 0;
+}
+
 int main(int argc, char **argv)
 {
     bench_options o = { .argc = argc, .argv = argv, .kernel_dir = getenv("CLVITS_KERNELS") };
     bench_result result = { 0 };
 
     if (argc > 1 && !strcmp(argv[1], "compare"))
-        return bench_compare(argc - 1, argv + 1);
+        return bench_compare(argc - 2, argv + 2);
     if (argc > 1 && !strcmp(argv[1], "report"))
         return bench_report(argc - 1, argv + 1);
     if (argc == 2 && !strcmp(argv[1], "launches"))
         return bench_launches();
-    if (!parse(&o, argc, argv)) {
-        fputs(help, stderr);
-        return 2;
-    }
+    int code = parse(&o, argc - 1, argv + 1);
+    if (code)
+        return code < 0 ? 0 : code;
+    if (!can_write(o.json) || !can_write(o.csv))
+        return 3;
     result.system = bench_system();
-    bool done = bench_collect(&o, &result);
-    printf("\n%d cases: %d wrong, %d could not run, %d skipped.\n",
-           cJSON_GetArraySize(result.results), result.wrong, result.failed, result.skipped);
-    say_noise(&result);
-    if (result.interrupted)
-        printf("The run was interrupted; what had been measured is kept.\n");
-    if (o.json)
-        done &= bench_write_json(&o, &result);
-    if (o.csv)
-        done &= bench_write_csv(o.csv, result.results);
+    code = bench_collect(&o, &result);
+    if (code != CODE_USAGE && !cJSON_GetArraySize(result.results) && !result.interrupted)
+        code = program_fail(CODE_USAGE, "no case has \"%s\" in its name%s%s; a run without "
+                                        "--filter shows the names", o.filter ? o.filter : "",
+                            o.levels ? ", of level " : "", o.levels ? o.levels : "");
+    if (code != CODE_USAGE) {
+        const int written = write_results(&o, &result);
+        code = written ? written : code;
+    }
     cJSON_Delete(result.system);
     cJSON_Delete(result.devices);
     cJSON_Delete(result.results);
-    if (result.interrupted)
-        return 128 + result.interrupted;
-    return result.wrong ? 1 : result.failed || !done ? 3 : 0;
+    return code;
 }

@@ -34,6 +34,13 @@ bench_stats bench_statistics(const bench_times *t)
     return out;
 }
 
+const char *bench_time_text(char out[BENCH_TIME], double seconds)
+{
+    const bool small = seconds < 1e-5;
+    snprintf(out, BENCH_TIME, "%.3f %s", seconds * (small ? 1e6 : 1e3), small ? "us" : "ms");
+    return out;
+}
+
 /* Five digits are more than a clock is good for, and keep the files small. */
 static cJSON *number(double value)
 {

@@ -3,6 +3,8 @@
 // Results as a table and as comma-separated values.
 #include "bench.h"
 
+#include "../tools/clvits/program.h"
+
 #include <string.h>
 
 static double get(const cJSON *o, const char *name)
@@ -19,8 +21,8 @@ static const char *text(const cJSON *o, const char *name)
 
 void bench_print_header(const char *device)
 {
-    printf("\n%s\n%-44s %10s %10s %8s %8s %6s %7s\n", device, "case", "device ms", "host ms",
-           "GFLOP/s", "GB/s", "roof %", "build s");
+    printf("\n%s\n%-44s %13s %13s %8s %8s %6s %7s\n", device, "case", "device", "host", "GFLOP/s",
+           "GB/s", "roof %", "build s");
 }
 
 static void cell(const char *format, int width, double value)
@@ -47,6 +49,7 @@ void bench_print_record(const cJSON *r)
     const cJSON *device = cJSON_GetObjectItem(r, "device_seconds");
     const cJSON *host = cJSON_GetObjectItem(r, "host_seconds"), *value;
     const double d = get(device, "median"), h = get(host, "median"), s = d > 0.0 ? d : h;
+    char time[BENCH_TIME];
 
     printf("%-7s %-36s", text(r, "level"), text(r, "name"));
     if (strcmp(text(r, "verdict"), "ok")) {
@@ -54,8 +57,8 @@ void bench_print_record(const cJSON *r)
         fflush(stdout);
         return;
     }
-    cell(" %*.3f", 10, d * 1e3);
-    cell(" %*.3f", 10, h * 1e3);
+    printf(" %13s", d > 0.0 ? bench_time_text(time, d) : "-");
+    printf(" %13s", h > 0.0 ? bench_time_text(time, h) : "-");
     cell(" %*.1f", 8, s > 0.0 ? get(r, "flop") / s * 1e-9 : 0.0);
     cell(" %*.2f", 8, s > 0.0 ? get(r, "bytes") / s * 1e-9 : 0.0);
     cell(" %*.0f", 6, 100.0 * get(r, "roofline"));
@@ -86,13 +89,12 @@ bool bench_write_csv(const char *path, const cJSON *results)
     static const char *const kinds[] = { "device_seconds", "host_seconds" };
     static const char *const times[] = { "min", "median", "p95" };
     static const char *const numbers[] = { "flop", "bytes", "error", "roofline", "build_seconds" };
-    FILE *f = fopen(path, "w");
+    text_file file;
     const cJSON *r;
 
-    if (!f) {
-        fprintf(stderr, "clvits-bench: %s could not be written\n", path);
+    if (text_file_open(&file, path))
         return false;
-    }
+    FILE *f = file.f;
     fputs("device,level,name,verdict,reason,device_min,device_median,device_p95,host_min,"
           "host_median,host_p95,flop,bytes,error,roofline,build_seconds,noisy\n", f);
     cJSON_ArrayForEach(r, results) {
@@ -105,5 +107,5 @@ bool bench_write_csv(const char *path, const cJSON *results)
             fprintf(f, "%.5g,", get(r, numbers[i]));
         fprintf(f, "%d\n", cJSON_IsTrue(cJSON_GetObjectItem(r, "noisy")));
     }
-    return !fclose(f);
+    return !text_file_finish(&file);
 }

@@ -3,6 +3,8 @@
 // The machine as far as it is known, and the file of results.
 #include "bench.h"
 
+#include "../tools/clvits/program.h"
+
 #include <clvits/clvits.h>
 
 #include <stdlib.h>
@@ -96,28 +98,6 @@ static void add_settings(cJSON *root, const bench_options *o)
     bench_hide(line->child);
 }
 
-/* Under another name until it is whole. */
-static bool replace_file(const char *path, const char *text)
-{
-    const size_t size = strlen(path) + sizeof(".part");
-    char *part = malloc(size);
-    FILE *f = NULL;
-
-    if (part) {
-        snprintf(part, size, "%s.part", path);
-        f = fopen(part, "w");
-    }
-    bool done = f && fputs(text, f) >= 0 && fputc('\n', f) == '\n';
-    if (f && fclose(f))
-        done = false;
-    if (done && rename(part, path))
-        done = false;
-    if (f && !done)
-        remove(part);
-    free(part);
-    return done;
-}
-
 bool bench_write_json(const bench_options *o, const bench_result *result)
 {
     cJSON *root = cJSON_CreateObject();
@@ -147,9 +127,14 @@ bool bench_write_json(const bench_options *o, const bench_result *result)
     cJSON_AddItemReferenceToObject(root, "results", result->results);
 
     char *text = cJSON_PrintUnformatted(root);
-    const bool done = text && replace_file(o->json, text);
-    if (!done)
-        fprintf(stderr, "clvits-bench: %s could not be written\n", o->json);
+    text_file file;
+    bool done = false;
+    if (!text) {
+        program_fail(3, "out of memory for %s", o->json);
+    } else if (!text_file_open(&file, o->json)) {
+        fprintf(file.f, "%s\n", text);
+        done = !text_file_finish(&file);
+    }
     cJSON_free(text);
     cJSON_Delete(root);
     return done;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "tune.h"
+#include "words.h"
 
+#include "base/file.h"
 #include "model/context.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -42,79 +43,39 @@ static const char help[] =
     "  -h, --help         this text\n"
     "The environment's CLVITS_DEVICE, CLVITS_CPU and CLVITS_KERNELS count as for clvits.\n"
     "Exit codes: 0 fine; 1 a candidate computed something wrong; 2 usage; 3 it could not run, or\n"
-    "the file could not be written.\n";
+    "a file could not be read or written; 141 nobody reads what it prints.\n";
 
-static const struct option options[] = {
-    { "device", required_argument, NULL, 'd' },  { "model", required_argument, NULL, 'm' },
-    { "voices", required_argument, NULL, 'v' },  { "quick", no_argument, NULL, 'q' },
-    { "seconds", required_argument, NULL, 's' }, { "filter", required_argument, NULL, 'f' },
-    { "output", required_argument, NULL, 'o' },  { "dry-run", no_argument, NULL, 'n' },
-    { "list", no_argument, NULL, 'l' },          { "threads", required_argument, NULL, 't' },
-    { "kernels", required_argument, NULL, 'k' }, { "cache", required_argument, NULL, 'c' },
-    { "help", no_argument, NULL, 'h' },          { 0 },
-};
+const char program_name[] = "clvits-tune";
 
-static bool read_number(double *out, const char *text)
+/* Returns a code, or -1 when the help was printed. */
+static int parse(tune_options *o, int argc, char **argv)
 {
-    char *end;
-    *out = strtod(text, &end);
-    return end != text && !*end && *out > 0.0 && *out < 1e9;
-}
+    const char *family = NULL;
+    const option table[] = {
+        { "device", 'd', OPTION_TEXT, &o->device, 0, 0 },
+        { "model", 'm', OPTION_TEXT, &o->voice, 0, 0 },
+        { "voices", 'v', OPTION_TEXT, &o->voices, 0, 0 },
+        { "quick", 'q', OPTION_FLAG, &o->quick, 0, 0 },
+        { "seconds", 's', OPTION_DOUBLE, &o->seconds, 0.1, 1e6 },
+        { "filter", 'f', OPTION_TEXT, &o->filter, 0, 0 },
+        { "output", 'o', OPTION_TEXT, &o->output, 0, 0 },
+        { "dry-run", 'n', OPTION_FLAG, &o->dry, 0, 0 },
+        { "list", 'l', OPTION_FLAG, &o->list, 0, 0 },
+        { "threads", 't', OPTION_INT, &o->threads, 1, 1024 },
+        { "kernels", 'k', OPTION_TEXT, &family, 0, 0 },
+        { "cache", 'c', OPTION_TEXT, &o->cache_dir, 0, 0 },
+    };
+    int code = options_parse(table, LENGTH(table), "", help, &argc, argv);
 
-static bool parse(tune_options *o, int argc, char **argv)
-{
-    double number;
-
-    for (int c; (c = getopt_long(argc, argv, "d:m:v:qs:f:o:nlt:k:c:h", options, NULL)) != -1;)
-        switch (c) {
-        case 'd':
-            o->device = optarg;
-            break;
-        case 'm':
-            o->voice = optarg;
-            break;
-        case 'v':
-            o->voices = optarg;
-            break;
-        case 'q':
-            o->quick = true;
-            break;
-        case 's':
-            if (!read_number(&o->seconds, optarg))
-                return false;
-            break;
-        case 'f':
-            o->filter = optarg;
-            break;
-        case 'o':
-            o->output = optarg;
-            break;
-        case 'n':
-            o->dry = true;
-            break;
-        case 'l':
-            o->list = true;
-            break;
-        case 't':
-            if (!read_number(&number, optarg) || number > 4096)
-                return false;
-            o->threads = (int)number;
-            break;
-        case 'k':
-            if (strcmp(optarg, "gpu") && strcmp(optarg, "cpu"))
-                return false;
-            o->family = 1 + (strcmp(optarg, "gpu") ? CLVITS_FAMILY_CPU : CLVITS_FAMILY_GPU);
-            break;
-        case 'c':
-            o->cache_dir = optarg;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            exit(EXIT_SUCCESS);
-        default:
-            return false;
-        }
-    return optind == argc && !(o->device && strchr(o->device, ','));
+    if (!code && argc)
+        code = program_fail(CODE_USAGE, "\"%s\" is one argument too many", argv[0]);
+    if (!code && o->device && strchr(o->device, ','))
+        code = program_fail(CODE_USAGE, "--device %s: one device at a time is tuned", o->device);
+    if (!code)
+        code = tune_voices_check(o->voices);
+    if (!code)
+        code = words_family(&o->family, family);
+    return code;
 }
 
 /* About how long a shape takes; building kernels is most of it where there are any. */
@@ -127,8 +88,9 @@ static double estimate(const tuner *t, const tune_shape *s)
 static void print_list(const tuner *t, const tune_shapes *s)
 {
     for (int i = 0; i < s->n; i++)
-        printf("%-8s %-40s %5.1f %% of the work, %d values\n", s->shape[i].knobs->room,
-               s->shape[i].text, 100.0 * s->shape[i].share, tune_candidates(&s->shape[i], &t->at));
+        printf("%-8s %-40s %5.1f %% of the work, %d value%s\n", s->shape[i].knobs->room,
+               s->shape[i].text, 100.0 * s->shape[i].share, tune_candidates(&s->shape[i], &t->at),
+               program_plural(tune_candidates(&s->shape[i], &t->at)));
 }
 
 static void state(const tuner *t, const tune_shapes *s, const clvits_tuned_device *names)
@@ -139,11 +101,10 @@ static void state(const tuner *t, const tune_shapes *s, const clvits_tuned_devic
         total += estimate(t, &s->shape[i]);
     if (t->o->seconds > 0.0 && total > t->o->seconds)
         total = t->o->seconds;
-    printf("%s, %s: %d shapes, about ", names->name, names->driver, s->n);
-    if (total < 90.0)
-        printf("%.0f seconds\n", total);
-    else
-        printf("%.0f minutes\n", total / 60.0);
+    const bool minutes = total >= 90.0;
+    const int time = (int)lround(minutes ? total / 60.0 : fmax(total, 1.0));
+    printf("%s, %s: %d shape%s, about %d %s%s\n", names->name, names->driver, s->n,
+           program_plural(s->n), time, minutes ? "minute" : "second", program_plural(time));
     fflush(stdout);
 }
 
@@ -166,23 +127,25 @@ static void show_progress(const tuner *t, const tune_shapes *s, int i, double be
 /* Say what came of a shape, and for a row in its note, which is empty for none. */
 static void describe(const tune_result *result, const char *values, char *note, size_t size)
 {
-    const double before = 1e3 * result->before, after = 1e3 * result->after;
+    char before[BENCH_TIME], after[BENCH_TIME];
+    const double times = result->before / result->after;
 
+    bench_time_text(before, result->before);
+    bench_time_text(after, result->after);
     *note = '\0';
     switch (result->outcome) {
     case TUNE_UNKNOWN:
         printf("not measured\n");
         break;
     case TUNE_UNSURE:
-        printf("%9.3f ms, nothing gains enough to be sure\n", before);
+        printf("%12s, nothing gains enough to be sure\n", before);
         break;
     case TUNE_NO_GAIN:
-        printf("%9.3f ms, the library's choice stays\n", before);
+        printf("%12s, the library's choice stays\n", before);
         break;
     case TUNE_FASTER:
-        printf("%9.3f ms -> %.3f ms, %.2f times as fast: %s\n", before, after, before / after,
-               values);
-        snprintf(note, size, "%.2f times as fast, %.3f ms", before / after, after);
+        printf("%12s -> %s, %.2f times as fast: %s\n", before, after, times, values);
+        snprintf(note, size, "%.2f times as fast, %s", times, after);
         break;
     case TUNE_RIGHT:
         printf("right: %s\n", values);
@@ -214,7 +177,7 @@ static bool settle(const tuner *t, const tune_shape *s, const tune_result *resul
         return true;
     if (tune_file_put(t->o->output, &row, *note ? note : NULL, error, sizeof(error)))
         return true;
-    fprintf(stderr, "clvits-tune: %s\n", error);
+    program_fail(CODE_OUTPUT, "%s", error);
     return false;
 }
 
@@ -227,7 +190,7 @@ static bool sweep_all(tuner *t, const tune_shapes *s, const clvits_tuned_device 
     for (int i = first; i < s->n; i++) {
         t->shared->shape = i;
         if (tune_is_late(t)) {
-            printf("The time is over; %d shapes were left out.\n", s->n - i);
+            printf("The time is over; shapes left out: %d.\n", s->n - i);
             break;
         }
         show_progress(t, s, i, begun, first);
@@ -260,7 +223,7 @@ static clvits_status open_reference(tuner *t)
 /* What the process that measures does. Returns its exit code. */
 static int work(const tune_options *o, tune_shared *shared, double deadline, bool again)
 {
-    const clvits_context_params params = { .device = o->device,
+    clvits_context_params params = { .device = o->device,
                                            .threads = o->threads,
                                            .cache_dir = o->cache_dir,
                                            .kernel_family = o->family };
@@ -272,13 +235,13 @@ static int work(const tune_options *o, tune_shared *shared, double deadline, boo
                 .deadline = deadline };
     clvits_report *r = &t.b.report;
     clvits_context *context;
+    program_log log = { .quiet = again };
     clvits_tuning *library = NULL;
     tune_shapes shapes = { 0 };
+    int code = program_open(&context, &params, &log);
 
-    if (clvits_context_open(&context, &params)) {
-        fprintf(stderr, "clvits-tune: the device cannot be opened; see `clvits devices`\n");
-        return 3;
-    }
+    if (code)
+        return code == CODE_USAGE ? code : 3;
     shared->opened = true;
     t.b.machine = context->machine;
     t.b.machine.n_places = t.b.machine.n_places > 2 ? 2 : t.b.machine.n_places;
@@ -295,14 +258,17 @@ static int work(const tune_options *o, tune_shared *shared, double deadline, boo
         t.tuned = t.at.cpu ? t.b.machine.cpu.tuned : clvits_device_tuned(t.b.machine.device[1]);
         s = tune_shapes_collect(&shapes, o, &t.at, r);
     }
-    int code = s ? 3 : 0;
     if (s)
-        fprintf(stderr, "clvits-tune: %s\n", r->text);
-    if (!s && !again)
+        code = program_fail(3, "%s", r->text);
+    else if (!shapes.n)
+        code = program_fail(o->filter ? CODE_USAGE : 3, "no shape has \"%s\" in its name; --list "
+                                                        "without --filter prints them",
+                            o->filter ? o->filter : "");
+    else if (!again)
         state(&t, &shapes, &names);
-    if (!s && o->list)
+    if (!code && o->list)
         print_list(&t, &shapes);
-    else if (!s && !sweep_all(&t, &shapes, &names))
+    else if (!code && !sweep_all(&t, &shapes, &names))
         code = 3;
     tune_shapes_free(&shapes);
     if (t.at.cpu)
@@ -377,15 +343,15 @@ static int run(const tune_options *o, tune_shared *shared)
         const bool answered = watch(pid, shared, deadline, &status);
         if (answered && WIFEXITED(status))
             return WEXITSTATUS(status);
+        if (answered && WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE)
+            return 128 + SIGPIPE; /* nobody reads what it prints, as `head` does not */
         if (answered && WIFSIGNALED(status))
             snprintf(how, sizeof(how), "the process died of signal %d (%s)", WTERMSIG(status),
                      strsignal(WTERMSIG(status)));
         else
             snprintf(how, sizeof(how), "no answer; the process was ended");
         if (!shared->measuring) {
-            fprintf(stderr, "clvits-tune: %s%s\n",
-                    shared->opened ? "" : "opening the device: ", how);
-            return 3;
+            return program_fail(3, "%s%s", shared->opened ? "" : "opening the device: ", how);
         }
         if (!answered && deadline > 0.0 && bench_now() > deadline) {
             printf("The time is over; what was tried then was ended.\n");
@@ -396,37 +362,47 @@ static int run(const tune_options *o, tune_shared *shared)
     }
 }
 
+/* The file to write to, in path where it is the library's own; NULL for none. Returns a code. */
+static int choose_output(tune_options *o, char *path, size_t size)
+{
+    char cache[4096], error[512];
+    const char *folder = clvits_context_cache(cache, sizeof(cache), o->cache_dir);
+
+    if (!o->output && folder) {
+        snprintf(path, size, "%s/tuned.txt", folder);
+        o->output = path;
+    }
+    if (o->dry || o->list)
+        return CODE_OK;
+    if (!o->output)
+        return program_fail(CODE_USAGE, "there is no cache folder to write to; name a file with "
+                                        "--output");
+    if (o->output == path && !clvits_make_folder(folder))
+        return program_fail(3, "%s cannot be made: %s", folder, strerror(errno));
+    if (!tune_file_check(o->output, error, sizeof(error)))
+        return program_fail(3, "%s", error);
+    return CODE_OK;
+}
+
 int main(int argc, char **argv)
 {
     tune_options o = { 0 };
-    char cache[4096], output[4200], error[512];
+    char output[4200];
+    int code = parse(&o, argc - 1, argv + 1);
 
-    if (!parse(&o, argc, argv)) {
-        fputs(help, stderr);
-        return 2;
-    }
-    const char *folder = clvits_context_cache(cache, sizeof(cache), o.cache_dir);
-    if (!o.output && folder) {
-        snprintf(output, sizeof(output), "%s/tuned.txt", folder);
-        o.output = output;
-    }
-    if (!o.output && !o.dry && !o.list) {
-        fputs("clvits-tune: there is no cache folder to write to; name a file with --output\n",
-              stderr);
-        return 2;
-    }
-    if (!o.dry && !o.list && !tune_file_check(o.output, error, sizeof(error))) {
-        fprintf(stderr, "clvits-tune: %s\n", error);
-        return 3;
-    }
+    if (!code)
+        code = choose_output(&o, output, sizeof(output));
+    if (code)
+        return code < 0 ? 0 : code;
     tune_shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
                                MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
-        return 3;
-    const int code = run(&o, shared);
+        return program_fail(3, "out of memory");
+    code = run(&o, shared);
     if (!o.list && !code)
-        printf("%d shapes measured, %d rows %s %s; %d candidates were wrong, %d did not run.\n",
-               shared->done, shared->rows, o.dry ? "not written to" : "written to",
+        printf("%d shape%s measured, %d row%s %s %s; candidates: %d wrong, %d did not run.\n",
+               shared->done, program_plural(shared->done), shared->rows,
+               program_plural(shared->rows), o.dry ? "not written to" : "written to",
                o.output ? o.output : "a file", shared->wrong, shared->failed);
     return code ? code : shared->wrong ? 1 : 0;
 }

@@ -11,7 +11,13 @@
 #include "bench.h"
 #include "op/tune.h"
 
-enum { TUNE_MAX_LOST = 32, TUNE_MAX_GRAPHS = 24, TUNE_MAX_BASES = 128, TUNE_VALUES = 160 };
+enum {
+    TUNE_MAX_LOST = 32,
+    TUNE_MAX_VOICES = 8,
+    TUNE_MAX_GRAPHS = 3 * TUNE_MAX_VOICES,
+    TUNE_MAX_BASES = 128,
+    TUNE_VALUES = 160
+};
 
 typedef struct tune_options {
     const char *device, *voice; /* voice: a file whose shapes are tuned, and no others */
@@ -38,6 +44,9 @@ typedef struct tune_shapes {
     clvits_graph *graph[TUNE_MAX_GRAPHS];
     int n_graphs;
 } tune_shapes;
+
+/** Whether there are generated voices of all these names: CODE_OK, or CODE_USAGE and said. */
+int tune_voices_check(const char *list);
 
 /** Shapes of the voices that were asked for, as far as the target has knobs for them; shapes.c. */
 clvits_status tune_shapes_collect(tune_shapes *s, const tune_options *o, const clvits_target *at,
@@ -93,7 +102,7 @@ typedef struct tuner {
 bool tune_is_late(const tuner *t);
 tune_result tune_sweep(tuner *t, const tune_shape *s, int index);
 
-/** Whether the file can be read and its folder written to; makes the folder. */
+/** Whether the file can be read, and written to its folder. */
 bool tune_file_check(const char *path, char *error, size_t size);
 
 /**

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "tune.h"
 
+#include "base/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_TEXT = 1 << 20, MAX_PATH = 4096 };
+enum { MAX_TEXT = 1 << 20 };
 
 static const char header[] =
     "# Rows that clvits-tune measured; the library follows them. Lines of your own are kept.\n"
@@ -19,23 +20,6 @@ static bool fail(char *error, size_t size, const char *path, const char *what)
 {
     snprintf(error, size, "%s %s: %s", path, what, strerror(errno));
     return false;
-}
-
-/* Every folder above the file. */
-static bool make_folders(const char *path)
-{
-    char folder[MAX_PATH];
-
-    snprintf(folder, sizeof(folder), "%s", path);
-    for (char *c = folder + 1; *c; c++) {
-        if (*c != '/')
-            continue;
-        *c = '\0';
-        if (mkdir(folder, 0777) && errno != EEXIST)
-            return false;
-        *c = '/';
-    }
-    return true;
 }
 
 /* What stands there, NULL with errno when that cannot be had; a file that is not there is empty. */
@@ -100,7 +84,7 @@ static bool write_lines(FILE *f, const char *text, size_t size, const clvits_row
 /* The folder's entry as well: a name that a crash loses is a file that it loses. */
 static void sync_folder(const char *path)
 {
-    char folder[MAX_PATH];
+    char folder[CLVITS_MAX_PATH];
 
     snprintf(folder, sizeof(folder), "%s", path);
     char *slash = strrchr(folder, '/');
@@ -113,48 +97,37 @@ static void sync_folder(const char *path)
     close(fd);
 }
 
-/* With the lock, so that one name will do: what a kill leaves of it is written over. */
+/* With the lock. */
 static bool replace(const char *path, const char *text, size_t size, const clvits_row *row,
                     const char *line, char *error, size_t error_size)
 {
-    char part[MAX_PATH];
+    clvits_new_file file;
 
-    snprintf(part, sizeof(part), "%s.part", path);
-    const int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return fail(error, error_size, part, "cannot be made");
-    FILE *f = fdopen(fd, "wb");
-    bool good = f && write_lines(f, text, size, row, line) && !fflush(f) && !fsync(fd);
-    if (f ? fclose(f) : close(fd))
-        good = false;
-    if (good && !rename(part, path)) {
-        sync_folder(path);
-        return true;
-    }
-    fail(error, error_size, path, "cannot be written");
-    unlink(part);
-    return false;
+    if (!clvits_new_file_open(&file, path, true))
+        return fail(error, error_size, path, "cannot be written");
+    const bool good = write_lines(file.f, text, size, row, line) && !fflush(file.f) &&
+                      !fsync(fileno(file.f));
+    if (!clvits_new_file_close(&file, good))
+        return fail(error, error_size, path, "cannot be written");
+    sync_folder(path);
+    return true;
 }
 
 /* A file that lets one program at a time write, until it is closed; negative when there is none.
  * Two programs may tune two devices at once. */
 static int open_lock(const char *path, char *error, size_t size)
 {
-    char lock[MAX_PATH];
+    char lock[CLVITS_MAX_PATH];
 
-    if ((size_t)snprintf(lock, sizeof(lock), "%s.lock", path) >= sizeof(lock) - 8) {
+    if ((size_t)snprintf(lock, sizeof(lock), "%s.lock", path) >= sizeof(lock)) {
         errno = ENAMETOOLONG;
         fail(error, size, path, "cannot be written");
-        return -1;
-    }
-    if (!make_folders(path)) {
-        fail(error, size, path, "has no folder that could be made");
         return -1;
     }
     const int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (fd >= 0 && !flock(fd, LOCK_EX))
         return fd;
-    fail(error, size, lock, "cannot be locked");
+    fail(error, size, path, fd < 0 ? "cannot be written" : "cannot be locked");
     if (fd >= 0)
         close(fd);
     return -1;

@@ -2,6 +2,7 @@
 //
 // What is worth tuning: the shapes of the nodes of voices' stages.
 #include "tune.h"
+#include "words.h"
 
 #include "voice.h"
 
@@ -97,20 +98,17 @@ static bool listed(const char *list, const char *name)
     return false;
 }
 
-/* Refuse a list with a name that no voice has. */
-static clvits_status check_names(const char *list, clvits_report *r)
+int tune_voices_check(const char *list)
 {
-    for (const char *name = list; name; name = strchr(name, ','), name += name != NULL) {
-        const size_t n = strcspn(name, ",");
-        bool known = false;
-        for (int i = 0; i < voice_count() && !known; i++)
-            known = strcspn(voice_name(i), " ") == n && !strncmp(voice_name(i), name, n);
-        if (!known)
-            return clvits_fail(r, CLVITS_E_ARGUMENT,
-                               "there is no voice named \"%.*s\"; there are mini, base, mms, "
-                               "medium, low, x-low", (int)(n < 100 ? n : 100), name);
+    char names[TUNE_MAX_VOICES][32];
+    const char *known[TUNE_MAX_VOICES + 1] = { NULL };
+
+    for (int i = 0; i < voice_count() && i < TUNE_MAX_VOICES; i++) {
+        snprintf(names[i], sizeof(names[i]), "%.*s", (int)strcspn(voice_name(i), " "),
+                 voice_name(i));
+        known[i] = names[i];
     }
-    return CLVITS_OK;
+    return words_check_list("voices", list, known);
 }
 
 static clvits_status add_file(tune_shapes *s, const tune_options *o, const clvits_target *at,
@@ -151,7 +149,7 @@ static void choose(tune_shapes *s, const tune_options *o, double all)
 clvits_status tune_shapes_collect(tune_shapes *s, const tune_options *o, const clvits_target *at,
                                   clvits_report *r)
 {
-    clvits_status status = check_names(o->voices, r);
+    clvits_status status = CLVITS_OK;
     double voices = 0.0;
 
     *s = (tune_shapes){ 0 };

@@ -91,8 +91,6 @@ static clvits_status open_place(bench *b, const bench_place *p)
         s = bench_open_device(b, false, &b->machine.device[1]);
         b->machine.n_places = s ? 1 : 2;
     }
-    if (!s && o->precision)
-        s = clvits_machine_set_precision(&b->machine, o->precision, &b->report);
     if (s)
         return s;
     b->reference.n_places = 1;
@@ -112,6 +110,21 @@ static void close_place(bench *b, const bench_place *p)
         clvits_cpu_close(&b->reference.cpu);
     clvits_cpu_close(&b->machine.cpu);
     clvits_tuning_close(&b->tuning);
+}
+
+/* Stages and speech alone have it; what is in floats is measured all the same. */
+static void set_precision(bench *b)
+{
+    bool wanted = false;
+
+    if (!b->o->precision ||
+        !clvits_machine_set_precision(&b->machine, b->o->precision, &b->report))
+        return;
+    for (int v = 0; v < bench_voice_count(b->o) && !wanted; v++)
+        wanted = bench_voice_wanted(b->o, v, true) || bench_voice_wanted(b->o, v, false);
+    if (wanted)
+        bench_send_object(b, "refused", cJSON_CreateString(b->report.text));
+    clvits_report_clear(&b->report);
 }
 
 static void operators(bench *b, const bench_place *p)
@@ -154,6 +167,7 @@ void bench_work(bench *b, bench_task task, const bench_place *place, int voice)
         close_place(b, place);
         return;
     }
+    set_precision(b);
     switch (task) {
     case BENCH_OPERATORS:
         operators(b, place);

@@ -58,7 +58,7 @@ START_TEST(rows_are_merged)
     char path[512];
     size_t size;
 
-    snprintf(path, sizeof(path), "%s", files_path("a/new/folder/tuned.txt"));
+    snprintf(path, sizeof(path), "%s", files_path("tuned.txt"));
     put(path, 1, 48, "first");
     put(path, 2, 96, "second");
     put(path, 1, 144, "again");
@@ -80,6 +80,8 @@ START_TEST(a_file_that_cannot_be_is_said)
     char error[512] = "", *huge = calloc(1, 2 << 20);
 
     ck_assert(!tune_file_check("/dev/null/tuned.txt", error, sizeof(error)));
+    ck_assert(!tune_file_check(files_path("none/tuned.txt"), error, sizeof(error)));
+    ck_assert(strstr(error, "none/tuned.txt") && files_count() == 0);
     ck_assert(!tune_file_put("/dev/null/tuned.txt", &row, "x", error, sizeof(error)));
     ck_assert(strstr(error, "/dev/null/tuned.txt"));
     memset(huge, 'x', 2 << 20);

@@ -95,8 +95,8 @@ typedef struct clvits_context clvits_context;
  *
  * @param[out] out     NULL on failure (the message then goes to params->log)
  * @param      params  NULL for the defaults
- * @return CLVITS_OK, _E_DEVICE (nothing matches, or it cannot be opened), _E_ARGUMENT,
- *         _E_UNSUPPORTED or _E_MEMORY
+ * @return CLVITS_OK, _E_DEVICE (there is none, or it cannot be opened), _E_ARGUMENT
+ *         (nothing matches a name), _E_UNSUPPORTED or _E_MEMORY
  */
 CLVITS_API clvits_status clvits_context_open(clvits_context **out,
                                              const clvits_context_params *params);

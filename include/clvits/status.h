@@ -21,7 +21,7 @@ typedef enum clvits_status {
     CLVITS_E_MEMORY,      /* host or device memory ran out */
     CLVITS_E_FILE,        /* a file could not be opened, read or written */
     CLVITS_E_FORMAT,      /* a file was read and is not what it should be */
-    CLVITS_E_DEVICE,      /* no such device, or the driver reported an error */
+    CLVITS_E_DEVICE,      /* there is no device, or the driver reported an error */
     CLVITS_E_UNSUPPORTED, /* well-formed, but more than this build can do */
     CLVITS_E_CANCELLED    /* stopped by clvits_cancel_raise or by the audio callback */
 } clvits_status;

@@ -164,7 +164,7 @@ static clvits_status no_device(clvits_report *r, const clvits_device_info *list,
         return clvits_fail(r, CLVITS_E_DEVICE,
                            "there is no OpenCL device on this machine; install a driver for your "
                            "GPU (or pocl-opencl-icd), or choose \"cpu\"");
-    return clvits_fail(r, CLVITS_E_DEVICE,
+    return clvits_fail(r, CLVITS_E_ARGUMENT,
                        "no OpenCL device matches \"%.*s\"; there are: %s; or choose \"cpu\"",
                        (int)(n < 60 ? n : 60), name, all);
 }

@@ -39,9 +39,39 @@ def device():
     name = os.environ.get("CLVITS_TEST_DEVICE", "0")
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "a.json")
-        run("-d", name, "-q", "-f", "flip/", "-j", str(path))
-        return name if not name.startswith("cpu") and json.loads(path.read_text())["devices"] \
-            else None
+        done = run("-d", name, "-q", "-f", "flip/", "-j", str(path))
+        return name if not name.startswith("cpu") and done.returncode != 2 and \
+            json.loads(path.read_text())["devices"] else None
+
+
+def usage(folder):
+    """What is asked for wrongly costs no time, and is named beside what there is."""
+    one = ("-d", "cpu", "-q", "-s", "0.005", "-l", "operator")
+    none = str(folder / "none" / "a")
+    for bad, code, named in ((("-l", "machine,stages"), 2, '"stages": there are machine, operator'),
+                             (("-p", "fp8"), 2, '"fp8": there are fp32, fp16-storage and fp16'),
+                             (("-k", "tpu"), 2, '"tpu": there are gpu and cpu'),
+                             (("-d", "no such"), 2, '"no such"'),
+                             (("-d", "cpu:386"), 2, '"386": there are baseline'),
+                             (("-s", "nonsense"), 2, "-s nonsense: give a number from"),
+                             (("-s", "-1"), 2, "-s -1"), (("--seconds=0",), 2, "--seconds=0"),
+                             (("-t", "nonsense"), 2, "-t nonsense: give a whole number from 1"),
+                             (("-t", "2.5"), 2, "-t 2.5"), (("surplus",), 2, '"surplus"'),
+                             (("--jsn", "x"), 2, "--jsn"), (("-j",), 2, "-j wants a value"),
+                             ((*one, "-f", "zzz"), 2, 'no case has "zzz" in its name'),
+                             ((*one, "-j", none), 3, f"{none} cannot be written: No such file"),
+                             ((*one, "--csv", none), 3, f"{none} cannot be written: No such file")):
+        done = run(*bad)
+        expect(done.returncode == code and named in done.stdout and "GFLOP" not in done.stdout
+               or "zzz" in bad and done.returncode == 2 and named in done.stdout,
+               f"{bad} is refused, with code {code}, and said why")
+    path = folder / "refused.json"
+    done = run("-d", "cpu", "-q", "-p", "fp16", "-l", "machine,stage", "-j", str(path))
+    records = json.loads(path.read_text())["results"]
+    expect(done.returncode == 3 and [(r["name"], r["level"]) for r in records
+                                     if r["verdict"] == "failed"] == [("precision", "stage")]
+           and sum(r["verdict"] == "ok" for r in records) >= 2,
+           "a precision that a device has not costs stages and speech, not the machine's figures")
 
 
 def quick(folder, devices):
@@ -228,7 +258,11 @@ def slowdown(folder, result):
     done = run("compare", str(same), str(part))
     expect(done.returncode == 0 and f"{part} is incomplete" in done.stdout,
            "an incomplete file is compared, and said to be one")
-    expect(run("compare", str(folder / "none.json")).returncode == 2, "a missing file is refused")
+    done = run("compare", str(folder / "none.json"))
+    expect(done.returncode == 3 and "none.json cannot be opened: No such file" in done.stdout,
+           "a missing file is refused")
+    expect(run("compare").returncode == 2 and
+           run("compare", str(same), "-t", "much").returncode == 2, "so are bad arguments")
 
 
 def foreign_kernels(folder, name, change, file):
@@ -282,6 +316,7 @@ def crash(folder, name):
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
+        usage(folder)
         found = device()
         result = quick(folder, ["cpu", found] if found else ["cpu"])
         slowdown(folder, result)

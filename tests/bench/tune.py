@@ -6,6 +6,7 @@ The OpenCL part runs the work-group kernels of the device that CLVITS_TEST_DEVIC
 first one, on kernels changed so that the outcome is known.
 """
 
+import json
 import os
 import pathlib
 import shutil
@@ -68,19 +69,43 @@ def rows(path):
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
-def usage():
-    """What is asked for wrongly is refused."""
-    for bad in (["--seconds", "x"], ["--kernels", "none"], ["--device", "a,b"], ["--threads", "-1"],
-                ["surplus"]):
-        expect(run(TUNE, *bad).returncode == 2, f"{bad} is refused")
-    expect(run(TUNE, "-d", "cpu", "-l", "-v", "none").returncode == 3, "a voice must exist")
-    expect(run(TUNE, "-d", "cpu", "-l", "-v", "mini,none").returncode == 3, "so must every one")
-    expect(run(TUNE, "-d", "no such device", "-l").returncode == 3, "a device must exist")
-    expect(run(TUNE, "-d", "cpu", "-l", "-m", "/dev/null").returncode == 3, "so must its file")
-    expect(run(TUNE, "-d", "cpu", "-q", "-v", "mini", "-f", SHAPE, "-o",
-               "/dev/null/tuned.txt").returncode == 3, "a file that cannot be is said")
-    done = run(TUNE, "-d", "cpu", "-l", "-v", "mini")
+def any_device():
+    return json.loads(run(CLVITS, "devices", "--json").stdout) != []
+
+
+def usage(folder):
+    """What is asked for wrongly is refused, and said what there is."""
+    cpu, none = ("-d", "cpu", "-l"), str(folder / "none" / "t.txt")
+    for bad, code, named in ((["--seconds", "x"], 2, "--seconds x: give a number"),
+                             (["--kernels", "none"], 2, '"none": there are gpu and cpu'),
+                             (["--device", "a,b"], 2, "--device a,b"),
+                             (["--threads", "-1"], 2, "--threads -1"),
+                             (["surplus"], 2, '"surplus"'),
+                             ([*cpu, "-v", "none"], 2, '"none": there are mini, base'),
+                             ([*cpu, "-v", "mini,none"], 2, '"none"'),
+                             ([*cpu, "-v", "mini", "-f", "zzz"], 2, '"zzz"'),
+                             (["-d", "no such device", "-l"], 2 if any_device() else 3, "device"),
+                             ([*cpu, "-m", "/dev/null"], 3, "/dev/null"),
+                             (["-d", "cpu", "-o", "/dev/null/t.txt"], 3, "Not a directory"),
+                             (["-d", "cpu", "-o", none], 3, f"{none} cannot be written: No such")):
+        done = run(TUNE, *bad)
+        expect(done.returncode == code and named in done.stdout and done.stdout.count("\n") == 1,
+               f"{bad} is refused, in a line")
+    expect(not os.path.exists(os.path.dirname(none)), "no folder is made for a file that was named")
+    done = run(TUNE, *cpu, "-v", "mini")
     expect(done.returncode == 0 and f"conv1d   {SHAPE}" in done.stdout, "shapes are listed")
+    with subprocess.Popen([TUNE, *cpu, "-v", "mini"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as tune:
+        tune.stdout.close() # before it prints
+        expect(tune.wait() == 128 + signal.SIGPIPE and not tune.stderr.read(),
+               "it ends without a word when nobody reads it")
+
+
+def sums_of_one_channel(folder):
+    """No candidate is offered that is wrong where a voice's last convolution saturates."""
+    done = run(TUNE, "-d", "cpu", "-q", "-n", "-v", "medium", "-f", "o=1 k=7", "-c", str(folder))
+    expect(done.returncode == 0 and "1 shape measured" in done.stdout and
+           "candidates: 0 wrong" in done.stdout, "every candidate is right")
 
 
 def cpu_path(folder):
@@ -89,7 +114,10 @@ def cpu_path(folder):
     path.parent.mkdir()
     path.write_text("# mine\nGPU 3000 | * | conv1d | * | lanes=16  # mine\nnonsense\nlast line")
     done = run(TUNE, "-d", "cpu", "-q", "-v", "mini", "-f", SHAPE, "-c", str(path.parent))
-    expect(done.returncode == 0 and "1 shapes measured" in done.stdout, "the CPU path is tuned")
+    expect(done.returncode == 0 and "1 shape measured" in done.stdout, "the CPU path is tuned")
+    expect(f"{path}:3: the row is ignored" in done.stdout, "a row that makes no sense is told")
+    shown = run(CLVITS, "devices", "-v", CLVITS_CACHE=str(path.parent))
+    expect(shown.stdout.count(f"{path}:3: the row is ignored") == 1, "also with the devices, once")
     expect("\r" not in done.stdout, "there is no progress in a pipe")
     text = path.read_text()
     expect(all(line in text for line in ("# mine\n", "GPU 3000 | * | conv1d | * | lanes=16  # mine",
@@ -187,8 +215,9 @@ def device():
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        usage()
+        usage(folder)
         cpu_path(folder)
+        sums_of_one_channel(folder)
         stuck_opening(folder)
         found = device()
         if found:

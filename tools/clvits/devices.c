@@ -59,20 +59,39 @@ static void print_table(const clvits_device_desc *list, size_t n)
                list[i].local_memory / 1024, list[i].platform);
 }
 
-static void print_rows(const char *device, const char *name)
+/* Every device is given the same file: what is wrong with it is said once. */
+typedef struct said {
+    program_log log;
+    char warnings[4096];
+} said;
+
+static void receive(void *user, clvits_log_level level, const char *text)
 {
-    const clvits_context_params params = { .device = device };
+    said *s = user;
+
+    if (level == CLVITS_LOG_WARNING && strstr(s->warnings, text))
+        return;
+    if (level == CLVITS_LOG_WARNING)
+        snprintf(s->warnings + strlen(s->warnings), sizeof(s->warnings) - strlen(s->warnings),
+                 "%s\n", text);
+    program_receive(&s->log, level, text);
+}
+
+static void print_rows(const char *device, const char *name, said *s)
+{
+    const clvits_context_params params = { .device = device, .log = receive, .log_user = s };
     clvits_context *context;
     const char *file;
     int own;
 
     if (clvits_context_open(&context, &params)) {
-        printf("%s: cannot be opened\n", name);
+        printf("%s: cannot be opened: %s\n", *name ? name : "the CPU path", s->log.error);
         return;
     }
     const int n = clvits_context_tuned(context, clvits_context_device_count(context) > 0, &file,
                                        &own);
-    printf("%s: %d tuned rows", *name ? name : clvits_context_device(context), n);
+    printf("%s: %d tuned row%s", *name ? name : clvits_context_device(context), n,
+           program_plural(n));
     if (*file)
         printf(", %d of them from %s", own, file);
     printf("\n");
@@ -81,12 +100,13 @@ static void print_rows(const char *device, const char *name)
 
 static void print_tuned(const clvits_device_desc *list, size_t n)
 {
+    said s = { 0 };
     char number[16];
 
-    print_rows("cpu", "");
+    print_rows("cpu", "", &s);
     for (size_t i = 0; i < n; i++) {
         snprintf(number, sizeof(number), "%d", list[i].number);
-        print_rows(number, list[i].name);
+        print_rows(number, list[i].name, &s);
     }
 }
 

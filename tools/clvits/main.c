@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+const char program_name[] = "clvits";
+
 static const char help[] =
     "usage: clvits COMMAND [OPTION]...\n"
     "\n"

@@ -34,6 +34,8 @@ static int set_number(const option *o, const char *shown, const char *text)
                             o->kind == OPTION_INT ? "whole " : "", o->least, o->most);
     if (o->kind == OPTION_INT)
         *(int *)o->value = (int)number;
+    else if (o->kind == OPTION_DOUBLE)
+        *(double *)o->value = number;
     else
         *(float *)o->value = (float)number;
     return CODE_OK;
@@ -58,8 +60,8 @@ typedef struct reading {
 
 static int unknown(const reading *r, const char *shown)
 {
-    return program_fail(CODE_USAGE, "unknown option %s; \"clvits %s --help\" lists them", shown,
-                        r->command);
+    return program_fail(CODE_USAGE, "unknown option %s; \"%s%s%s --help\" lists them", shown,
+                        program_name, *r->command ? " " : "", r->command);
 }
 
 /* The value of an option that wants one: what is attached, else the next argument. */

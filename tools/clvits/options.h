@@ -9,6 +9,7 @@ typedef enum option_kind {
     OPTION_TEXT,  /* const char * */
     OPTION_INT,   /* int, from least to most */
     OPTION_FLOAT, /* float, from least to most */
+    OPTION_DOUBLE, /* double, the same */
     OPTION_SEED   /* uint64_t */
 } option_kind;
 
@@ -22,7 +23,8 @@ typedef struct option {
 } option;
 
 /**
- * Read the options of a subcommand: --name value, --name=value, -n value, -nvalue; "--" ends them.
+ * Read the options of a program ("" for its command), or of a subcommand: --name value,
+ * --name=value, -n value, -nvalue; "--" ends them.
  *
  * What is no option moves to the front of argv, in its order, and *argc becomes its count.
  * --help and -h print the help.

@@ -18,7 +18,7 @@ static void print_line(const char *format, va_list args)
     for (char *c = text; *c; c++)
         if (*c == '\n' || *c == '\r')
             *c = ' ';
-    fprintf(stderr, "clvits: %s\n", text);
+    fprintf(stderr, "%s: %s\n", program_name, text);
 }
 
 int program_fail(int code, const char *format, ...)

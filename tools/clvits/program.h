@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the subcommands share: exit codes, messages, signals, small files that appear complete.
+// What programs and their subcommands share: exit codes, messages, signals, small files that appear
+// complete.
 #ifndef CLVITS_TOOLS_PROGRAM_H
 #define CLVITS_TOOLS_PROGRAM_H
 
@@ -22,15 +23,24 @@ enum {
     "exit codes:\n"                                                                               \
     "  0    done\n"                                                                               \
     "  1    the device, its driver or memory failed, or something needed is not installed\n"     \
-    "  2    bad arguments: unknown option or speaker, number out of range, nothing to say\n"     \
+    "  2    bad arguments: unknown option, device or speaker, a number out of range, no text\n"  \
     "  3    a voice or text file is missing, damaged or not what it should be\n"                 \
     "  4    the output cannot be written: folder, full disk, closed standard output\n"           \
     "  130  interrupted by Ctrl-C (143 by SIGTERM)\n"
 
-/** One line "clvits: ..." to standard error; returns the code. */
+/** In front of every message; each program says its own. */
+extern const char program_name[];
+
+/** One line "NAME: ..." to standard error; returns the code. */
 int program_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/** The same, for what does not end the program. */
+/** What makes a noun agree with a number in front of it. */
+static inline const char *program_plural(int n)
+{
+    return n == 1 ? "" : "s";
+}
+
+/** As program_fail(), for what does not end the program. */
 void program_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /** What the library logs: a failure is kept for whoever reports it, the rest printed as asked, a
