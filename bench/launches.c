@@ -73,7 +73,7 @@ static void add_node(const listing *to, const clvits_node *n, double times)
     }
     if (n->op->launch && (!n->op->takes || n->op->takes(n, to->device))) {
         n->op->dims(n, &at, dims);
-        n->op->launch(n, to->device, dims, &l);
+        n->op->launch(n, &at, dims, &l);
         add_work(add_launch(to->launches, &l, l.options), to->user,
                  n->op->flops ? times * n->op->flops(n) : 0.0);
     }

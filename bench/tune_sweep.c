@@ -128,7 +128,7 @@ static choice choose(const sweep *w, const clvits_node *n)
         abort();
     n->op->dims(n, &w->t->at, &c.dims);
     if (w->t->at.device)
-        n->op->launch(n, w->t->at.device, &c.dims, &c.launch);
+        n->op->launch(n, &w->t->at, &c.dims, &c.launch);
     return c;
 }
 

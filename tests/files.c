@@ -127,3 +127,18 @@ int files_count(void)
     closedir(dir);
     return count - 2; /* itself and its parent */
 }
+
+int files_find(char *path, size_t size, const char *sub, const char *start)
+{
+    DIR *dir = opendir(files_path(sub));
+    int n = 0;
+
+    ck_assert_ptr_nonnull(dir);
+    for (struct dirent *e; (e = readdir(dir)) != NULL;)
+        if (!strncmp(e->d_name, start, strlen(start))) {
+            snprintf(path, size, "%s/%s", files_path(sub), e->d_name);
+            n++;
+        }
+    closedir(dir);
+    return n;
+}

@@ -25,6 +25,9 @@ const char *files_safetensors(const char *name, const clvits_array *items, size_
 /** The bytes of any file, with a terminator after them. Free with free(). */
 char *files_read(const char *path, size_t *size);
 
+/** The path of the file in a folder of that folder whose name begins so; how many there are. */
+int files_find(char *path, size_t size, const char *sub, const char *start);
+
 /** How many files and folders the test's folder has at its top. */
 int files_count(void);
 

@@ -62,7 +62,8 @@ typedef struct clvits_context_params {
      * those opened, counted from 1. Never changes results beyond rounding.
      */
     const char *place;
-    const char *cache_dir;  /* built kernels, tuned rows; NULL: the user's cache folder; "": none */
+    const char *cache_dir;  /* built kernels, tuned rows, what was found of kernels; NULL: the
+                               user's cache folder; "": none */
     const char *kernel_dir; /* NULL, or a folder to read kernels from instead of the built-in ones;
                                for their development */
     const char *cpu_isa;    /* NULL: the best of this processor; "baseline", "avx2", "avx512" */
@@ -74,6 +75,13 @@ typedef struct clvits_context_params {
      * Durations are computed in floats whatever this says, and so is everything on the CPU path.
      */
     const char *precision;
+    /**
+     * Before a device's kernel is used, it computes a small known answer; one that goes wrong is
+     * left out, and another kernel or the CPU path does its work, with one warning. NULL or
+     * "cached": once for a device, its driver and this version of the library, kept in the cache
+     * folder. "always": anew in every context. "never": kernels are used as they are.
+     */
+    const char *trust;
     int threads;            /* of the CPU path; 0: one per processor */
     int kernel_family;      /* 0: as suits the device; 1: work-group kernels; 2: vector kernels */
     clvits_log_fn log;      /* NULL: silence */
@@ -86,7 +94,8 @@ typedef struct clvits_context_params {
  * Devices, threads and caches that voices run on. Any number of threads may use one at once.
  *
  * The environment fills in what the params leave open: CLVITS_DEVICE, CLVITS_PLACE, CLVITS_CACHE,
- * CLVITS_KERNELS, CLVITS_CPU, CLVITS_PRECISION, CLVITS_THREADS, CLVITS_FAMILY (gpu or cpu).
+ * CLVITS_KERNELS, CLVITS_CPU, CLVITS_PRECISION, CLVITS_TRUST, CLVITS_THREADS, CLVITS_FAMILY (gpu or
+ * cpu).
  */
 typedef struct clvits_context clvits_context;
 

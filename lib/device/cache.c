@@ -17,8 +17,7 @@ struct header {
     uint64_t key, key2, size, hash;
 };
 
-/* FNV-1a, 64 bits: told apart are a handful of files, and header.key2 starts elsewhere. */
-static uint64_t hash(uint64_t h, const void *data, size_t n)
+uint64_t clvits_hash(uint64_t h, const void *data, size_t n)
 {
     const unsigned char *p = data;
     while (n--)
@@ -31,13 +30,18 @@ static uint64_t key_of(uint64_t h, const clvits_device *d, const char *source, c
     const char *parts[] = { CLVITS_VERSION_TEXT, d->info.platform, d->info.name,   d->info.vendor,
                             d->info.version,     d->info.driver,   options,        source };
     for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
-        h = hash(h, parts[i], strlen(parts[i]) + 1);
+        h = clvits_hash(h, parts[i], strlen(parts[i]) + 1);
     return h;
+}
+
+uint64_t clvits_cache_key(const clvits_device *d)
+{
+    return key_of(CLVITS_HASH, d, "", "");
 }
 
 static struct header make_header(const clvits_device *d, const char *source, const char *options)
 {
-    struct header h = { .key = key_of(0xcbf29ce484222325u, d, source, options),
+    struct header h = { .key = key_of(CLVITS_HASH, d, source, options),
                         .key2 = key_of(0x9ae16a3b2f90404fu, d, source, options) };
     memcpy(h.magic, MAGIC, sizeof(h.magic));
     return h;
@@ -61,7 +65,7 @@ static unsigned char *read_binary(const char *path, struct header *want)
         h.key == want->key && h.key2 == want->key2 && h.size > 0 && h.size <= MAX_BINARY)
         data = malloc(h.size);
     if (data && (fread(data, 1, h.size, f) != h.size || fgetc(f) != EOF ||
-                 hash(h.key, data, h.size) != h.hash)) {
+                 clvits_hash(h.key, data, h.size) != h.hash)) {
         free(data);
         data = NULL;
     }
@@ -120,7 +124,7 @@ void clvits_cache_store(clvits_device *d, const char *source, const char *option
         return;
     if (clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof(data), &data, NULL) == CL_SUCCESS) {
         h.size = size;
-        h.hash = hash(h.key, data, size);
+        h.hash = clvits_hash(h.key, data, size);
         write_file(d, path, &h, data);
     }
     free(data);

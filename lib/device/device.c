@@ -198,6 +198,7 @@ clvits_status clvits_device_describe(clvits_device **out, const clvits_device_in
         return clvits_fail_memory(r, "a device");
     (*out)->info = *info;
     pthread_mutex_init(&(*out)->lock, NULL);
+    pthread_mutex_init(&(*out)->verdict_lock, NULL);
     return CLVITS_OK;
 }
 
@@ -216,6 +217,7 @@ clvits_status clvits_device_open(clvits_device **out, int index, const clvits_de
     if (!d)
         return clvits_fail_memory(r, "a device");
     pthread_mutex_init(&d->lock, NULL);
+    pthread_mutex_init(&d->verdict_lock, NULL);
     d->id = f.id[index];
     d->measure = p->measure;
     d->place = p->place;
@@ -256,6 +258,8 @@ void clvits_device_close(clvits_device **device)
         clReleaseCommandQueue(d->queue);
     if (d->context)
         clReleaseContext(d->context);
+    clvits_verdicts_free(d);
+    pthread_mutex_destroy(&d->verdict_lock);
     pthread_mutex_destroy(&d->lock);
     free(d->cache_dir);
     free(d->source_dir);

@@ -112,6 +112,32 @@ clvits_status clvits_buffer_zero(clvits_buffer *b, size_t offset, size_t size, c
 /** Whether the program builds and has the kernel: asked before a node is placed on a device. */
 clvits_status clvits_program_check(clvits_device *d, const clvits_launch *l, clvits_report *r);
 
+/** FNV-1a over the launch's kernel as this device would have it: source, name, options and
+ *  work-group; builds the program. Fails where that fails. */
+clvits_status clvits_launch_hash(uint64_t *out, clvits_device *d, const clvits_launch *l,
+                                 clvits_report *r);
+
+/** What a trial of a kernel on this device has shown. */
+typedef enum clvits_verdict {
+    CLVITS_UNTRIED = 0,
+    CLVITS_RIGHT, /* it computes what it should */
+    CLVITS_WRONG, /* it does not */
+} clvits_verdict;
+
+enum { CLVITS_VERDICT_TEXT = 200 };
+
+/** What is known of a key; why, of CLVITS_VERDICT_TEXT bytes, receives what went wrong. */
+clvits_verdict clvits_verdict_get(clvits_device *d, uint64_t key, char *why);
+
+/** Keep a verdict, and what went wrong; for later programs as well where `lasting`. */
+clvits_status clvits_verdict_set(clvits_device *d, uint64_t key, clvits_verdict verdict,
+                                 const char *why, bool lasting, clvits_report *r);
+
+/** Read what earlier programs found of this device with this driver by this version; a damaged
+ *  file is none. And have later ones find what is new: nothing is said when that fails. */
+clvits_status clvits_verdicts_load(clvits_device *d, clvits_report *r);
+void clvits_verdicts_save(clvits_device *d);
+
 /**
  * Create the kernel and set its arguments once: dims by value, then the buffers in order; NULL
  * buffers are replaced by the first one. The launch outlives the kernel, which names it in traces.

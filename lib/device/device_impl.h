@@ -11,9 +11,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+/** FNV-1a, 64 bits: told apart are a handful of files, and some hundred kernels. */
+#define CLVITS_HASH 0xcbf29ce484222325u /* where it starts */
+uint64_t clvits_hash(uint64_t h, const void *data, size_t n);
+
 struct clvits_program {
     struct clvits_program *next;
     char *key; /* "room options" */
+    uint64_t source; /* hash of its text */
     cl_program program;
     clvits_report failure; /* kept, so that a program is built once even when it fails */
 };
@@ -30,6 +35,9 @@ struct clvits_device {
     const struct clvits_tuned *tuned;
     pthread_mutex_t lock;       /* guards programs and timed */
     struct clvits_program *programs;
+    pthread_mutex_t verdict_lock; /* guards the verdicts */
+    struct clvits_judged *verdicts;
+    bool verdicts_new; /* some are not on disk */
     atomic_size_t bytes, peak_bytes;
     atomic_ullong launches;
     atomic_bool distrusted;
@@ -71,5 +79,8 @@ clvits_status clvits_cl_fail(clvits_report *r, const clvits_device *d, const cha
 /** The built program of a launch, from memory, disk cache or source. Owned by the device. */
 clvits_status clvits_program_get(cl_program *out, clvits_device *d, const clvits_launch *l,
                                  clvits_report *r);
+
+/** Release what is known of the device's kernels. */
+void clvits_verdicts_free(clvits_device *d);
 
 #endif

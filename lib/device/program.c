@@ -121,15 +121,17 @@ static clvits_status build_source(cl_program *out, clvits_device *d, const clvit
     return CLVITS_OK;
 }
 
-static clvits_status build(cl_program *out, clvits_device *d, const clvits_launch *l,
+static clvits_status build(struct clvits_program *p, clvits_device *d, const clvits_launch *l,
                            clvits_report *r)
 {
+    cl_program *out = &p->program;
     char options[320];
     char *text = assemble(d, l->program, r);
     clvits_status s;
 
     if (!text)
         return r->status;
+    p->source = clvits_hash(CLVITS_HASH, text, strlen(text));
     snprintf(options, sizeof(options), "-cl-std=CL1.2 %s", l->options);
     *out = clvits_cache_load(d, text, options);
     if (*out) {
@@ -143,8 +145,9 @@ static clvits_status build(cl_program *out, clvits_device *d, const clvits_launc
     return s;
 }
 
-clvits_status clvits_program_get(cl_program *out, clvits_device *d, const clvits_launch *l,
-                                 clvits_report *r)
+/* As clvits_program_get(); source, where not NULL, receives the hash of the program's text. */
+static clvits_status get(cl_program *out, uint64_t *source, clvits_device *d,
+                         const clvits_launch *l, clvits_report *r)
 {
     struct clvits_program *p;
     char key[384];
@@ -167,12 +170,14 @@ clvits_status clvits_program_get(cl_program *out, clvits_device *d, const clvits
         p->failure.log = r->log;
         p->failure.log_user = r->log_user;
         const int64_t start = clvits_trace_now(r);
-        build(&p->program, d, l, &p->failure);
+        build(p, d, l, &p->failure);
         clvits_trace_host(r, start, "build kernels", l->program, l->options);
         p->failure.log = NULL;
         p->next = d->programs;
         d->programs = p;
     }
+    if (source)
+        *source = p->source;
     if (p->program) {
         *out = p->program;
     } else {
@@ -180,6 +185,24 @@ clvits_status clvits_program_get(cl_program *out, clvits_device *d, const clvits
         s = clvits_fail(r, p->failure.status, "%s", p->failure.text);
     }
     pthread_mutex_unlock(&d->lock);
+    return s;
+}
+
+clvits_status clvits_program_get(cl_program *out, clvits_device *d, const clvits_launch *l,
+                                 clvits_report *r)
+{
+    return get(out, NULL, d, l, r);
+}
+
+clvits_status clvits_launch_hash(uint64_t *out, clvits_device *d, const clvits_launch *l,
+                                 clvits_report *r)
+{
+    cl_program program;
+    const clvits_status s = get(&program, out, d, l, r);
+
+    *out = clvits_hash(*out, l->kernel, strlen(l->kernel) + 1);
+    *out = clvits_hash(*out, l->options, strlen(l->options) + 1);
+    *out = clvits_hash(*out, l->local, sizeof(l->local));
     return s;
 }
 

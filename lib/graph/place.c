@@ -2,6 +2,7 @@
 //
 // Which node runs where: by hand, on the first device that takes it, or where it costs least.
 #include "graph/plan.h"
+#include "graph/trust.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -126,31 +127,64 @@ static bool may_take(const clvits_plan *p, const clvits_node *n, int place)
            (!n->op->takes || n->op->takes(n, p->machine->device[place]));
 }
 
-/* Whether the node's kernel builds there, too. Says so once per operator and place when it does
- * not: failed has, for every node, a bit for each place on which it did not. */
+/* Warn that an operator goes wrong on a place: once for all plans of the machine where it keeps
+ * account of that, else once for this one. failed has, for every node, a bit for each such place.
+ */
+static void tell(const clvits_plan *p, const clvits_node *n, int place, unsigned char *failed,
+                 const char *why, const clvits_report *r)
+{
+    bool told = false;
+
+    for (int i = 0; i < p->graph->n_nodes; i++)
+        told = told || (p->graph->nodes[i]->op == n->op && failed[i] >> place & 1);
+    failed[n->id] |= (unsigned char)(1u << place);
+    if (p->machine->trust)
+        told = !clvits_trust_tell(p->machine->trust, n->op, place);
+    if (!told)
+        clvits_warn(r, "%s goes wrong on device %d, %s: %s; another kernel or the CPU path does "
+                       "its work", n->op->name, place,
+                    clvits_device_get_info(p->machine->device[place])->name, why);
+}
+
+static bool same_kernel(const clvits_launch *a, const clvits_launch *b)
+{
+    return a->program && b->program && !strcmp(a->program, b->program) &&
+           !strcmp(a->kernel, b->kernel) && !strcmp(a->options, b->options) &&
+           !memcmp(a->local, b->local, sizeof(a->local));
+}
+
+/* Whether one of the node's kernels builds there and, where the machine wants that, was found to
+ * be right: then that is its variant. */
 static bool takes(clvits_plan *p, const clvits_node *n, int place, unsigned char *failed,
                   clvits_report *r)
 {
     clvits_device *d = p->machine->device[place];
     clvits_target at = clvits_plan_target(p, place);
-    clvits_report quiet = { .log = r->log, .log_user = r->log_user, .trace = r->trace };
-    clvits_launch l = { .dimensions = 1 };
-    bool told = false;
+    clvits_launch last = { .dimensions = 1 };
 
     if (!may_take(p, n, place))
         return false;
     at.plan = NULL;
-    const void *dims = clvits_plan_dims(p, n, &at);
-    if (!dims)
-        return false;
-    n->op->launch(n, d, dims, &l);
-    if (clvits_program_check(d, &l, &quiet) == CLVITS_OK)
-        return true;
-    for (int i = 0; i < p->graph->n_nodes; i++)
-        told = told || (p->graph->nodes[i]->op == n->op && failed[i] >> place & 1);
-    failed[n->id] |= (unsigned char)(1u << place);
-    if (!told)
-        clvits_warn(r, "%s does not run on device %d: %s", n->op->name, place, quiet.text);
+    for (at.variant = 0; at.variant < CLVITS_VARIANTS; at.variant++) {
+        clvits_report quiet = { .log = r->log, .log_user = r->log_user, .trace = r->trace };
+        clvits_launch l = { .dimensions = 1 };
+        const void *dims = clvits_plan_dims(p, n, &at);
+
+        if (!dims)
+            return false;
+        n->op->launch(n, &at, dims, &l);
+        if (same_kernel(&l, &last))
+            continue;
+        last = l;
+        clvits_status s = clvits_program_check(d, &l, &quiet);
+        if (!s && p->machine->trust)
+            s = clvits_trust_node(p->machine, n, &at, 0.0f, &quiet);
+        p->variant[n->id] = (unsigned char)at.variant;
+        if (!s)
+            return true;
+        tell(p, n, place, failed, quiet.text, r);
+    }
+    p->variant[n->id] = 0;
     return false;
 }
 

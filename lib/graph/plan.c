@@ -4,6 +4,7 @@
 // copies that this needs and no others, then lay out each place's tensors by their lifetimes, the
 // largest first, each at the lowest offset that is free during its life.
 #include "graph/plan.h"
+#include "graph/trust.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -103,14 +104,36 @@ static void list_steps(clvits_plan *p, bool (*there)[CLVITS_MAX_PLACES])
     }
 }
 
+static clvits_target node_target(const clvits_plan *p, const clvits_node *n)
+{
+    clvits_target at = clvits_plan_target(p, p->place[n->id]);
+    at.variant = at.device ? p->variant[n->id] : 0;
+    return at;
+}
+
+/* Whether the kernel that activates the node's input is right there. */
+static bool trusted(const clvits_plan *p, const clvits_node *n, const clvits_target *at,
+                    float slope, const clvits_report *r)
+{
+    clvits_report own = { .log = r->log, .log_user = r->log_user, .trace = r->trace };
+
+    if (at->cpu || !p->machine->trust ||
+        clvits_trust_node(p->machine, n, at, slope, &own) == CLVITS_OK)
+        return true;
+    if (clvits_trust_tell(p->machine->trust, n->op, at->place))
+        clvits_warn(r, "%s goes wrong on device %d, %s: %s; another kernel does its work",
+                    n->op->name, at->place, clvits_device_get_info(at->device)->name, own.text);
+    return false;
+}
+
 /* Whether node i may read what its input 0 is the activated copy of: both are made where it runs,
  * and the original lives until then, since a node from i on reads it. */
-static bool reads_raw(const clvits_plan *p, int i)
+static bool reads_raw(const clvits_plan *p, int i, const clvits_report *r)
 {
     const clvits_node *n = p->graph->nodes[i];
     const clvits_tensor *x = n->in[0];
     const clvits_node *made = x ? x->producer : NULL;
-    const clvits_target at = clvits_plan_target(p, p->place[i]);
+    const clvits_target at = node_target(p, n);
 
     if (!made || x->root != x || x != made->out[1] || !made->out[0] || !made->op->slope ||
         made->op->slope(made) == 0.0f || p->place[made->id] != p->place[i] ||
@@ -119,16 +142,16 @@ static bool reads_raw(const clvits_plan *p, int i)
     for (int j = i; j < p->graph->n_nodes; j++)
         for (int k = 0; k < CLVITS_MAX_IN && p->place[j] == p->place[i]; k++)
             if (p->graph->nodes[j]->in[k] == made->out[0])
-                return true;
+                return trusted(p, n, &at, made->op->slope(made), r);
     return false;
 }
 
 /* Activated copies that every reader makes itself need not be written. */
-static void drop_copies(clvits_plan *p)
+static void drop_copies(clvits_plan *p, const clvits_report *r)
 {
     for (int i = 0; i < p->graph->n_nodes; i++) {
         const clvits_node *n = p->graph->nodes[i];
-        p->raw[i] = reads_raw(p, i);
+        p->raw[i] = reads_raw(p, i, r);
         if (p->raw[i] && !n->in[0]->output)
             p->unread[n->in[0]->id] = true;
     }
@@ -282,12 +305,12 @@ static clvits_status settle_steps(clvits_plan *p, clvits_packed_weights *w, clvi
 {
     for (int i = 0; i < p->n_steps; i++) {
         clvits_step *step = &p->steps[i];
-        const clvits_target at = clvits_plan_target(p, step->place);
 
         if (!step->node) {
             stage(p, step->tensor, step->from, step->place);
             continue;
         }
+        const clvits_target at = node_target(p, step->node);
         step->dims = clvits_plan_dims(p, step->node, &at);
         if (!step->dims)
             return clvits_fail_memory(r, "a plan");
@@ -302,16 +325,40 @@ static clvits_status settle_steps(clvits_plan *p, clvits_packed_weights *w, clvi
         }
         if (step->place != CLVITS_CPU_PLACE) {
             step->launch.dimensions = 1;
-            step->node->op->launch(step->node, at.device, step->dims, &step->launch);
+            step->node->op->launch(step->node, &at, step->dims, &step->launch);
         }
     }
     return CLVITS_OK;
 }
 
-/* like: NULL, or the plan whose places count instead of `place` and `barred`. */
+/* What says where nodes run. */
+typedef struct rule {
+    const char *text;        /* as clvits_plan_make() has it */
+    unsigned barred;         /* with it */
+    const clvits_plan *like; /* or as they do there */
+    const clvits_target *at; /* or here */
+} rule;
+
+static clvits_status place_nodes(clvits_plan *p, const rule *by, clvits_report *r)
+{
+    const int n = p->graph->n_nodes;
+
+    if (by->like) {
+        memcpy(p->place, by->like->place, (size_t)n * sizeof(*p->place));
+        memcpy(p->variant, by->like->variant, (size_t)n * sizeof(*p->variant));
+    } else if (by->at) {
+        for (int i = 0; i < n; i++) {
+            p->place[i] = by->at->place;
+            p->variant[i] = (unsigned char)by->at->variant;
+        }
+    } else {
+        return clvits_plan_place_nodes(p, by->text, r);
+    }
+    return CLVITS_OK;
+}
+
 static clvits_status make(clvits_plan **out, const clvits_graph *g, const clvits_machine *m,
-                          clvits_packed_weights *w, const char *place, unsigned barred,
-                          const clvits_plan *like, clvits_report *r)
+                          clvits_packed_weights *w, const rule *by, clvits_report *r)
 {
     clvits_plan *p = calloc(1, sizeof(*p));
     clvits_status s = CLVITS_OK;
@@ -321,26 +368,26 @@ static clvits_status make(clvits_plan **out, const clvits_graph *g, const clvits
         return clvits_fail_memory(r, "a plan");
     p->graph = g;
     p->machine = m;
-    p->barred = barred;
+    p->barred = by->like ? by->like->barred : by->barred;
     const size_t T = (size_t)g->n_tensors + 1, N = (size_t)g->n_nodes + 1;
     bool(*there)[CLVITS_MAX_PLACES] = clvits_arena_array(&p->arena, T, sizeof(*there));
     p->place = clvits_arena_array(&p->arena, N, sizeof(*p->place));
+    p->variant = clvits_arena_array(&p->arena, N, sizeof(*p->variant));
     p->home = clvits_arena_array(&p->arena, T, sizeof(*p->home));
     p->offset = clvits_arena_array(&p->arena, T, sizeof(*p->offset));
     p->raw = clvits_arena_array(&p->arena, N, sizeof(*p->raw));
     p->unread = clvits_arena_array(&p->arena, T, sizeof(*p->unread));
     p->steps = clvits_arena_array(&p->arena, N * (1 + CLVITS_MAX_IN), sizeof(*p->steps));
-    if (!there || !p->place || !p->home || !p->offset || !p->raw || !p->unread || !p->steps)
+    if (!there || !p->place || !p->variant || !p->home || !p->offset || !p->raw || !p->unread ||
+        !p->steps)
         s = clvits_fail_memory(r, "a plan");
     for (size_t i = 0; !s && i < T; i++)
         p->home[i] = -1;
 
-    if (!s && like)
-        memcpy(p->place, like->place, (size_t)g->n_nodes * sizeof(*p->place));
-    else if (!s)
-        s = clvits_plan_place_nodes(p, place, r);
+    if (!s)
+        s = place_nodes(p, by, r);
     if (!s) {
-        drop_copies(p);
+        drop_copies(p, r);
         list_steps(p, there);
         s = plan_memory(p, there, r);
     }
@@ -349,6 +396,8 @@ static clvits_status make(clvits_plan **out, const clvits_graph *g, const clvits
             stage(p, g->tensors[i], CLVITS_CPU_PLACE, p->home[i]);
     if (!s)
         s = settle_steps(p, w, r);
+    if (m->trust)
+        clvits_trust_keep(m, r);
     if (s)
         clvits_plan_free(&p);
     *out = p;
@@ -358,21 +407,28 @@ static clvits_status make(clvits_plan **out, const clvits_graph *g, const clvits
 clvits_status clvits_plan_make(clvits_plan **out, const clvits_graph *g, const clvits_machine *m,
                                clvits_packed_weights *w, const char *place, clvits_report *r)
 {
-    return make(out, g, m, w, place, 0, NULL, r);
+    return make(out, g, m, w, &(rule){ .text = place }, r);
 }
 
 clvits_status clvits_plan_make_without(clvits_plan **out, const clvits_graph *g,
                                        const clvits_machine *m, clvits_packed_weights *w,
                                        const char *place, unsigned barred, clvits_report *r)
 {
-    return make(out, g, m, w, place, barred, NULL, r);
+    return make(out, g, m, w, &(rule){ .text = place, .barred = barred }, r);
 }
 
 clvits_status clvits_plan_make_like(clvits_plan **out, const clvits_graph *g,
                                     const clvits_plan *like, clvits_packed_weights *w,
                                     clvits_report *r)
 {
-    return make(out, g, like->machine, w, NULL, like->barred, like, r);
+    return make(out, g, like->machine, w, &(rule){ .like = like }, r);
+}
+
+clvits_status clvits_plan_make_at(clvits_plan **out, const clvits_graph *g, const clvits_machine *m,
+                                  clvits_packed_weights *w, const clvits_target *at,
+                                  clvits_report *r)
+{
+    return make(out, g, m, w, &(rule){ .at = at }, r);
 }
 
 void clvits_plan_free(clvits_plan **plan)

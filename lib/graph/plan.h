@@ -29,6 +29,7 @@ struct clvits_plan {
     const clvits_machine *machine;
     unsigned barred;  /* places that must not be chosen, as bits */
     int *place;       /* by node id */
+    unsigned char *variant; /* by node id: clvits_target.variant there */
     int *home;        /* by tensor id (roots): where it is made or written first; -1 never used */
     int64_t (*offset)[CLVITS_MAX_PLACES]; /* by tensor id: elements to row 0 of item 0; -1 absent */
     bool *raw;        /* by node id: activates what its input 0 is a copy of */
@@ -39,13 +40,18 @@ struct clvits_plan {
     int64_t staging; /* floats that copies pass through the host: between devices, or as halves */
 };
 
-/** A place as operators are asked about it; the plan gives the views. */
+/** A place as operators are asked about it, in its first variant; the plan gives the views. */
 clvits_target clvits_plan_target(const clvits_plan *p, int place);
+
+/** Plan a graph with all nodes on one place, in one variant; nothing is asked or proven. */
+clvits_status clvits_plan_make_at(clvits_plan **out, const clvits_graph *g, const clvits_machine *m,
+                                  clvits_packed_weights *w, const clvits_target *at,
+                                  clvits_report *r);
 
 /** The dims of a node there, in the plan's arena; NULL when memory runs out. */
 void *clvits_plan_dims(clvits_plan *p, const clvits_node *n, const clvits_target *at);
 
-/** Fill p->place, as clvits_plan_make() describes. */
+/** Fill p->place and p->variant, as clvits_plan_make() describes. */
 clvits_status clvits_plan_place_nodes(clvits_plan *p, const char *place, clvits_report *r);
 
 /** Fill p->place with what the machine's rates make cheapest; allowed has, for every node, a bit

@@ -18,6 +18,7 @@ typedef struct clvits_machine {
     clvits_device *device[CLVITS_MAX_PLACES]; /* device[0] is NULL */
     int n_places;
     const clvits_rates *rates; /* by place; NULL: nothing was measured */
+    struct clvits_trust *trust; /* graph/trust.h; NULL: kernels are used unproven */
     int halves; /* CLVITS_HALF_*: what models on it ask of devices, never of the CPU */
 } clvits_machine;
 

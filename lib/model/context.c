@@ -243,6 +243,22 @@ static clvits_status wanted_threads(int *out, clvits_report *r)
     return CLVITS_OK;
 }
 
+/* "never", "cached" or "always": whether kernels are proven, and what was found earlier counts. */
+static clvits_status set_trust(clvits_context *c, const char *name, clvits_report *r)
+{
+    const bool cached = !name || !*name || !strcmp(name, "cached");
+    clvits_status s = CLVITS_OK;
+
+    if (!cached && strcmp(name, "always") && strcmp(name, "never"))
+        return clvits_fail(r, CLVITS_E_ARGUMENT, "trust \"%.40s\": give always, cached or never",
+                           name);
+    if (cached || !strcmp(name, "always"))
+        c->machine.trust = &c->trust;
+    for (int i = 1; i < c->machine.n_places && cached && !s; i++)
+        s = clvits_verdicts_load(c->machine.device[i], r);
+    return s;
+}
+
 /* Whether nobody named the device, so that the library chooses what runs where. */
 static bool is_open(const char *device)
 {
@@ -296,6 +312,8 @@ static clvits_status open_parts(clvits_context *c, const clvits_context_params *
     const char *precision = setting(p->precision, "CLVITS_PRECISION");
     if (!s && precision && *precision)
         s = clvits_machine_set_precision(&c->machine, precision, r);
+    if (!s)
+        s = set_trust(c, setting(p->trust, "CLVITS_TRUST"), r);
     return s ? s : clvits_place_check(&c->machine, c->place, r);
 }
 

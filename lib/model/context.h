@@ -3,6 +3,7 @@
 #define CLVITS_MODEL_CONTEXT_H
 
 #include "graph/sched.h"
+#include "graph/trust.h"
 
 #include <clvits/device.h>
 
@@ -11,6 +12,7 @@
 struct clvits_context {
     clvits_machine machine;
     clvits_tuning *tuning; /* the machine's */
+    struct clvits_trust trust; /* the machine's, where kernels are to be proven */
     clvits_rates rates[CLVITS_MAX_PLACES]; /* the machine's, once they are needed */
     pthread_mutex_t rate_lock;             /* guards the rates and what follows */
     bool rated;                            /* they were, with or without success */

@@ -36,13 +36,13 @@ static void durations_dims_of(const clvits_node *n, const clvits_target *at, voi
     };
 }
 
-static void durations_launch(const clvits_node *n, const clvits_device *device, const void *dims,
+static void durations_launch(const clvits_node *n, const clvits_target *at, const void *dims,
                              clvits_launch *l)
 {
     const durations_dims *d = dims;
 
     (void)n;
-    (void)device;
+    (void)at;
     l->program = "align";
     l->kernel = "durations";
     l->local[0] = (size_t)d->local_size;
@@ -103,11 +103,11 @@ static void expand_dims_of(const clvits_node *n, const clvits_target *at, void *
     };
 }
 
-static void expand_launch(const clvits_node *n, const clvits_device *device, const void *dims,
+static void expand_launch(const clvits_node *n, const clvits_target *at, const void *dims,
                           clvits_launch *l)
 {
     const expand_dims *d = dims;
-    const size_t items = d->parts == 1 ? 1 : clvits_device_work_group(device, WORK_GROUP);
+    const size_t items = d->parts == 1 ? 1 : clvits_device_work_group(at->device, WORK_GROUP);
 
     (void)n;
     l->program = "align";

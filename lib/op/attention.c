@@ -64,20 +64,21 @@ static void dims(const clvits_node *n, const clvits_target *at, void *dims)
     };
 }
 
-/* Whether the kernels that share local memory suit the device. */
-static bool by_groups(const clvits_device *device)
+/* Whether the kernels that share local memory suit the device, or are the other variant there. */
+static bool by_groups(const clvits_target *at)
 {
-    const clvits_device_info *info = clvits_device_get_info(device);
+    const clvits_device_info *info = clvits_device_get_info(at->device);
 
-    return info->family == CLVITS_FAMILY_GPU && info->local_memory >= GPU_LOCAL &&
-           clvits_device_work_group(device, GPU_GROUP) == GPU_GROUP;
+    return (info->family == CLVITS_FAMILY_GPU) == !at->variant &&
+           info->local_memory >= GPU_LOCAL &&
+           clvits_device_work_group(at->device, GPU_GROUP) == GPU_GROUP;
 }
 
-static void launch(const clvits_node *n, const clvits_device *device, const void *dims,
+static void launch(const clvits_node *n, const clvits_target *at, const void *dims,
                    clvits_launch *l)
 {
     const attention_dims *d = dims;
-    const bool groups = by_groups(device);
+    const bool groups = by_groups(at);
     const int rows = groups ? GPU_ROWS : LANES_ROWS;
     const size_t group = groups ? GPU_GROUP : 1;
 
@@ -136,11 +137,11 @@ static void softmax_fill(const clvits_node *n, const clvits_target *at, void *di
     };
 }
 
-static void softmax_launch(const clvits_node *n, const clvits_device *device, const void *dims,
+static void softmax_launch(const clvits_node *n, const clvits_target *at, const void *dims,
                            clvits_launch *l)
 {
     const softmax_dims *d = dims;
-    const bool groups = by_groups(device);
+    const bool groups = by_groups(at);
     const size_t group = groups ? GPU_GROUP : 1;
 
     (void)n;

@@ -112,11 +112,13 @@ static int default_layout(const clvits_target *at, const conv1d_dims *d)
 
     if (I == 1 && O == 1 && d->groups > 1)
         return CLVITS_CONV_DEPTHWISE;
+    if (at->variant > 1) /* the one kernel that asks nothing of the device */
+        return CLVITS_CONV_BLOCKS;
     if (O == 1 && I >= clvits_conv_vector(at))
         return CLVITS_CONV_DOT;
     if (at->device && has_tiles(at->device))
         return CLVITS_CONV_TILE;
-    return clvits_toom_wins(at, d) ? CLVITS_CONV_TOOM : CLVITS_CONV_BLOCKS;
+    return !at->variant && clvits_toom_wins(at, d) ? CLVITS_CONV_TOOM : CLVITS_CONV_BLOCKS;
 }
 
 static int default_lanes(const clvits_target *at, int layout, int O)
@@ -139,8 +141,9 @@ static void choose_layout(const clvits_node *n, const clvits_target *at, conv1d_
 {
     const int O = d->O / d->groups;
     const bool gate = d->act == CLVITS_ACT_GATE; /* rows are of other nodes */
-    const int plain =
-        at->device && has_tiles(at->device) ? CLVITS_CONV_TILE : CLVITS_CONV_BLOCKS;
+    const int plain = at->device && has_tiles(at->device) && at->variant <= 1
+                          ? CLVITS_CONV_TILE
+                          : CLVITS_CONV_BLOCKS;
 
     d->layout = default_layout(at, d);
     if (!gate)
@@ -322,23 +325,22 @@ static int chunk(const conv1d_dims *d, int group, int most)
     return 0;
 }
 
-void clvits_conv_launch(const clvits_node *n, const clvits_device *device, const void *dims,
+void clvits_conv_launch(const clvits_node *n, const clvits_target *at, const void *dims,
                         clvits_launch *l)
 {
     static const char *const kernels[] = { "", "conv1d", "conv1d_tile", "conv1d_dot",
                                            "conv1d_depthwise" };
     const conv1d_dims *d = dims;
-    const clvits_target at = { .device = device };
     const clvits_tensor *y = n->out[0] ? n->out[0] : n->out[1];
-    const bool gpu = clvits_device_get_info(device)->family == CLVITS_FAMILY_GPU;
+    const bool gpu = clvits_device_get_info(at->device)->family == CLVITS_FAMILY_GPU;
     const size_t steps = ceil_div((size_t)y->T, (size_t)d->phases);
     const size_t jobs = ceil_div(steps, (size_t)d->job);
     const size_t group =
-        clvits_device_work_group(device, (size_t)tuned(&at, d, "group", TILE_GROUP));
+        clvits_device_work_group(at->device, (size_t)tuned(at, d, "group", TILE_GROUP));
     char more[64] = "";
 
     if (d->layout == CLVITS_CONV_TOOM) {
-        clvits_toom_launch(n, device, d, l);
+        clvits_toom_launch(n, at, d, l);
         return;
     }
     l->program = "conv1d";
@@ -354,7 +356,7 @@ void clvits_conv_launch(const clvits_node *n, const clvits_device *device, const
         l->local[0] = 1;
     } else if (d->layout == CLVITS_CONV_TILE) {
         snprintf(more, sizeof(more), " -DLANES=%d -DGROUP=%d -DCHUNK=%d", d->lanes, (int)group,
-                 chunk(d, (int)group, tuned(&at, d, "chunk", TILE_CHUNK)));
+                 chunk(d, (int)group, tuned(at, d, "chunk", TILE_CHUNK)));
         l->local[0] = group;
         l->global[0] = ceil_div(steps, (size_t)TILE_FLOATS * group / (size_t)d->lanes) * group;
     } else if (d->layout == CLVITS_CONV_DEPTHWISE) {
@@ -363,7 +365,7 @@ void clvits_conv_launch(const clvits_node *n, const clvits_device *device, const
         l->global[2] = 1;
     }
     snprintf(l->options, sizeof(l->options), "-DKERNEL=%d -DWIDTH=%d -DPRE=%d%s%s", d->layout,
-             clvits_conv_vector(&at), d->pre_slope != 1.0f,
+             clvits_conv_vector(at), d->pre_slope != 1.0f,
              d->act == CLVITS_ACT_GATE ? " -DGATE=1" : "", more);
     clvits_halves_launch(l, n->in[0], n->halves & CLVITS_HALF_WEIGHTS, y);
     if (d->layout == CLVITS_CONV_TILE && n->halves & CLVITS_HALF_SUMS &&

@@ -40,7 +40,7 @@ clvits_range clvits_conv_reach(const void *dims, clvits_range out);
 /** Fill in layout and what follows from the tensors, once the caller has set the geometry. */
 void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims *d);
 
-void clvits_conv_launch(const clvits_node *n, const clvits_device *device, const void *dims,
+void clvits_conv_launch(const clvits_node *n, const clvits_target *at, const void *dims,
                         clvits_launch *l);
 
 /** What both operators let be tuned; one room, since their kernels are the same. */

@@ -97,8 +97,14 @@ static bool activates(const clvits_node *n, const clvits_target *at)
 
     if (((const clvits_conv1d_params *)n->params)->pre_slope != 0.0f)
         return false;
-    dims(n, &(clvits_target){ .cpu = at->cpu, .device = at->device, .place = at->place }, &d);
+    dims(n, &(clvits_target){ .cpu = at->cpu, .device = at->device, .place = at->place,
+                              .variant = at->variant }, &d);
     return d.layout == CLVITS_CONV_TOOM;
+}
+
+static void activate(void *params, float slope)
+{
+    ((clvits_conv1d_params *)params)->pre_slope = slope;
 }
 
 static double flops(const clvits_node *n)
@@ -122,6 +128,7 @@ const clvits_op clvits_op_conv1d = {
     .pack = pack,
     .slope = slope,
     .activates = activates,
+    .activate = activate,
     .packing = clvits_conv_packing,
     .cpu = CLVITS_CPU_CONV1D,
     .launch = clvits_conv_launch,

@@ -31,13 +31,13 @@ static void dims(const clvits_node *n, const clvits_target *at, void *dims)
     };
 }
 
-static void launch(const clvits_node *n, const clvits_device *device, const void *dims,
+static void launch(const clvits_node *n, const clvits_target *at, const void *dims,
                    clvits_launch *l)
 {
     const embedding_dims *d = dims;
 
     (void)n;
-    clvits_rows_launch(l, device, "embedding", "embedding", d->B, d->T + 2 * d->y.guard, d->C);
+    clvits_rows_launch(l, at->device, "embedding", "embedding", d->B, d->T + 2 * d->y.guard, d->C);
 }
 
 static double flops(const clvits_node *n)

@@ -57,13 +57,14 @@ static void dims(const clvits_node *n, const clvits_target *at, void *dims)
     d->bn = tb ? d->b.ld : 1;
 }
 
-static void launch(const clvits_node *n, const clvits_device *device, const void *dims,
+static void launch(const clvits_node *n, const clvits_target *at, const void *dims,
                    clvits_launch *l)
 {
-    const clvits_device_info *info = clvits_device_get_info(device);
+    const clvits_device_info *info = clvits_device_get_info(at->device);
     const matmul_dims *d = dims;
-    const bool groups = info->family == CLVITS_FAMILY_GPU && info->local_memory >= GPU_LOCAL &&
-                        clvits_device_work_group(device, GPU_GROUP) == GPU_GROUP;
+    const bool groups = (info->family == CLVITS_FAMILY_GPU) == !at->variant &&
+                        info->local_memory >= GPU_LOCAL &&
+                        clvits_device_work_group(at->device, GPU_GROUP) == GPU_GROUP;
     const int rows = groups ? GPU_ROWS : LANES_ROWS * LANES_JOB_TILES;
     const int cols = groups ? GPU_COLS : LANES_COLS;
     const size_t group = groups ? GPU_GROUP : 1;

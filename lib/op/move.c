@@ -32,12 +32,12 @@ static void dims(const clvits_node *n, const clvits_target *at, void *dims)
         d->b = clvits_node_view(at, n->in[1]);
 }
 
-static void launch(const clvits_node *n, const clvits_device *device, const void *dims,
+static void launch(const clvits_node *n, const clvits_target *at, const void *dims,
                    clvits_launch *l)
 {
     const move_dims *d = dims;
 
-    clvits_rows_launch(l, device, "move", "move", d->B, d->T + 2 * d->y.guard, d->C);
+    clvits_rows_launch(l, at->device, "move", "move", d->B, d->T + 2 * d->y.guard, d->C);
     if (n->out[0]->type == CLVITS_F16)
         clvits_launch_option(l, "-DELEMENT=ushort");
 }

@@ -75,22 +75,23 @@ static const clvits_knobs norm_knobs = {
     .takes = knobs_take,
 };
 
-static int group_rows(const clvits_node *n, const clvits_device *device)
+static int group_rows(const clvits_node *n, const clvits_target *at)
 {
-    const bool gpu = clvits_device_get_info(device)->family == CLVITS_FAMILY_GPU;
-    const clvits_target at = { .device = device };
+    const bool gpu = clvits_device_get_info(at->device)->family == CLVITS_FAMILY_GPU;
     clvits_terms shape = { 0 };
 
-    knobs_shape(n, &at, &shape);
-    const clvits_row *row = clvits_tuned_row(&at, &norm_knobs, &shape);
-    return row ? clvits_terms_get(&row->values, "rows", 0) : gpu ? GPU_ROWS : 0;
+    knobs_shape(n, at, &shape);
+    const clvits_row *row = clvits_tuned_row(at, &norm_knobs, &shape);
+    return row ? clvits_terms_get(&row->values, "rows", 0)
+           : gpu && at->variant <= 1 ? GPU_ROWS
+                                     : 0;
 }
 
-static void launch(const clvits_node *n, const clvits_device *device, const void *dims,
+static void launch(const clvits_node *n, const clvits_target *at, const void *dims,
                    clvits_launch *l)
 {
     const norm_dims *d = dims;
-    const int group = group_rows(n, device);
+    const int group = group_rows(n, at);
     const size_t rows = (size_t)(d->T + 2 * d->y.guard);
 
     l->program = "norm";

@@ -14,6 +14,9 @@ typedef struct clvits_target {
     const clvits_device *device;
     const struct clvits_plan *plan; /* gives the views; NULL before there is a layout */
     int place;
+    /* Which of an operator's kernels on the device: 0 is the one that runs best, those from 1 on
+     * are for where the ones before it went wrong. Beyond its last one an operator repeats that. */
+    int variant;
 } clvits_target;
 
 /** How a weight is packed: what tells it apart from the same weight packed otherwise. */
@@ -72,6 +75,8 @@ struct clvits_op {
      */
     float (*slope)(const clvits_node *n);
     bool (*activates)(const clvits_node *n, const clvits_target *at);
+    /** Where there is that: the parameters of a node that does so anyway. */
+    void (*activate)(void *params, float slope);
 
     clvits_cpu_id cpu;
 
@@ -79,7 +84,7 @@ struct clvits_op {
     bool (*takes)(const clvits_node *n, const clvits_device *d);
 
     /** Choose kernel, options and grid. */
-    void (*launch)(const clvits_node *n, const clvits_device *d, const void *dims,
+    void (*launch)(const clvits_node *n, const clvits_target *at, const void *dims,
                    clvits_launch *l);
 
     /** What can be tuned, op/tune.h; NULL: nothing. */

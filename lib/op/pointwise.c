@@ -192,14 +192,14 @@ static void sample_dims(const clvits_node *n, const clvits_target *at, void *dim
     d->slot = p->slot;
 }
 
-static void launch(const clvits_node *n, const clvits_device *device, const void *dims,
+static void launch(const clvits_node *n, const clvits_target *at, const void *dims,
                    clvits_launch *l)
 {
     const pointwise_dims *d = dims;
     const bool flow = n->op == &clvits_op_affine || n->op == &clvits_op_coupling;
     const int guard = d->has_logdet && d->logdet.guard > d->y.guard ? d->logdet.guard : d->y.guard;
 
-    clvits_rows_launch(l, device, "pointwise", flow ? "flow" : n->op->name, d->B,
+    clvits_rows_launch(l, at->device, "pointwise", flow ? "flow" : n->op->name, d->B,
                        d->T + 2 * guard, d->C);
     clvits_halves_launch(l, n->in[0], n->in[1] && n->in[1]->type == CLVITS_F16, n->out[0]);
 }

@@ -55,11 +55,11 @@ static void dims(const clvits_node *n, const clvits_target *at, void *dims)
         d->noise = clvits_node_view(at, n->in[2]);
 }
 
-static void launch(const clvits_node *n, const clvits_device *device, const void *dims,
+static void launch(const clvits_node *n, const clvits_target *at, const void *dims,
                    clvits_launch *l)
 {
     const prior_dims *d = dims;
-    const size_t items = clvits_device_work_group(device, WORK_GROUP);
+    const size_t items = clvits_device_work_group(at->device, WORK_GROUP);
 
     (void)n;
     l->program = "align_random";

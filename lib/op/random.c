@@ -33,12 +33,12 @@ static void dims(const clvits_node *n, const clvits_target *at, void *dims)
     };
 }
 
-static void launch(const clvits_node *n, const clvits_device *device, const void *dims,
+static void launch(const clvits_node *n, const clvits_target *at, const void *dims,
                    clvits_launch *l)
 {
     const normal_dims *d = dims;
     const size_t pairs = (size_t)(d->C + 1) / 2;
-    const size_t items = clvits_device_work_group(device, WORK_GROUP);
+    const size_t items = clvits_device_work_group(at->device, WORK_GROUP);
 
     (void)n;
     l->program = "random";

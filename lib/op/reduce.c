@@ -28,11 +28,11 @@ static void dims(const clvits_node *n, const clvits_target *at, void *dims)
     };
 }
 
-static void launch(const clvits_node *n, const clvits_device *device, const void *dims,
+static void launch(const clvits_node *n, const clvits_target *at, const void *dims,
                    clvits_launch *l)
 {
     const reduce_dims *d = dims;
-    const size_t group = clvits_device_work_group(device, PARTS);
+    const size_t group = clvits_device_work_group(at->device, PARTS);
 
     (void)n;
     l->program = "reduce";

@@ -107,12 +107,11 @@ static bool takes(const clvits_node *n, const clvits_device *device)
             info->local_memory >= floats * sizeof(float));
 }
 
-static void launch(const clvits_node *n, const clvits_device *device, const void *dims,
+static void launch(const clvits_node *n, const clvits_target *at, const void *dims,
                    clvits_launch *l)
 {
-    const clvits_target at = { .device = device };
     const separable_dims *d = dims;
-    const int group = is_gpu(&at) ? GPU_GROUP : 0, width = group ? 4 : vector(&at);
+    const int group = is_gpu(at) ? GPU_GROUP : 0, width = group ? 4 : vector(at);
     const int rows = group ? GPU_ROWS : width == 16 ? 12 : 6;
 
     (void)n;

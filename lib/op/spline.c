@@ -58,7 +58,7 @@ static void dims(const clvits_node *n, const clvits_target *at, void *dims)
         ((spline_dims *)dims)->logdet = clvits_node_view(at, logdet);
 }
 
-static void launch(const clvits_node *n, const clvits_device *device, const void *dims,
+static void launch(const clvits_node *n, const clvits_target *at, const void *dims,
                    clvits_launch *l)
 {
     const spline_dims *d = dims;
@@ -67,9 +67,9 @@ static void launch(const clvits_node *n, const clvits_device *device, const void
     l->program = "spline";
     l->kernel = "spline";
     l->dimensions = 2;
-    l->local[0] = clvits_device_get_info(device)->family == CLVITS_FAMILY_CPU
+    l->local[0] = clvits_device_get_info(at->device)->family == CLVITS_FAMILY_CPU
                       ? 1
-                      : clvits_device_work_group(device, WORK_GROUP);
+                      : clvits_device_work_group(at->device, WORK_GROUP);
     l->local[1] = 1;
     l->global[0] = (size_t)d->rows;
     l->global[1] = (size_t)d->B;

@@ -173,11 +173,10 @@ void clvits_toom_job(const clvits_target *at, conv1d_dims *d, int rows)
     }
 }
 
-void clvits_toom_launch(const clvits_node *n, const clvits_device *device, const conv1d_dims *d,
+void clvits_toom_launch(const clvits_node *n, const clvits_target *at, const conv1d_dims *d,
                         clvits_launch *l)
 {
-    const clvits_target at = { .device = device };
-    const clvits_device_info *info = clvits_device_get_info(device);
+    const clvits_device_info *info = clvits_device_get_info(at->device);
     const clvits_tensor *y = n->out[0] ? n->out[0] : n->out[1];
     const bool gpu = info->family == CLVITS_FAMILY_GPU;
     char more[64];
@@ -185,18 +184,18 @@ void clvits_toom_launch(const clvits_node *n, const clvits_device *device, const
     l->program = "conv1d_toom";
     l->kernel = gpu ? "conv1d_toom_tile" : "conv1d_toom";
     l->dimensions = 3;
-    l->local[0] = gpu ? (size_t)group(device) : 1;
+    l->local[0] = gpu ? (size_t)group(at->device) : 1;
     l->local[1] = l->local[2] = 1;
     l->global[0] = ceil_div(tiles(d, y->T), (size_t)d->job) * l->local[0];
     l->global[1] = ceil_div(blocks(d), (size_t)d->blocks);
     l->global[2] = (size_t)d->B;
     if (gpu)
-        snprintf(more, sizeof(more), "GROUP=%d -DCHUNK=%d", group(device),
-                 chunk(device, d, d->m, d->r, d->lanes));
+        snprintf(more, sizeof(more), "GROUP=%d -DCHUNK=%d", group(at->device),
+                 chunk(at->device, d, d->m, d->r, d->lanes));
     else
         snprintf(more, sizeof(more), "SCRATCH=%d", scratch(info));
     snprintf(l->options, sizeof(l->options), "-DKERNEL=%d -DWIDTH=%d -DPRE=%d%s -DLANES=%d -D%s",
-             1 + gpu, clvits_conv_vector(&at), d->pre_slope != 1.0f,
+             1 + gpu, clvits_conv_vector(at), d->pre_slope != 1.0f,
              d->act == CLVITS_ACT_GATE ? " -DGATE=1" : "", d->lanes, more);
     clvits_halves_launch(l, n->in[0], n->halves & CLVITS_HALF_WEIGHTS, y);
 }

@@ -23,7 +23,7 @@ bool clvits_toom_wins(const clvits_target *at, const conv1d_dims *d);
 /** Set how much a device's work-item makes of so many rows of output. */
 void clvits_toom_job(const clvits_target *at, conv1d_dims *d, int rows);
 
-void clvits_toom_launch(const clvits_node *n, const clvits_device *device, const conv1d_dims *d,
+void clvits_toom_launch(const clvits_node *n, const clvits_target *at, const conv1d_dims *d,
                         clvits_launch *l);
 
 /** Transformed weights; as clvits_conv_pack(). */

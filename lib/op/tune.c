@@ -210,7 +210,7 @@ const clvits_row *clvits_tuned_row(const clvits_target *at, const clvits_knobs *
 {
     const clvits_tuned *t = at->cpu ? at->cpu->tuned : clvits_device_tuned(at->device);
 
-    for (int i = 0; t && i < t->n; i++)
+    for (int i = 0; t && i < t->n && !at->variant; i++)
         if (clvits_row_fits(t->row[i], knobs->room, shape) &&
             knobs->takes(at, shape, &t->row[i]->values))
             return t->row[i];

@@ -59,7 +59,8 @@ clvits_status clvits_tuning_choose(const clvits_tuned **out, clvits_tuning *t,
 /** Who the target is, to rows. */
 clvits_tuned_device clvits_target_names(const clvits_target *at);
 
-/** The best row for a shape on a target that the room accepts there; NULL: its own rule. */
+/** The best row for a shape on a target that the room accepts there; NULL: its own rule, as for
+ *  all variants but the first. */
 const clvits_row *clvits_tuned_row(const clvits_target *at, const clvits_knobs *knobs,
                                    const clvits_terms *shape);
 

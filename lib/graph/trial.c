@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: MIT
+#include "graph/trial.h"
+
+#include "graph/plan.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    ITEMS = 2,
+    LEAST_ROWS = 19,
+    MOST_ROWS = 101, /* odd, and more than a work-group has */
+    FIRST_ROW = 8,   /* of item 1 in the whole */
+};
+
+static const double most_flops = 4e7; /* per item: a few milliseconds anywhere */
+
+/* Device and CPU path may each be off by what tests allow, 1e-5 of the largest value; halves have
+ * eleven bits, and what lies between them and the result may be some times as coarse. */
+static const double in_floats = 2e-5, in_halves = 4e-3;
+
+static bool reads_clock(const clvits_node *n, int clock)
+{
+    for (int i = 0; i < CLVITS_MAX_IN; i++)
+        if (n->in[i] && n->in[i]->role != CLVITS_WEIGHT && n->in[i]->clock == clock)
+            return true;
+    return false;
+}
+
+/* Rows of an input, or of what is made without one: enough for tails, few enough to be quick. */
+static int rows_for(const clvits_node *n)
+{
+    const clvits_tensor *t = n->in[0] ? n->in[0] : n->out[0];
+    const double flops = n->op->flops ? n->op->flops(n) : 0.0;
+    const double rows = most_flops * t->B * t->T / (flops > 1.0 ? flops : 1.0);
+
+    return rows < LEAST_ROWS ? LEAST_ROWS : rows > MOST_ROWS ? MOST_ROWS : (int)rows;
+}
+
+/* The clocks of the node's graph, made small; those that inputs have are set by themselves. */
+static void copy_clocks(clvits_graph *g, const clvits_node *n)
+{
+    const clvits_graph *from = n->graph;
+    const int rows = rows_for(n);
+    bool above[CLVITS_MAX_CLOCKS] = { false }; /* an input has it, or one that it comes of */
+
+    memcpy(g->clocks, from->clocks, sizeof(g->clocks));
+    g->n_clocks = from->n_clocks;
+    g->n_scalars = from->n_scalars;
+    for (int i = 1; i < g->n_clocks; i++) {
+        struct clvits_clock *c = &g->clocks[i];
+        const bool derived = c->parent >= 0 && above[c->parent];
+        above[i] = derived || reads_clock(n, i);
+        if (above[i] && !derived)
+            c->parent = -1;
+        if (c->parent < 0) {
+            c->capacity = rows;
+            continue;
+        }
+        const int64_t all = ((int64_t)g->clocks[c->parent].capacity * c->mul + c->add) / c->div;
+        c->capacity = all < 1 ? 1 : all > INT32_MAX ? INT32_MAX : (int)all;
+    }
+}
+
+/* A weight's numbers come when the trial runs. */
+static clvits_tensor *copy_input(clvits_graph *g, const clvits_tensor *t)
+{
+    static const float none;
+
+    if (!t)
+        return NULL;
+    if (t->role == CLVITS_WEIGHT)
+        return clvits_graph_weight(g, &none, t->rank, t->shape);
+    clvits_tensor *root = clvits_graph_input(g, t->type, t->clock, t->root->C);
+    return t->root == t ? root : clvits_graph_slice(root, t->c0, t->C);
+}
+
+static clvits_status copy_node(clvits_trial *t, const clvits_node *n, float slope,
+                               clvits_report *r)
+{
+    clvits_tensor *in[CLVITS_MAX_IN];
+    unsigned char *params = clvits_arena_alloc(&t->arena, n->op->params_size + 1);
+    clvits_graph *g = t->graph;
+
+    if (!params)
+        return clvits_fail_memory(r, "a trial");
+    memcpy(params, n->params, n->op->params_size);
+    if (slope != 0.0f)
+        n->op->activate(params, slope);
+    copy_clocks(g, n);
+    clvits_graph_label(g, "%s", n->label);
+    clvits_graph_halves(g, n->halves);
+    for (int i = 0; i < CLVITS_MAX_IN; i++)
+        in[i] = copy_input(g, n->in[i]);
+    t->node = clvits_graph_add(g, n->op, in, CLVITS_MAX_IN, params);
+    for (int i = 0; t->node && i < CLVITS_MAX_OUT; i++)
+        if (n->out[i] && t->node->out[i]) {
+            t->node->out[i]->guard = n->out[i]->guard;
+            clvits_graph_keep(t->node->out[i]);
+        }
+    return clvits_graph_finish(g, r);
+}
+
+clvits_status clvits_trial_open(clvits_trial *t, const clvits_machine *m, const clvits_node *n,
+                                const clvits_target *at, float slope, clvits_report *r)
+{
+    *t = (clvits_trial){ .launch = { .dimensions = 1 } };
+    t->cpu = (clvits_machine){ .cpu = m->cpu, .n_places = 1 };
+    t->device = (clvits_machine){ .cpu = m->cpu, .device = { NULL, (clvits_device *)at->device },
+                                  .n_places = 2, .halves = m->halves };
+    t->at = (clvits_target){ .device = at->device, .place = 1, .variant = at->variant };
+    clvits_status s = clvits_graph_open(&t->graph, ITEMS, r);
+    if (!s)
+        s = copy_node(t, n, slope, r);
+    if (s)
+        return s;
+    void *dims = clvits_arena_alloc(&t->arena, n->op->dims_size);
+    if (!dims)
+        return clvits_fail_memory(r, "a trial");
+    n->op->dims(t->node, &t->at, dims);
+    n->op->launch(t->node, &t->at, dims, &t->launch);
+    t->dims = dims;
+    return CLVITS_OK;
+}
+
+void clvits_trial_close(clvits_trial *t)
+{
+    clvits_graph_close(&t->graph);
+    clvits_arena_free(&t->arena);
+}
+
+clvits_status clvits_trial_key(uint64_t *out, clvits_trial *t, clvits_report *r)
+{
+    const clvits_status s = clvits_launch_hash(out, t->device.device[1], &t->launch, r);
+    const unsigned char *dims = t->dims;
+    for (size_t i = 0; i < t->node->op->dims_size && !s; i++)
+        *out = (*out ^ dims[i]) * 0x100000001b3u;
+    for (const char *p = t->node->op->name; *p && !s; p++)
+        *out = (*out ^ (unsigned char)*p) * 0x100000001b3u;
+    return s;
+}
+
+static float *numbers(clvits_trial *t, uint64_t *seed, int64_t n, float most)
+{
+    float *p = clvits_arena_array(&t->arena, (size_t)n, sizeof(*p));
+
+    for (int64_t i = 0; p && i < n; i++) {
+        *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+        p[i] = most * ((float)(*seed >> 40) / 8388608.0f - 1.0f);
+    }
+    return p;
+}
+
+static clvits_status fill_weights(clvits_trial *t, clvits_report *r)
+{
+    uint64_t seed = 1;
+
+    for (int i = 0; i < CLVITS_MAX_IN; i++) {
+        clvits_tensor *w = t->node->in[i];
+        int64_t n = 1;
+        if (!w || w->role != CLVITS_WEIGHT)
+            continue;
+        for (int k = 0; k < w->rank; k++)
+            n *= w->shape[k];
+        w->data = numbers(t, &seed, n, 0.5f);
+        if (!w->data)
+            return clvits_fail_memory(r, "a trial's weights");
+    }
+    return CLVITS_OK;
+}
+
+/* Whole numbers are ids, or where the frames of each id end. */
+static void fill_ints(const clvits_trial *t, int *to, int rows, int item)
+{
+    const clvits_tensor *table = t->node->in[1], *y = t->node->out[0];
+
+    for (int i = 0; i < rows; i++)
+        to[i] = t->node->op == &clvits_op_embedding
+                    ? (int)(i * 29 % table->shape[0])
+                    : item * FIRST_ROW + (int)((int64_t)(i + 1) * y->T / rows);
+}
+
+static clvits_status write_inputs(clvits_trial *t, clvits_run *run, clvits_report *r)
+{
+    clvits_status s = CLVITS_OK;
+    uint64_t seed = 2;
+
+    for (int i = 0; i < CLVITS_MAX_IN && !s; i++) {
+        const clvits_tensor *x = t->node->in[i] ? t->node->in[i]->root : NULL;
+        if (!x || x->role == CLVITS_WEIGHT)
+            continue;
+        /* Beyond the spline's tail as well. */
+        const float most = t->node->op == &clvits_op_spline && i == 0 ? 6.0f : 1.0f;
+        for (int b = 0; b < ITEMS && !s; b++) {
+            float *values = numbers(t, &seed, (int64_t)x->T * x->C, most);
+            if (!values)
+                return clvits_fail_memory(r, "a trial's inputs");
+            if (x->type == CLVITS_I32)
+                fill_ints(t, (int *)values, clvits_run_length(run, x->clock, b), b);
+            s = clvits_run_write(run, x, b, values, r);
+        }
+    }
+    return s;
+}
+
+/* Every word of the device's memory becomes a NaN, so that it shows in a result that rests on a row
+ * nobody wrote, and in a guard row that nobody zeroed. */
+static clvits_status poison(const clvits_run *run, const clvits_plan *plan, clvits_report *r)
+{
+    const size_t size = clvits_plan_bytes(plan, 1);
+    void *nans = malloc(size + 1);
+
+    if (!nans)
+        return clvits_fail_memory(r, "a trial");
+    memset(nans, 0xff, size);
+    const clvits_status s =
+        clvits_buffer_write(clvits_run_memory(run, 1).buffer, 0, size, nans, true, r);
+    free(nans);
+    return s;
+}
+
+static clvits_status go(clvits_trial *t, clvits_run *run, clvits_report *r)
+{
+    const clvits_graph *g = t->graph;
+    clvits_status s = CLVITS_OK;
+
+    for (int b = 0; b < ITEMS && !s; b++) {
+        for (int c = 1; c < g->n_clocks && !s; c++) {
+            const int rows = g->clocks[c].capacity;
+            if (g->clocks[c].parent >= 0)
+                continue;
+            s = clvits_run_set_length(run, c, b, b ? (3 * rows + 4) / 5 : rows, r);
+            if (!s)
+                s = clvits_run_set_first(run, c, b, b * FIRST_ROW, r);
+        }
+        for (int i = 0; i < g->n_scalars; i++)
+            clvits_run_set_float(run, CLVITS_MAX_CLOCKS + i, b, 0.7f + 0.1f * (float)b);
+    }
+    if (!s)
+        s = write_inputs(t, run, r);
+    return s ? s : clvits_run_go(run, NULL, r);
+}
+
+/* An output with its guard rows, [item][guard + length + guard][C]. */
+static clvits_status read_output(float **out, const clvits_run *run, const clvits_tensor *y,
+                                 clvits_report *r)
+{
+    const int64_t item = clvits_item_elements(y);
+    clvits_status s = CLVITS_OK;
+
+    *out = calloc((size_t)(ITEMS * item), sizeof(**out));
+    if (!*out)
+        return clvits_fail_memory(r, "a trial's results");
+    for (int b = 0; b < ITEMS && !s; b++)
+        s = clvits_run_read((clvits_run *)run, y, b, -y->guard,
+                            clvits_run_length(run, y->clock, b) + 2 * y->guard, *out + b * item, r);
+    return s;
+}
+
+static clvits_status compute(clvits_trial *t, const clvits_machine *m, float *out[CLVITS_MAX_OUT],
+                             clvits_report *r)
+{
+    const clvits_target at = m->n_places > 1 ? t->at : (clvits_target){ .cpu = &m->cpu };
+    clvits_packed_weights *weights = NULL;
+    clvits_plan *plan = NULL;
+    clvits_run *run = NULL;
+    clvits_status s = clvits_packed_weights_open(&weights, r);
+
+    if (!s)
+        s = clvits_plan_make_at(&plan, t->graph, m, weights, &at, r);
+    if (!s)
+        s = clvits_run_make(&run, plan, r);
+    if (!s && m->n_places > 1)
+        s = poison(run, plan, r);
+    if (!s)
+        s = go(t, run, r);
+    for (int i = 0; i < CLVITS_MAX_OUT && !s; i++)
+        if (t->node->out[i])
+            s = read_output(&out[i], run, t->node->out[i], r);
+    if (s)
+        clvits_machine_finish(m); /* what is enqueued reads what goes now */
+    clvits_run_free(&run);
+    clvits_plan_free(&plan);
+    clvits_packed_weights_close(&weights);
+    return s;
+}
+
+static clvits_status differ(const clvits_trial *t, const clvits_tensor *y, int64_t at, double error,
+                            double tolerance, clvits_report *r)
+{
+    const int64_t item = clvits_item_elements(y);
+    char how[64] = "not a number";
+
+    if (y->type == CLVITS_I32)
+        snprintf(how, sizeof(how), "%s", "another number");
+    else if (isfinite(error))
+        snprintf(how, sizeof(how), "off by %.1e of the largest value, %.0e allowed", error,
+                 tolerance);
+    return clvits_fail(r, CLVITS_E_DEVICE, "kernel %s (%.80s) computes what is wrong: %s, item "
+                       "%d, row %d, channel %d", t->launch.kernel, t->launch.options, how,
+                       (int)(at / item), (int)(at % item / y->C) - y->guard, (int)(at % y->C));
+}
+
+static clvits_status compare(const clvits_trial *t, const clvits_tensor *y, const float *got,
+                             const float *want, clvits_report *r)
+{
+    const int64_t n = ITEMS * clvits_item_elements(y);
+    const double tolerance = t->node->halves ? in_halves : in_floats;
+    double largest = 1e-30, worst = -1.0;
+    int64_t at = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        int a, b;
+        memcpy(&a, &got[i], sizeof(a));
+        memcpy(&b, &want[i], sizeof(b));
+        if (y->type == CLVITS_I32 && a != b)
+            return differ(t, y, i, 0.0, 0.0, r);
+        if (y->type == CLVITS_I32)
+            continue;
+        const double error = fabs((double)got[i] - (double)want[i]);
+        largest = fmax(largest, fabs((double)want[i]));
+        if (!(error <= worst) && !isnan(worst)) {
+            worst = error;
+            at = i;
+        }
+    }
+    return y->type == CLVITS_I32 || worst / largest <= tolerance
+               ? CLVITS_OK
+               : differ(t, y, at, worst / largest, tolerance, r);
+}
+
+clvits_status clvits_trial_run(clvits_trial *t, clvits_report *r)
+{
+    float *got[CLVITS_MAX_OUT] = { NULL }, *want[CLVITS_MAX_OUT] = { NULL };
+    clvits_status s = fill_weights(t, r);
+
+    if (!s)
+        s = compute(t, &t->device, got, r);
+    if (!s)
+        s = compute(t, &t->cpu, want, r);
+    t->compared = !s;
+    for (int i = 0; i < CLVITS_MAX_OUT && !s; i++)
+        if (t->node->out[i])
+            s = compare(t, t->node->out[i], got[i], want[i], r);
+    for (int i = 0; i < CLVITS_MAX_OUT; i++) {
+        free(got[i]);
+        free(want[i]);
+    }
+    return s;
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+//
+// A trial: one node by itself, made small, on a device and on the CPU path.
+#ifndef CLVITS_GRAPH_TRIAL_H
+#define CLVITS_GRAPH_TRIAL_H
+
+#include "graph/graph.h"
+#include "graph/sched.h"
+
+typedef struct clvits_trial {
+    clvits_machine device, cpu; /* each with that place alone */
+    clvits_target at;           /* the node's on the first */
+    clvits_graph *graph;
+    clvits_node *node;
+    clvits_arena arena; /* numbers */
+    const void *dims;   /* as the device would have them */
+    clvits_launch launch;
+    bool compared; /* the device gave results: what is wrong is wrong with these */
+} clvits_trial;
+
+/** The trial of a node as clvits_trust_node() says; cheap, since no number is made yet. */
+clvits_status clvits_trial_open(clvits_trial *out, const clvits_machine *m, const clvits_node *n,
+                                const clvits_target *at, float slope, clvits_report *r);
+void clvits_trial_close(clvits_trial *t);
+
+/** A hash of all that decides its outcome on that device; builds the kernel. */
+clvits_status clvits_trial_key(uint64_t *out, clvits_trial *t, clvits_report *r);
+
+/** OK where both agree, else _E_DEVICE; _E_MEMORY where there was no room to find out. */
+clvits_status clvits_trial_run(clvits_trial *t, clvits_report *r);
+
+#endif

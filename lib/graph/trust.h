@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+//
+// Proof before use: the kernel that a plan would give to a node computes a known answer first.
+#ifndef CLVITS_GRAPH_TRUST_H
+#define CLVITS_GRAPH_TRUST_H
+
+#include "graph/sched.h"
+
+#include <stdatomic.h>
+
+enum { CLVITS_VARIANTS = 3 }; /* that an operator has at most */
+
+/** How far a machine's devices are trusted; zero at first. Any thread. */
+struct clvits_trust {
+    /* By place: the operators that a warning was given for, a bit for each in clvits_ops. */
+    atomic_ullong told[CLVITS_MAX_PLACES];
+    atomic_int trials; /* since they were last told of */
+    atomic_llong nanoseconds;
+};
+
+/**
+ * Have a node's kernel on a device, as clvits_target.variant says, compute a small problem of the
+ * node's own channels, weights' shape and parameters, and compare that with the CPU path: items of
+ * different lengths, NaNs where nothing is written, guard rows, a stretch's first row. What
+ * was once found counts from then on.
+ *
+ * @param slope  0, or of the leaky ReLU that the node is to apply to its input 0 itself
+ * @return CLVITS_OK; _E_DEVICE or _E_MEMORY with what is wrong, and then the kernel is not to be
+ *         used
+ */
+clvits_status clvits_trust_node(const clvits_machine *m, const clvits_node *n,
+                                const clvits_target *at, float slope, clvits_report *r);
+
+/** Have later programs know what was found since the last time. */
+void clvits_trust_keep(const clvits_machine *m, const clvits_report *r);
+
+/** Whether nobody was told yet that the operator goes wrong on a place; from now on somebody is. */
+bool clvits_trust_tell(struct clvits_trust *t, const clvits_op *op, int place);
+
+#endif

@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""trust.py PROGRAM SOURCE SANITIZER: wrong kernels are found before they are heard."""
+
+import re
+import shutil
+
+from support import SOURCE, TINY, ProgramTest, devices, main, snr, wav_samples
+
+TEXT = "hello there people. how are you"
+CACHE = {"CLVITS_CACHE": "cache"}
+
+
+class Trust(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        if not devices():
+            self.skipTest("no OpenCL device")
+        self.speak("-q", "-o", "cpu.wav", TEXT)
+
+    def change(self, name, before, after):
+        """A copy of the kernels, one of them changed."""
+        folder = self.cwd / "kernels"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(SOURCE / "cl", folder)
+        text = (folder / name).read_text(encoding="utf-8")
+        self.assertIn(before, text)
+        (folder / name).write_text(text.replace(before, after), encoding="utf-8")
+
+    def spoken(self, *args, **environment):
+        """Decibels from what the CPU path says, warnings, kernels tried."""
+        done = self.run_program("speak", "-v", "--device", "opencl", "-m", TINY, "-o", "a.wav",
+                                *args, TEXT, env={"CLVITS_KERNELS": "kernels", **CACHE,
+                                                  **environment})
+        text = done.stderr.decode()
+        self.assertEqual(done.returncode, 0, text)
+        tried = sum(map(int, re.findall(r"(\d+) kernels tried", text)))
+        warnings = re.findall(r"^.* goes wrong on .*$", text, re.M)
+        got, want = (wav_samples(self.cwd / name)[1] for name in ("a.wav", "cpu.wav"))
+        return snr(got, want) if len(got) == len(want) else 0, warnings, tried
+
+    def test_wrong_tap(self):
+        self.change("conv1d.h", "v *= d->scale;", "v *= d->scale * 1.01f;")
+        level, warnings, tried = self.spoken()
+        self.assertGreater(level, 60)
+        self.assertEqual(len(warnings), len({w.split()[2] for w in warnings}), warnings)
+        self.assertTrue(any("conv1d goes wrong on device 1" in w for w in warnings), warnings)
+        self.assertGreater(tried, 0)
+        # The same is known in the next run, and found anew where that is wanted.
+        self.assertEqual(self.spoken()[1:], (warnings, 0))
+        again = self.spoken("--trust", "always")
+        self.assertEqual(again[1:], (warnings, tried))
+        # Or nothing is looked at.
+        level, warnings, tried = self.spoken(CLVITS_TRUST="never")
+        self.assertLess(level, 40)
+        self.assertEqual((warnings, tried), ([], 0))
+
+    def test_what_does_not_build(self):
+        self.change("align_random.cl", "kernel void prior", "kernel void other")
+        level, warnings, _ = self.spoken()
+        self.assertGreater(level, 60)
+        self.assertEqual(len(warnings), 1, warnings)
+        self.assertIn("prior goes wrong on device 1", warnings[0])
+
+    def test_what_is_not_there(self):
+        self.fails(2, ["perhaps", "cached"], "speak", "--trust", "perhaps", TEXT,
+                   left=["cpu.wav"])
+
+
+if __name__ == "__main__":
+    main()
