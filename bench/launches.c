@@ -13,9 +13,21 @@
 /* One sentence of about six seconds: the engine's capacities, and two windows of the decoder. */
 enum { TEXT = 256, FRAMES = 512, WINDOW = 256 };
 
+/* Every way in which voices can run. */
+static const struct way {
+    const char *name; /* behind a voice's; "" for the usual one */
+    int halves;
+    bool transformed; /* as a row of the tuning would have it */
+} ways[] = {
+    { "", 0, false },
+    { ", fp16-storage", CLVITS_HALF_WEIGHTS | CLVITS_HALF_TENSORS, false },
+    { ", fp16", CLVITS_HALF_WEIGHTS | CLVITS_HALF_TENSORS | CLVITS_HALF_SUMS, false },
+    { ", tuned", 0, true },
+};
+
 typedef struct listing {
-    const clvits_device *device;
-    const char *user;
+    clvits_device *device;
+    char user[BENCH_NAME];
     cJSON *launches;
     clvits_report *report;
 } listing;
@@ -86,9 +98,21 @@ static void add_graph(const listing *to, const clvits_graph *g, double times)
         add_node(to, g->nodes[i], times);
 }
 
-static clvits_status add_voice(listing *to, int index)
+/* Let the device have a row for every convolution that can be transformed, or none. */
+static void set_rows(clvits_device *device, bool transformed)
 {
-    const clvits_stage_options o = { .batch = 1 };
+    static const clvits_row row = { .room = "conv1d", .text = "",
+                                    .values = { 1, { { "layout", CLVITS_CONV_TOOM,
+                                                       CLVITS_CONV_TOOM } } } };
+    static const clvits_row *const rows[] = { &row };
+    static const clvits_tuned tuned = { .row = rows, .n = 1 };
+
+    clvits_device_set_tuned(device, transformed ? &tuned : NULL);
+}
+
+static clvits_status add_voice(listing *to, int index, const struct way *way)
+{
+    const clvits_stage_options o = { .batch = 1, .halves = way->halves };
     clvits_text_stage text = { 0 };
     clvits_latent_stage latent = { 0 };
     clvits_wave_stage wave = { 0 };
@@ -96,7 +120,8 @@ static clvits_status add_voice(listing *to, int index)
     voice v;
     clvits_status s = voice_open(&v, index, to->report);
 
-    to->user = v.name;
+    snprintf(to->user, sizeof(to->user), "%s%s", voice_name(index), way->name);
+    set_rows(to->device, way->transformed);
     if (!s)
         s = clvits_text_stage_build(&text, &v.model, &o, TEXT, to->report);
     if (!s)
@@ -141,8 +166,8 @@ int bench_launches(void)
 {
     /* What every GPU has; operators ask for no more. */
     const clvits_device_info info = { .name = "GPU", .family = CLVITS_FAMILY_GPU, .gpu = true,
-                                      .compute_units = 16, .vector = 1, .max_work_group = 256,
-                                      .max_work_item = { 256, 256, 256 },
+                                      .fp16 = true, .compute_units = 16, .vector = 1,
+                                      .max_work_group = 256, .max_work_item = { 256, 256, 256 },
                                       .local_memory = 32 << 10, .global_memory = 1 << 30,
                                       .max_alloc = 1 << 28 };
     clvits_report report = { 0 };
@@ -151,9 +176,10 @@ int bench_launches(void)
     clvits_status s = clvits_device_describe(&device, &info, &report);
 
     to.device = device;
-    for (int i = 0; i < voice_count() && !s; i++)
-        s = add_voice(&to, i);
-    to.user = "checks";
+    for (int i = 0; i < LENGTH(ways) * voice_count() && !s; i++)
+        s = add_voice(&to, i % voice_count(), &ways[i / voice_count()]);
+    snprintf(to.user, sizeof(to.user), "checks");
+    set_rows(device, false);
     for (int i = 0; i < clvits_check_case_count && !s; i++)
         s = add_check(&to, &clvits_check_cases[i]);
     char *text = s ? NULL : cJSON_Print(to.launches);

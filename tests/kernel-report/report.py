@@ -14,6 +14,7 @@ import tempfile
 
 TOOL, BENCH = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 OTHERS = ("half", "peak")  # what asks a device about itself
+WAYS = ("", "fp16-storage", "fp16", "tuned")
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(TOOL))
@@ -98,7 +99,8 @@ def check_occupancy():
 
 def report_of(figures):
     rows = [{"target": "gfx1030", "program": "p", "kernel": kernel, "options": "", "work": 0.5,
-             "voices": ["medium"], "occupancy": 0.5, **of} for kernel, of in figures.items()]
+             "way": "" if kernel == "calm" else "fp16", "voices": ["medium"], "occupancy": 0.5,
+             **of} for kernel, of in figures.items()]
     return {"format": "clvits-kernels 1", "compilers": {"gfx1030": "clang 15"}, "missing": {},
             "rows": rows}
 
@@ -132,7 +134,13 @@ def check_budgets(folder):
         limits.write_text(line + "\n", encoding="utf-8")
         done = run("--read", both, "--budgets", limits)
         assert done.returncode == 3 and "limits:1:" in done.stdout, done.stdout
-    assert budgets.read(TOOL / "budgets.txt")
+    text = (TOOL / "budgets.txt").read_text(encoding="utf-8")
+    assert budgets.read(TOOL / "budgets.txt", text)
+    for option in "--budgets", "--read":
+        done = run("--read", both, option, folder / "none")
+        assert done.returncode == 3, done.stdout
+        assert done.stdout == f"kernel-report: {folder / 'none'} cannot be read: No such file or " \
+                              "directory\n", done.stdout
 
 
 def check_markdown(folder):
@@ -143,12 +151,14 @@ def check_markdown(folder):
     text = page.read_text(encoding="utf-8")
     assert text.startswith("# Before\n<!-- kernels -->\n| kernel |"), text
     assert text.endswith("<!-- /kernels -->\nafter\n") and "stale" not in text, text
-    assert "| `heavy` |" in text and "**6532 scratch**" in text, text
+    assert "| `calm` |" in text and "| `heavy`, fp16 |" in text and "**6532 scratch**" in text, text
     page.write_text("no place\n", encoding="utf-8")
     assert run("--read", report, "--markdown", page).returncode == 3
     assert page.read_text(encoding="utf-8") == "no place\n"
     page.write_text("{}", encoding="utf-8")
     assert run("--read", page).returncode == 3, "takes a file that is no report"
+    done = run("--read", report, "--json", folder / "none" / "a.json")
+    assert done.returncode == 3 and "a.json cannot be written: No such file" in done.stdout
 
 
 def check_missing(folder):
@@ -183,16 +193,21 @@ def check_broken(folder):
 
 
 def check_launches(listed):
-    """Every kernel is listed but those for CPU devices, for the machine's peaks, and what
-    only a row of the tuning asks for."""
+    """Every kernel is listed but those for CPU devices and for the machine's peaks, and in every
+    precision that voices have it in."""
     for path in sorted((ROOT / "cl").glob("*.cl")):
         text = path.read_text(encoding="utf-8")
         kernels = re.findall(r"(?m)^kernel\b[^;{]*?\bvoid (\w+)\(", text)
         assert kernels or path.name == "common.cl", path
         of = {launch["kernel"] for launch in listed if launch["program"] == path.stem}
         ours = {k for k in kernels if not k.endswith("_lanes") and path.stem not in OTHERS}
-        ours -= {"conv1d", "conv1d_toom", "conv1d_toom_tile"}
+        ours -= {"conv1d", "conv1d_toom"}
         assert ours <= of, f"{path.name}: nobody asks about {', '.join(sorted(ours - of))}"
+    for way, option, kernel in (("fp16-storage", "-DW_HALF=1", "conv1d_tile"),
+                                ("fp16", "-DHALF_SUMS=1", "conv1d_tile"),
+                                ("tuned", "-DCHUNK=", "conv1d_toom_tile")):
+        assert any(f"medium, {way}" in launch["users"] and option in launch["options"] and
+                   launch["kernel"] == kernel for launch in listed), way
     medium = [launch for launch in listed if "medium" in launch["users"]]
     assert sum(launch["users"]["medium"] for launch in medium) > 1e9, medium
     assert any(launch["local"][0] == 64 for launch in medium)
@@ -202,8 +217,13 @@ def check_readme(listed):
     """The README's table has the kernels that voices run, and no others."""
     page = (ROOT / "README.md").read_text(encoding="utf-8")
     table = page.partition("<!-- kernels -->")[2].partition("<!-- /kernels -->")[0]
-    shown = set(re.findall(r"(?m)^\| `(\w+)` \|", table))
-    run_by_voices = {launch["kernel"] for launch in listed if set(launch["users"]) - {"checks"}}
+    shown = set(re.findall(r"(?m)^\| `(\w+`[^|]*) \|", table))
+    run_by_voices = set()
+    for launch in listed:
+        ways = {user.partition(", ")[2] for user in set(launch["users"]) - {"checks"}}
+        way = next((w for w in WAYS if w in ways), None)
+        if way is not None:
+            run_by_voices.add(f"{launch['kernel']}`{', ' if way else ''}{way}")
     assert shown == run_by_voices, (
         f"write the table again, with kernel-report --markdown README.md: it has "
         f"{sorted(shown - run_by_voices)} too many, and lacks {sorted(run_by_voices - shown)}")

@@ -19,6 +19,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BEGIN, END = "<!-- kernels -->", "<!-- /kernels -->"
 FORMAT = "clvits-kernels 1"
+WAYS = ("", "fp16-storage", "fp16", "tuned")
 
 
 class Failed(Exception):
@@ -34,14 +35,17 @@ def source_of(program):
 
 
 def launches(build):
-    """What the library would launch on a GPU, with every launch's largest share of a voice."""
+    """What the library would launch on a GPU, with every launch's largest share of a voice in
+    the first of the ways to run voices that has it."""
     program = build / "bench" / "clvits-bench"
     try:
         found = json.loads(subprocess.run([program, "launches"], check=True, text=True,
                                           stdout=subprocess.PIPE).stdout)
-    except (OSError, subprocess.CalledProcessError, json.JSONDecodeError) as error:
-        raise Failed(f"{program} launches: {error}; build clvits first, and name the folder with "
-                     "--build") from error
+    except OSError as error:
+        raise Failed(f"{program} cannot be run: {error.strerror}; build clvits first, and name "
+                     "the folder with --build") from error
+    except (subprocess.CalledProcessError, json.JSONDecodeError) as error:
+        raise Failed(f"{program} launches: {error}") from error
     totals = {}
     for launch in found:
         for user, work in launch["users"].items():
@@ -49,9 +53,19 @@ def launches(build):
     for launch in found:
         shares = {user: work / totals[user] if totals[user] else 0
                   for user, work in launch["users"].items()}
-        launch["voices"] = sorted(user for user in shares if user != "checks")
-        launch["work"] = max([shares[user] for user in launch["voices"]], default=0)
+        ways = {}
+        for user in sorted(set(shares) - {"checks"}):
+            voice, _, way = user.partition(", ")
+            ways.setdefault(way, {})[voice] = shares[user]
+        launch["way"] = next((way for way in WAYS if way in ways), "")
+        launch["voices"] = list(ways.get(launch["way"], {}))
+        launch["work"] = max(ways.get(launch["way"], {}).values(), default=0)
     return found
+
+
+def is_for(target, launch):
+    """NVIDIA's OpenCL offers no arithmetic in halves."""
+    return target.maker != "nvidia" or launch["way"] != "fp16"
 
 
 def compile_one(target, program, options):
@@ -63,7 +77,7 @@ def compile_one(target, program, options):
 
 def row_of(target, launch, result):
     row = {"target": target.name, **{key: launch[key] for key in
-           ("program", "kernel", "options", "voices", "work")}}
+           ("program", "kernel", "options", "way", "voices", "work")}}
     if isinstance(result, dict) and launch["kernel"] not in result:
         result = f"the compiled program has no kernel {launch['kernel']}"
     if isinstance(result, str):
@@ -89,33 +103,53 @@ def make(build, wanted, jobs):
     if not chosen:
         return report
     listed = sorted(launches(build), key=lambda launch: -launch["work"])
-    programs = sorted({(launch["program"], launch["options"]) for launch in listed})
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        results = {(t, p): pool.submit(compile_one, t, *p) for t in chosen for p in programs}
+        results = {}
         for target in chosen:
-            for launch in listed:
+            for program in sorted({(launch["program"], launch["options"]) for launch in listed
+                                   if is_for(target, launch)}):
+                results[target, program] = pool.submit(compile_one, target, *program)
+        for target in chosen:
+            for launch in (launch for launch in listed if is_for(target, launch)):
                 done = results[target, (launch["program"], launch["options"])].result()
                 report["rows"].append(row_of(target, launch, done))
     return report
 
 
+def text_of(path):
+    """What a file says; Failed with the reason in words."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Failed(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeError as error:
+        raise Failed(f"{path} is no text") from error
+
+
+def write_text(path, text):
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Failed(f"{path} cannot be written: {error.strerror}") from error
+
+
 def read(path):
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise Failed(f"{path}: {error}") from error
+        report = json.loads(text_of(path))
+    except ValueError as error:
+        raise Failed(f"{path} is not JSON: {error}") from error
     if not isinstance(report, dict) or report.get("format") != FORMAT:
         raise Failed(f"{path}: not what kernel-report --json wrote")
     return report
 
 
 def write_between(path, table):
-    page = path.read_text(encoding="utf-8")
+    page = text_of(path)
     before, found, rest = page.partition(BEGIN)
     _, ended, after = rest.partition(END)
     if not found or not ended:
         raise Failed(f"{path}: no place between {BEGIN} and {END}")
-    path.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
+    write_text(path, f"{before}{BEGIN}\n{table}\n{END}{after}")
 
 
 def parse_arguments():
@@ -142,17 +176,17 @@ def parse_arguments():
 def main():
     arguments = parse_arguments()
     try:
-        limits = budgets.read(arguments.budgets)
+        limits = budgets.read(arguments.budgets, text_of(arguments.budgets))
         report = read(arguments.read) if arguments.read else \
             make(arguments.build, arguments.target, arguments.jobs)
         print(tables.text(report))
         if not report["rows"]:
             return 77
         if arguments.json:
-            arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+            write_text(arguments.json, json.dumps(report, indent=1) + "\n")
         if arguments.markdown:
             write_between(arguments.markdown, tables.markdown(report))
-    except (Failed, budgets.Damaged, OSError) as error:
+    except (Failed, budgets.Damaged) as error:
         print(f"kernel-report: {error}", file=sys.stderr)
         return 3
     found = budgets.offences(report["rows"], limits)

@@ -9,10 +9,10 @@ class Damaged(Exception):
     """A line of the file that says nothing."""
 
 
-def read(path):
-    """The file's limits: (target, kernel, figure, at most or not, number) in its order."""
+def read(path, text):
+    """A file's limits: (target, kernel, figure, at most or not, number) in its order."""
     limits = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(text.splitlines(), 1):
         words = line.partition("#")[0].split()
         if not words:
             continue

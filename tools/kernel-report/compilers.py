@@ -32,7 +32,7 @@ def run(command, folder=None):
     except subprocess.TimeoutExpired as error:
         raise Refused(f"no result after {LIMIT} s") from error
     except OSError as error:
-        raise Refused(str(error)) from error
+        raise Refused(f"{command[0]} cannot be run: {error.strerror}") from error
     if done.returncode:
         raise Refused(done.stdout.strip() or f"exit code {done.returncode}")
     return done.stdout

@@ -59,19 +59,21 @@ def cell(target, rows):
 
 
 def markdown(report):
-    """The kernels that voices run, the busiest first: the worst of their variants."""
+    """The kernels that voices run, the busiest first: the worst of their variants. Those for
+    halves, and what only tuned rows ask for, are apart."""
     rows = [row for row in report["rows"] if row["voices"]]
     work = {}
     for row in rows:
-        of = work.setdefault(row["kernel"], {})
+        of = work.setdefault((row["way"], row["kernel"]), {})
         of[row["options"]] = row["work"]
     shown = [t for t in targets.TARGETS if t.name in report["compilers"]]
     lines = ["| kernel | work | local | " + " | ".join(t.title for t in shown) + " |",
              "|---|---:|---:|" + "---|" * len(shown)]
-    for kernel in sorted(work, key=lambda k: -max(work[k].values())):
-        of = [row for row in rows if row["kernel"] == kernel]
-        line = [f"`{kernel}`", percent(max(work[kernel].values()), 1 if
-                max(work[kernel].values()) >= 5e-4 else 0),
+    for key in sorted(work, key=lambda k: (k[0] != "", -max(work[k].values()))):
+        way, kernel = key
+        most = max(work[key].values())
+        of = [row for row in rows if (row["way"], row["kernel"]) == key]
+        line = [f"`{kernel}`{', ' if way else ''}{way}", percent(most, 1 if most >= 5e-4 else 0),
                 str(max(row.get("local") or 0 for row in of))]
         line += [cell(t, [row for row in of if row["target"] == t.name]) for t in shown]
         lines.append("| " + " | ".join(line) + " |")
@@ -79,7 +81,9 @@ def markdown(report):
     for target in shown:
         makers.setdefault(report["compilers"][target.name], []).append(f"`{target.name}`")
     lines += ["", "work: the largest share of a voice's operations that one variant of the kernel "
-              "has; local: bytes of local memory. Registers of a work-item (Intel: work-items in "
+              "has, in a run of that kind; local: bytes of local memory; tuned: where a row of "
+              "the tuning asks for it. fp16 is left out where a vendor's OpenCL lacks it. "
+              "Registers of a work-item (Intel: work-items in "
               "a hardware thread, fewer where registers run out), and the share of a unit's "
               "hardware threads that work-groups can fill; spills and scratch bytes in bold where "
               "there are any. Compiled by "
