@@ -51,13 +51,13 @@ bool bench_voice_wanted(const bench_options *o, int v, bool first)
     return found;
 }
 
-static clvits_status on_durations(void *user, const clvits_item *items, int n, clvits_report *r)
+static clvits_status on_durations(void *user, int item, const clvits_item *what, clvits_report *r)
 {
     hearing *h = user;
-    (void)n;
+    (void)item;
     (void)r;
     if (!h->frames) {
-        h->frames = items[0].frames;
+        h->frames = what->frames;
         h->durations = bench_now() - h->start;
     }
     return CLVITS_OK;

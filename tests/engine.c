@@ -286,7 +286,7 @@ START_TEST(stops_when_told)
     fixture f;
     speech s = { .stop_after = 1 };
     atomic_int cancel = 1;
-    clvits_sink sink = { .user = &s, .wave = keep };
+    const clvits_sink sink = { .user = &s, .wave = keep };
     clvits_report r = { 0 };
 
     begin(&f, NULL);
@@ -295,7 +295,7 @@ START_TEST(stops_when_told)
     ck_assert_int_eq(clvits_engine_speak(f.engine, &it, 1, &sink, &r), CLVITS_E_CANCELLED);
     ck_assert_int_eq(s.pieces, 1);
     clvits_report_clear(&r);
-    sink.cancel = &cancel;
+    it.cancel = &cancel;
     ck_assert_int_eq(clvits_engine_speak(f.engine, &it, 1, &sink, &r), CLVITS_E_CANCELLED);
     ck_assert_int_eq(s.pieces, 1);
     free(s.samples);

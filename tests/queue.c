@@ -61,16 +61,22 @@ static void open_voice(fixture *f, int i, const clvits_context_params *params)
     ck_assert_int_eq(clvits_voice_open(&f->voice[i], f->context[i], NULL), CLVITS_OK);
 }
 
-static void begin(fixture *f, const clvits_context_params *first,
-                  const clvits_context_params *second)
+static void begin_batches(fixture *f, const clvits_context_params *first,
+                          const clvits_context_params *second, int at_once)
 {
     *f = (fixture){ 0 };
     open_voice(f, 0, first);
     open_voice(f, 1, second);
-    ck_assert_int_eq(clvits_queue_open(&f->queue, f->voice, VOICES), CLVITS_OK);
+    ck_assert_int_eq(clvits_queue_open(&f->queue, f->voice, VOICES, at_once), CLVITS_OK);
     for (int i = 0; i < UTTERANCES; i++)
         for (int k = 0; k < MAX_IDS; k++)
             f->ids[i][k] = 1 + (i * 7 + k * 3) % 20;
+}
+
+static void begin(fixture *f, const clvits_context_params *first,
+                  const clvits_context_params *second)
+{
+    begin_batches(f, first, second, 1);
 }
 
 static clvits_utterance utterance(fixture *f, int i)
@@ -102,7 +108,7 @@ START_TEST(every_utterance_is_spoken_once)
 {
     fixture f;
 
-    begin(&f, &one_thread, &one_thread);
+    begin_batches(&f, &one_thread, &one_thread, _i ? 5 : 1);
     for (int i = 0; i < UTTERANCES; i++) {
         clvits_utterance u = utterance(&f, i);
         int32_t copy[MAX_IDS];
@@ -231,9 +237,11 @@ START_TEST(ends_are_told)
     fixture f;
     clvits_queue *none;
 
-    ck_assert_int_eq(clvits_queue_open(&none, NULL, 0), CLVITS_E_ARGUMENT);
+    ck_assert_int_eq(clvits_queue_open(&none, NULL, 0, 1), CLVITS_E_ARGUMENT);
     ck_assert_ptr_null(none);
     begin(&f, &one_thread, &one_thread);
+    ck_assert_int_eq(clvits_queue_open(&none, f.voice, 1, 0), CLVITS_E_ARGUMENT);
+    ck_assert_int_eq(clvits_queue_open(&none, f.voice, 1, CLVITS_BATCH + 1), CLVITS_E_ARGUMENT);
     ck_assert_int_eq(clvits_queue_add(f.queue, &neither), CLVITS_E_ARGUMENT);
     f.ids[1][2] = 30000;
     for (int i = 0; i < 3; i++) {
@@ -278,7 +286,7 @@ static double time_queue(fixture *f, size_t n)
 {
     clvits_queue *q;
 
-    ck_assert_int_eq(clvits_queue_open(&q, f->voice, n), CLVITS_OK);
+    ck_assert_int_eq(clvits_queue_open(&q, f->voice, n, 1), CLVITS_OK);
     const double start = seconds();
     for (int i = 0; i < UTTERANCES; i++) {
         clvits_utterance u = utterance(f, i);
@@ -326,7 +334,7 @@ int main(void)
     if (timed) {
         tcase_add_test(t, two_halves_do_more);
     } else {
-        tcase_add_test(t, every_utterance_is_spoken_once);
+        tcase_add_loop_test(t, every_utterance_is_spoken_once, 0, 2);
         tcase_add_test(t, devices_share);
         tcase_add_test(t, faster_does_more);
         tcase_add_test(t, ends_are_told);

@@ -100,6 +100,7 @@ typedef struct clvits_chunk {
     size_t n_words;
     const int32_t *durations; /* frames per id, padding included */
     size_t n_durations;
+    size_t utterance; /* of clvits_speak_batch(), which one; otherwise 0 */
 } clvits_chunk;
 
 /** Receives audio in order, on the thread that called clvits_speak(), while what follows is yet to
@@ -160,6 +161,52 @@ CLVITS_API clvits_status clvits_speak(clvits_voice *voice, const char *text, siz
  */
 CLVITS_API clvits_status clvits_speak_ids(clvits_voice *voice, const int32_t *ids, size_t n,
                                           const clvits_speak_params *params);
+
+/** How one of several utterances ended. */
+typedef struct clvits_spoken {
+    size_t voice; /* of a queue, which voice spoke it: an index into those of clvits_queue_open(),
+                     SIZE_MAX where none did before the queue was closed; otherwise 0 */
+    clvits_status status;
+    const char *message; /* what went wrong; "" otherwise. Valid during the call only */
+} clvits_spoken;
+
+/** Receives the end of an utterance, after its last audio; user is that of its params. */
+typedef void (*clvits_spoken_fn)(void *user, const clvits_spoken *spoken);
+
+/** One of several utterances; text or ids is NULL. */
+typedef struct clvits_utterance {
+    const char *text;   /* UTF-8, n bytes, spoken as clvits_speak() does */
+    const int32_t *ids; /* n of them, spoken as clvits_speak_ids() does */
+    size_t n;
+    clvits_speak_params params; /* each has its own seed, speaker, audio, cancel ... */
+    clvits_spoken_fn done;      /* may be NULL */
+} clvits_utterance;
+
+/** How many utterances of a batch are computed at once. */
+#define CLVITS_BATCH 16
+
+/**
+ * Speak several utterances, which takes less time than one after the other where one alone does not
+ * keep the device busy: many short ones.
+ *
+ * Each gives the samples and timings of clvits_speak() or clvits_speak_ids() with its text and
+ * params, bit for bit on the same devices; only the pieces may differ, since the smallest chunks
+ * that one of them asks for are everybody's. Up to CLVITS_BATCH of them are under way at a time,
+ * and the next begins where one ends, so that memory does not grow with n. Audio comes on the
+ * calling thread, for each in order, for several by turns: clvits_chunk.utterance, or params.user,
+ * tells whose it is.
+ *
+ * What is wrong with one utterance (its text, ids, params, cancel, or an audio() that ends it) ends
+ * this one alone: its done() is told, and the others are spoken as if it were not there. What a
+ * device or memory fails in ends all that were not spoken, with that status.
+ *
+ * @param utterances  n of them, as they are until the call returns; n may be 0
+ * @return CLVITS_OK when all were spoken, otherwise the status of the first in the array that was
+ *         not, whose message clvits_context_error() then has; as clvits_speak(), and _E_ARGUMENT
+ *         where an utterance has both text and ids
+ */
+CLVITS_API clvits_status clvits_speak_batch(clvits_voice *voice, const clvits_utterance *utterances,
+                                            size_t n);
 
 #ifdef __cplusplus
 }

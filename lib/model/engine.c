@@ -1,54 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "model/engine.h"
 
-#include "model/stage_pool.h"
+#include "model/engine_task.h"
 
-#include <limits.h>
 #include <stdlib.h>
 
-enum {
-    MIN_TEXT = 64,
-    MAX_TEXT = 16384,
-    MAX_FRAMES = 1 << 17, /* 25 minutes at 22.05 kHz, in one sentence */
-    MOST = 1024,          /* frames in a piece */
-    LEVELS = 3,
-};
+enum { MAX_TEXT = 16384 };
 
-/* Frames that a window of the decoder adds, and a block of the flow, whose context is longer and
- * work is less; their context comes on top. Then the least that a plan is made for. The first is
- * efficient, the others take less memory. */
-static const struct level {
-    int window, block, least;
-} levels[LEVELS] = { { 256, 1024, 64 }, { 64, 256, 64 }, { 16, 64, 16 } };
-
-struct clvits_engine {
-    clvits_config config;
-    const clvits_machine *machine;
-    clvits_stage_pool *pool;
-    int before, after;           /* the decoder's context in frames, at most */
-    int flow_before, flow_after; /* the flow's, at most */
-    atomic_int level;            /* that devices have had memory for */
-    atomic_int too_many;         /* ids, batch times capacity, from which on not; 0: none */
-};
-
-/* A batch on its way. */
-typedef struct task {
-    const clvits_engine *e;
-    clvits_item *items;
-    int n;
-    const clvits_sink *sink;
-    clvits_loan text, latent, wave;
-    int z_first;    /* the frame of the latent's row 0 */
-    int ids;        /* the text's capacity */
-    int frames;     /* of the longest item; 0: durations are yet to be told */
-    float *samples; /* of a window */
-    int window;     /* frames that these hold */
-    int soon;       /* frames of the first window; 0: as many as are efficient */
-    struct level level;
-    unsigned barred; /* places to do without, as bits */
-    bool trimmed;    /* has given its pool's memory back */
-    int32_t *ends;   /* of an item's ids, when the durations were computed elsewhere */
-} task;
+/* How many ids or frames, items times the longest, are computed at once: enough to keep processors
+ * busy, and then no more than their caches hold; a GPU wants more, and its launches to be few. */
+enum { IDS_AT_ONCE = 1024, FRAMES_AT_ONCE = 256, GPU_FACTOR = 8 };
 
 clvits_status clvits_engine_open(clvits_engine **out, const clvits_model *m,
                                  const clvits_machine *machine, const char *place,
@@ -79,354 +40,77 @@ void clvits_engine_close(clvits_engine **engine)
     *engine = NULL;
 }
 
-static int least(int a, int b)
+/* By what items are put together: those of one kind, in the order of their sizes. */
+typedef struct key {
+    int kind, size, index;
+} key;
+
+static int compare(const void *a, const void *b)
 {
-    return a < b ? a : b;
+    const key *x = a, *y = b;
+
+    return x->kind != y->kind   ? x->kind - y->kind
+           : x->size != y->size ? x->size - y->size
+                                : x->index - y->index;
 }
 
-/* The smallest of from, 2 * from, 4 * from ... that holds n: few plans serve all texts. */
-static int capacity_for(int n, int from)
+/* How many of n sorted keys are computed at once. */
+static int together(const clvits_engine *e, const key *k, int n, int at_once)
 {
-    while (from < n)
-        from *= 2;
-    return from;
+    const clvits_machine *m = e->machine;
+    int count = 1;
+
+    if (m->n_places > 1 && clvits_device_get_info(m->device[1])->family == CLVITS_FAMILY_GPU)
+        at_once *= GPU_FACTOR;
+    while (count < n && count < CLVITS_TASK_ITEMS && k[count].kind == k->kind &&
+           (count + 1) * k[count].size <= at_once)
+        count++;
+    return count;
 }
 
-static clvits_stage_size text_size(const task *t)
+/* The items of the text stage from their frames to their samples. Where operators are placed by
+ * cost, what is placed alike is put together: each item is computed where it would be alone. */
+static clvits_status run_frames(clvits_task *t, clvits_report *r)
 {
-    return (clvits_stage_size){ .kind = CLVITS_STAGE_TEXT, .batch = t->n, .ids = t->ids,
-                                .barred = t->barred };
-}
-
-/* The same for frames, in greater steps: rows that are not used cost little. */
-static int frames_for(const task *t, int n)
-{
-    int frames = t->level.least;
-    while (frames < n)
-        frames *= 4;
-    return frames;
-}
-
-/* For a stretch of `frames`, and their context, of what the task has at most. */
-static clvits_stage_size latent_size(const task *t, int frames)
-{
-    const clvits_engine *e = t->e;
-    const int context = e->before + e->after + e->flow_before + e->flow_after;
-    return (clvits_stage_size){ .kind = CLVITS_STAGE_LATENT, .batch = t->n, .ids = t->ids,
-                                .frames = frames_for(t, frames) + context,
-                                .placed_for = frames_for(t, least(t->frames, t->level.block)) +
-                                              context,
-                                .barred = t->barred };
-}
-
-static clvits_stage_size wave_size(const task *t, int frames)
-{
-    const int context = t->e->before + t->e->after;
-    return (clvits_stage_size){ .kind = CLVITS_STAGE_WAVE, .batch = t->n,
-                                .frames = frames_for(t, frames) + context,
-                                .placed_for = frames_for(t, least(t->frames, t->level.window)) +
-                                              context,
-                                .barred = t->barred };
-}
-
-/* Take a run of that size instead of the one on loan, unless that one fits. */
-static clvits_status change(const task *t, clvits_loan *loan, const clvits_stage_size *size,
-                            clvits_report *r)
-{
-    if (loan->stage && loan->stage->size.frames == size->frames)
-        return CLVITS_OK;
-    clvits_stage_give_back(t->e->pool, loan);
-    return clvits_stage_take(t->e->pool, loan, size, r);
-}
-
-static void set_seed(clvits_run *run, int slot, int item, uint64_t seed)
-{
-    clvits_run_set_int(run, slot, item, (int)(uint32_t)seed);
-    clvits_run_set_int(run, slot + 1, item, (int)(uint32_t)(seed >> 32));
-}
-
-/* The item's rows are these of its frames. */
-static clvits_status set_stretch(clvits_run *run, int clock, int item, clvits_range rows,
-                                 int frames, clvits_report *r)
-{
-    const int first = (int)rows.first, end = rows.end < frames ? (int)rows.end : frames;
-    const clvits_status s =
-        clvits_run_set_length(run, clock, item, end > first ? end - first : 0, r);
-    return s ? s : clvits_run_set_first(run, clock, item, first, r);
-}
-
-/* What the speakers add, from the text stage to another. */
-static clvits_status copy_conditions(clvits_run *run, const clvits_tensor *cond, const task *t,
-                                     clvits_report *r)
-{
+    const int window = t->level.window;
+    const int at_once = FRAMES_AT_ONCE * window / clvits_task_levels[0].window;
+    key keys[CLVITS_TASK_ITEMS];
     clvits_status s = CLVITS_OK;
-    for (int i = 0; i < t->n && cond && !s; i++)
-        s = clvits_run_copy(run, cond, i, t->text.run, t->text.stage->text.cond, i, 0, r);
-    return s;
-}
+    int n = 0;
 
-static clvits_status read_durations(task *t, clvits_report *r)
-{
-    clvits_status s = CLVITS_OK;
-    int most = 0;
-
-    for (int i = 0; i < t->n && !s; i++) {
-        clvits_item *item = &t->items[i];
-        int64_t frames = 0;
-        s = clvits_run_read(t->text.run, t->text.stage->text.durations, i, 0, item->n_ids,
-                            item->durations, r);
-        for (int k = 0; k < item->n_ids && !s; k++)
-            frames += item->durations[k];
-        if (!s && frames > MAX_FRAMES)
-            s = clvits_fail(r, CLVITS_E_UNSUPPORTED,
-                            "%lld frames of speech from one sentence, %d at most; shorten it or "
-                            "lower the length scale", (long long)frames, MAX_FRAMES);
-        item->frames = frames > 0 ? (int)frames : 1;
-        most = item->frames > most ? item->frames : most;
+    for (int i = 0; i < t->n; i++) {
+        const int frames = t->item[i]->frames;
+        if (t->item[i]->heard < frames)
+            keys[n++] = (key){ .kind = t->e->machine->rates ? clvits_task_kind(t, frames) : 0,
+                               .size = frames < window ? frames : window, .index = i };
     }
-    t->frames = s ? 0 : most;
-    return s;
-}
-
-static clvits_status run_text(task *t, clvits_report *r)
-{
-    const clvits_text_stage *stage = &t->text.stage->text;
-    clvits_run *run = t->text.run;
-    clvits_status s = CLVITS_OK;
-
-    for (int i = 0; i < t->n && !s; i++) {
-        const clvits_item *item = &t->items[i];
-        set_seed(run, stage->seed, i, item->seed);
-        clvits_run_set_float(run, stage->noise_w, i, item->noise_w);
-        clvits_run_set_float(run, stage->length_scale, i, item->length_scale);
-        s = clvits_run_set_length(run, stage->clock, i, item->n_ids, r);
-        if (!s)
-            s = clvits_run_write(run, stage->ids, i, item->ids, r);
-        if (!s && stage->sid)
-            s = clvits_run_write(run, stage->sid, i, &item->sid, r);
-    }
-    if (!s)
-        s = clvits_stage_go(&t->text, r);
-    return s;
-}
-
-/* Where the ids of an item end: as the text stage says, or as was told before it ran again. */
-static clvits_status set_ends(task *t, int i, clvits_report *r)
-{
-    const clvits_latent_stage *stage = &t->latent.stage->latent;
-    const clvits_item *item = &t->items[i];
-
-    if (!t->ends)
-        return clvits_run_copy(t->latent.run, stage->ends, i, t->text.run,
-                               t->text.stage->text.ends, i, 0, r);
-    int32_t *ends = t->ends + (size_t)i * (size_t)t->ids, end = 0;
-    for (int k = 0; k < item->n_ids; k++)
-        ends[k] = end += item->durations[k];
-    return clvits_run_write(t->latent.run, stage->ends, i, ends, r);
-}
-
-/* The frames that the decoder reads for samples of frames [at, end). */
-static clvits_status wave_reach(clvits_range *out, const task *t, int at, int end,
-                                clvits_report *r)
-{
-    const clvits_wave_stage *stage = &t->wave.stage->wave;
-    const int64_t hop = t->e->config.hop_length;
-
-    return clvits_plan_reach(out, t->wave.stage->plan, stage->wave,
-                             (clvits_range){ at * hop, end * hop }, stage->clock, r);
-}
-
-/* z of all frames that the decoder reads for frames [at, end). */
-static clvits_status run_latent(task *t, int at, int end, clvits_report *r)
-{
-    const clvits_latent_stage *stage = &t->latent.stage->latent;
-    const clvits_text_stage *from = &t->text.stage->text;
-    clvits_run *run = t->latent.run;
-    clvits_range rows;
-    clvits_status s = wave_reach(&rows, t, at, end, r);
-
-    clvits_stage_trace(&t->latent, r);
-    if (!s)
-        s = clvits_plan_reach(&rows, t->latent.stage->plan, stage->z, rows, stage->clock, r);
-    t->z_first = s ? 0 : (int)rows.first;
-    for (int i = 0; i < t->n && !s; i++) {
-        const clvits_item *item = &t->items[i];
-        const bool done = item->frames <= at;
-        set_seed(run, stage->seed, i, item->seed);
-        clvits_run_set_float(run, stage->noise_scale, i, item->noise_scale);
-        s = set_stretch(run, stage->clock, i, rows, done ? 0 : item->frames, r);
-        if (!s)
-            s = clvits_run_set_length(run, stage->text_clock, i, item->n_ids, r);
-        if (!s)
-            s = clvits_run_copy(run, stage->stats, i, t->text.run, from->stats, i, 0, r);
-        if (!s)
-            s = set_ends(t, i, r);
-    }
-    if (!s)
-        s = copy_conditions(run, stage->cond, t, r);
-    return s ? s : clvits_stage_go(&t->latent, r);
-}
-
-static clvits_status deliver(const task *t, int at, int end, int first, clvits_report *r)
-{
-    const int hop = t->e->config.hop_length;
-    clvits_status s = CLVITS_OK;
-
-    for (int i = 0; i < t->n && !s; i++) {
-        clvits_item *item = &t->items[i];
-        const int from = item->heard > at ? item->heard : at;
-        const int rows = (least(end, item->frames) - from) * hop;
-        if (rows <= 0)
-            continue;
-        s = clvits_run_read(t->wave.run, t->wave.stage->wave.wave, i, (from - first) * hop, rows,
-                            t->samples, r);
-        if (s)
-            break;
-        item->heard = least(end, item->frames);
-        s = t->sink->wave(t->sink->user, i, t->samples, rows, r);
+    qsort(keys, (size_t)n, sizeof(*keys), compare);
+    for (int i = 0; i < n && !s; i += t->n_now) {
+        t->n_now = together(t->e, keys + i, n - i, at_once);
+        for (int k = 0; k < t->n_now; k++)
+            t->now[k] = keys[i + k].index;
+        s = clvits_task_frames(t, r);
     }
     return s;
-}
-
-/* Samples of frames [at, end) of every item that has them. */
-static clvits_status run_window(const task *t, int at, int end, clvits_report *r)
-{
-    const clvits_wave_stage *stage = &t->wave.stage->wave;
-    clvits_run *run = t->wave.run;
-    clvits_range rows;
-    clvits_status s = wave_reach(&rows, t, at, end, r);
-
-    clvits_stage_trace(&t->wave, r);
-    for (int i = 0; i < t->n && !s; i++) {
-        const int frames = t->items[i].frames;
-        s = set_stretch(run, stage->clock, i, rows, frames <= at ? 0 : frames, r);
-        if (!s && at < frames)
-            s = clvits_run_copy(run, stage->z, i, t->latent.run, t->latent.stage->latent.z, i,
-                                (int)rows.first - t->z_first, r);
-    }
-    if (!s)
-        s = copy_conditions(run, stage->cond, t, r);
-    if (!s)
-        s = clvits_stage_go(&t->wave, r);
-    return s ? s : deliver(t, at, end, (int)rows.first, r);
-}
-
-static clvits_status go_on(const clvits_sink *sink, clvits_report *r)
-{
-    return sink->cancel && atomic_load((atomic_int *)sink->cancel)
-               ? clvits_fail(r, CLVITS_E_CANCELLED, "cancelled")
-               : CLVITS_OK;
-}
-
-/* Where the stretch ends that begins at frame `at`: `most` frames later, or sooner where something
- * is to be heard soon, but then not so that hardly more than a context's length would remain. */
-static int stretch_end(const task *t, int at, int most, int end)
-{
-    const int soon = t->soon ? least(most, t->soon + at) : most;
-    return end - at <= most && end - at <= soon + soon / 2 && at ? end : least(at + soon, end);
-}
-
-static clvits_status run_block(task *t, int block, int block_end, clvits_report *r)
-{
-    const int first_end = stretch_end(t, block, t->window, block_end);
-    clvits_stage_size size = wave_size(t, first_end - block);
-    clvits_status s = change(t, &t->wave, &size, r);
-
-    size = latent_size(t, block_end - block);
-    if (!s)
-        s = change(t, &t->latent, &size, r);
-    if (!s)
-        s = run_latent(t, block, block_end, r);
-    for (int at = block, end; at < block_end && !s; at = end) {
-        end = stretch_end(t, at, t->window, block_end);
-        size = wave_size(t, end - at);
-        s = change(t, &t->wave, &size, r);
-        if (!s)
-            s = run_window(t, at, end, r);
-        if (!s && end < t->frames)
-            s = go_on(t->sink, r);
-    }
-    return s;
-}
-
-/* The first frame that an item is still to get. */
-static int first_frame(const task *t)
-{
-    int first = t->frames;
-
-    for (int i = 0; i < t->n; i++)
-        if (t->items[i].heard < t->items[i].frames)
-            first = least(first, t->items[i].heard);
-    return first;
-}
-
-static clvits_status run_blocks(task *t, clvits_report *r)
-{
-    clvits_status s = CLVITS_OK;
-
-    t->window = t->sink->most ? least(t->sink->most, MOST) : levels[0].window;
-    if (t->level.window < levels[0].window)
-        t->window = least(t->window, t->level.window);
-    t->soon = t->sink->first ? t->sink->first : t->sink->most;
-    t->samples = malloc((size_t)t->window * (size_t)t->e->config.hop_length * sizeof(float));
-    if (!t->samples)
-        return clvits_fail_memory(r, "samples");
-    for (int at = first_frame(t), end; at < t->frames && !s; at = end) {
-        end = stretch_end(t, at, t->level.block, t->frames);
-        s = run_block(t, at, end, r);
-    }
-    free(t->samples);
-    return s;
-}
-
-static clvits_status check_items(const clvits_engine *e, const clvits_item *items, int n,
-                                 int *most_ids, clvits_report *r)
-{
-    const clvits_config *c = &e->config;
-
-    *most_ids = 0;
-    for (int i = 0; i < n; i++) {
-        if (items[i].n_ids < 1 || items[i].n_ids > MAX_TEXT)
-            return clvits_fail(r, CLVITS_E_ARGUMENT, "%d ids in one sentence; give 1 to %d",
-                               items[i].n_ids, MAX_TEXT);
-        if (items[i].sid < 0 || items[i].sid >= (c->n_speakers > 1 ? c->n_speakers : 1))
-            return clvits_fail(r, CLVITS_E_ARGUMENT, "speaker %d; this voice has 0 to %d",
-                               items[i].sid, c->n_speakers > 1 ? c->n_speakers - 1 : 0);
-        for (int k = 0; k < items[i].n_ids; k++)
-            if (items[i].ids[k] < 0 || items[i].ids[k] >= c->n_vocab)
-                return clvits_fail(r, CLVITS_E_ARGUMENT,
-                                   "id %d at position %d; this voice has 0 to %d",
-                                   items[i].ids[k], k, c->n_vocab - 1);
-        *most_ids = items[i].n_ids > *most_ids ? items[i].n_ids : *most_ids;
-    }
-    return CLVITS_OK;
 }
 
 /* From the text, or from where the sink's samples end, to the end. */
-static clvits_status attempt(task *t, clvits_report *r)
+static clvits_status attempt(clvits_task *t, clvits_report *r)
 {
-    const clvits_stage_size size = text_size(t);
-    const bool told = t->frames > 0;
-    clvits_status s = CLVITS_OK;
+    const clvits_stage_size size = clvits_task_text_size(t);
 
-    if (told && !t->ends) {
+    if (t->told && !t->ends) {
         t->ends = calloc((size_t)t->n * (size_t)t->ids, sizeof(*t->ends));
         if (!t->ends)
             return clvits_fail_memory(r, "durations");
     }
-    s = clvits_stage_take(t->e->pool, &t->text, &size, r);
+    clvits_status s = clvits_stage_take(t->e->pool, &t->text, &size, r);
     if (!s)
-        s = run_text(t, r);
-    if (!s && !told)
-        s = read_durations(t, r);
-    if (!s && !told && t->sink->durations)
-        s = t->sink->durations(t->sink->user, t->items, t->n, r);
-    if (!s)
-        s = go_on(t->sink, r);
-    return s ? s : run_blocks(t, r);
+        s = clvits_task_text(t, r);
+    return s ? s : run_frames(t, r);
 }
 
-static void give_back(task *t)
+static void give_back(clvits_task *t)
 {
     clvits_stage_give_back(t->e->pool, &t->wave);
     clvits_stage_give_back(t->e->pool, &t->latent);
@@ -435,26 +119,27 @@ static void give_back(task *t)
 
 /* What a device that has no memory is spared, from now on and in the batches to come: at first
  * nothing but what the pool keeps, then frames, then the batch. */
-static void take_less(task *t, clvits_engine *e, bool in_text, unsigned place, clvits_report *r)
+static void take_less(clvits_task *t, clvits_engine *e, bool in_text, unsigned place,
+                      clvits_report *r)
 {
     const int level = atomic_load(&e->level);
 
     if (!t->trimmed) {
         t->trimmed = true;
-    } else if (!in_text && level + 1 < LEVELS) {
+    } else if (!in_text && level + 1 < CLVITS_TASK_LEVELS) {
         atomic_store(&e->level, level + 1);
         clvits_warn(r, "%s; taking %d frames at a time instead of %d", r->text,
-                    levels[level + 1].window, levels[level].window);
+                    clvits_task_levels[level + 1].window, clvits_task_levels[level].window);
     } else {
-        atomic_store(&e->too_many, t->n * (in_text ? t->ids : MIN_TEXT));
+        atomic_store(&e->too_many, t->n * (in_text ? t->ids : CLVITS_TASK_IDS));
         clvits_warn(r, "%s; going on without this device", r->text);
         t->barred |= place;
     }
-    t->level = levels[atomic_load(&e->level)];
+    t->level = clvits_task_levels[atomic_load(&e->level)];
 }
 
 /* Whether the batch can go on without what failed; the failure is then dealt with. */
-static bool recover(task *t, clvits_engine *e, bool in_text, clvits_report *r)
+static bool recover(clvits_task *t, clvits_engine *e, bool in_text, clvits_report *r)
 {
     clvits_device *d = (clvits_device *)r->device;
     const unsigned place = d ? clvits_machine_bit(e->machine, d) : 0;
@@ -481,40 +166,101 @@ static unsigned barred_for(const clvits_engine *e, int ids)
                                        : clvits_machine_distrusted(e->machine);
 }
 
-clvits_status clvits_engine_speak(clvits_engine *e, clvits_item *items, int n,
-                                  const clvits_sink *sink, clvits_report *r)
+/* What t holds, with other devices or less at a time when one fails. */
+static clvits_status run_group(clvits_task *t, clvits_engine *e, clvits_report *r)
 {
-    task t = { .e = e, .items = items, .n = n, .sink = sink };
-    clvits_status s = check_items(e, items, n, &t.ids, r);
-    bool more = !s;
+    clvits_status s = CLVITS_OK;
 
-    t.ids = capacity_for(t.ids, MIN_TEXT);
-    t.level = levels[atomic_load(&e->level)];
-    t.barred = barred_for(e, n * t.ids);
-    for (int i = 0; i < n; i++)
-        items[i].heard = 0;
-    while (more) {
-        s = attempt(&t, r);
-        if (s)
+    t->level = clvits_task_levels[atomic_load(&e->level)];
+    t->barred = barred_for(e, t->n * t->ids);
+    t->told = t->trimmed = false;
+    for (bool more = true; more;) {
+        t->ended = false;
+        s = attempt(t, r);
+        if (s || t->ended)
             clvits_stage_pool_finish(e->pool);
         if (r->trace)
             clvits_trace_collect(r->trace, NULL); /* before the graphs that it names may go */
         clvits_trace_stage(r, "");
-        const bool in_text = !t.text.stage || !t.frames;
-        give_back(&t);
-        more = s && recover(&t, e, in_text, r);
+        const bool in_text = !t->text.stage || !t->told;
+        give_back(t);
+        more = s && recover(t, e, in_text, r);
     }
-    free(t.ends);
+    free(t->ends);
+    t->ends = NULL;
+    return s;
+}
+
+static clvits_status check_item(const clvits_engine *e, const clvits_item *item, clvits_report *r)
+{
+    const clvits_config *c = &e->config;
+    const int speakers = c->n_speakers > 1 ? c->n_speakers : 1;
+
+    if (item->n_ids < 1 || item->n_ids > MAX_TEXT)
+        return clvits_fail(r, CLVITS_E_ARGUMENT, "%d ids in one sentence; give 1 to %d",
+                           item->n_ids, MAX_TEXT);
+    if (item->sid < 0 || item->sid >= speakers)
+        return clvits_fail(r, CLVITS_E_ARGUMENT, "speaker %d; this voice has 0 to %d", item->sid,
+                           speakers - 1);
+    for (int k = 0; k < item->n_ids; k++)
+        if (item->ids[k] < 0 || item->ids[k] >= c->n_vocab)
+            return clvits_fail(r, CLVITS_E_ARGUMENT, "id %d at position %d; this voice has 0 to %d",
+                               item->ids[k], k, c->n_vocab - 1);
+    return CLVITS_OK;
+}
+
+/* The batch in groups, the shortest items first. */
+static clvits_status run_groups(clvits_task *t, clvits_engine *e, key *keys, int n,
+                                clvits_report *r)
+{
+    clvits_status s = CLVITS_OK;
+
+    qsort(keys, (size_t)n, sizeof(*keys), compare);
+    for (int i = 0; i < n && !s; i += t->n) {
+        t->n = together(e, keys + i, n - i, IDS_AT_ONCE);
+        for (int k = 0; k < t->n; k++)
+            t->item[k] = &t->items[keys[i + k].index];
+        t->ids = clvits_task_ids_for(keys[i + t->n - 1].size);
+        s = run_group(t, e, r);
+    }
+    return s;
+}
+
+clvits_status clvits_engine_speak(clvits_engine *e, clvits_item *items, int n,
+                                  const clvits_sink *sink, clvits_report *r)
+{
+    clvits_task t = { .e = e, .items = items, .sink = sink };
+    key *keys = malloc(((size_t)n + 1) * sizeof(*keys));
+    clvits_status s = keys ? CLVITS_OK : clvits_fail_memory(r, "a batch");
+    int fit = 0;
+
+    for (int i = 0; i < n && !s; i++) {
+        items[i].heard = 0;
+        if (check_item(e, &items[i], r))
+            s = clvits_task_end_item(&t, &items[i], r);
+        else
+            keys[fit++] = (key){
+                .kind = e->machine->rates ? clvits_task_ids_for(items[i].n_ids) : 0,
+                .size = items[i].n_ids,
+                .index = i,
+            };
+    }
+    if (!s)
+        s = run_groups(&t, e, keys, fit, r);
+    free(keys);
     return s;
 }
 
 clvits_status clvits_engine_plans(clvits_engine *e, clvits_plan_fn fn, void *user,
                                   clvits_report *r)
 {
-    const task t = { .e = e, .n = 1, .ids = MIN_TEXT, .frames = levels[0].window,
-                     .level = levels[0], .barred = barred_for(e, MIN_TEXT) };
-    const clvits_stage_size sizes[] = { text_size(&t), latent_size(&t, t.frames),
-                                        wave_size(&t, t.frames) };
+    const int frames = clvits_task_levels[0].window;
+    const clvits_task t = { .e = e, .n = 1, .ids = CLVITS_TASK_IDS, .n_now = 1, .frames = frames,
+                            .level = clvits_task_levels[0],
+                            .barred = barred_for(e, CLVITS_TASK_IDS) };
+    const clvits_stage_size sizes[] = { clvits_task_text_size(&t),
+                                        clvits_task_latent_size(&t, frames),
+                                        clvits_task_wave_size(&t, frames) };
     clvits_status s = CLVITS_OK;
 
     for (int i = 0; i < 3 && !s; i++) {

@@ -30,19 +30,24 @@ typedef struct clvits_item {
     int sid;
     uint64_t seed;
     float noise_scale, noise_w, length_scale;
-    int32_t *durations; /* receives frames per id; room for n_ids */
-    int frames;         /* receives their sum, at least 1 */
-    int heard;          /* receives how many of these the sink has */
+    const atomic_int *cancel; /* NULL, or ends the item when it is not 0 */
+    int32_t *durations;       /* receives frames per id; room for n_ids */
+    int frames;               /* receives their sum, at least 1; 0: it ended early */
+    int heard;                /* receives how many of these the sink has */
 } clvits_item;
 
-/** How the caller follows a batch. */
+/** How the caller follows a batch; item is an index. */
 typedef struct clvits_sink {
     void *user;
-    /** NULL, or called once the durations of all items are known. */
-    clvits_status (*durations)(void *user, const clvits_item *items, int n, clvits_report *r);
-    /** Called with the samples of each item, in order, in pieces; another status than OK ends. */
+    /** NULL, or called once an item's durations are known; another status than OK ends the item. */
+    clvits_status (*durations)(void *user, int item, const clvits_item *what, clvits_report *r);
+    /** Called with the samples of each item, in order, in pieces; another status than OK ends the
+     *  item. */
     clvits_status (*wave)(void *user, int item, const float *samples, int n, clvits_report *r);
-    const atomic_int *cancel; /* NULL, or ends the batch when it is not 0 */
+    /** Told when an item ends before its samples do, why being in r: what it is made of is not
+     *  allowed, it was cancelled, or a call above ended it. The others go on if this returns OK;
+     *  NULL: they do not. What a device or memory fails in ends all and is not told here. */
+    clvits_status (*ended)(void *user, int item, clvits_report *r);
     /* Frames in a piece: `first` in the first one at most (0: as `most` says), more in each one
      * after it, and `most` at most (0: what is efficient; not above 1024). */
     int first, most;
@@ -57,7 +62,8 @@ clvits_status clvits_engine_plans(clvits_engine *e, clvits_plan_fn fn, void *use
                                   clvits_report *r);
 
 /**
- * Speak a batch; items differ in length, and each gets exactly what it would get alone.
+ * Speak a batch, of which as many items are computed at once as is efficient; they differ in
+ * length, and each gets exactly what it would get alone.
  *
  * What a device fails to do is done without it: it is distrusted, or, where it has no memory, gets
  * less at a time and then nothing of this batch. What the sink has already stands, and goes on

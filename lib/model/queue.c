@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: MIT
+#include "model/speak.h"
+
 #include "base/thread.h"
 
-#include <clvits/device.h>
 #include <clvits/queue.h>
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { WAITING_EACH = 4 }; /* utterances per voice: enough that none runs dry */
+enum { WAITING_EACH = 4 }; /* utterances per voice, at least: enough that none runs dry */
 
 typedef struct job {
+    clvits_utterance what; /* first, and text or ids behind this struct */
     struct job *next;
-    clvits_utterance what; /* with text or ids behind this struct */
 } job;
 
 typedef struct worker {
@@ -22,7 +21,8 @@ typedef struct worker {
     size_t index;
     pthread_t thread;
     bool started;
-    size_t ended; /* utterances; guarded by the queue's lock */
+    job *taken;             /* after waiting for it, and not yet begun */
+    size_t speaking, ended; /* utterances; guarded by the queue's lock */
 } worker;
 
 struct clvits_queue {
@@ -31,6 +31,7 @@ struct clvits_queue {
     job *first, **end;
     size_t waiting, speaking;
     bool closing;
+    int at_once;
     size_t n_workers;
     worker workers[];
 };
@@ -43,55 +44,79 @@ static void tell(const job *j, size_t voice, clvits_status status, const char *m
         j->what.done(j->what.params.user, &spoken);
 }
 
-static void speak(worker *w, job *j)
+/* The first of those that wait. The lock is held. */
+static job *take(worker *w)
 {
-    const clvits_utterance *u = &j->what;
-    const clvits_status s = u->text ? clvits_speak(w->voice, u->text, u->n, &u->params)
-                                    : clvits_speak_ids(w->voice, u->ids, u->n, &u->params);
-
-    tell(j, w->index, s, clvits_context_error(clvits_voice_context(w->voice)));
-    free(j);
-}
-
-/* The next utterance, or NULL when there will be none. The lock is held. */
-static job *take(clvits_queue *q)
-{
-    while (!q->first && !q->closing)
-        pthread_cond_wait(&q->added, &q->lock);
+    clvits_queue *q = w->queue;
     job *j = q->first;
-    if (!j)
-        return NULL;
+
     q->first = j->next;
     if (!q->first)
         q->end = &q->first;
     q->waiting--;
     q->speaking++;
+    w->speaking++;
     pthread_cond_signal(&q->taken);
     return j;
+}
+
+/* Another one beside those under way, but no more than this voice's share of all there are, so that
+ * no other voice is idle at the end. */
+static const clvits_utterance *next(void *user)
+{
+    worker *w = user;
+    clvits_queue *q = w->queue;
+    job *j = w->taken;
+
+    w->taken = NULL;
+    if (j)
+        return &j->what;
+    pthread_mutex_lock(&q->lock);
+    if (q->first && w->speaking * q->n_workers < q->waiting + q->speaking)
+        j = take(w);
+    pthread_mutex_unlock(&q->lock);
+    return j ? &j->what : NULL;
+}
+
+static void ended(void *user, const clvits_utterance *u, clvits_status status, const char *message)
+{
+    worker *w = user;
+    clvits_queue *q = w->queue;
+    job *j = (job *)u;
+
+    tell(j, w->index, status, message);
+    free(j);
+    pthread_mutex_lock(&q->lock);
+    w->ended++;
+    w->speaking--;
+    if (--q->speaking == 0 && q->waiting == 0)
+        pthread_cond_broadcast(&q->idle);
+    pthread_mutex_unlock(&q->lock);
 }
 
 static void *work(void *arg)
 {
     worker *w = arg;
     clvits_queue *q = w->queue;
+    const clvits_feed feed = { w, next, ended, q->at_once };
 
-    pthread_mutex_lock(&q->lock);
-    for (job *j; (j = take(q)) != NULL;) {
-        pthread_mutex_unlock(&q->lock);
-        speak(w, j);
+    for (;;) {
         pthread_mutex_lock(&q->lock);
-        w->ended++;
-        if (--q->speaking == 0 && q->waiting == 0)
-            pthread_cond_broadcast(&q->idle);
+        while (!q->first && !q->closing)
+            pthread_cond_wait(&q->added, &q->lock);
+        w->taken = q->first ? take(w) : NULL;
+        pthread_mutex_unlock(&q->lock);
+        if (!w->taken)
+            return NULL;
+        clvits_voice_speak(w->voice, &feed);
     }
-    pthread_mutex_unlock(&q->lock);
-    return NULL;
 }
 
-clvits_status clvits_queue_open(clvits_queue **out, clvits_voice *const *voices, size_t n)
+clvits_status clvits_queue_open(clvits_queue **out, clvits_voice *const *voices, size_t n,
+                                int at_once)
 {
     *out = NULL;
-    if (!voices || n == 0)
+    if (!voices || n == 0 || at_once < 1 || at_once > CLVITS_BATCH)
         return CLVITS_E_ARGUMENT;
     if (n > (SIZE_MAX - sizeof(clvits_queue)) / sizeof(worker))
         return CLVITS_E_MEMORY;
@@ -103,6 +128,7 @@ clvits_status clvits_queue_open(clvits_queue **out, clvits_voice *const *voices,
     pthread_cond_init(&q->taken, NULL);
     pthread_cond_init(&q->idle, NULL);
     q->end = &q->first;
+    q->at_once = at_once;
     q->n_workers = n;
     for (size_t i = 0; i < n; i++) {
         worker *w = &q->workers[i];
@@ -142,8 +168,9 @@ clvits_status clvits_queue_add(clvits_queue *q, const clvits_utterance *utteranc
     job *j = make_job(utterance);
     if (!j)
         return CLVITS_E_MEMORY;
+    const int each = q->at_once < WAITING_EACH ? WAITING_EACH : q->at_once;
     pthread_mutex_lock(&q->lock);
-    while (q->waiting >= WAITING_EACH * q->n_workers)
+    while (q->waiting >= (size_t)each * q->n_workers)
         pthread_cond_wait(&q->taken, &q->lock);
     *q->end = j;
     q->end = &j->next;

@@ -6,7 +6,7 @@
 
 enum {
     MAX_IDLE = 4,   /* runs kept per stage, beyond those in use */
-    MAX_STAGES = 24 /* kept; beyond that, the one not used for longest goes */
+    MAX_STAGES = 32 /* kept; beyond that, the one not used for longest goes */
 };
 
 const char *const clvits_stage_names[] = { [CLVITS_STAGE_TEXT] = "text",
@@ -169,13 +169,15 @@ static clvits_status add_stage(clvits_stage_pool *p, clvits_stage **out,
 static clvits_status make_stage(clvits_stage_pool *p, clvits_stage **out,
                                 const clvits_stage_size *size, clvits_report *r)
 {
+    const bool alike = p->machine->rates && (size->placed_for || size->batch > 1);
     clvits_stage_size first = *size;
     clvits_stage *like = NULL;
     clvits_status status = CLVITS_OK;
 
-    drop_unused(p, size->placed_for ? 2 : 1);
-    if (size->placed_for) {
-        first.frames = size->placed_for;
+    drop_unused(p, alike ? 2 : 1);
+    if (alike) {
+        first.batch = 1;
+        first.frames = size->placed_for ? size->placed_for : size->frames;
         first.placed_for = 0;
         like = find(p, &first);
         status = like ? CLVITS_OK : add_stage(p, &like, &first, NULL, r);

@@ -24,7 +24,8 @@ typedef struct clvits_stage_size {
     int ids;    /* capacity; 0 for the wave */
     int frames; /* capacity; 0 for the text */
     /* Where operators are placed by cost, as they are with this capacity: what is computed by
-     * stretches of several sizes must be computed in the same places. 0: its own. */
+     * stretches of several sizes must be computed in the same places. 0: its own. A batch is placed
+     * as one item would be, for the same reason. */
     int placed_for;
     unsigned barred; /* places that it does without, as bits */
 } clvits_stage_size;

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: MIT
+#include "model/engine_task.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+enum {
+    MAX_FRAMES = 1 << 17, /* 25 minutes at 22.05 kHz, in one sentence */
+    MOST = 1024,          /* frames in a piece */
+};
+
+const clvits_task_level clvits_task_levels[CLVITS_TASK_LEVELS] = { { 256, 1024, 64 },
+                                                                   { 64, 256, 64 },
+                                                                   { 16, 64, 16 } };
+
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* The smallest of 64, 128, 256 ... that holds n: few plans serve all texts. */
+int clvits_task_ids_for(int n)
+{
+    int ids = CLVITS_TASK_IDS;
+    while (ids < n)
+        ids *= 2;
+    return ids;
+}
+
+/* The same for frames, in greater steps: rows that are not used cost little. */
+static int frames_for(const clvits_task *t, int n)
+{
+    int frames = t->level.least;
+    while (frames < n)
+        frames *= 4;
+    return frames;
+}
+
+/* And for items: slots that stay empty cost as little. */
+static int slots_for(int n)
+{
+    int slots = 1;
+    while (slots < n)
+        slots *= 4;
+    return slots;
+}
+
+int clvits_task_kind(const clvits_task *t, int frames)
+{
+    return frames_for(t, least(frames, t->level.block));
+}
+
+clvits_stage_size clvits_task_text_size(const clvits_task *t)
+{
+    return (clvits_stage_size){ .kind = CLVITS_STAGE_TEXT, .batch = slots_for(t->n), .ids = t->ids,
+                                .barred = t->barred };
+}
+
+clvits_stage_size clvits_task_latent_size(const clvits_task *t, int frames)
+{
+    const clvits_engine *e = t->e;
+    const int context = e->before + e->after + e->flow_before + e->flow_after;
+    return (clvits_stage_size){ .kind = CLVITS_STAGE_LATENT, .batch = slots_for(t->n_now),
+                                .ids = t->ids,
+                                .frames = frames_for(t, frames) + context,
+                                .placed_for = frames_for(t, least(t->frames, t->level.block)) +
+                                              context,
+                                .barred = t->barred };
+}
+
+clvits_stage_size clvits_task_wave_size(const clvits_task *t, int frames)
+{
+    const int context = t->e->before + t->e->after;
+    return (clvits_stage_size){ .kind = CLVITS_STAGE_WAVE, .batch = slots_for(t->n_now),
+                                .frames = frames_for(t, frames) + context,
+                                .placed_for = frames_for(t, least(t->frames, t->level.window)) +
+                                              context,
+                                .barred = t->barred };
+}
+
+/* Take a run of that size instead of the one on loan, unless that one fits. */
+static clvits_status change(const clvits_task *t, clvits_loan *loan, const clvits_stage_size *size,
+                            clvits_report *r)
+{
+    if (loan->stage && loan->stage->size.frames == size->frames &&
+        loan->stage->size.batch == size->batch)
+        return CLVITS_OK;
+    clvits_stage_give_back(t->e->pool, loan);
+    return clvits_stage_take(t->e->pool, loan, size, r);
+}
+
+static void set_seed(clvits_run *run, int slot, int item, uint64_t seed)
+{
+    clvits_run_set_int(run, slot, item, (int)(uint32_t)seed);
+    clvits_run_set_int(run, slot + 1, item, (int)(uint32_t)(seed >> 32));
+}
+
+/* The item's rows are these of its frames. */
+static clvits_status set_stretch(clvits_run *run, int clock, int item, clvits_range rows,
+                                 int frames, clvits_report *r)
+{
+    const int first = (int)rows.first, end = rows.end < frames ? (int)rows.end : frames;
+    const clvits_status s =
+        clvits_run_set_length(run, clock, item, end > first ? end - first : 0, r);
+    return s ? s : clvits_run_set_first(run, clock, item, first, r);
+}
+
+/* What the speakers add, from the text stage to another. */
+static clvits_status copy_conditions(clvits_run *run, const clvits_tensor *cond,
+                                     const clvits_task *t, clvits_report *r)
+{
+    clvits_status s = CLVITS_OK;
+    for (int i = 0; i < t->n_now && cond && !s; i++)
+        s = clvits_run_copy(run, cond, i, t->text.run, t->text.stage->text.cond, t->now[i], 0, r);
+    return s;
+}
+
+/* Slots from n on stay empty. */
+static clvits_status empty_slots(const clvits_loan *loan, int clock, int n, clvits_report *r)
+{
+    clvits_status s = CLVITS_OK;
+    for (int i = n; i < loan->stage->size.batch && !s; i++)
+        s = clvits_run_set_length(loan->run, clock, i, 0, r);
+    return s;
+}
+
+clvits_status clvits_task_end_item(clvits_task *t, clvits_item *item, clvits_report *r)
+{
+    clvits_status s = r->status;
+
+    item->frames = 0;
+    t->ended = true;
+    if (t->sink->ended) {
+        s = t->sink->ended(t->sink->user, (int)(item - t->items), r);
+        if (!s)
+            clvits_report_clear(r);
+    }
+    return s;
+}
+
+static clvits_status run_text(clvits_task *t, clvits_report *r)
+{
+    const clvits_text_stage *stage = &t->text.stage->text;
+    clvits_run *run = t->text.run;
+    clvits_status s = empty_slots(&t->text, stage->clock, t->n, r);
+
+    for (int i = 0; i < t->n && !s; i++) {
+        const clvits_item *item = t->item[i];
+        set_seed(run, stage->seed, i, item->seed);
+        clvits_run_set_float(run, stage->noise_w, i, item->noise_w);
+        clvits_run_set_float(run, stage->length_scale, i, item->length_scale);
+        s = clvits_run_set_length(run, stage->clock, i, item->n_ids, r);
+        if (!s)
+            s = clvits_run_write(run, stage->ids, i, item->ids, r);
+        if (!s && stage->sid)
+            s = clvits_run_write(run, stage->sid, i, &item->sid, r);
+    }
+    return s ? s : clvits_stage_go(&t->text, r);
+}
+
+static clvits_status read_durations(clvits_task *t, clvits_report *r)
+{
+    clvits_status s = CLVITS_OK;
+
+    for (int i = 0; i < t->n && !s; i++) {
+        clvits_item *item = t->item[i];
+        int64_t frames = 0;
+        s = clvits_run_read(t->text.run, t->text.stage->text.durations, i, 0, item->n_ids,
+                            item->durations, r);
+        for (int k = 0; k < item->n_ids && !s; k++)
+            frames += item->durations[k];
+        item->frames = frames < 1 ? 1 : frames > INT_MAX ? INT_MAX : (int)frames;
+    }
+    return s;
+}
+
+static clvits_status tell_durations(clvits_task *t, clvits_report *r)
+{
+    clvits_status s = CLVITS_OK;
+
+    t->told = true;
+    for (int i = 0; i < t->n && !s; i++) {
+        clvits_item *item = t->item[i];
+        clvits_status own = CLVITS_OK;
+        if (item->frames > MAX_FRAMES)
+            own = clvits_fail(r, CLVITS_E_UNSUPPORTED,
+                              "%d frames of speech from one sentence, %d at most; shorten it or "
+                              "lower the length scale", item->frames, MAX_FRAMES);
+        else if (t->sink->durations)
+            own = t->sink->durations(t->sink->user, (int)(item - t->items), item, r);
+        if (own)
+            s = clvits_task_end_item(t, item, r);
+    }
+    return s;
+}
+
+clvits_status clvits_task_text(clvits_task *t, clvits_report *r)
+{
+    clvits_status s = run_text(t, r);
+
+    if (!s && !t->told)
+        s = read_durations(t, r);
+    return s || t->told ? s : tell_durations(t, r);
+}
+
+/* Where the ids of an item end: as the text stage says, or as was told before it ran again. */
+static clvits_status set_ends(clvits_task *t, int i, clvits_report *r)
+{
+    const clvits_latent_stage *stage = &t->latent.stage->latent;
+    const clvits_item *item = t->item[t->now[i]];
+
+    if (!t->ends)
+        return clvits_run_copy(t->latent.run, stage->ends, i, t->text.run,
+                               t->text.stage->text.ends, t->now[i], 0, r);
+    int32_t *ends = t->ends + (size_t)t->now[i] * (size_t)t->ids, end = 0;
+    for (int k = 0; k < item->n_ids; k++)
+        ends[k] = end += item->durations[k];
+    return clvits_run_write(t->latent.run, stage->ends, i, ends, r);
+}
+
+/* The frames that the decoder reads for samples of frames [at, end). */
+static clvits_status wave_reach(clvits_range *out, const clvits_task *t, int at, int end,
+                                clvits_report *r)
+{
+    const clvits_wave_stage *stage = &t->wave.stage->wave;
+    const int64_t hop = t->e->config.hop_length;
+
+    return clvits_plan_reach(out, t->wave.stage->plan, stage->wave,
+                             (clvits_range){ at * hop, end * hop }, stage->clock, r);
+}
+
+/* z of all frames that the decoder reads for frames [at, end). */
+static clvits_status run_latent(clvits_task *t, int at, int end, clvits_report *r)
+{
+    const clvits_latent_stage *stage = &t->latent.stage->latent;
+    const clvits_text_stage *from = &t->text.stage->text;
+    clvits_run *run = t->latent.run;
+    clvits_range rows;
+    clvits_status s = wave_reach(&rows, t, at, end, r);
+
+    clvits_stage_trace(&t->latent, r);
+    if (!s)
+        s = clvits_plan_reach(&rows, t->latent.stage->plan, stage->z, rows, stage->clock, r);
+    t->z_first = s ? 0 : (int)rows.first;
+    if (!s)
+        s = empty_slots(&t->latent, stage->clock, t->n_now, r);
+    if (!s)
+        s = empty_slots(&t->latent, stage->text_clock, t->n_now, r);
+    for (int i = 0; i < t->n_now && !s; i++) {
+        const clvits_item *item = t->item[t->now[i]];
+        const bool done = item->frames <= at;
+        set_seed(run, stage->seed, i, item->seed);
+        clvits_run_set_float(run, stage->noise_scale, i, item->noise_scale);
+        s = set_stretch(run, stage->clock, i, rows, done ? 0 : item->frames, r);
+        if (!s)
+            s = clvits_run_set_length(run, stage->text_clock, i, item->n_ids, r);
+        if (!s)
+            s = clvits_run_copy(run, stage->stats, i, t->text.run, from->stats, t->now[i], 0, r);
+        if (!s)
+            s = set_ends(t, i, r);
+    }
+    if (!s)
+        s = copy_conditions(run, stage->cond, t, r);
+    return s ? s : clvits_stage_go(&t->latent, r);
+}
+
+static clvits_status deliver(clvits_task *t, int at, int end, int first, clvits_report *r)
+{
+    const int hop = t->e->config.hop_length;
+    clvits_status s = CLVITS_OK;
+
+    for (int i = 0; i < t->n_now && !s; i++) {
+        clvits_item *item = t->item[t->now[i]];
+        const int from = item->heard > at ? item->heard : at;
+        const int rows = (least(end, item->frames) - from) * hop;
+        if (rows <= 0)
+            continue;
+        s = clvits_run_read(t->wave.run, t->wave.stage->wave.wave, i, (from - first) * hop, rows,
+                            t->samples, r);
+        if (s)
+            break;
+        item->heard = least(end, item->frames);
+        if (t->sink->wave(t->sink->user, (int)(item - t->items), t->samples, rows, r))
+            s = clvits_task_end_item(t, item, r);
+    }
+    return s;
+}
+
+/* Samples of frames [at, end) of every item that has them. */
+static clvits_status run_window(clvits_task *t, int at, int end, clvits_report *r)
+{
+    const clvits_wave_stage *stage = &t->wave.stage->wave;
+    clvits_run *run = t->wave.run;
+    clvits_range rows;
+    clvits_status s = wave_reach(&rows, t, at, end, r);
+
+    clvits_stage_trace(&t->wave, r);
+    if (!s)
+        s = empty_slots(&t->wave, stage->clock, t->n_now, r);
+    for (int i = 0; i < t->n_now && !s; i++) {
+        const int frames = t->item[t->now[i]]->frames;
+        s = set_stretch(run, stage->clock, i, rows, frames <= at ? 0 : frames, r);
+        if (!s && at < frames)
+            s = clvits_run_copy(run, stage->z, i, t->latent.run, t->latent.stage->latent.z, i,
+                                (int)rows.first - t->z_first, r);
+    }
+    if (!s)
+        s = copy_conditions(run, stage->cond, t, r);
+    if (!s)
+        s = clvits_stage_go(&t->wave, r);
+    return s ? s : deliver(t, at, end, (int)rows.first, r);
+}
+
+/* End what was cancelled, and see how far the others go. */
+static clvits_status go_on(clvits_task *t, clvits_report *r)
+{
+    clvits_status s = CLVITS_OK;
+
+    t->frames = 0;
+    for (int i = 0; i < t->n_now && !s; i++) {
+        clvits_item *item = t->item[t->now[i]];
+        if (item->frames && item->cancel && atomic_load((atomic_int *)item->cancel)) {
+            clvits_fail(r, CLVITS_E_CANCELLED, "cancelled");
+            s = clvits_task_end_item(t, item, r);
+        }
+        t->frames = item->frames > t->frames ? item->frames : t->frames;
+    }
+    return s;
+}
+
+/* Where the stretch ends that begins at frame `at`: `most` frames later, or sooner where something
+ * is to be heard soon, but then not so that hardly more than a context's length would remain. */
+static int stretch_end(const clvits_task *t, int at, int most, int end)
+{
+    const int soon = t->soon ? least(most, t->soon + at) : most;
+    return end - at <= most && end - at <= soon + soon / 2 && at ? end : least(at + soon, end);
+}
+
+static clvits_status run_block(clvits_task *t, int block, int block_end, clvits_report *r)
+{
+    const int first_end = stretch_end(t, block, t->window, block_end);
+    clvits_stage_size size = clvits_task_wave_size(t, first_end - block);
+    clvits_status s = change(t, &t->wave, &size, r);
+
+    size = clvits_task_latent_size(t, block_end - block);
+    if (!s)
+        s = change(t, &t->latent, &size, r);
+    if (!s)
+        s = run_latent(t, block, block_end, r);
+    for (int at = block, end; at < least(block_end, t->frames) && !s; at = end) {
+        end = stretch_end(t, at, t->window, block_end);
+        size = clvits_task_wave_size(t, end - at);
+        s = change(t, &t->wave, &size, r);
+        if (!s)
+            s = run_window(t, at, end, r);
+        if (!s && end < t->frames)
+            s = go_on(t, r);
+    }
+    return s;
+}
+
+/* The first frame that an item is still to get. */
+static int first_frame(const clvits_task *t)
+{
+    int first = t->frames;
+
+    for (int i = 0; i < t->n_now; i++) {
+        const clvits_item *item = t->item[t->now[i]];
+        if (item->heard < item->frames)
+            first = least(first, item->heard);
+    }
+    return first;
+}
+
+clvits_status clvits_task_frames(clvits_task *t, clvits_report *r)
+{
+    clvits_status s = go_on(t, r);
+
+    if (s)
+        return s;
+    t->window = t->sink->most ? least(t->sink->most, MOST) : clvits_task_levels[0].window;
+    if (t->level.window < clvits_task_levels[0].window)
+        t->window = least(t->window, t->level.window);
+    t->soon = t->sink->first ? t->sink->first : t->sink->most;
+    t->samples = malloc((size_t)t->window * (size_t)t->e->config.hop_length * sizeof(float));
+    if (!t->samples)
+        return clvits_fail_memory(r, "samples");
+    for (int at = first_frame(t), end; at < t->frames && !s; at = end) {
+        end = stretch_end(t, at, t->level.block, t->frames);
+        s = run_block(t, at, end, r);
+    }
+    free(t->samples);
+    return s;
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+//
+// A batch on its way through the engine: the stages that its items pass, some of them at a time.
+#ifndef CLVITS_MODEL_ENGINE_TASK_H
+#define CLVITS_MODEL_ENGINE_TASK_H
+
+#include "model/engine.h"
+#include "model/stage_pool.h"
+
+enum {
+    CLVITS_TASK_ITEMS = 16, /* computed at once */
+    CLVITS_TASK_LEVELS = 3,
+    CLVITS_TASK_IDS = 64,   /* capacity of the text stage, at least */
+};
+
+/** Frames that a window of the decoder adds, and a block of the flow, whose context is longer and
+ *  work is less; their context comes on top. Then the least that a plan is made for. The first is
+ *  efficient, the others take less memory. */
+typedef struct clvits_task_level {
+    int window, block, least;
+} clvits_task_level;
+extern const clvits_task_level clvits_task_levels[CLVITS_TASK_LEVELS];
+
+struct clvits_engine {
+    clvits_config config;
+    const clvits_machine *machine;
+    clvits_stage_pool *pool;
+    int before, after;           /* the decoder's context in frames, at most */
+    int flow_before, flow_after; /* the flow's, at most */
+    atomic_int level;            /* that devices have had memory for */
+    atomic_int too_many;         /* ids, batch times capacity, from which on not; 0: none */
+};
+
+typedef struct clvits_task {
+    const clvits_engine *e;
+    const clvits_sink *sink;
+    clvits_item *items; /* the whole batch */
+    clvits_loan text, latent, wave;
+    /* What the text stage holds, slot by slot. */
+    clvits_item *item[CLVITS_TASK_ITEMS];
+    int n;
+    int ids;   /* the text's capacity */
+    bool told; /* the durations were */
+    /* Of these, what the other stages hold: the slots of the text stage, slot by slot. */
+    int now[CLVITS_TASK_ITEMS];
+    int n_now;
+    int frames;     /* of the longest of them */
+    int z_first;    /* the frame of the latent's row 0 */
+    float *samples; /* of a window */
+    int window;     /* frames that these hold */
+    int soon;       /* frames of the first window; 0: as many as are efficient */
+    clvits_task_level level;
+    unsigned barred; /* places to do without, as bits */
+    bool trimmed;    /* has given its pool's memory back */
+    bool ended;      /* an item did before its samples */
+    int32_t *ends;   /* of items' ids, when the durations were computed elsewhere */
+} clvits_task;
+
+/** What stages the task needs: for its items; for a stretch of `frames`, and their context. */
+clvits_stage_size clvits_task_text_size(const clvits_task *t);
+clvits_stage_size clvits_task_latent_size(const clvits_task *t, int frames);
+clvits_stage_size clvits_task_wave_size(const clvits_task *t, int frames);
+
+/** Capacity of a text stage for so many ids. */
+int clvits_task_ids_for(int n);
+
+/** By what is placed alike where operators are placed by cost: a number for what has n frames. */
+int clvits_task_kind(const clvits_task *t, int frames);
+
+/** An item has ended before its samples did, by what the report says; OK: the others go on. */
+clvits_status clvits_task_end_item(clvits_task *t, clvits_item *item, clvits_report *r);
+
+/** Compute durations, and tell them unless that was done, with a text stage on loan. */
+clvits_status clvits_task_text(clvits_task *t, clvits_report *r);
+
+/** Compute what the sink does not have yet of the items in t->now. */
+clvits_status clvits_task_frames(clvits_task *t, clvits_report *r);
+
+#endif

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+//
+// How a voice speaks: utterances from somewhere, several at once, each sentence by sentence.
+#ifndef CLVITS_MODEL_SPEAK_H
+#define CLVITS_MODEL_SPEAK_H
+
+#include "model/context.h"
+#include "model/engine.h"
+#include "model/voice_file.h"
+
+#include <clvits/voice.h>
+
+struct clvits_voice {
+    clvits_context *context;
+    clvits_voice_file file;
+    clvits_engine *engine;
+    int64_t parameters;
+};
+
+struct clvits_cancel {
+    atomic_int raised;
+};
+
+/** Where utterances come from, and who is told how they ended; all on the thread that speaks. */
+typedef struct clvits_feed {
+    void *user;
+    /** The next one, valid until its end is told; NULL: there is none at the moment. */
+    const clvits_utterance *(*next)(void *user);
+    void (*ended)(void *user, const clvits_utterance *u, clvits_status status, const char *message);
+    int at_once; /* 1 to CLVITS_BATCH */
+} clvits_feed;
+
+/**
+ * Speak until there is no next utterance and all have ended.
+ *
+ * @return CLVITS_OK however they ended; otherwise what the device or memory failed in, of which all
+ *         that were under way were told
+ */
+clvits_status clvits_voice_speak(clvits_voice *v, const clvits_feed *feed);
+
+#endif
