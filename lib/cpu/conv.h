@@ -46,6 +46,89 @@ static inline clvits_vec clvits_vec_leaky(clvits_vec v, float slope)
     return (clvits_vec)((m & (clvits_vec_bits)v) | (~m & (clvits_vec_bits)(v * slope)));
 }
 
+/* Rows of memory that will be wanted soon, fetched line by line while products leave it idle. */
+typedef struct clvits_ahead {
+    struct {
+        const char *at;
+        long stride;
+        int rows, lines, line; /* rows left, lines of each, the next one */
+        int write;
+    } part[5];
+    int n, each; /* parts left; lines to fetch at a time */
+} clvits_ahead;
+
+enum {
+    CLVITS_LINE = 64,   /* bytes that memory gives at a time */
+    CLVITS_FETCHED = 8, /* channels of a product between two fetches */
+};
+
+/* Rows `from`, `from` + stride floats, ... of n channels. */
+static inline void clvits_want(clvits_ahead *a, const float *from, long stride, int n, int rows,
+                               int write)
+{
+    if (rows <= 0)
+        return;
+    a->part[a->n].at = (const char *)from;
+    a->part[a->n].stride = stride * (long)sizeof(float);
+    a->part[a->n].rows = rows;
+    a->part[a->n].line = 0;
+    a->part[a->n].write = write;
+    a->part[a->n++].lines = (n * (int)sizeof(float) + CLVITS_LINE - 1) / CLVITS_LINE;
+}
+
+/* What the epilogue of the part's channels wants in rows row, row + step, ... */
+static inline void clvits_want_epilogue(clvits_ahead *a, const clvits_conv_job *j,
+                                        const clvits_conv_part *t, int row, int step, int rows)
+{
+    const conv1d_dims *d = j->d;
+
+    while (rows > 0 && row < 0)
+        row += step, rows--;
+    if (row + (rows - 1) * step >= t->len)
+        rows = (t->len - row + step - 1) / step;
+    if (d->has_residual && d->residual.off != d->x.off)
+        clvits_want(a, j->residual + clvits_at(d->residual, t->b, row) + t->o0,
+                    (long)d->residual.ld * step, t->n, rows, 0);
+    if (d->has_sum)
+        clvits_want(a, j->sum + clvits_at(d->sum, t->b, row) + t->o0, (long)d->sum.ld * step, t->n,
+                    rows, 0);
+    if (d->has_act)
+        clvits_want(a, j->a + clvits_at(d->a, t->b, row) + t->o0, (long)d->a.ld * step, t->n, rows,
+                    1);
+    if (d->has_y)
+        clvits_want(a, j->y + clvits_at(d->y, t->b, row) + t->o0, (long)d->y.ld * step, t->n, rows,
+                    1);
+}
+
+/* Everything that is wanted, in so many times. */
+static inline void clvits_spread(clvits_ahead *a, int times)
+{
+    int lines = 0;
+
+    for (int i = 0; i < a->n; i++)
+        lines += a->part[i].rows * a->part[i].lines;
+    a->each = (lines + times - 1) / times;
+}
+
+/* A few lines at a time: more would fill the queue of those that are under way, and wait. */
+static inline void clvits_fetch(clvits_ahead *a)
+{
+    for (int i = 0; i < a->each && a->n; i++) {
+        __typeof__(a->part[0]) *p = &a->part[a->n - 1];
+        const char *line = p->at + p->line * CLVITS_LINE;
+        if (p->write)
+            __builtin_prefetch(line, 1, 2);
+        else
+            __builtin_prefetch(line, 0, 2);
+        if (++p->line < p->lines)
+            continue;
+        p->line = 0;
+        p->at += p->stride;
+        if (!--p->rows)
+            a->n--;
+    }
+}
+
 /* The epilogue of the sums v, ld apart, in rows row, row + step, ...: those that are valid. */
 void CLVITS_CPU_PATH(conv_finish)(const clvits_conv_job *j, const clvits_conv_part *t,
                                   const float *v, int ld, int row, int step, int rows);

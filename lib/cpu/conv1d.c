@@ -23,6 +23,9 @@ enum {
 
 typedef clvits_conv_job job;
 typedef clvits_conv_part part;
+typedef clvits_ahead ahead;
+
+#define finish CLVITS_CPU_PATH(conv_finish)
 
 static inline float leaky_one(float v, float slope)
 {
@@ -78,7 +81,7 @@ static void stage(const part *t, const float *x, int n, int rows, float slope,
 
 /* acc[r] = sum over taps and channels for one row of x, or three and more, from there on. */
 #define TILE(NAME, VECTORS, STAGE)                                                                \
-    static void NAME(const part *t, const float *x, int rows, float slope,                        \
+    static void NAME(const part *t, const float *x, int rows, float slope, clvits_ahead *next,    \
                      float acc[ROWS][MAX_LANES])                                                  \
     {                                                                                             \
         float staged[STAGE ? ROWS : 1][STAGED];                                                   \
@@ -97,9 +100,13 @@ static void stage(const part *t, const float *x, int n, int rows, float slope,
                     p = staged[0];                                                                \
                 }                                                                                 \
                 POINTERS(p)                                                                       \
-                for (; n > 0; n--, w += VECTORS * CLVITS_VECTOR, ADVANCE) {                       \
-                    WEIGHTS##VECTORS                                                              \
-                    EACH_ROW(MULTIPLY##VECTORS)                                                   \
+                for (; n > 0; n -= CLVITS_FETCHED) {                                              \
+                    clvits_fetch(next);                                                           \
+                    for (int i = n < CLVITS_FETCHED ? n : CLVITS_FETCHED; i > 0; i--) {           \
+                        WEIGHTS##VECTORS                                                          \
+                        EACH_ROW(MULTIPLY##VECTORS)                                               \
+                        w += VECTORS * CLVITS_VECTOR, ADVANCE;                                    \
+                    }                                                                             \
                 }                                                                                 \
             }                                                                                     \
         EACH_ROW(STORE##VECTORS)                                                                  \
@@ -110,150 +117,17 @@ TILE(tile_two, 2, 0)
 TILE(tile_one_staged, 1, 1)
 TILE(tile_two_staged, 2, 1)
 
-/* Output t of the sums v: n channels from t->o0 + o on. */
-static void finish_some(const job *j, const part *t, const float *v, int row, int o, int n)
+/* The rows that a tile's epilogue reads and writes, to be there when its sums are. */
+static ahead look_ahead(const job *j, const part *t, int row, int rows)
 {
     const conv1d_dims *d = j->d;
-    const int at = t->o0 + o;
+    ahead a = { .n = 0 };
 
-    for (int i = 0; i < n; i++) {
-        float s = v[i];
-        if (d->has_bias)
-            s += j->bias[(d->has_bias == 2 ? clvits_at(d->bias, t->b, 0) : 0) + at + i];
-        if (d->has_residual)
-            s += j->residual[clvits_at(d->residual, t->b, row) + at + i];
-        if (d->has_sum)
-            s += j->sum[clvits_at(d->sum, t->b, row) + at + i];
-        s *= d->scale;
-        if (d->has_y)
-            j->y[clvits_at(d->y, t->b, row) + at + i] = s;
-        if (d->has_act)
-            j->a[clvits_at(d->a, t->b, row) + at + i] =
-                d->act == CLVITS_ACT_LEAKY_RELU ? leaky_one(s, d->act_slope)
-                : d->act == CLVITS_ACT_TANH     ? tanhf(s)
-                                                : s;
-    }
-}
-
-/* to = (v + bias + add) * scale for n channels; bias and add may be NULL. */
-static void add_up(float *to, const float *v, const float *bias, const float *add, float scale,
-                   int n)
-{
-    for (int c = 0; c + CLVITS_VECTOR <= n;) {
-        clvits_vec s = clvits_vec_load(v + c);
-        if (bias)
-            s += clvits_vec_load(bias + c);
-        if (add)
-            s += clvits_vec_load(add + c);
-        clvits_vec_store(to + c, s * scale);
-        /* The last vector overlaps the one before it. */
-        c = c + CLVITS_VECTOR < n && c + 2 * CLVITS_VECTOR > n ? n - CLVITS_VECTOR
-                                                               : c + CLVITS_VECTOR;
-    }
-    for (int c = 0; c < n && n < CLVITS_VECTOR; c++)
-        to[c] = (v[c] + (bias ? bias[c] : 0.0f) + (add ? add[c] : 0.0f)) * scale;
-}
-
-/* The bias of the block's first channel, or NULL. */
-static const float *bias_of(const job *j, const part *t)
-{
-    const conv1d_dims *d = j->d;
-    return d->has_bias ? j->bias + (d->has_bias == 2 ? clvits_at(d->bias, t->b, 0) : 0) + t->o0
-                       : NULL;
-}
-
-/* How many of the block's channels belong to the first of two halves. */
-static int in_first_half(const conv1d_dims *d, const part *t)
-{
-    const int left = d->O / 2 - t->o0;
-    return left < 0 ? 0 : left < t->n ? left : t->n;
-}
-
-static void finish_split(const job *j, const part *t, const float *v, int row)
-{
-    const conv1d_dims *d = j->d;
-    const int n = in_first_half(d, t), rest = t->o0 + n - d->O / 2;
-    const float *bias = bias_of(j, t);
-
-    add_up(j->y + clvits_at(d->y, t->b, row) + t->o0, v, bias,
-           d->has_residual ? j->residual + clvits_at(d->residual, t->b, row) + t->o0 : NULL,
-           d->scale, n);
-    if (n < t->n)
-        add_up(j->a + clvits_at(d->a, t->b, row) + rest, v + n, bias ? bias + n : NULL,
-               d->has_sum ? j->sum + clvits_at(d->sum, t->b, row) + rest : NULL, d->scale,
-               t->n - n);
-}
-
-/* A vector of each half, of which the first n lanes are channels. */
-static void finish_gate(const job *j, const part *t, const float *v, int row)
-{
-    const conv1d_dims *d = j->d;
-    const size_t size = (size_t)t->n * sizeof(float);
-    const float *bias = bias_of(j, t);
-    float p[CLVITS_VECTOR] = { 0 }, q[CLVITS_VECTOR] = { 0 }, y[CLVITS_VECTOR];
-
-    if (bias) {
-        memcpy(p, bias, size);
-        memcpy(q, bias + d->O / 2, size);
-    }
-    for (int i = 0; i < CLVITS_VECTOR; i++)
-        y[i] = clvits_tanh((v[i] + p[i]) * d->scale) *
-               clvits_sigmoid((v[CLVITS_VECTOR + i] + q[i]) * d->scale);
-    memcpy(j->a + clvits_at(d->a, t->b, row) + t->o0, y, size);
-}
-
-/* The epilogue of one row: by vectors, or one channel after the other where not even one fits. */
-static inline void finish(const job *j, const part *t, const float *v, int row)
-{
-    const conv1d_dims *d = j->d;
-    int o = 0;
-
-    if (d->act == CLVITS_ACT_TANH) {
-        finish_some(j, t, v, row, 0, t->n);
-        return;
-    }
-    if (d->act == CLVITS_ACT_GATE || d->act == CLVITS_ACT_SPLIT) {
-        (d->act == CLVITS_ACT_GATE ? finish_gate : finish_split)(j, t, v, row);
-        return;
-    }
-    const float *bias = j->bias, *residual = j->residual, *sum = j->sum;
-    float *y = j->y + clvits_at(d->y, t->b, row) + t->o0;
-    float *a = j->a + clvits_at(d->a, t->b, row) + t->o0;
-    const float slope = d->act == CLVITS_ACT_LEAKY_RELU ? d->act_slope : 1.0f;
-
-    if (d->has_bias)
-        bias += (d->has_bias == 2 ? clvits_at(d->bias, t->b, 0) : 0) + t->o0;
-    if (d->has_residual)
-        residual += clvits_at(d->residual, t->b, row) + t->o0;
-    if (d->has_sum)
-        sum += clvits_at(d->sum, t->b, row) + t->o0;
-    while (o + CLVITS_VECTOR <= t->n) {
-        clvits_vec s = clvits_vec_load(v + o);
-        if (d->has_bias)
-            s += clvits_vec_load(bias + o);
-        if (d->has_residual)
-            s += clvits_vec_load(residual + o);
-        if (d->has_sum)
-            s += clvits_vec_load(sum + o);
-        s *= d->scale;
-        if (d->has_y)
-            clvits_vec_store(y + o, s);
-        if (d->has_act)
-            clvits_vec_store(a + o, clvits_vec_leaky(s, slope));
-        /* The last vector overlaps the one before it. */
-        o = o + CLVITS_VECTOR < t->n && o + 2 * CLVITS_VECTOR > t->n ? t->n - CLVITS_VECTOR
-                                                                     : o + CLVITS_VECTOR;
-    }
-    if (o < t->n)
-        finish_some(j, t, v + o, row, o, t->n - o);
-}
-
-void CLVITS_CPU_PATH(conv_finish)(const job *j, const part *t, const float *v, int ld, int row,
-                                  int step, int rows)
-{
-    for (int i = 0; i < rows; i++, row += step)
-        if (row >= 0 && row < t->len)
-            finish(j, t, v + (long)i * ld, row);
+    if (d->act == CLVITS_ACT_GATE || d->act == CLVITS_ACT_SPLIT)
+        return a;
+    clvits_want_epilogue(&a, j, t, row, d->phases, rows);
+    clvits_spread(&a, t->taps * ((t->channels + CLVITS_FETCHED - 1) / CLVITS_FETCHED));
+    return a;
 }
 
 static void run_tiles(const job *j, const part *t)
@@ -265,12 +139,15 @@ static void run_tiles(const job *j, const part *t)
 
     for (int u = t->first, rows; u < t->end; u += rows) {
         rows = t->end - u < 3 ? 1 : t->end - u < ROWS ? t->end - u : ROWS;
+        const int row = u * d->phases + t->p - d->shift;
+        ahead next = look_ahead(j, t, row, rows);
         (staged ? two ? tile_two_staged : tile_one_staged : two ? tile_two : tile_one)(
-            t, t->x + u * t->step, rows, d->pre_slope, acc);
-        for (int r = 0; r < rows; r++) {
-            const int moved = rows >= 3 && r / 3 * 3 > rows - 3 ? r / 3 * 3 - (rows - 3) : 0;
-            finish(j, t, acc[r + moved], (u + r) * d->phases + t->p - d->shift);
-        }
+            t, t->x + u * t->step, rows, d->pre_slope, &next, acc);
+        /* A triple that moved back ends where the rows do. */
+        const int whole = rows < 3 ? rows : rows / 3 * 3;
+        finish(j, t, acc[0], MAX_LANES, row, d->phases, whole);
+        finish(j, t, acc[whole + 3 * (whole < rows) - (rows - whole)], MAX_LANES,
+               row + whole * d->phases, d->phases, rows - whole);
     }
 }
 
@@ -313,16 +190,15 @@ DOT(dot)
 DOT(dot_staged)
 #undef VALUE
 
-/* The epilogue of one channel in rows row, row + step, ...: by itself a loop over rows, which makes
- * vector code of tanh. Sums beyond the n that are wanted must be there. */
+/* The epilogue of one channel in rows row, row + step, ...: the tanh in a loop over rows of its own,
+ * which makes vector code of it. Sums beyond the n that are wanted must be there. */
 static void finish_column(const job *j, const part *t, float v[DOT_COLUMN], int row, int step,
                           int n)
 {
     const conv1d_dims *d = j->d;
 
     if (d->act != CLVITS_ACT_TANH) {
-        for (int i = 0; i < n; i++)
-            finish_some(j, t, v + i, row + i * step, 0, 1);
+        finish(j, t, v, 1, row, step, n);
         return;
     }
     for (int i = 0, r = row; i < n; i++, r += step) {
@@ -392,20 +268,8 @@ static void run_depthwise(const job *j, const part *t)
                    clvits_vec_load(t->w + (long)k * CLVITS_VECTOR);
         }
         clvits_vec_store(v, acc);
-        finish(j, t, v, u);
+        finish(j, t, v, CLVITS_VECTOR, u, 1, 1);
     }
-}
-
-void CLVITS_CPU_PATH(conv_zero_guards)(const job *j, const part *t)
-{
-    const conv1d_dims *d = j->d;
-    const bool split = d->act == CLVITS_ACT_SPLIT;
-    const int n = split ? in_first_half(d, t) : t->n, first = split ? t->o0 + n - d->O / 2 : t->o0;
-
-    if (d->has_y)
-        clvits_zero_guard(j->y + t->o0, d->y, t->b, t->len, n);
-    if (d->has_act && (!split || n < t->n))
-        clvits_zero_guard(j->a + first, d->a, t->b, t->len, split ? t->n - n : n);
 }
 
 static int ceil_div(int a, int b)

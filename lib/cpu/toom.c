@@ -5,8 +5,7 @@
 // are transformed, some channels at a time, to [P][tile][channel]; for every point, a product over
 // channels and groups of taps, in the registers, adds to [block][P][tile][lane]; and what comes
 // back from the transform of that goes through the convolution's epilogue. Transform and epilogue
-// only move memory, which the products leave idle: between products, what they will want is
-// fetched, line by line.
+// only move memory, which the products leave idle: meanwhile, what they will want is fetched.
 //
 // The tiles of a stretch are numbered step * classes + class, where a step is one tile of every
 // residue class of the stretch: group g of taps then reads tile + g * classes.
@@ -16,12 +15,11 @@
 #include <toom.h>
 
 enum {
-    WIDTH = 128,         /* most channels that are transformed at a time */
+    WIDTH = 64,          /* most channels that are transformed at a time */
     X_FLOATS = 40 << 10, /* of the stack: for transformed inputs */
     Y_FLOATS = 24 << 10, /* and for sums; both together are to fit a second-level cache */
     TILES = 48,          /* of a stretch, at least, where there are so many */
     CLASSES = 12,        /* most residue classes of a stretch */
-    LINE = 64,           /* bytes that memory gives at a time */
 };
 
 typedef void input_fn(const float *const *rows, int n, float slope, float *v, long next);
@@ -42,39 +40,6 @@ typedef struct toom {
     int stretches;
     int classed, stepped, split; /* jobs along each of them */
 } toom;
-
-/* Rows of memory that will be wanted soon. */
-typedef struct ahead {
-    struct {
-        const char *at;
-        long stride;
-        int rows, lines; /* rows left, lines of each */
-    } part[5];
-    int n, each; /* parts left; rows to fetch between two products */
-} ahead;
-
-static void want(ahead *a, const clvits_view *v, const float *from, int b, int c, int n, int row,
-                 int end)
-{
-    if (row >= end)
-        return;
-    a->part[a->n].at = (const char *)(from + clvits_at(*v, b, row) + c);
-    a->part[a->n].stride = (long)v->ld * (long)sizeof(float);
-    a->part[a->n].rows = end - row;
-    a->part[a->n++].lines = (n * (int)sizeof(float) + LINE - 1) / LINE;
-}
-
-static void fetch(ahead *a)
-{
-    for (int i = 0; i < a->each && a->n; i++) {
-        const char *p = a->part[a->n - 1].at;
-        for (int l = 0; l < a->part[a->n - 1].lines; l++)
-            __builtin_prefetch(p + l * LINE, 0, 2);
-        a->part[a->n - 1].at += a->part[a->n - 1].stride;
-        if (!--a->part[a->n - 1].rows)
-            a->n--;
-    }
-}
 
 static inline clvits_vec load_some(const float *p, int n)
 {
@@ -159,6 +124,7 @@ typedef struct product {
     long tap, skip;     /* floats from a group to the next, of v and of w */
     long next;          /* floats of v from a row to the next */
     int first;          /* the sums begin with these channels */
+    clvits_ahead *ahead;
 } product;
 
 typedef void product_fn(const product *t, const float *v, const float *w, float *s);
@@ -175,10 +141,13 @@ typedef void product_fn(const product *t, const float *v, const float *w, float 
         for (int g = 0; g < t->groups; g++, v += t->tap, w += t->skip) {                          \
             const float *p0 = v, *p1 = v + 3 * next, *p2 = v + 6 * next, *p3 = v + 9 * next;      \
             (void)p1, (void)p2, (void)p3;                                                         \
-            for (int n = t->n; n > 0; n--, w += VECTORS * CLVITS_VECTOR) {                        \
-                WEIGHTS##VECTORS                                                                  \
-                ROWS_##R(MULTIPLY##VECTORS)                                                       \
-                p0++, p1++, p2++, p3++;                                                           \
+            for (int n = t->n; n > 0; n -= CLVITS_FETCHED) {                                      \
+                clvits_fetch(t->ahead);                                                           \
+                for (int i = n < CLVITS_FETCHED ? n : CLVITS_FETCHED; i > 0; i--) {               \
+                    WEIGHTS##VECTORS                                                              \
+                    ROWS_##R(MULTIPLY##VECTORS)                                                   \
+                    w += VECTORS * CLVITS_VECTOR, p0++, p1++, p2++, p3++;                         \
+                }                                                                                 \
             }                                                                                     \
         }                                                                                         \
         ROWS_##R(STORE##VECTORS)                                                                  \
@@ -215,6 +184,11 @@ static int ceil_div(int a, int b)
     return (a + b - 1) / b;
 }
 
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
 /* What a job makes: steps from k0 on, classes from i0 on, of item b. */
 typedef struct span {
     int b, k0, steps, i0, classes;
@@ -247,7 +221,7 @@ static void transform(const toom *t, const span *s, int c, int n, float *x)
 
 /* The sums of one block over the channels that were transformed. */
 static void multiply(const toom *t, const span *s, const product *job, const float *x,
-                     const float *w, int lanes, float *y, ahead *next)
+                     const float *w, int lanes, float *y)
 {
     const int tiles = s->steps * s->classes, parts = ceil_div(tiles, ROWS);
     const long of_x = (long)(s->steps + t->G - 1) * s->classes * t->width;
@@ -256,7 +230,6 @@ static void multiply(const toom *t, const span *s, const product *job, const flo
     for (int p = 0; p < t->P; p++)
         for (int i = 0; i < parts; i++) {
             const int from = i * tiles / parts, rows = (i + 1) * tiles / parts - from;
-            fetch(next);
             products[rows][lanes > CLVITS_VECTOR](job, x + p * of_x + (long)from * t->width,
                                                   w + p * of_w,
                                                   y + ((long)p * tiles + from) * lanes);
@@ -264,36 +237,26 @@ static void multiply(const toom *t, const span *s, const product *job, const flo
 }
 
 /* What the epilogue of a stretch adds and writes, and what the next one reads. */
-static ahead look_ahead(const toom *t, const span *s, int c, int n, bool more)
+static clvits_ahead look_ahead(const toom *t, const span *s, int c, int n, bool more)
 {
     const clvits_conv_job *j = t->j;
     const conv1d_dims *d = j->d;
-    const int whole = t->form->m * d->dilation, len = j->run[d->clock * d->B + s->b];
-    const int row = s->k0 * whole - s->shift, end = row + s->steps * whole;
-    const int read = end - d->pad + (t->G - 1) * whole + (t->P - t->form->m) * d->dilation;
-    const int from = j->run[d->from * d->B + s->b], first = row > 0 ? row : 0;
-    const int last = end < len ? end : len;
-    const int calls = t->P * t->blocks * ceil_div(d->I, t->width) *
-                      ceil_div(s->steps * s->classes, ROWS);
-    ahead a = { .n = 0 };
-    int rows = 0;
+    const clvits_conv_part part = { .b = s->b, .len = j->run[d->clock * d->B + s->b], .o0 = c,
+                                    .n = n };
+    const int whole = t->form->m * d->dilation, rows = s->steps * whole;
+    const int row = s->k0 * whole - s->shift;
+    const int read = row + rows - d->pad + (t->G - 1) * whole + (t->P - t->form->m) * d->dilation;
+    const int from = read > 0 ? read : 0, left = j->run[d->from * d->B + s->b] - from;
+    clvits_ahead a = { .n = 0 };
 
     if (s->classes < d->dilation || d->act == CLVITS_ACT_GATE || d->act == CLVITS_ACT_SPLIT)
         return a;
     if (more)
-        want(&a, &d->x, j->x, s->b, 0, d->I, read > 0 ? read : 0,
-             read + s->steps * whole < from ? read + s->steps * whole : from);
-    if (d->has_act)
-        want(&a, &d->a, j->a, s->b, c, n, first, last);
-    if (d->has_y)
-        want(&a, &d->y, j->y, s->b, c, n, first, last);
-    if (d->has_sum)
-        want(&a, &d->sum, j->sum, s->b, c, n, first, last);
-    if (d->has_residual && d->residual.off != d->x.off)
-        want(&a, &d->residual, j->residual, s->b, c, n, first, last);
-    for (int i = 0; i < a.n; i++)
-        rows += a.part[i].rows;
-    a.each = ceil_div(rows, calls);
+        clvits_want(&a, j->x + clvits_at(d->x, s->b, from), d->x.ld, d->I,
+                    least(read + rows - from, left), 0);
+    clvits_want_epilogue(&a, j, &part, row, 1, rows);
+    clvits_spread(&a, t->P * t->G * t->blocks * ceil_div(d->I, CLVITS_FETCHED) *
+                          ceil_div(s->steps * s->classes, ROWS));
     return a;
 }
 
@@ -337,7 +300,7 @@ static void run_stretch(const toom *t, const span *s, int block, int end, bool m
     const int c0 = block * d->lanes, c1 = end * d->lanes < d->O ? end * d->lanes : d->O;
     float x[X_FLOATS] __attribute__((aligned(64))), y[Y_FLOATS] __attribute__((aligned(64)));
     clvits_conv_part part;
-    ahead next = look_ahead(t, s, c0, c1 - c0, more);
+    clvits_ahead next = look_ahead(t, s, c0, c1 - c0, more);
 
     for (int c = 0; c < d->I; c += t->width) {
         const int n = d->I - c < t->width ? d->I - c : t->width;
@@ -346,9 +309,10 @@ static void run_stretch(const toom *t, const span *s, int block, int end, bool m
         for (int o = block; o < end; o++) {
             const int lanes = block_of(t, s, o, &part);
             const product job = { .groups = t->G, .n = n, .next = t->width, .first = c == 0,
+                                  .ahead = &next,
                                   .tap = (long)s->classes * t->width,
                                   .skip = (long)(d->I - n) * lanes };
-            multiply(t, s, &job, x, part.w + (long)c * lanes, lanes, to, &next);
+            multiply(t, s, &job, x, part.w + (long)c * lanes, lanes, to);
             to += sums * lanes;
         }
     }
@@ -386,11 +350,6 @@ static void run_job(void *context, int index)
         s.steps = last - s.k0 < t->steps ? last - s.k0 : t->steps;
         run_stretch(t, &s, block, end, s.k0 + t->steps < last);
     }
-}
-
-static int least(int a, int b)
-{
-    return a < b ? a : b;
 }
 
 /* Residue classes of a stretch: no more than leave room for one step and the groups of taps that it
