@@ -268,7 +268,8 @@ typedef enum bench_task {
     BENCH_VOICE
 } bench_task;
 /** Open the device under test once more; measure: its commands can be traced. */
-clvits_status bench_open_device(bench *b, bool measure, clvits_device **out);
+clvits_status bench_open_device(bench *b, bool measure, clvits_record_mode record,
+                                clvits_device **out);
 
 void bench_work(bench *b, bench_task task, const bench_place *place, int voice);
 

@@ -9,7 +9,9 @@ enum { BLOCK = 1 << 24, SMALL = 4096, QUEUED = 100 };
 
 typedef struct device_work {
     bench *b;
+    clvits_device *device;
     clvits_kernel *kernel;
+    clvits_replay *replay;
     clvits_buffer *buffer;
     char host[BLOCK];
 } device_work;
@@ -19,7 +21,7 @@ typedef clvits_status work_fn(device_work *w);
 static clvits_status launch_wait(device_work *w)
 {
     const clvits_status s = clvits_kernel_run(w->kernel, NULL, &w->b->report);
-    return s ? s : clvits_device_finish(w->b->machine.device[1], &w->b->report);
+    return s ? s : clvits_device_finish(w->device, &w->b->report);
 }
 
 static clvits_status launch_many(device_work *w)
@@ -27,7 +29,13 @@ static clvits_status launch_many(device_work *w)
     clvits_status s = CLVITS_OK;
     for (int i = 0; i < QUEUED && !s; i++)
         s = clvits_kernel_run(w->kernel, NULL, &w->b->report);
-    return s ? s : clvits_device_finish(w->b->machine.device[1], &w->b->report);
+    return s ? s : clvits_device_finish(w->device, &w->b->report);
+}
+
+static clvits_status replay_many(device_work *w)
+{
+    const clvits_status s = clvits_replay_run(w->replay, &w->b->report);
+    return s ? s : clvits_device_finish(w->device, &w->b->report);
 }
 
 static clvits_status write_block(device_work *w)
@@ -51,6 +59,7 @@ static const struct {
     double bytes;
     int times; /* what is reported is the time of one of so many */
 } device_cases[] = {
+    { "launch, of 100 replayed", replay_many, 0, QUEUED }, /* see replays() */
     { "launch and wait", launch_wait, 0, 1 },
     { "launch, of 100 queued", launch_many, 0, QUEUED },
     { "host to device, 16 MiB", write_block, BLOCK, 1 },
@@ -61,7 +70,7 @@ static const struct {
 static clvits_status prepare(device_work *w)
 {
     static const int no_loops = 0;
-    clvits_device *d = w->b->machine.device[1];
+    clvits_device *d = w->device;
     const bool gpu = clvits_device_get_info(d)->family == CLVITS_FAMILY_GPU;
     clvits_launch l = { .program = "peak", .kernel = "peak_mad", .dimensions = 1,
                         .global = { 1 }, .local = { 1 } };
@@ -104,6 +113,32 @@ static void device_case(bench *b, device_work *w, int i)
     bench_send(b, &r);
 }
 
+static void release(device_work *w)
+{
+    clvits_replay_free(&w->replay);
+    clvits_kernel_free(&w->kernel);
+    clvits_buffer_free(&w->buffer);
+}
+
+/* Launches recorded, on a device that can, whether or not that is the rule there. */
+static void replays(bench *b, device_work *w)
+{
+    clvits_kernel *kernels[QUEUED];
+    clvits_status s = bench_open_device(b, false, CLVITS_RECORD_ON, &w->device);
+
+    if (!s && clvits_device_records(w->device))
+        s = prepare(w);
+    for (int i = 0; i < QUEUED; i++)
+        kernels[i] = w->kernel;
+    if (!s && w->kernel)
+        clvits_replay_make(&w->replay, kernels, QUEUED, &b->report);
+    if (w->replay)
+        device_case(b, w, 0);
+    release(w);
+    clvits_device_close(&w->device);
+    clvits_report_clear(&b->report);
+}
+
 static void nothing(void *context, int i)
 {
     (void)context;
@@ -141,8 +176,9 @@ void bench_machine(bench *b)
         return;
     }
     w->b = b;
-    for (int i = 0; i < LENGTH(device_cases); i++)
+    w->device = b->machine.device[1];
+    for (int i = 1; i < LENGTH(device_cases); i++)
         device_case(b, w, i);
-    clvits_kernel_free(&w->kernel);
-    clvits_buffer_free(&w->buffer);
+    release(w);
+    replays(b, w);
 }

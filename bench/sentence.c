@@ -76,7 +76,7 @@ static clvits_status open_traced(bench *b, const voice *v, clvits_machine *m, cl
     *m = b->machine;
     if (m->n_places > 1) {
         m->device[1] = NULL;
-        s = bench_open_device(b, true, &m->device[1]);
+        s = bench_open_device(b, true, CLVITS_RECORD_OFF, &m->device[1]);
     }
     return s ? s : clvits_engine_open(e, &v->model, m, NULL, &b->report);
 }

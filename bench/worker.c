@@ -58,12 +58,14 @@ static void list_devices(bench *b)
     free(list);
 }
 
-clvits_status bench_open_device(bench *b, bool measure, clvits_device **out)
+clvits_status bench_open_device(bench *b, bool measure, clvits_record_mode record,
+                                clvits_device **out)
 {
     const clvits_device_params params = { .cache_dir = b->o->cache_dir,
                                           .source_dir = b->o->kernel_dir,
                                           .family = b->o->family,
-                                          .measure = measure };
+                                          .measure = measure,
+                                          .record = record };
     const clvits_tuned *tuned = NULL;
     clvits_status s = clvits_device_open(out, b->place->index, &params, &b->report);
 
@@ -88,7 +90,7 @@ static clvits_status open_place(bench *b, const bench_place *p)
         s = clvits_tuning_choose(&b->machine.cpu.tuned, b->tuning,
                                  &(clvits_target){ .cpu = &b->machine.cpu }, &b->report);
     if (!s && !p->cpu) {
-        s = bench_open_device(b, false, &b->machine.device[1]);
+        s = bench_open_device(b, false, CLVITS_RECORD_AUTO, &b->machine.device[1]);
         b->machine.n_places = s ? 1 : 2;
     }
     if (s)

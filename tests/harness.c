@@ -32,12 +32,15 @@ static void ok(const harness *h, clvits_status s)
 
 static void open_device(harness *h, const char *name)
 {
-    const char *family = getenv("CLVITS_TEST_FAMILY");
+    const char *family = getenv("CLVITS_TEST_FAMILY"), *record = getenv("CLVITS_RECORD");
     const clvits_device_params p = {
         .cache_dir = getenv("CLVITS_CACHE"),
         .family = !family                  ? 0
                   : !strcmp(family, "cpu") ? 1 + CLVITS_FAMILY_CPU
                                            : 1 + CLVITS_FAMILY_GPU,
+        .record = record && !strcmp(record, "on")    ? CLVITS_RECORD_ON
+                  : record && !strcmp(record, "off") ? CLVITS_RECORD_OFF
+                                                     : CLVITS_RECORD_AUTO,
     };
     clvits_device_info *list;
     int n, found = -1;

@@ -4,7 +4,8 @@
 //
 // CLVITS_TEST_DEVICE names it: "cpu", "cpu:avx2" (an instruction set), or a part of an OpenCL
 // device's or platform's name ("pthread", "llvmpipe", "oclgrind"); CLVITS_TEST_FAMILY=gpu or =cpu
-// forces the kernel family. Without either, the first OpenCL device, else the CPU.
+// forces the kernel family. Without either, the first OpenCL device, else the CPU. CLVITS_RECORD=on
+// or =off says whether launches that repeat are recorded.
 #ifndef CLVITS_TESTS_HARNESS_H
 #define CLVITS_TESTS_HARNESS_H
 

@@ -82,6 +82,15 @@ typedef struct clvits_context_params {
      * folder. "always": anew in every context. "never": kernels are used as they are.
      */
     const char *trust;
+    /**
+     * Whether launches that come again, for the next window or sentence, are recorded and enqueued
+     * as one. "on": on every device that has cl_khr_command_buffer in a known version (0.9.0 to
+     * 0.9.8, 1.0.0) or cl_qcom_recordable_queues, whose use was never run on hardware. "off": no.
+     * NULL or "auto": on GPUs with the former. Where a driver fails at it, one warning tells, and
+     * launches are enqueued one by one; so they are for a trace, which sees each. Never changes
+     * results.
+     */
+    const char *record;
     int threads;            /* of the CPU path; 0: one per processor */
     int kernel_family;      /* 0: as suits the device; 1: work-group kernels; 2: vector kernels */
     clvits_log_fn log;      /* NULL: silence */
@@ -94,8 +103,8 @@ typedef struct clvits_context_params {
  * Devices, threads and caches that voices run on. Any number of threads may use one at once.
  *
  * The environment fills in what the params leave open: CLVITS_DEVICE, CLVITS_PLACE, CLVITS_CACHE,
- * CLVITS_KERNELS, CLVITS_CPU, CLVITS_PRECISION, CLVITS_TRUST, CLVITS_THREADS, CLVITS_FAMILY (gpu or
- * cpu).
+ * CLVITS_KERNELS, CLVITS_CPU, CLVITS_PRECISION, CLVITS_RECORD, CLVITS_TRUST, CLVITS_THREADS,
+ * CLVITS_FAMILY (gpu or cpu).
  */
 typedef struct clvits_context clvits_context;
 

@@ -232,6 +232,8 @@ clvits_status clvits_device_open(clvits_device **out, int index, const clvits_de
         s = check_source(d->source_dir, r);
     if (!s)
         s = open_queue(d, f.platform[index], r);
+    if (!s && !d->measure)
+        clvits_player_find(d, p->record);
     if (s)
         clvits_device_close(&d);
     *out = d;
@@ -252,6 +254,8 @@ void clvits_device_close(clvits_device **device)
         free(p->key);
         free(p);
     }
+    if (d->player)
+        d->player->close(d);
     if (d->timed)
         clReleaseCommandQueue(d->timed);
     if (d->queue)

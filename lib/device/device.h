@@ -46,11 +46,19 @@ void clvits_launch_option(clvits_launch *l, const char *option);
 /** Every OpenCL device of this machine; list is freed with free(). No platform is no failure. */
 clvits_status clvits_device_list(clvits_device_info **list, int *count, clvits_report *r);
 
+/** Whether launches that repeat are recorded, clvits_replay_make(). */
+typedef enum clvits_record_mode {
+    CLVITS_RECORD_AUTO = 0, /* on GPUs that have cl_khr_command_buffer */
+    CLVITS_RECORD_OFF,
+    CLVITS_RECORD_ON /* wherever there is an extension for it */
+} clvits_record_mode;
+
 typedef struct clvits_device_params {
     const char *cache_dir;  /* program binaries; NULL: no cache */
     const char *source_dir; /* read cl/ from here instead of the embedded text; NULL normally */
     int family;             /* 0: by device type; else a clvits_family + 1 */
-    bool measure;           /* commands can be timed, for traces */
+    bool measure;           /* commands can be timed, for traces; then none are recorded */
+    clvits_record_mode record;
     int place;              /* what traces call the device */
 } clvits_device_params;
 
@@ -149,6 +157,30 @@ void clvits_kernel_free(clvits_kernel **kernel);
 
 /** Enqueue it. When ns is not NULL, wait and store the device's own time. */
 clvits_status clvits_kernel_run(clvits_kernel *k, double *ns, clvits_report *r);
+
+/** The extension by which launches are recorded; NULL: they are not. */
+const char *clvits_device_records(const clvits_device *d);
+
+/** Launches that a device keeps, to be enqueued as one; one thread at a time. */
+typedef struct clvits_replay clvits_replay;
+
+/**
+ * Record n launches of one device. What the kernels' buffers hold may change from one replay to
+ * the next, and nothing else.
+ *
+ * @param[out] out      NULL where the device does not record; the first failure is warned of, and
+ *                      the device then records no more
+ * @param      kernels  outlives the replay, as do the kernels
+ */
+void clvits_replay_make(clvits_replay **out, clvits_kernel *const *kernels, int n,
+                        clvits_report *r);
+
+/** Waits for the device first. */
+void clvits_replay_free(clvits_replay **replay);
+int clvits_replay_launches(const clvits_replay *p);
+
+/** Enqueue the launches, in order; one by one where the driver does not take them as one. */
+clvits_status clvits_replay_run(clvits_replay *p, clvits_report *r);
 
 /**
  * Report the device's commands that wait in a trace, which itself waits until they ended.

@@ -11,6 +11,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "device/player.h"
+
 /** FNV-1a, 64 bits: told apart are a handful of files, and some hundred kernels. */
 #define CLVITS_HASH 0xcbf29ce484222325u /* where it starts */
 uint64_t clvits_hash(uint64_t h, const void *data, size_t n);
@@ -41,12 +43,24 @@ struct clvits_device {
     atomic_size_t bytes, peak_bytes;
     atomic_ullong launches;
     atomic_bool distrusted;
+    const clvits_player *player; /* of recorded launches; NULL: none are recorded */
+    clvits_player_calls calls;   /* the player's */
+    atomic_bool refused;         /* recording failed once: from then on launches are enqueued */
 };
 
 struct clvits_buffer {
     clvits_device *device;
     cl_mem memory;
     size_t size;
+};
+
+struct clvits_kernel {
+    clvits_device *device;
+    cl_kernel kernel;
+    const char *name, *options; /* of the launch, which outlives it */
+    cl_uint dimensions;
+    size_t global[3], group[3];
+    const size_t *local; /* group; NULL: the driver chooses */
 };
 
 /** A command that is being enqueued. */

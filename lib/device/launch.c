@@ -5,15 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct clvits_kernel {
-    clvits_device *device;
-    cl_kernel kernel;
-    const char *name, *options; /* of the launch, which outlives it */
-    cl_uint dimensions;
-    size_t global[3], local[3];
-    bool has_local;
-};
-
 void clvits_launch_option(clvits_launch *l, const char *option)
 {
     const size_t n = strlen(l->options);
@@ -57,11 +48,11 @@ clvits_status clvits_kernel_make(clvits_kernel **out, clvits_device *d, const cl
     k->name = l->kernel;
     k->options = l->options;
     k->dimensions = (cl_uint)l->dimensions;
-    k->has_local = l->local[0] != 0;
     for (int i = 0; i < 3; i++) {
-        k->local[i] = l->local[i] ? l->local[i] : 1;
-        k->global[i] = (l->global[i] + k->local[i] - 1) / k->local[i] * k->local[i];
+        k->group[i] = l->local[i] ? l->local[i] : 1;
+        k->global[i] = (l->global[i] + k->group[i] - 1) / k->group[i] * k->group[i];
     }
+    k->local = l->local[0] ? k->group : NULL;
     k->kernel = clCreateKernel(program, l->kernel, &e);
     s = e == CL_SUCCESS ? set_arguments(k, dims, dims_size, buffers, n, r)
                         : fail(r, d, "cannot create", l->kernel, e);
@@ -105,7 +96,7 @@ static clvits_status run_timed(clvits_kernel *k, double *ns, clvits_report *r)
     if (s)
         return s;
     cl_int e = clEnqueueNDRangeKernel(d->timed, k->kernel, k->dimensions, NULL, k->global,
-                                      k->has_local ? k->local : NULL, 0, NULL, &event);
+                                      k->local, 0, NULL, &event);
     if (e != CL_SUCCESS)
         return fail(r, d, "cannot launch", k->name, e);
     e = clWaitForEvents(1, &event);
@@ -127,8 +118,7 @@ clvits_status clvits_kernel_run(clvits_kernel *k, double *ns, clvits_report *r)
         return run_timed(k, ns, r);
     cl_event *event = clvits_command_event(&c, r);
     const cl_int e = clEnqueueNDRangeKernel(k->device->queue, k->kernel, k->dimensions, NULL,
-                                            k->global, k->has_local ? k->local : NULL, 0, NULL,
-                                            event);
+                                            k->global, k->local, 0, NULL, event);
     return e == CL_SUCCESS ? clvits_command_keep(&c, k->name, k->options, NULL, 0, r)
                            : fail(r, k->device, "cannot launch", k->name, e);
 }

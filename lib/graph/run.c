@@ -18,6 +18,8 @@ struct clvits_run {
     int *lengths;                            /* the table: [slot][B] */
     float *staging;
     clvits_kernel **kernels; /* by step; NULL for copies and CPU nodes */
+    clvits_replay **replays; /* by step: launches from this one on, enqueued as one; mostly NULL */
+    bool used, recorded;
 };
 
 static size_t table_bytes(const clvits_run *run)
@@ -31,8 +33,9 @@ static clvits_status make_memory(clvits_run *run, clvits_report *r)
 
     run->lengths = calloc(1, table_bytes(run));
     run->kernels = calloc((size_t)p->n_steps + 1, sizeof(*run->kernels));
+    run->replays = calloc((size_t)p->n_steps + 1, sizeof(*run->replays));
     run->staging = malloc(((size_t)p->staging + 1) * sizeof(float));
-    if (!run->lengths || !run->kernels || !run->staging)
+    if (!run->lengths || !run->kernels || !run->replays || !run->staging)
         return clvits_fail_memory(r, "a run");
     for (int b = 0; b < p->graph->batch; b++)
         run->lengths[b] = 1;
@@ -98,6 +101,8 @@ void clvits_run_free(clvits_run **out)
     clvits_run *run = *out;
     if (!run)
         return;
+    for (int i = 0; run->replays && i < run->plan->n_steps; i++)
+        clvits_replay_free(&run->replays[i]);
     for (int i = 0; run->kernels && i < run->plan->n_steps; i++)
         clvits_kernel_free(&run->kernels[i]);
     for (int i = 0; i < CLVITS_MAX_PLACES; i++) {
@@ -108,6 +113,7 @@ void clvits_run_free(clvits_run **out)
     free(run->lengths);
     free(run->staging);
     free(run->kernels);
+    free(run->replays);
     free(run);
     *out = NULL;
 }
@@ -373,10 +379,33 @@ static void compute(const clvits_run *run, const clvits_step *step)
     run->plan->machine->cpu.table->fn[op->cpu](&call);
 }
 
+/* Launches that follow each other on a device, with no copy and no node of another place between
+ * them, are recorded together. All that differs from one use of a run to the next is in the run's
+ * memory: lengths, first rows, scalars and seeds in its table. */
+static void record(clvits_run *run, clvits_report *r)
+{
+    const clvits_plan *p = run->plan;
+
+    run->recorded = true;
+    for (int first = 0, end; first < p->n_steps; first = end) {
+        for (end = first; end < p->n_steps && run->kernels[end] &&
+                          p->steps[end].place == p->steps[first].place;)
+            end++;
+        if (end - first > 1)
+            clvits_replay_make(&run->replays[first], run->kernels + first, end - first, r);
+        end += end == first;
+    }
+}
+
 clvits_status clvits_run_go(clvits_run *run, clvits_node_time *times, clvits_report *r)
 {
     const clvits_plan *p = run->plan;
+    const bool each = times || r->trace; /* every launch is to be seen */
     clvits_status s = CLVITS_OK;
+
+    if (!each && run->used && !run->recorded) /* many runs are used once */
+        record(run, r);
+    run->used = true;
 
     clvits_trace_moving(r, "lengths and scalars");
     for (int i = 1; i < p->machine->n_places && !s; i++)
@@ -387,6 +416,11 @@ clvits_status clvits_run_go(clvits_run *run, clvits_node_time *times, clvits_rep
         const double start = times ? now() : 0.0;
         double ns = 0.0;
 
+        if (!each && run->replays[i]) {
+            s = clvits_replay_run(run->replays[i], r);
+            i += clvits_replay_launches(run->replays[i]) - 1;
+            continue;
+        }
         if (r->trace && step->node)
             describe(run, step, r->trace);
         if (!step->node) {

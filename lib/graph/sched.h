@@ -112,7 +112,8 @@ typedef clvits_status (*clvits_write_fn)(void *user, const char *text, size_t n,
 clvits_status clvits_plan_dot(const clvits_plan *p, const char *name, clvits_write_fn write,
                               void *user, clvits_report *r);
 
-/** The memory and kernels for running a plan; one thread at a time. */
+/** The memory and kernels for running a plan, and from its second use on, where a device records
+ *  them, its launches as few replays; one thread at a time. */
 typedef struct clvits_run clvits_run;
 clvits_status clvits_run_make(clvits_run **out, clvits_plan *p, clvits_report *r);
 void clvits_run_free(clvits_run **run);
@@ -155,6 +156,7 @@ typedef struct clvits_node_time {
  * Run all nodes. Returns once everything is enqueued; reads wait.
  *
  * @param times  NULL, or room for clvits_plan_launches() entries: every node is then waited for
+ *               and launched by itself, as it is where r traces
  */
 clvits_status clvits_run_go(clvits_run *run, clvits_node_time *times, clvits_report *r);
 

@@ -276,6 +276,20 @@ static bool keep_text(char **out, const char *before, const char *text)
     return *out;
 }
 
+static clvits_status record_mode(clvits_record_mode *out, const char *name, clvits_report *r)
+{
+    if (!name || !*name || !strcmp(name, "auto"))
+        *out = CLVITS_RECORD_AUTO;
+    else if (!strcmp(name, "on"))
+        *out = CLVITS_RECORD_ON;
+    else if (!strcmp(name, "off"))
+        *out = CLVITS_RECORD_OFF;
+    else
+        return clvits_fail(r, CLVITS_E_ARGUMENT,
+                           "recording of launches is \"%.40s\"; give auto, on or off", name);
+    return CLVITS_OK;
+}
+
 static clvits_status open_parts(clvits_context *c, const clvits_context_params *p,
                                 clvits_report *r)
 {
@@ -295,12 +309,15 @@ static clvits_status open_parts(clvits_context *c, const clvits_context_params *
                                             : -1;
     if (d.family < 0 || d.family > 2)
         return clvits_fail(r, CLVITS_E_ARGUMENT, "there are two families of kernels: gpu and cpu");
+    clvits_status s = record_mode(&d.record, setting(p->record, "CLVITS_RECORD"), r);
+    if (s)
+        return s;
     if (!keep_text(&c->place, is_open(device) ? "auto," : "", place) ||
         /* Kernels under development change what their rates are. */
         (d.cache_dir && !d.source_dir && !keep_text(&c->cache_dir, "", d.cache_dir)))
         return clvits_fail_memory(r, "a context");
     int threads = p->threads;
-    clvits_status s = threads ? CLVITS_OK : wanted_threads(&threads, r);
+    s = threads ? CLVITS_OK : wanted_threads(&threads, r);
     if (!s)
         s = clvits_cpu_open(&c->machine.cpu, setting(p->cpu_isa, "CLVITS_CPU"), threads, r);
     if (!s)

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE // RTLD_DEFAULT
+#include "device/device_impl.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct clvits_replay {
+    clvits_device *device;
+    clvits_kernel *const *kernels;
+    int n, n_recordings;
+    void *recordings[]; /* of calls.most launches each, the last one of what is left */
+};
+
+static const clvits_player *const players[] = { &clvits_player_khr, &clvits_player_qcom };
+
+void *clvits_device_answer(const clvits_device *d, cl_device_info what, size_t *size)
+{
+    char *answer = NULL;
+
+    if (clGetDeviceInfo(d->id, what, 0, NULL, size) == CL_SUCCESS)
+        answer = calloc(1, *size + 1);
+    if (answer && clGetDeviceInfo(d->id, what, *size, answer, NULL) != CL_SUCCESS) {
+        free(answer);
+        answer = NULL;
+    }
+    return answer;
+}
+
+void *clvits_extension_call(cl_platform_id platform, const char *name)
+{
+    void *call = clGetExtensionFunctionAddressForPlatform(platform, name);
+    return call ? call : dlsym(RTLD_DEFAULT, name); /* drivers that are their own loader */
+}
+
+void clvits_player_find(clvits_device *d, clvits_record_mode mode)
+{
+    cl_platform_id platform = NULL;
+
+    if (mode == CLVITS_RECORD_OFF ||
+        clGetDeviceInfo(d->id, CL_DEVICE_PLATFORM, sizeof(platform), &platform, NULL) != CL_SUCCESS)
+        return;
+    for (size_t i = 0; i < sizeof(players) / sizeof(*players) && !d->player; i++)
+        if ((mode == CLVITS_RECORD_ON || (d->info.gpu && players[i]->proven)) &&
+            players[i]->find(d, platform))
+            d->player = players[i];
+}
+
+const char *clvits_device_records(const clvits_device *d)
+{
+    return d->player && !atomic_load(&d->refused) ? d->player->extension : NULL;
+}
+
+static void refuse(clvits_device *d, const char *what, cl_int e, clvits_report *r)
+{
+    if (!atomic_exchange(&d->refused, true))
+        clvits_warn(r, "%s: %s does not %s launches: %s (%d); they are enqueued one by one",
+                    d->info.name, d->player->extension, what, clvits_cl_error(e), e);
+}
+
+/* How many launches are in recording i. */
+static int launches_in(const clvits_replay *p, int i)
+{
+    const int most = p->device->calls.most, left = p->n - i * most;
+    return left < most ? left : most;
+}
+
+void clvits_replay_make(clvits_replay **out, clvits_kernel *const *kernels, int n,
+                        clvits_report *r)
+{
+    clvits_device *d = n > 0 ? kernels[0]->device : NULL;
+    cl_int e = CL_SUCCESS;
+
+    *out = NULL;
+    if (!d || !clvits_device_records(d))
+        return;
+    const int most = d->calls.most, recordings = n / most + (n % most != 0);
+    clvits_replay *p = calloc(1, sizeof(*p) + (size_t)recordings * sizeof(*p->recordings));
+    if (!p) {
+        refuse(d, "record", CL_OUT_OF_HOST_MEMORY, r);
+        return;
+    }
+    p->device = d;
+    p->kernels = kernels;
+    p->n = n;
+    for (; p->n_recordings < recordings && e == CL_SUCCESS; p->n_recordings += e == CL_SUCCESS)
+        e = d->player->record(&p->recordings[p->n_recordings], d,
+                              kernels + p->n_recordings * most, launches_in(p, p->n_recordings));
+    if (e == CL_SUCCESS) {
+        clvits_info(r, "%s: %d launches recorded, %s", d->info.name, n, d->player->extension);
+    } else {
+        refuse(d, "record", e, r);
+        clvits_replay_free(&p);
+    }
+    *out = p;
+}
+
+void clvits_replay_free(clvits_replay **replay)
+{
+    clvits_replay *p = *replay;
+    if (!p)
+        return;
+    /* Not every version lets go of what still runs, or keeps what it refers to. */
+    clFinish(p->device->queue);
+    for (int i = 0; i < p->n_recordings; i++)
+        p->device->player->release(p->device, p->recordings[i]);
+    free(p);
+    *replay = NULL;
+}
+
+int clvits_replay_launches(const clvits_replay *p)
+{
+    return p->n;
+}
+
+clvits_status clvits_replay_run(clvits_replay *p, clvits_report *r)
+{
+    clvits_device *d = p->device;
+    clvits_status s = CLVITS_OK;
+
+    for (int i = 0; i < p->n_recordings && !s; i++) {
+        const int first = i * d->calls.most, n = launches_in(p, i);
+        const cl_int e = atomic_load(&d->refused) ? CL_INVALID_OPERATION
+                                                  : d->player->enqueue(d, p->recordings[i]);
+        if (e == CL_SUCCESS) {
+            atomic_fetch_add(&d->launches, (unsigned long long)n);
+            continue;
+        }
+        if (e != CL_INVALID_OPERATION)
+            refuse(d, "replay", e, r);
+        for (int k = 0; k < n && !s; k++)
+            s = clvits_kernel_run(p->kernels[first + k], NULL, r);
+    }
+    return s;
+}
