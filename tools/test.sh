@@ -150,6 +150,7 @@ if [ $# -gt 0 ]; then
     finish
 fi
 
+# Without the slow suite's sweeps; of these, suite "sample" has a small part, the same every time.
 build gcc gcc && check gcc --no-suite slow
 
 # What another compiler makes of the host's code; the kernels are the same.
