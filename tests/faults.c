@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TIMEOUT = 240, SWEEP_TIMEOUT = 7200, MOST_SAMPLES = 64000, CHUNK = 16 };
+enum { TIMEOUT = 240, SWEEP_TIMEOUT = 7200, MOST_SAMPLES = 200000, CHUNK = 16 };
 
 static const char *const kinds[] = { "any",   "buffer", "build", "program", "kernel",
                                      "argument", "launch", "read", "write",  "copy",
@@ -32,6 +32,7 @@ typedef struct speech {
     size_t n;
     int chunks;
     int lose_after; /* chunks, then the device is gone; 0: never */
+    bool long_one;  /* of several windows */
 } speech;
 
 static speech want; /* what the CPU path says */
@@ -57,8 +58,8 @@ static clvits_status speak(clvits_voice *v, speech *s)
     clvits_speak_params_default(v, &p);
     p.audio = hear;
     p.user = s;
-    p.chunk = CHUNK;
-    p.length_scale = 2.0f;
+    p.chunk = s->long_one ? 0 : CHUNK;
+    p.length_scale = s->long_one ? 10.0f : 2.0f;
     return clvits_speak_ids(v, ids, sizeof(ids) / sizeof(*ids), &p);
 }
 
@@ -83,17 +84,17 @@ static void *find(void *module, const char *name)
     return f;
 }
 
-static void speak_on_cpu(void)
+static void speak_on_cpu(bool long_one)
 {
     const clvits_context_params p = { .device = "cpu" };
     clvits_context *c;
     clvits_voice *v;
 
-    want = (speech){ 0 };
+    want = (speech){ .long_one = long_one };
     ck_assert_int_eq(clvits_context_open(&c, &p), CLVITS_OK);
     ck_assert_int_eq(clvits_voice_open(&v, c, NULL), CLVITS_OK);
     ck_assert_int_eq(speak(v, &want), CLVITS_OK);
-    ck_assert_int_gt(want.chunks, 3);
+    ck_assert_int_gt(want.chunks, long_one ? 1 : 3);
     clvits_voice_close(&v);
     clvits_context_close(&c);
 }
@@ -107,13 +108,13 @@ static void begin(void)
     *(void **)&count_calls = find(module, "clvits_layer_calls");
     *(void **)&count_live = find(module, "clvits_layer_live");
     device = getenv("CLVITS_TEST_DEVICE") ? getenv("CLVITS_TEST_DEVICE") : "opencl";
-    speak_on_cpu();
+    speak_on_cpu(false);
 }
 
 static void keep_log(void *user, clvits_log_level level, const char *text)
 {
-    (void)level;
-    snprintf(user, 600, "%s", text);
+    if (level <= CLVITS_LOG_WARNING)
+        snprintf(user, 600, "%s", text);
 }
 
 /* Opens a voice and speaks twice, the second time without faults. How the first went. */
@@ -248,6 +249,69 @@ START_TEST(stream_goes_on)
 }
 END_TEST
 
+/* Speaks twice within a limit and tells of the first time: the most that was taken, launches. */
+static void speak_within(const char *memory, char *log, size_t *peak, uint64_t *launches)
+{
+    const clvits_context_params p = { .device = device, .memory = memory, .log = keep_log,
+                                      .log_user = log };
+    clvits_context *c;
+    clvits_voice *v;
+    static speech s;
+
+    ck_assert_int_eq(clvits_context_open(&c, &p), CLVITS_OK);
+    ck_assert_int_eq(clvits_voice_open(&v, c, NULL), CLVITS_OK);
+    for (int i = 0; i < 2; i++) {
+        s = (speech){ .long_one = true };
+        ck_assert_msg(speak(v, &s) == CLVITS_OK, "%s: %s", memory, log);
+        compare(memory ? memory : "no limit", &s);
+        if (i == 0)
+            *launches = clvits_context_launches(c);
+    }
+    clvits_context_device_bytes(c, peak);
+    clvits_voice_close(&v);
+    ck_assert_uint_eq(clvits_context_device_bytes(c, NULL), 0);
+    clvits_context_close(&c);
+}
+
+/* With less memory, smaller windows; with too little, the CPU path. */
+START_TEST(memory_is_limited)
+{
+    size_t all, peak;
+    uint64_t most, launches;
+    char text[32], log[600] = "";
+
+    begin();
+    speak_on_cpu(true);
+    speak_within(NULL, log, &all, &most);
+    ck_assert_str_eq(log, "");
+    for (int i = 1; i <= 3; i++) {
+        static const double share[] = { 0.0, 0.9, 0.55, 0.02 };
+        const size_t limit = (size_t)(share[i] * (double)all);
+        log[0] = '\0';
+        snprintf(text, sizeof(text), "%zu", limit);
+        speak_within(text, log, &peak, &launches);
+        ck_assert_uint_le(peak, limit);
+        ck_assert_msg(strstr(log, i < 3 ? "frames at a time" : "without this device"), "%s", log);
+        if (i < 3)
+            ck_assert_uint_gt(launches, most);
+    }
+    snprintf(text, sizeof(text), "%zuK", all / 1024 + 1);
+    speak_within(text, log, &peak, &launches);
+    ck_assert_uint_eq(launches, most);
+}
+END_TEST
+
+START_TEST(limits_are_checked)
+{
+    static const char *const texts[] = { "0", "-1", "1X", "M", "1MB", "99999999999999999999",
+                                         "99999999999G" };
+    const clvits_context_params p = { .device = "cpu", .memory = texts[_i] };
+    clvits_context *c;
+
+    ck_assert_int_eq(clvits_context_open(&c, &p), CLVITS_E_ARGUMENT);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("faults");
@@ -261,6 +325,8 @@ int main(void)
     } else {
         tcase_add_loop_test(t, a_sample_of_calls_fails, 0, KINDS);
         tcase_add_loop_test(t, stream_goes_on, 1, 3);
+        tcase_add_test(t, memory_is_limited);
+        tcase_add_loop_test(t, limits_are_checked, 0, 7);
     }
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);

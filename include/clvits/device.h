@@ -76,6 +76,13 @@ typedef struct clvits_context_params {
      */
     const char *precision;
     /**
+     * NULL, or how much the context takes of each device at most: bytes, or with K, M or G behind
+     * the number 1024, 1024^2 or 1024^3 of them. Where a voice does not get by with that, the
+     * decoder makes smaller windows, and where it still does not, the CPU path does the work; both
+     * with a warning, and neither changes results beyond rounding.
+     */
+    const char *memory;
+    /**
      * Before a device's kernel is used, it computes a small known answer; one that goes wrong is
      * left out, and another kernel or the CPU path does its work, with one warning. NULL or
      * "cached": once for a device, its driver and this version of the library, kept in the cache
@@ -103,8 +110,8 @@ typedef struct clvits_context_params {
  * Devices, threads and caches that voices run on. Any number of threads may use one at once.
  *
  * The environment fills in what the params leave open: CLVITS_DEVICE, CLVITS_PLACE, CLVITS_CACHE,
- * CLVITS_KERNELS, CLVITS_CPU, CLVITS_PRECISION, CLVITS_RECORD, CLVITS_TRUST, CLVITS_THREADS,
- * CLVITS_FAMILY (gpu or cpu).
+ * CLVITS_KERNELS, CLVITS_CPU, CLVITS_PRECISION, CLVITS_MEMORY, CLVITS_RECORD, CLVITS_TRUST,
+ * CLVITS_THREADS, CLVITS_FAMILY (gpu or cpu).
  */
 typedef struct clvits_context clvits_context;
 

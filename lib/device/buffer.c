@@ -4,12 +4,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void count_bytes(clvits_device *d, size_t size)
+/* Counts them unless that is more than the device may have. */
+static bool take_bytes(clvits_device *d, size_t size)
 {
     const size_t now = atomic_fetch_add(&d->bytes, size) + size;
     size_t peak = atomic_load(&d->peak_bytes);
+
+    if (d->memory && now > d->memory) {
+        atomic_fetch_sub(&d->bytes, size);
+        return false;
+    }
     while (now > peak && !atomic_compare_exchange_weak(&d->peak_bytes, &peak, now))
         ;
+    return true;
+}
+
+static clvits_status too_much(const clvits_device *d, size_t size, clvits_report *r)
+{
+    clvits_device_blame(d, r);
+    return clvits_fail(r, CLVITS_E_MEMORY,
+                       "%s: a buffer of %zu bytes on top of %zu is more than the limit of %zu",
+                       d->info.name, size, clvits_device_bytes(d), d->memory);
 }
 
 clvits_status clvits_buffer_make(clvits_buffer **out, clvits_device *d, size_t size,
@@ -29,12 +44,16 @@ clvits_status clvits_buffer_make(clvits_buffer **out, clvits_device *d, size_t s
         return clvits_fail_memory(r, "a buffer");
     b->device = d;
     b->size = size ? size : 4;
+    if (!take_bytes(d, b->size)) {
+        free(b);
+        return too_much(d, size, r);
+    }
     b->memory = clCreateBuffer(d->context, CL_MEM_READ_WRITE, b->size, NULL, &e);
     if (e != CL_SUCCESS) {
+        atomic_fetch_sub(&d->bytes, b->size);
         free(b);
         return clvits_cl_fail(r, d, "cannot allocate a buffer", e);
     }
-    count_bytes(d, b->size);
     const clvits_status s = clvits_buffer_zero(b, 0, b->size, r);
     if (s)
         clvits_buffer_free(&b);

@@ -221,6 +221,7 @@ clvits_status clvits_device_open(clvits_device **out, int index, const clvits_de
     d->id = f.id[index];
     d->measure = p->measure;
     d->place = p->place;
+    d->memory = p->memory;
     read_info(&d->info, f.platform[index], d->id);
     if (p->family)
         d->info.family = (clvits_family)(p->family - 1);

@@ -60,6 +60,7 @@ typedef struct clvits_device_params {
     bool measure;           /* commands can be timed, for traces; then none are recorded */
     clvits_record_mode record;
     int place;              /* what traces call the device */
+    size_t memory;          /* bytes that all buffers may take; 0: what there is */
 } clvits_device_params;
 
 /** Open the index-th device of clvits_device_list(). */

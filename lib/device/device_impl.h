@@ -37,6 +37,7 @@ struct clvits_device {
     const struct clvits_tuned *tuned;
     pthread_mutex_t lock;       /* guards programs and timed */
     struct clvits_program *programs;
+    size_t memory; /* that buffers may take; 0: no limit */
     pthread_mutex_t verdict_lock; /* guards the verdicts */
     struct clvits_judged *verdicts;
     bool verdicts_new; /* some are not on disk */

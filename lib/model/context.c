@@ -7,6 +7,7 @@
 #include <clvits/clvits.h>
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,6 +260,28 @@ static clvits_status set_trust(clvits_context *c, const char *name, clvits_repor
     return s;
 }
 
+/* Bytes as in "512M"; 0: nothing is said. */
+static clvits_status wanted_memory(size_t *out, const char *text, clvits_report *r)
+{
+    static const char units[] = "KMG";
+    char *end;
+
+    *out = 0;
+    if (!text || !*text)
+        return CLVITS_OK;
+    errno = 0;
+    const unsigned long long number = strtoull(text, &end, 10);
+    const char *unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
+    const int shift = unit ? 10 * (1 + (int)(unit - units)) : 0;
+    if (end == text || *text == '-' || errno || number == 0 || number > SIZE_MAX >> shift ||
+        end[unit != NULL])
+        return clvits_fail(r, CLVITS_E_ARGUMENT,
+                           "a limit of \"%.40s\" for memory; give bytes, as in 268435456 or 256M",
+                           text);
+    *out = (size_t)number << shift;
+    return CLVITS_OK;
+}
+
 /* Whether nobody named the device, so that the library chooses what runs where. */
 static bool is_open(const char *device)
 {
@@ -318,6 +341,8 @@ static clvits_status open_parts(clvits_context *c, const clvits_context_params *
         return clvits_fail_memory(r, "a context");
     int threads = p->threads;
     s = threads ? CLVITS_OK : wanted_threads(&threads, r);
+    if (!s)
+        s = wanted_memory(&d.memory, setting(p->memory, "CLVITS_MEMORY"), r);
     if (!s)
         s = clvits_cpu_open(&c->machine.cpu, setting(p->cpu_isa, "CLVITS_CPU"), threads, r);
     if (!s)

@@ -117,6 +117,13 @@ static void give_back(clvits_task *t)
     clvits_stage_give_back(t->e->pool, &t->text);
 }
 
+/* How many frames at a time; the CPU path has always had memory. */
+static clvits_task_level level_for(const clvits_engine *e, unsigned barred)
+{
+    const bool on_cpu = barred == clvits_machine_devices(e->machine);
+    return clvits_task_levels[on_cpu ? 0 : atomic_load((atomic_int *)&e->level)];
+}
+
 /* What a device that has no memory is spared, from now on and in the batches to come: at first
  * nothing but what the pool keeps, then frames, then the batch. */
 static void take_less(clvits_task *t, clvits_engine *e, bool in_text, unsigned place,
@@ -135,7 +142,7 @@ static void take_less(clvits_task *t, clvits_engine *e, bool in_text, unsigned p
         clvits_warn(r, "%s; going on without this device", r->text);
         t->barred |= place;
     }
-    t->level = clvits_task_levels[atomic_load(&e->level)];
+    t->level = level_for(e, t->barred);
 }
 
 /* Whether the batch can go on without what failed; the failure is then dealt with. */
@@ -171,8 +178,8 @@ static clvits_status run_group(clvits_task *t, clvits_engine *e, clvits_report *
 {
     clvits_status s = CLVITS_OK;
 
-    t->level = clvits_task_levels[atomic_load(&e->level)];
     t->barred = barred_for(e, t->n * t->ids);
+    t->level = level_for(e, t->barred);
     t->told = t->trimmed = false;
     for (bool more = true; more;) {
         t->ended = false;

@@ -53,6 +53,7 @@ static const char help[] =
     "                             device; NAME=WHERE: operators or modules by hand, as in\n"
     "                             conv1d=cpu,flow=1; several with commas\n"
     "      --precision P          fp32; of flow and decoder on devices: fp16-storage, fp16\n"
+    "      --memory SIZE          of a device, at most, as in 256M; default: all it has\n"
     "      --trust T              cached: kernels compute known answers before a device's first\n"
     "                             use; always: in every run; never\n"
     "      --threads N            of the CPU path; default: all processors\n"
@@ -130,6 +131,7 @@ static int parse(session *s, int argc, char **argv)
         { "device", 0, OPTION_TEXT, &o->context.device, 0, 0 },
         { "place", 0, OPTION_TEXT, &o->context.place, 0, 0 },
         { "precision", 0, OPTION_TEXT, &o->context.precision, 0, 0 },
+        { "memory", 0, OPTION_TEXT, &o->context.memory, 0, 0 },
         { "trust", 0, OPTION_TEXT, &o->context.trust, 0, 0 },
         { "threads", 0, OPTION_INT, &o->context.threads, 1, 1024 },
         { "trace", 0, OPTION_TEXT, &o->trace, 0, 0 },

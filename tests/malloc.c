@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+//
+// One allocation fails, or all from one on, while the embedded voice is opened and speaks, and then
+// nothing fails: an error that says so, or the right speech, and nothing is left.
+//
+// These functions stand before the C library's, for this program and all that it loads. On the CPU
+// path every allocation of the process counts; with a device only those of this program's own code,
+// which is linked with the library: a driver may do as it likes when it has no memory.
+#include "harness.h"
+
+#include <clvits/clvits.h>
+
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SLOTS = 1 << 18, MOST_SAMPLES = 100000, SAMPLE = 40, DEVICE_SAMPLE = 16 };
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
+void __libc_free(void *p);
+
+extern const char __executable_start, etext;
+
+static atomic_bool on;       /* allocations are counted, and what is left of them */
+static bool ours_alone;
+static atomic_long count;
+static long fail_from, fail_to; /* allocations, counted from 1 */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards what follows */
+static void *left[SLOTS];
+static long n_left;
+
+static size_t slot_of(const void *p)
+{
+    return (size_t)((uintptr_t)p >> 4) * 2654435761u % SLOTS;
+}
+
+/* Notes a block; with open addressing, and no holes but those that were refilled. */
+static void *note(void *p)
+{
+    if (!p)
+        return p;
+    pthread_mutex_lock(&lock);
+    size_t i = slot_of(p);
+    while (left[i] && left[i] != (void *)1)
+        i = (i + 1) % SLOTS;
+    left[i] = p;
+    n_left++;
+    pthread_mutex_unlock(&lock);
+    return p;
+}
+
+static void forget(const void *p)
+{
+    pthread_mutex_lock(&lock);
+    for (size_t i = slot_of(p); left[i] && n_left; i = (i + 1) % SLOTS)
+        if (left[i] == p) {
+            left[i] = (void *)1; /* was taken: what comes after it may have gone around it */
+            n_left--;
+            break;
+        }
+    pthread_mutex_unlock(&lock);
+}
+
+/* Whether an allocation is counted, and then whether it is to fail. */
+static bool counted(const void *caller, bool *fails)
+{
+    *fails = false;
+    if (!atomic_load(&on) || (ours_alone && ((const char *)caller < &__executable_start ||
+                                             (const char *)caller >= &etext)))
+        return false;
+    const long n = atomic_fetch_add(&count, 1) + 1;
+    *fails = n >= fail_from && n <= fail_to;
+    return true;
+}
+
+#define ALLOCATE(call)                                                                             \
+    do {                                                                                           \
+        bool fails;                                                                                \
+        const bool noted = counted(__builtin_return_address(0), &fails);                           \
+        return fails ? NULL : noted ? note(call) : (call);                                         \
+    } while (0)
+
+void *malloc(size_t size)
+{
+    ALLOCATE(__libc_malloc(size));
+}
+
+void *calloc(size_t n, size_t size)
+{
+    ALLOCATE(__libc_calloc(n, size));
+}
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+    ALLOCATE(__libc_memalign(alignment, size));
+}
+
+void *realloc(void *old, size_t size)
+{
+    bool fails;
+    const bool noted = counted(__builtin_return_address(0), &fails);
+
+    if (fails)
+        return NULL;
+    if (old)
+        forget(old);
+    void *p = __libc_realloc(old, size);
+    return noted ? note(p) : p;
+}
+
+void free(void *p)
+{
+    if (p)
+        forget(p);
+    __libc_free(p);
+}
+
+static struct {
+    float samples[MOST_SAMPLES];
+    size_t n;
+} want, got;
+
+static int hear(void *user, const clvits_chunk *c)
+{
+    (void)user;
+    if (got.n + c->n_samples > MOST_SAMPLES)
+        return 1;
+    memcpy(got.samples + got.n, c->samples, c->n_samples * sizeof(float));
+    got.n += c->n_samples;
+    return 0;
+}
+
+static const char *device;
+static char message[600];
+
+static void keep_log(void *user, clvits_log_level level, const char *text)
+{
+    (void)user;
+    if (level <= CLVITS_LOG_ERROR)
+        snprintf(message, sizeof(message), "%s", text);
+}
+
+/* Opens a voice and speaks while allocations from..to fail. */
+static clvits_status try(long from, long to)
+{
+    static const char text[] = "[[ h\u0259lo\u028a ]]";
+    const clvits_context_params p = { .device = device, .threads = 2, .log = keep_log };
+    clvits_context *c;
+    clvits_voice *v = NULL;
+    clvits_speak_params params;
+
+    got.n = 0;
+    message[0] = '\0';
+    atomic_store(&count, 0);
+    fail_from = from;
+    fail_to = to;
+    atomic_store(&on, true);
+    clvits_status s = clvits_context_open(&c, &p);
+    if (!s)
+        s = clvits_voice_open(&v, c, NULL);
+    if (!s) {
+        clvits_speak_params_default(v, &params);
+        params.audio = hear;
+        s = clvits_speak(v, text, sizeof(text) - 1, &params);
+    }
+    if (s && v) { /* the next utterance is spoken all the same */
+        fail_to = 0;
+        got.n = 0;
+        if (clvits_speak(v, text, sizeof(text) - 1, &params) != CLVITS_OK)
+            s = CLVITS_E_CANCELLED;
+    }
+    clvits_voice_close(&v);
+    clvits_context_close(&c);
+    atomic_store(&on, false);
+    return s;
+}
+
+static void check(long from, long to)
+{
+    const long before = n_left;
+    const clvits_status s = try(from, to);
+
+    ck_assert_msg(s != CLVITS_E_CANCELLED, "allocations %ld to %ld: nothing is spoken afterwards",
+                  from, to);
+    ck_assert_msg(n_left == before, "allocations %ld to %ld: %ld blocks are left after \"%s\"", from,
+                  to, n_left - before, message);
+    ck_assert_msg(!s || strlen(message) > 10, "allocations %ld to %ld: nothing was said", from, to);
+    if (s && !got.n)
+        return;
+    double signal = 0.0, noise = 0.0;
+    ck_assert_msg(got.n == want.n, "allocations %ld to %ld: %zu samples instead of %zu", from, to,
+                  got.n, want.n);
+    for (size_t i = 0; i < want.n; i++) {
+        const double d = (double)got.samples[i] - (double)want.samples[i];
+        signal += (double)want.samples[i] * (double)want.samples[i];
+        noise += d * d;
+    }
+    ck_assert_double_le(noise, 1e-8 * signal);
+}
+
+/* What the C library and others keep for good is there after the first time. */
+static long begin(void)
+{
+    const char *name = getenv("CLVITS_TEST_DEVICE");
+
+    device = name ? name : "opencl";
+    ours_alone = strncmp(device, "cpu", 3) != 0;
+    ck_assert_msg(!try(0, 0), "%s", message);
+    memcpy(&want, &got, sizeof(want));
+    ck_assert_uint_gt(want.n, 0);
+    check(0, 0);
+    return atomic_load(&count);
+}
+
+START_TEST(a_sample_of_allocations_fails)
+{
+    uint64_t seed = 88172645463325252u;
+    const long n = begin();
+
+    for (int i = 0; i < (ours_alone ? DEVICE_SAMPLE : SAMPLE); i++) {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        /* Half of them among the first and the last, where most of the code is. */
+        const long most = n < 400 || i % 2 ? n : 400;
+        const long at = 1 + (long)(seed % (uint64_t)most), from = i % 4 < 2 ? at : n + 1 - at;
+        check(from, i % 3 ? from : n);
+    }
+}
+END_TEST
+
+START_TEST(every_allocation_fails)
+{
+    const long n = begin();
+
+    for (long i = 1; i <= n; i++) {
+        check(i, i);
+        if (i % 16 == 0)
+            check(i, INT32_MAX);
+    }
+    printf("%ld allocations\n", n);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("malloc");
+    TCase *t = tcase_create("allocations");
+    const bool all = getenv("CLVITS_TEST_SWEEP") != NULL;
+
+    tcase_set_timeout(t, all ? 7200 : HARNESS_TIMEOUT);
+    tcase_add_test(t, all ? every_allocation_fails : a_sample_of_allocations_fails);
+    suite_add_tcase(s, t);
+    return harness_main(s);
+}
