@@ -189,8 +189,8 @@ static void check(long from, long to)
 
     ck_assert_msg(s != CLVITS_E_CANCELLED, "allocations %ld to %ld: nothing is spoken afterwards",
                   from, to);
-    ck_assert_msg(n_left == before, "allocations %ld to %ld: %ld blocks are left after \"%s\"", from,
-                  to, n_left - before, message);
+    ck_assert_msg(n_left == before, "allocations %ld to %ld: %ld blocks are left after \"%s\"",
+                  from, to, n_left - before, message);
     ck_assert_msg(!s || strlen(message) > 10, "allocations %ld to %ld: nothing was said", from, to);
     if (s && !got.n)
         return;

@@ -113,7 +113,7 @@ static bool parse(clvits_rates *rates, int n_places, FILE *f, const char *head)
     return fgetc(f) == '\n' && fgets(line, sizeof(line), f) && !strcmp(line, last_line);
 }
 
-static bool read_rates(clvits_rates *rates, int n_places, const char *path, const char *head)
+bool clvits_rates_read(clvits_rates *rates, int n_places, const char *path, const char *head)
 {
     FILE *f = fopen(path, "r");
     const bool ok = f && parse(rates, n_places, f, head);
@@ -158,7 +158,7 @@ clvits_status clvits_rates_get(clvits_rates *rates, const clvits_machine *m, con
 
     make_head(head, m);
     const bool cached = make_path(path, cache_dir, head);
-    if (cached && read_rates(rates, m->n_places, path, head))
+    if (cached && clvits_rates_read(rates, m->n_places, path, head))
         return CLVITS_OK;
     const int64_t start = clvits_trace_now(r);
     clvits_info(r, "measuring what operators cost on %d devices and the CPU path",

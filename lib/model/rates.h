@@ -14,4 +14,8 @@
 clvits_status clvits_rates_get(clvits_rates *rates, const clvits_machine *m, const char *cache_dir,
                                clvits_report *r);
 
+/** What a cache file says; false: nothing that can be used, such as where its first line is not
+ *  `head`. */
+bool clvits_rates_read(clvits_rates *rates, int n_places, const char *path, const char *head);
+
 #endif
