@@ -117,6 +117,24 @@ START_TEST(clips)
 }
 END_TEST
 
+START_TEST(takes_another_name)
+{
+    clvits_audio_file *file;
+    clvits_report r = { 0 };
+    char first[1024];
+
+    snprintf(first, sizeof(first), "%s", files_path("first.wav"));
+    ck_assert(!clvits_audio_file_create(&file, first, 16000, &r));
+    ck_assert(!clvits_audio_file_write(file, tone, COUNT, &r));
+    ck_assert_int_eq(clvits_audio_file_rename(file, files_path("."), &r), CLVITS_E_FILE);
+    clvits_report_clear(&r);
+    ck_assert_msg(!clvits_audio_file_rename(file, files_path("second.wav"), &r), "%s", r.text);
+    ck_assert_msg(!clvits_audio_file_finish(&file, &r), "%s", r.text);
+    ck_assert_int_eq(files_count(), 1);
+    ck_assert_int_eq(access(files_path("second.wav"), F_OK), 0);
+}
+END_TEST
+
 START_TEST(refuses_unknown_extensions)
 {
     static const char *const names[] = { "a.xyz", "a", "b.wav/a", ".", "a.wav.txt" };
@@ -242,6 +260,7 @@ Suite *suite(void)
     tcase_add_loop_test(t, leaves_nothing_on_a_full_disk, 0, 3);
     tcase_add_test(t, follows_links);
     tcase_add_test(t, discards);
+    tcase_add_test(t, takes_another_name);
     tcase_add_test(t, refuses_to_read_what_is_no_audio);
     suite_add_tcase(s, t);
     return s;

@@ -36,6 +36,14 @@ CLVITS_API clvits_status clvits_recording_write(clvits_recording *recording, con
                                                 size_t n);
 
 /**
+ * Give the file another name, in the same folder, before it is finished. The format stays.
+ *
+ * @return CLVITS_OK, _E_FILE (what has that name is not a regular file) or _E_MEMORY; on failure
+ *         it keeps the name that it had
+ */
+CLVITS_API clvits_status clvits_recording_rename(clvits_recording *recording, const char *path);
+
+/**
  * Complete the file under its name and set the handle to NULL.
  *
  * @return CLVITS_OK or _E_FILE; on failure nothing is left of the file

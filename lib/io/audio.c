@@ -250,6 +250,19 @@ clvits_status clvits_audio_file_write(clvits_audio_file *file, const float *samp
     return CLVITS_OK;
 }
 
+clvits_status clvits_audio_file_rename(clvits_audio_file *file, const char *path, clvits_report *r)
+{
+    char *before = file->path;
+
+    file->path = NULL;
+    const clvits_status status = resolve(file, path, r);
+    if (status)
+        file->path = before;
+    else
+        free(before);
+    return status;
+}
+
 /* Everything that can still fail, the compressed formats' last pages among it. */
 static clvits_status complete(clvits_audio_file *file, clvits_report *r)
 {

@@ -33,6 +33,14 @@ clvits_status clvits_audio_file_write(clvits_audio_file *file, const float *samp
                                       clvits_report *r);
 
 /**
+ * Give the file another name, in the same folder, before it is finished. The format stays.
+ *
+ * @return CLVITS_OK, _E_FILE (what has that name is no regular file) or _E_MEMORY; on failure it
+ *         keeps the old one
+ */
+clvits_status clvits_audio_file_rename(clvits_audio_file *file, const char *path, clvits_report *r);
+
+/**
  * Complete the file under its name and set the handle to NULL.
  *
  * @return CLVITS_OK or _E_FILE; on failure nothing is left of the file

@@ -37,6 +37,14 @@ clvits_status clvits_recording_write(clvits_recording *recording, const float *s
     return clvits_context_keep(recording->context, &r);
 }
 
+clvits_status clvits_recording_rename(clvits_recording *recording, const char *path)
+{
+    clvits_report r = clvits_context_report(recording->context);
+
+    clvits_audio_file_rename(recording->file, path, &r);
+    return clvits_context_keep(recording->context, &r);
+}
+
 clvits_status clvits_recording_finish(clvits_recording **recording)
 {
     clvits_context *context = (*recording)->context;

@@ -7,9 +7,10 @@
 
 enum { MAX_TEXT = 16384 };
 
-/* How many ids or frames, items times the longest, are computed at once: enough to keep processors
- * busy, and then no more than their caches hold; a GPU wants more, and its launches to be few. */
-enum { IDS_AT_ONCE = 1024, FRAMES_AT_ONCE = 256, GPU_FACTOR = 8 };
+/* How many ids, and frames of capacity, items have that are computed at once: enough to keep
+ * processors busy, and then no more than their caches hold; a GPU wants more, and its launches to
+ * be few. */
+enum { IDS_AT_ONCE = 1024, FRAMES_AT_ONCE = 256, GPU_FACTOR = 4 };
 
 clvits_status clvits_engine_open(clvits_engine **out, const clvits_model *m,
                                  const clvits_machine *machine, const char *place,
@@ -82,7 +83,8 @@ static clvits_status run_frames(clvits_task *t, clvits_report *r)
         const int frames = t->item[i]->frames;
         if (t->item[i]->heard < frames)
             keys[n++] = (key){ .kind = t->e->machine->rates ? clvits_task_kind(t, frames) : 0,
-                               .size = frames < window ? frames : window, .index = i };
+                               .size = clvits_task_kind(t, frames < window ? frames : window),
+                               .index = i };
     }
     qsort(keys, (size_t)n, sizeof(*keys), compare);
     for (int i = 0; i < n && !s; i += t->n_now) {

@@ -64,7 +64,7 @@ clvits_stage_size clvits_task_wave_size(const clvits_task *t, int frames);
 /** Capacity of a text stage for so many ids. */
 int clvits_task_ids_for(int n);
 
-/** By what is placed alike where operators are placed by cost: a number for what has n frames. */
+/** Capacity of the stages for so many frames; what has the same is placed alike by cost. */
 int clvits_task_kind(const clvits_task *t, int frames);
 
 /** An item has ended before its samples did, by what the report says; OK: the others go on. */

@@ -38,6 +38,11 @@ class Arguments(ProgramTest):
             (("--stream", "complete", "-o"), ("speak", "--stream", "-o", "a.wav", "x")),
             (("--stream", "complete", "-d"), ("speak", "--stream", "-d", "a", "x")),
             (("--format ogg", "raw or wav"), ("speak", "--stream", "--format", "ogg", "x")),
+            (("--batch", "1 to 16"), ("speak", "--batch", "17", "-d", "a", "x")),
+            (("--batch", "-d DIR"), ("speak", "--batch", "4", "-o", "a.wav", "x")),
+            (("cpu+cpu", "-d DIR"), ("speak", "--device", "cpu+cpu", "x")),
+            (("cpu+", "missing"), ("speak", "--device", "cpu+", "-d", "a", "x")),
+            (("one device",), ("speak", "--device", "cpu+cpu", "-d", "a", "--plan", "x")),
             ((".json", ".tsv", ".srt"), ("speak", "--timings", "times.txt", "x")),
             (("one argument too many",), ("devices", "all")),
             (("one voice",), ("info", "a", "b")),
@@ -54,6 +59,8 @@ class Arguments(ProgramTest):
         if devices():
             self.fails(USAGE, ("no-such-device", "there are"), "speak", "--device",
                        "no-such-device", "hello")
+            self.fails(USAGE, ('"no-such-device"', "there are"), "speak", "--device",
+                       "cpu+no-such-device", "-d", "out", stdin="hello")
 
     def test_place(self):
         for place in ("conv1d", "=cpu", "conv1d=7", "conv1d=gpu"):
@@ -304,6 +311,34 @@ class Output(ProgramTest):
             done = self.run_program(*CPU, "--output-raw", self.TEXT, stdout=closed)
         self.one_message(done, OUTPUT, "standard output was closed")
         self.assertEqual(self.left(), [])
+
+    def test_one_of_several_at_once(self):
+        """Files are there up to the line that failed, as if lines were spoken one by one."""
+        done = self.run_program(*CPU, "-q", "-d", "out", stdin=b"good\nwell\nb\xe4d\nfine\nso\n")
+        self.one_message(done, USAGE, "line 3", "UTF-8")
+        self.assertEqual(done.stdout, b"out/0001.wav\nout/0002.wav\n")
+        self.assertEqual(self.left(), ["out", "out/0001.wav", "out/0002.wav"])
+
+        def small_files():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
+
+        shutil.rmtree(self.cwd / "out")
+        self.fails(OUTPUT, ("out/000", "cannot be written"), *CPU, "-d", "out", left=["out"],
+                   stdin=f"{self.TEXT}\n" * 9, prepare=small_files)
+
+    def test_interrupted_with_several_at_once(self):
+        process = subprocess.Popen([PROGRAM, *map(str, CPU), "--device", "cpu+cpu", "-d", "out"],
+                                   cwd=self.cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        process.stdin.write(b"hello there\nhow are you\n")
+        process.stdin.flush()
+        deadline = time.monotonic() + 60
+        while "out/0002.wav" not in self.left() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, error), (INTERRUPTED, b"clvits: interrupted\n"))
+        self.assertEqual(self.left(), ["out", "out/0001.wav", "out/0002.wav"])
 
     def test_interrupted_while_waiting_for_text(self):
         for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):

@@ -116,6 +116,27 @@ class Files(ProgramTest):
         self.assertEqual(flac_length(self.cwd / "out/0002.flac"),
                          (RATE, len(self.raw("how are you"))))
 
+    def test_several_at_once(self):
+        lines = [f"how are you, {'there ' * (i * 7 % 5)}people" for i in range(20)]
+        lines[3] = "\u2605"
+        lines[11] = "hello. how are you? hello there"
+        stdin = "\n".join(lines)
+        wanted = self.speak("-d", "one", "--batch", "1", "--timings", ".json", stdin=stdin)
+        files = [name[4:] for name in self.left() if name.startswith("one/")]
+        self.assertEqual(len(files), 38)
+        for args in [(), ("--batch", "16"), ("--device", "cpu+cpu", "--batch", "3")]:
+            with self.subTest(args=args):
+                done = self.speak("-d", "many", "--timings", ".json", *args, stdin=stdin)
+                self.assertEqual(done.stdout, wanted.stdout.replace(b"one/", b"many/"))
+                for name in files:
+                    self.assertEqual((self.cwd / "many" / name).read_bytes(),
+                                     (self.cwd / "one" / name).read_bytes(), name)
+                self.assertEqual([name for name in self.left() if name.startswith("many/")],
+                                 [f"many/{name}" for name in files])
+                self.assertIn("warning: skipped line 4: ", done.stderr.decode())
+                shutil.rmtree(self.cwd / "many")
+        self.assertRegex(done.stderr.decode(), r"\(\d+\) \+ .* \(\d+\): \d+\.\d\d s of speech in ")
+
     def test_ids(self):
         rate, got = wav_samples(self.spoken("--ids", "19,27 25 25\t15"))
         self.assertEqual(rate, RATE)

@@ -42,6 +42,7 @@ void program_receive(void *user, clvits_log_level level, const char *text)
 {
     program_log *log = user;
 
+    flockfile(stderr); /* several threads may speak */
     if (level == CLVITS_LOG_ERROR) {
         snprintf(log->error, sizeof(log->error), "%s", text);
     } else if (level == CLVITS_LOG_WARNING && !log->quiet &&
@@ -51,6 +52,7 @@ void program_receive(void *user, clvits_log_level level, const char *text)
     } else if (level == CLVITS_LOG_INFO && log->verbose) {
         program_note("%s", text);
     }
+    funlockfile(stderr);
 }
 
 int program_code(clvits_status status, int file_code)
@@ -173,6 +175,17 @@ int text_file_open(text_file *t, const char *path)
         text_file_discard(t);
         return program_fail(CODE_OUTPUT, "%s cannot be written: %s", path, strerror(error));
     }
+    return CODE_OK;
+}
+
+int text_file_rename(text_file *t, const char *path)
+{
+    char *copy = strdup(path);
+
+    if (!copy)
+        return program_fail(CODE_FAILED, "out of memory for a file name");
+    free(t->path);
+    t->path = copy;
     return CODE_OK;
 }
 

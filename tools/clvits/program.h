@@ -82,6 +82,7 @@ typedef struct text_file {
     char *path, *temporary;
 } text_file;
 int text_file_open(text_file *t, const char *path);
+int text_file_rename(text_file *t, const char *path); /* in the same folder */
 int text_file_finish(text_file *t);
 void text_file_discard(text_file *t);
 

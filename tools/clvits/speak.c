@@ -43,12 +43,13 @@ static const char help[] =
     "      --length-scale X       slowness; 2 is half as fast; default: the voice's\n"
     "      --sentence-silence X   seconds of silence after each sentence; 0.2\n"
     "      --volume X             factor; 1\n"
-    "      --seed N               another seed, another rendering; 0. An utterance sounds\n"
-    "                             the same alone and among others\n"
+    "      --seed N               another seed, another rendering; 0\n"
     "device:\n"
     "      --device D             cpu, opencl, a number of \"clvits devices\" or a part of\n"
     "                             a name; several with commas; default: a GPU, else any\n"
-    "                             OpenCL device, and cpu, by what costs least\n"
+    "                             OpenCL device, and cpu, by what costs least. A+B share the\n"
+    "                             utterances of -d: whichever is free takes the next\n"
+    "      --batch N              utterances of -d that a device speaks at once, 1 to 16; 8\n"
     "      --place RULE           auto: every operator where it costs least; device: on the\n"
     "                             device; NAME=WHERE: operators or modules by hand, as in\n"
     "                             conv1d=cpu,flow=1; several with commas\n"
@@ -56,10 +57,9 @@ static const char help[] =
     "      --memory SIZE          of a device, at most, as in 256M\n"
     "      --trust T              cached: kernels compute known answers before a device's first\n"
     "                             use; always: in every run; never\n"
-    "      --threads N            of the CPU path; default: all processors\n"
+    "      --threads N            of the CPU path; all processors\n"
     "looking inside:\n"
-    "      --trace FILE           JSON for Perfetto or chrome://tracing: every operator, copy and\n"
-    "                             step of the host, a lane for each device and thread\n"
+    "      --trace FILE           JSON for Perfetto or chrome://tracing: operators, copies, steps\n"
     "      --plan                 a table on standard error: where each operator ran, with which\n"
     "                             kernel, its bytes, operations, predicted and measured time\n"
     "      --ceilings G,B         GFLOP/s and GB/s to predict with (as clvits-bench measures\n"
@@ -71,40 +71,10 @@ static const char help[] =
     "Nothing is left half-written: a file appears under its name when it is complete.\n"
     "\n" PROGRAM_CODES;
 
-enum { STREAM_FIRST = 16 }; /* frames until something is heard; fewer hardly come sooner */
-
-typedef struct settings {
-    const char *voice, *speaker, *output, *dir, *format, *timings, *trace, *ceilings;
-    bool raw, stream, plan;
-    float noise_scale, noise_w, length_scale, sentence_silence, volume; /* NAN: the default */
-    uint64_t seed;
-    clvits_context_params context;
-    speech_source source;
-} settings;
-
-/* One run of the command. */
-typedef struct session {
-    settings set;
-    program_log log;
-    speech_clock clock;
-    trace_file trace;
-    plan_table plan;
-    clvits_context *context;
-    clvits_voice *voice;
-    clvits_voice_info info;
-    clvits_cancel *cancel;
-    clvits_speak_params params;
-    int speaker;
-    timings_format timings;
-    speech_output out;
-    utterance now;
-    bool pause_first;
-    int64_t start, heard; /* of the utterance, in samples: where in the output, how many so far */
-    int files, spoken;
-    char skipped[600]; /* why the last utterance was, while that is not printed yet; or "" */
-    const char *where; /* the file that holds the utterances without one of their own, or NULL */
-    int code;          /* of what went wrong in a callback */
-} session;
+enum {
+    STREAM_FIRST = 16, /* frames until something is heard; fewer hardly come sooner */
+    DEFAULT_BATCH = 8
+};
 
 static int parse(session *s, int argc, char **argv)
 {
@@ -121,6 +91,7 @@ static int parse(session *s, int argc, char **argv)
         { "output-raw", 0, OPTION_FLAG, &o->raw, 0, 0 },
         { "stream", 0, OPTION_FLAG, &o->stream, 0, 0 },
         { "timings", 0, OPTION_TEXT, &o->timings, 0, 0 },
+        { "batch", 0, OPTION_INT, &o->batch, 1, CLVITS_BATCH },
         { "noise-scale", 0, OPTION_FLOAT, &o->noise_scale, 0, 100 },
         { "noise-w", 0, OPTION_FLOAT, &o->noise_w, 0, 100 },
         { "noise-w-scale", 0, OPTION_FLOAT, &o->noise_w, 0, 100 },
@@ -187,6 +158,28 @@ static int check_stream(const settings *o)
     return CODE_OK;
 }
 
+/* Whether several utterances are spoken at once, on one device or on several. */
+static int check_many(session *s)
+{
+    settings *o = &s->set;
+    const char *device = o->context.device ? o->context.device : getenv("CLVITS_DEVICE");
+    const bool shared = device && strchr(device, '+');
+
+    if ((shared || o->batch > 1) && !o->dir)
+        return program_fail(CODE_USAGE, "%s%s speaks several utterances at once, each into a file "
+                                        "of its own; give -d DIR, or leave it out",
+                            shared ? "--device " : "--batch", shared ? device : "");
+    if (shared && (o->trace || o->plan))
+        return program_fail(CODE_USAGE, "--trace and --plan look at one device; leave them out, or "
+                                        "name one");
+    if (shared)
+        o->context.device = device;
+    /* What is looked at is easier to read for one utterance at a time. */
+    if (!o->batch)
+        o->batch = o->dir && !o->trace && !o->plan ? DEFAULT_BATCH : 1;
+    return CODE_OK;
+}
+
 static int check_settings(session *s)
 {
     settings *o = &s->set;
@@ -226,7 +219,8 @@ static int check_settings(session *s)
     s->log.verbose = s->clock.verbose;
     s->clock.progress = !s->clock.quiet && isatty(STDERR_FILENO);
     s->clock.first = -1.0;
-    return check_looking(s);
+    const int code = check_many(s);
+    return code ? code : check_looking(s);
 }
 
 static int no_speaker(const session *s, const char *what)
@@ -272,6 +266,36 @@ static void on_span(void *user, const clvits_span *span)
         plan_table_add(&s->plan, span);
 }
 
+/* The voice on the device of that name, of n bytes; NULL: the one that is chosen by default. */
+static int open_device(session *s, const char *name, size_t n)
+{
+    const int i = s->n_devices;
+    char device[256];
+
+    if (i == SHARING || (name && n >= sizeof(device)))
+        return program_fail(CODE_USAGE, "--device names more than %d devices, or one too long",
+                            SHARING);
+    if (name && !n && strchr(s->set.context.device, '+'))
+        return program_fail(CODE_USAGE, "--device %s: a name is missing beside a +",
+                            s->set.context.device);
+    clvits_context_params p = s->set.context;
+    if (name) {
+        snprintf(device, sizeof(device), "%.*s", (int)n, name);
+        p.device = device;
+    }
+    const int code = program_open(&s->contexts[i], &p, &s->log);
+    if (code)
+        return code;
+    s->n_devices++;
+    const clvits_status status = clvits_voice_open(&s->voices[i], s->contexts[i], s->set.voice);
+    if (status)
+        return program_fail(program_code(status, CODE_INPUT), "%s",
+                            clvits_context_error(s->contexts[i]));
+    s->context = s->contexts[0];
+    s->voice = s->voices[0];
+    return CODE_OK;
+}
+
 static int open_voice(session *s)
 {
     const settings *o = &s->set;
@@ -282,14 +306,15 @@ static int open_voice(session *s)
         s->set.context.trace = on_span;
         s->set.context.trace_user = s;
     }
-    if (!code)
-        code = program_open(&s->context, &s->set.context, &s->log);
+    for (const char *name = o->context.device; !code;) {
+        const size_t n = name ? strcspn(name, "+") : 0;
+        code = open_device(s, name, n);
+        if (!name || !name[n])
+            break;
+        name += n + 1;
+    }
     if (code)
         return code;
-    const clvits_status status = clvits_voice_open(&s->voice, s->context, o->voice);
-    if (status)
-        return program_fail(program_code(status, CODE_INPUT), "%s",
-                            clvits_context_error(s->context));
     s->clock.load = program_now() - start;
     clvits_voice_get_info(s->voice, &s->info);
     clvits_speak_params_default(s->voice, &s->params);
@@ -356,28 +381,35 @@ static const char *own_file(session *s, char *out, size_t size)
     return out;
 }
 
-static int open_own(session *s, speech_output *out, const char *path)
+const char *session_timings_path(const session *s, char *out, size_t size, const char *path)
 {
     static const char *const endings[] = { [TIMINGS_JSON] = "json", [TIMINGS_TSV] = "tsv",
                                            [TIMINGS_SRT] = "srt" };
-    char beside[PATH_MAX];
     const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
     const size_t stem = dot && (!slash || dot > slash) ? (size_t)(dot - path) : strlen(path);
 
-    if (s->timings)
-        snprintf(beside, sizeof(beside), "%.*s.%s", (int)stem, path, endings[s->timings]);
-    return speech_output_open(out, s->context, path, s->timings ? beside : NULL, s->timings,
+    if (!s->timings)
+        return NULL;
+    snprintf(out, size, "%.*s.%s", (int)stem, path, endings[s->timings]);
+    return out;
+}
+
+int session_open_file(const session *s, speech_output *out, const char *path)
+{
+    char beside[PATH_MAX];
+
+    return speech_output_open(out, s->context, path,
+                              session_timings_path(s, beside, sizeof(beside), path), s->timings,
                               s->info.sample_rate);
 }
 
-static bool nothing_to_say(const session *s, clvits_status status)
+bool session_nothing_to_say(const utterance *u, int64_t heard, clvits_status status)
 {
-    return status == CLVITS_E_ARGUMENT && s->now.line && !s->heard && !s->now.n_ids &&
-           speech_is_utf8(s->now.text, s->now.n);
+    return status == CLVITS_E_ARGUMENT && u->line && !heard && !u->n_ids &&
+           speech_is_utf8(u->text, u->n);
 }
 
-/* A skipped utterance is a warning among others, and the error where there are no others. */
-static void print_skipped(session *s)
+void session_print_skipped(session *s)
 {
     if (*s->skipped && !s->clock.quiet)
         program_note("warning: skipped %s", s->skipped);
@@ -390,7 +422,7 @@ static int speak_one(session *s, bool *skipped)
     char where[32] = "";
     clvits_status status;
 
-    print_skipped(s);
+    session_print_skipped(s);
     s->heard = 0;
     /* What follows in a file has the speech before it to be listened to meanwhile. */
     const bool more = s->spoken && s->now.line && s->set.source.total >= 0;
@@ -404,7 +436,7 @@ static int speak_one(session *s, bool *skipped)
         status = clvits_speak(s->voice, s->now.text, s->now.n, &s->params);
     speech_clock_end(&s->clock);
 
-    *skipped = nothing_to_say(s, status);
+    *skipped = session_nothing_to_say(&s->now, s->heard, status);
     s->spoken += status == CLVITS_OK;
     if (s->code)
         return s->code;
@@ -421,25 +453,25 @@ static int speak_one(session *s, bool *skipped)
     return CODE_OK;
 }
 
-static int choose_speaker(session *s)
+int session_speaker(const session *s, const utterance *u, int *out)
 {
     char id[16];
 
-    s->params.speaker = s->speaker;
-    if (s->now.speaker_id >= 0) {
-        snprintf(id, sizeof(id), "%d", s->now.speaker_id);
-        if (s->now.speaker_id >= s->info.n_speakers)
+    *out = s->speaker;
+    if (u->speaker_id >= 0) {
+        snprintf(id, sizeof(id), "%d", u->speaker_id);
+        if (u->speaker_id >= s->info.n_speakers)
             return no_speaker(s, id);
-        s->params.speaker = s->now.speaker_id;
+        *out = u->speaker_id;
     }
-    return s->now.speaker ? find_speaker(s, s->now.speaker, &s->params.speaker) : CODE_OK;
+    return u->speaker ? find_speaker(s, u->speaker, out) : CODE_OK;
 }
 
 static int handle(session *s)
 {
     char name[PATH_MAX];
     bool skipped = false;
-    int code = choose_speaker(s);
+    int code = session_speaker(s, &s->now, &s->params.speaker);
     const char *path = code ? NULL : own_file(s, name, sizeof(name));
 
     if (code)
@@ -450,7 +482,7 @@ static int handle(session *s)
     }
 
     const speech_output common = s->out;
-    code = open_own(s, &s->out, path);
+    code = session_open_file(s, &s->out, path);
     s->pause_first = false;
     if (!code)
         code = speak_one(s, &skipped);
@@ -493,7 +525,11 @@ static int speak_all(session *s)
 
     if (!code && s->set.source.f == stdin && isatty(STDIN_FILENO) && !s->clock.quiet)
         program_note("reading text from the terminal; Ctrl-D ends it");
-    while (!code) {
+    if (!code && s->set.source.f && (s->set.batch > 1 || s->n_devices > 1)) {
+        code = speak_many(s);
+        more = false;
+    }
+    while (!code && more) {
         code = speech_source_next(&s->set.source, &s->now, &more);
         if (code || !more || program_signal())
             break;
@@ -504,7 +540,7 @@ static int speak_all(session *s)
     if (!code && !s->spoken)
         return program_fail(CODE_USAGE, "%s", *s->skipped ? s->skipped : "the text is empty; give "
                                                                          "at least one word");
-    print_skipped(s);
+    session_print_skipped(s);
     if (!code && s->out.open && s->out.samples) {
         s->where = s->set.output;
         code = speech_output_finish(&s->out, s->context);
@@ -539,8 +575,10 @@ int command_speak(int argc, char **argv)
         code = trace_file_finish(&s.trace);
     speech_output_discard(&s.out);
     speech_source_close(&s.set.source);
-    clvits_voice_close(&s.voice);
-    clvits_context_close(&s.context);
+    for (int i = 0; i < SHARING; i++) {
+        clvits_voice_close(&s.voices[i]);
+        clvits_context_close(&s.contexts[i]);
+    }
     trace_file_discard(&s.trace);
     plan_table_free(&s.plan);
     if (s.cancel)

@@ -89,6 +89,11 @@ int speech_output_open(speech_output *o, clvits_context *context, const char *pa
 int speech_output_write(speech_output *o, clvits_context *context, const float *samples, size_t n);
 int speech_output_pause(speech_output *o, clvits_context *context, double seconds);
 int speech_output_finish(speech_output *o, clvits_context *context);
+
+/** Another name, in the same folder, for what is not finished; timings_path as it was, or not.
+ *  Returns a code. */
+int speech_output_rename(speech_output *o, clvits_context *context, const char *path,
+                         const char *timings_path);
 void speech_output_discard(speech_output *o);
 
 /* Where the time goes. */
@@ -104,7 +109,7 @@ typedef struct trace_file {
     uint64_t named[TRACE_PLACES + 2]; /* by process, a bit per thread */
 } trace_file;
 
-/** Begin a trace; returns a code. The program speaks on one thread, so nothing is locked. */
+/** Begin a trace; returns a code. One thread at a time speaks when there is one. */
 int trace_file_open(trace_file *t, const char *path);
 void trace_file_add(trace_file *t, const clvits_span *span);
 
@@ -129,6 +134,7 @@ void plan_table_free(plan_table *t);
 
 typedef struct speech_clock {
     bool quiet, verbose, progress;
+    char who[400];                /* instead of the device's name, or "" */
     double load, speaking, began; /* seconds; began: when the call that runs did */
     double first;                 /* from the first call to the first audio; -1: none yet */
     double audio;                 /* seconds of speech */
@@ -144,5 +150,64 @@ void speech_clock_heard(speech_clock *c, double seconds, double share);
 /** The lines on standard error. */
 void speech_clock_report(const speech_clock *c, const clvits_context *context,
                          const clvits_voice_info *voice, const char *where);
+
+/* The command. */
+
+typedef struct settings {
+    const char *voice, *speaker, *output, *dir, *format, *timings, *trace, *ceilings;
+    bool raw, stream, plan;
+    int batch; /* utterances at once; 0: not said */
+    float noise_scale, noise_w, length_scale, sentence_silence, volume; /* NAN: the default */
+    uint64_t seed;
+    clvits_context_params context;
+    speech_source source;
+} settings;
+
+enum { SHARING = 8 }; /* devices that share the utterances, at most */
+
+/** One run of the command. */
+typedef struct session {
+    settings set;
+    program_log log;
+    speech_clock clock;
+    trace_file trace;
+    plan_table plan;
+    clvits_context *context; /* the first of those below */
+    clvits_voice *voice;
+    clvits_context *contexts[SHARING];
+    clvits_voice *voices[SHARING];
+    int n_devices;
+    clvits_voice_info info;
+    clvits_cancel *cancel;
+    clvits_speak_params params;
+    int speaker;
+    timings_format timings;
+    speech_output out;
+    utterance now;
+    bool pause_first;
+    int64_t start, heard; /* of the utterance, in samples: where in the output, how many so far */
+    int files, spoken;
+    char skipped[600]; /* why the last utterance was, while that is not printed yet; or "" */
+    const char *where; /* the file that holds the utterances without one of their own, or NULL */
+    int code;          /* of what went wrong in a callback */
+} session;
+
+/** The speaker that the utterance wants. Returns a code. */
+int session_speaker(const session *s, const utterance *u, int *out);
+
+/** Open an utterance's own file, and its timings beside it. Returns a code. */
+int session_open_file(const session *s, speech_output *out, const char *path);
+
+/** The path of the timings beside a file, or NULL where there are none. */
+const char *session_timings_path(const session *s, char *out, size_t size, const char *path);
+
+/** Whether that is why an utterance of a line ended: nothing in it can be spoken. */
+bool session_nothing_to_say(const utterance *u, int64_t heard, clvits_status status);
+
+/** A skipped utterance is a warning among others, and the error where there are no others. */
+void session_print_skipped(session *s);
+
+/** Speak the lines into files of their own, several at once; returns a code. */
+int speak_many(session *s);
 
 #endif

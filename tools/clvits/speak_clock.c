@@ -43,10 +43,11 @@ void speech_clock_report(const speech_clock *c, const clvits_context *context,
 
     if (c->quiet)
         return;
-    const bool elsewhere =
-        clvits_context_device_count(context) && !clvits_context_launches(context);
+    const bool elsewhere = !*c->who && clvits_context_device_count(context) &&
+                           !clvits_context_launches(context);
     program_note("%s%s%s: %.2f s of speech in %.2f s, RTF %.3f, first audio after %.3f s%s%s",
-                 elsewhere ? "CPU path (" : "", clvits_context_device(context),
+                 elsewhere ? "CPU path (" : "",
+                 *c->who ? c->who : clvits_context_device(context),
                  elsewhere ? " was not used)" : "", c->audio, c->speaking,
                  c->audio > 0.0 ? c->speaking / c->audio : 0.0, c->first > 0.0 ? c->first : 0.0,
                  where ? ", in " : "", where ? where : "");

@@ -118,6 +118,16 @@ int speech_output_pause(speech_output *o, clvits_context *context, double second
     return code;
 }
 
+int speech_output_rename(speech_output *o, clvits_context *context, const char *path,
+                         const char *timings_path)
+{
+    const clvits_status s = clvits_recording_rename(o->recording, path);
+
+    if (s)
+        return program_fail(program_code(s, CODE_OUTPUT), "%s", clvits_context_error(context));
+    return timings_path ? text_file_rename(&o->timings.file, timings_path) : CODE_OK;
+}
+
 int speech_output_finish(speech_output *o, clvits_context *context)
 {
     const clvits_status s = o->recording ? clvits_recording_finish(&o->recording) : CLVITS_OK;
