@@ -176,7 +176,7 @@ typedef struct clvits_replay clvits_replay;
 void clvits_replay_make(clvits_replay **out, clvits_kernel *const *kernels, int n,
                         clvits_report *r);
 
-/** Waits for the device first. */
+/** May wait for the device. */
 void clvits_replay_free(clvits_replay **replay);
 int clvits_replay_launches(const clvits_replay *p);
 

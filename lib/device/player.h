@@ -37,7 +37,8 @@ typedef struct clvits_qcom_calls {
 } clvits_qcom_calls;
 
 typedef struct clvits_player_calls {
-    int most; /* launches in one recording */
+    int most;     /* launches in one recording */
+    bool forgets; /* what a recording refers to has to live until it has run */
     clvits_khr_calls khr;
     clvits_qcom_calls qcom;
 } clvits_player_calls;

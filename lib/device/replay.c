@@ -101,8 +101,8 @@ void clvits_replay_free(clvits_replay **replay)
     clvits_replay *p = *replay;
     if (!p)
         return;
-    /* Not every version lets go of what still runs, or keeps what it refers to. */
-    clFinish(p->device->queue);
+    if (p->device->calls.forgets)
+        clFinish(p->device->queue);
     for (int i = 0; i < p->n_recordings; i++)
         p->device->player->release(p->device, p->recordings[i]);
     free(p);
@@ -127,10 +127,10 @@ clvits_status clvits_replay_run(clvits_replay *p, clvits_report *r)
             atomic_fetch_add(&d->launches, (unsigned long long)n);
             continue;
         }
-        if (e != CL_INVALID_OPERATION)
-            refuse(d, "replay", e, r);
         for (int k = 0; k < n && !s; k++)
             s = clvits_kernel_run(p->kernels[first + k], NULL, r);
+        if (e != CL_INVALID_OPERATION && !s) /* it is not the device that failed */
+            refuse(d, "replay", e, r);
     }
     return s;
 }

@@ -77,6 +77,7 @@ static bool find(clvits_device *d, cl_platform_id platform)
     d->calls.khr.overlap = version < VERSION(0, 9, 8) &&
                            (capabilities & CAPABILITY_SIMULTANEOUS_USE);
     d->calls.most = INT_MAX;
+    d->calls.forgets = version < VERSION(0, 9, 3);
     return true;
 }
 

@@ -51,6 +51,7 @@ static bool find(clvits_device *d, cl_platform_id platform)
         memcpy(calls[i].to, &call, sizeof(call));
     }
     d->calls.most = most < 4096 ? (int)most : 4096;
+    d->calls.forgets = true; /* it does not say */
     return true;
 }
 
