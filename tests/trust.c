@@ -107,6 +107,7 @@ static bool begin(fixture *f, bool cached)
     f->h.report.log = listen;
     f->h.report.log_user = &f->heard;
     f->h.machine.trust = &f->trust;
+    f->trust.proves = true;
     ck_assert_int_eq(clvits_verdicts_load(f->h.machine.device[1], &f->h.report), CLVITS_OK);
     return true;
 }

@@ -98,6 +98,12 @@ typedef struct clvits_context_params {
      * results.
      */
     const char *record;
+    /**
+     * From 1 on: of so many graphs that run on devices, one has a node that the CPU path computes
+     * again. Where both differ, the device is not used any more, and what was spoken is computed
+     * anew, as far as it was not delivered. 0: as CLVITS_RECHECK says, else never.
+     */
+    int recheck;
     int threads;            /* of the CPU path; 0: one per processor */
     int kernel_family;      /* 0: as suits the device; 1: work-group kernels; 2: vector kernels */
     clvits_log_fn log;      /* NULL: silence */
@@ -111,7 +117,7 @@ typedef struct clvits_context_params {
  *
  * The environment fills in what the params leave open: CLVITS_DEVICE, CLVITS_PLACE, CLVITS_CACHE,
  * CLVITS_KERNELS, CLVITS_CPU, CLVITS_PRECISION, CLVITS_MEMORY, CLVITS_RECORD, CLVITS_TRUST,
- * CLVITS_THREADS, CLVITS_FAMILY (gpu or cpu).
+ * CLVITS_RECHECK, CLVITS_THREADS, CLVITS_FAMILY (gpu or cpu).
  */
 typedef struct clvits_context clvits_context;
 

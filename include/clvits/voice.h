@@ -148,7 +148,8 @@ CLVITS_API void clvits_speak_params_default(const clvits_voice *voice,
  * @param text  UTF-8, n bytes; need not be terminated
  * @return CLVITS_OK, _E_ARGUMENT (no text, invalid UTF-8, nothing in it that the voice can say, a
  *         parameter out of range), _E_UNSUPPORTED (the voice takes ids only, or espeak-ng is not
- *         installed), _E_CANCELLED, _E_DEVICE or _E_MEMORY
+ *         installed), _E_FORMAT (the voice makes what is no number), _E_CANCELLED, _E_DEVICE or
+ *         _E_MEMORY
  */
 CLVITS_API clvits_status clvits_speak(clvits_voice *voice, const char *text, size_t n,
                                       const clvits_speak_params *params);

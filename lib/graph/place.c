@@ -177,7 +177,7 @@ static bool takes(clvits_plan *p, const clvits_node *n, int place, unsigned char
             continue;
         last = l;
         clvits_status s = clvits_program_check(d, &l, &quiet);
-        if (!s && p->machine->trust)
+        if (!s && clvits_trust_proves(p->machine))
             s = clvits_trust_node(p->machine, n, &at, 0.0f, &quiet);
         p->variant[n->id] = (unsigned char)at.variant;
         if (!s)

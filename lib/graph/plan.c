@@ -117,7 +117,7 @@ static bool trusted(const clvits_plan *p, const clvits_node *n, const clvits_tar
 {
     clvits_report own = { .log = r->log, .log_user = r->log_user, .trace = r->trace };
 
-    if (at->cpu || !p->machine->trust ||
+    if (at->cpu || !clvits_trust_proves(p->machine) ||
         clvits_trust_node(p->machine, n, at, slope, &own) == CLVITS_OK)
         return true;
     if (clvits_trust_tell(p->machine->trust, n->op, at->place))
@@ -396,7 +396,7 @@ static clvits_status make(clvits_plan **out, const clvits_graph *g, const clvits
             stage(p, g->tensors[i], CLVITS_CPU_PLACE, p->home[i]);
     if (!s)
         s = settle_steps(p, w, r);
-    if (m->trust)
+    if (clvits_trust_proves(m))
         clvits_trust_keep(m, r);
     if (s)
         clvits_plan_free(&p);
@@ -443,6 +443,16 @@ void clvits_plan_free(clvits_plan **plan)
 int clvits_plan_place(const clvits_plan *p, const clvits_node *n)
 {
     return p->place[n->id];
+}
+
+int clvits_plan_device(const clvits_plan *p)
+{
+    int place = CLVITS_CPU_PLACE;
+
+    for (int i = 0; i < p->graph->n_nodes; i++)
+        if (p->place[i] != CLVITS_CPU_PLACE && (!place || p->place[i] < place))
+            place = p->place[i];
+    return place;
 }
 
 size_t clvits_plan_bytes(const clvits_plan *p, int place)

@@ -62,6 +62,13 @@ clvits_status clvits_plan_place_cheapest(clvits_plan *p, const unsigned char *al
 /** The memory of a run's tensors on a place, clvits_plan_bytes() long; NULLs when it has none. */
 clvits_memory clvits_run_memory(const clvits_run *run, int place);
 
+/** A run's table, [slot][item]. */
+int *clvits_run_table(const clvits_run *run);
+
+/** Read rows of a root tensor as they are on a place, at any point of a run; blocks. */
+clvits_status clvits_run_peek(const clvits_run *run, const clvits_tensor *t, int place, int item,
+                              int row, int rows, float *dst, clvits_report *r);
+
 /** What traces say of a node on that place, for a run's lengths ([clock][item]; NULL: at full
  *  capacity). What differs from run to run is left empty; shape receives the shape's text. */
 void clvits_node_describe(clvits_span *out, char shape[CLVITS_TRACE_SHAPE], const clvits_node *n,

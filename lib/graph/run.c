@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "graph/plan.h"
+#include "graph/trust.h"
 
 #include "base/half.h"
 
@@ -321,6 +322,17 @@ clvits_status clvits_run_copy(clvits_run *dst, const clvits_tensor *t, int item,
     return e;
 }
 
+int *clvits_run_table(const clvits_run *run)
+{
+    return run->lengths;
+}
+
+clvits_status clvits_run_peek(const clvits_run *run, const clvits_tensor *t, int place, int item,
+                              int row, int rows, float *dst, clvits_report *r)
+{
+    return get(run, t, place, row_at(run, t, place, item, row), dst, elements_of(t, rows), r);
+}
+
 /* A whole root tensor, guards included, from one place to another. */
 static clvits_status copy(clvits_run *run, const clvits_step *step, clvits_report *r)
 {
@@ -400,7 +412,8 @@ static void record(clvits_run *run, clvits_report *r)
 clvits_status clvits_run_go(clvits_run *run, clvits_node_time *times, clvits_report *r)
 {
     const clvits_plan *p = run->plan;
-    const bool each = times || r->trace; /* every launch is to be seen */
+    const int sampled = clvits_recheck_choose(p);
+    const bool each = times || r->trace || sampled >= 0; /* every launch is to be seen */
     clvits_status s = CLVITS_OK;
 
     if (!each && run->used && !run->recorded) /* many runs are used once */
@@ -429,6 +442,8 @@ clvits_status clvits_run_go(clvits_run *run, clvits_node_time *times, clvits_rep
             const int64_t begun = clvits_trace_now(r);
             compute(run, step);
             clvits_trace_cpu(r, begun);
+        } else if (i == sampled) {
+            s = clvits_recheck(run, p, step, run->kernels[i], r);
         } else {
             s = clvits_kernel_run(run->kernels[i], times ? &ns : NULL, r);
         }

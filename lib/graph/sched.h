@@ -18,7 +18,7 @@ typedef struct clvits_machine {
     clvits_device *device[CLVITS_MAX_PLACES]; /* device[0] is NULL */
     int n_places;
     const clvits_rates *rates; /* by place; NULL: nothing was measured */
-    struct clvits_trust *trust; /* graph/trust.h; NULL: kernels are used unproven */
+    struct clvits_trust *trust; /* graph/trust.h; NULL: all are, blindly */
     int halves; /* CLVITS_HALF_*: what models on it ask of devices, never of the CPU */
 } clvits_machine;
 
@@ -85,6 +85,9 @@ bool clvits_place_by_cost(const char *place);
 
 /** Where a node runs. */
 int clvits_plan_place(const clvits_plan *p, const clvits_node *n);
+
+/** The first device that the plan runs nodes on, a place; CLVITS_CPU_PLACE where there is none. */
+int clvits_plan_device(const clvits_plan *p);
 
 /** Bytes of a run's memory on that place, and what they would be without reuse. */
 size_t clvits_plan_bytes(const clvits_plan *p, int place);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "graph/trial.h"
 
-#include "graph/plan.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +38,7 @@ static int rows_for(const clvits_node *n)
 }
 
 /* The clocks of the node's graph, made small; those that inputs have are set by themselves. */
-static void copy_clocks(clvits_graph *g, const clvits_node *n)
+static void copy_clocks(clvits_graph *g, const clvits_node *n, bool small)
 {
     const clvits_graph *from = n->graph;
     const int rows = rows_for(n);
@@ -49,7 +47,7 @@ static void copy_clocks(clvits_graph *g, const clvits_node *n)
     memcpy(g->clocks, from->clocks, sizeof(g->clocks));
     g->n_clocks = from->n_clocks;
     g->n_scalars = from->n_scalars;
-    for (int i = 1; i < g->n_clocks; i++) {
+    for (int i = 1; i < g->n_clocks && small; i++) {
         struct clvits_clock *c = &g->clocks[i];
         const bool derived = c->parent >= 0 && above[c->parent];
         above[i] = derived || reads_clock(n, i);
@@ -64,21 +62,24 @@ static void copy_clocks(clvits_graph *g, const clvits_node *n)
     }
 }
 
-/* A weight's numbers come when the trial runs. */
-static clvits_tensor *copy_input(clvits_graph *g, const clvits_tensor *t)
+/* A small trial's weights get their numbers when it runs. */
+static clvits_tensor *copy_input(clvits_graph *g, const clvits_tensor *t, bool small)
 {
     static const float none;
 
     if (!t)
         return NULL;
+    if (t->role == CLVITS_WEIGHT && t->n_parts && !small)
+        return clvits_graph_weight_parts(g, t->parts, t->n_parts, t->rank, t->shape);
     if (t->role == CLVITS_WEIGHT)
-        return clvits_graph_weight(g, &none, t->rank, t->shape);
+        return clvits_graph_weight(g, small ? &none : t->data, t->rank, t->shape);
     clvits_tensor *root = clvits_graph_input(g, t->type, t->clock, t->root->C);
     return t->root == t ? root : clvits_graph_slice(root, t->c0, t->C);
 }
 
+/* slope: 0, or what its input 0 is activated with, of which `raw` then is the original. */
 static clvits_status copy_node(clvits_trial *t, const clvits_node *n, float slope,
-                               clvits_report *r)
+                               const clvits_tensor *raw, bool small, clvits_report *r)
 {
     clvits_tensor *in[CLVITS_MAX_IN];
     unsigned char *params = clvits_arena_alloc(&t->arena, n->op->params_size + 1);
@@ -89,11 +90,11 @@ static clvits_status copy_node(clvits_trial *t, const clvits_node *n, float slop
     memcpy(params, n->params, n->op->params_size);
     if (slope != 0.0f)
         n->op->activate(params, slope);
-    copy_clocks(g, n);
+    copy_clocks(g, n, small);
     clvits_graph_label(g, "%s", n->label);
     clvits_graph_halves(g, n->halves);
     for (int i = 0; i < CLVITS_MAX_IN; i++)
-        in[i] = copy_input(g, n->in[i]);
+        in[i] = copy_input(g, i == 0 && raw ? raw : n->in[i], small);
     t->node = clvits_graph_add(g, n->op, in, CLVITS_MAX_IN, params);
     for (int i = 0; t->node && i < CLVITS_MAX_OUT; i++)
         if (n->out[i] && t->node->out[i]) {
@@ -113,7 +114,7 @@ clvits_status clvits_trial_open(clvits_trial *t, const clvits_machine *m, const 
     t->at = (clvits_target){ .device = at->device, .place = 1, .variant = at->variant };
     clvits_status s = clvits_graph_open(&t->graph, ITEMS, r);
     if (!s)
-        s = copy_node(t, n, slope, r);
+        s = copy_node(t, n, slope, NULL, true, r);
     if (s)
         return s;
     void *dims = clvits_arena_alloc(&t->arena, n->op->dims_size);
@@ -123,6 +124,20 @@ clvits_status clvits_trial_open(clvits_trial *t, const clvits_machine *m, const 
     n->op->launch(t->node, &t->at, dims, &t->launch);
     t->dims = dims;
     return CLVITS_OK;
+}
+
+clvits_status clvits_trial_whole(clvits_trial *t, const clvits_plan *p, const clvits_step *step,
+                                 clvits_report *r)
+{
+    const clvits_node *n = step->node;
+    const clvits_target at = clvits_plan_target(p, step->place);
+    const clvits_tensor *raw = clvits_node_raw(&at, n);
+    const float slope = raw ? raw->producer->op->slope(raw->producer) : 0.0f;
+
+    *t = (clvits_trial){ .launch = step->launch };
+    t->cpu = (clvits_machine){ .cpu = p->machine->cpu, .n_places = 1 };
+    const clvits_status s = clvits_graph_open(&t->graph, n->graph->batch, r);
+    return s ? s : copy_node(t, n, slope, raw, false, r);
 }
 
 void clvits_trial_close(clvits_trial *t)
@@ -303,11 +318,10 @@ static clvits_status differ(const clvits_trial *t, const clvits_tensor *y, int64
                        (int)(at / item), (int)(at % item / y->C) - y->guard, (int)(at % y->C));
 }
 
-static clvits_status compare(const clvits_trial *t, const clvits_tensor *y, const float *got,
-                             const float *want, clvits_report *r)
+clvits_status clvits_trial_compare(const clvits_trial *t, const clvits_tensor *y, const float *got,
+                                   const float *want, double tolerance, clvits_report *r)
 {
-    const int64_t n = ITEMS * clvits_item_elements(y);
-    const double tolerance = t->node->halves ? in_halves : in_floats;
+    const int64_t n = y->B * clvits_item_elements(y);
     double largest = 1e-30, worst = -1.0;
     int64_t at = 0;
 
@@ -343,7 +357,8 @@ clvits_status clvits_trial_run(clvits_trial *t, clvits_report *r)
     t->compared = !s;
     for (int i = 0; i < CLVITS_MAX_OUT && !s; i++)
         if (t->node->out[i])
-            s = compare(t, t->node->out[i], got[i], want[i], r);
+            s = clvits_trial_compare(t, t->node->out[i], got[i], want[i],
+                                     t->node->halves ? in_halves : in_floats, r);
     for (int i = 0; i < CLVITS_MAX_OUT; i++) {
         free(got[i]);
         free(want[i]);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// A trial: one node by itself, made small, on a device and on the CPU path.
+// A trial: one node by itself, made small, on a device and on the CPU path; or as it is in a run.
 #ifndef CLVITS_GRAPH_TRIAL_H
 #define CLVITS_GRAPH_TRIAL_H
 
 #include "graph/graph.h"
-#include "graph/sched.h"
+#include "graph/plan.h"
 
 typedef struct clvits_trial {
     clvits_machine device, cpu; /* each with that place alone */
@@ -23,10 +23,18 @@ clvits_status clvits_trial_open(clvits_trial *out, const clvits_machine *m, cons
                                 const clvits_target *at, float slope, clvits_report *r);
 void clvits_trial_close(clvits_trial *t);
 
+/** The node of a plan's step by itself, as it is there, to be computed on the CPU path. */
+clvits_status clvits_trial_whole(clvits_trial *out, const clvits_plan *p, const clvits_step *step,
+                                 clvits_report *r);
+
 /** A hash of all that decides its outcome on that device; builds the kernel. */
 clvits_status clvits_trial_key(uint64_t *out, clvits_trial *t, clvits_report *r);
 
 /** OK where both agree, else _E_DEVICE; _E_MEMORY where there was no room to find out. */
 clvits_status clvits_trial_run(clvits_trial *t, clvits_report *r);
+
+/** OK where an output's rows agree, [item][guard + T + guard][C], to a part of the largest. */
+clvits_status clvits_trial_compare(const clvits_trial *t, const clvits_tensor *y, const float *got,
+                                   const float *want, double tolerance, clvits_report *r);
 
 #endif

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "graph/trust.h"
 
-#include "graph/plan.h"
 #include "graph/trial.h"
 
 #include <string.h>

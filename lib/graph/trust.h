@@ -10,13 +10,21 @@
 
 enum { CLVITS_VARIANTS = 3 }; /* that an operator has at most */
 
-/** How far a machine's devices are trusted; zero at first. Any thread. */
+/** How far a machine's devices are trusted; zero at first: blindly. Any thread. */
 struct clvits_trust {
     /* By place: the operators that a warning was given for, a bit for each in clvits_ops. */
     atomic_ullong told[CLVITS_MAX_PLACES];
     atomic_int trials; /* since they were last told of */
     atomic_llong nanoseconds;
+    bool proves;     /* kernels are tried before they are used; set before the first plan */
+    int recheck;     /* of so many runs one has a node computed again; 0: none; likewise */
+    atomic_uint runs;
 };
+
+static inline bool clvits_trust_proves(const clvits_machine *m)
+{
+    return m->trust && m->trust->proves;
+}
 
 /**
  * Have a node's kernel on a device, as clvits_target.variant says, compute a small problem of the
@@ -30,6 +38,20 @@ struct clvits_trust {
  */
 clvits_status clvits_trust_node(const clvits_machine *m, const clvits_node *n,
                                 const clvits_target *at, float slope, clvits_report *r);
+
+struct clvits_step;
+
+/** Which step of the next run of a plan is to be computed again: a device's, or -1. */
+int clvits_recheck_choose(const clvits_plan *p);
+
+/**
+ * Have a device compute a step, and the CPU path as well, and compare.
+ *
+ * @return CLVITS_OK; _E_DEVICE where they differ, the report naming the device; _E_MEMORY
+ */
+clvits_status clvits_recheck(const clvits_run *run, const clvits_plan *p,
+                             const struct clvits_step *step, clvits_kernel *kernel,
+                             clvits_report *r);
 
 /** Have later programs know what was found since the last time. */
 void clvits_trust_keep(const clvits_machine *m, const clvits_report *r);

@@ -8,6 +8,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,16 +232,17 @@ const char *clvits_context_cache(char *out, size_t size, const char *given)
     return n < size ? out : NULL;
 }
 
-/* How many threads the environment wants; 0: it says nothing. */
-static clvits_status wanted_threads(int *out, clvits_report *r)
+/* A number of the environment; 0: it says nothing. */
+static clvits_status wanted_number(int *out, const char *variable, clvits_report *r)
 {
-    const char *text = getenv("CLVITS_THREADS");
+    const char *text = getenv(variable);
     char *end = NULL;
+    const long n = text && *text ? strtol(text, &end, 10) : 0;
 
-    *out = text && *text ? (int)strtol(text, &end, 10) : 0;
-    if (end && (*end || *out < 1))
-        return clvits_fail(r, CLVITS_E_ARGUMENT,
-                           "CLVITS_THREADS is \"%.40s\"; give a number from 1", text);
+    *out = (int)n;
+    if (end && (*end || n < 1 || n > INT_MAX))
+        return clvits_fail(r, CLVITS_E_ARGUMENT, "%s is \"%.40s\"; give a number from 1",
+                           variable, text);
     return CLVITS_OK;
 }
 
@@ -253,8 +255,8 @@ static clvits_status set_trust(clvits_context *c, const char *name, clvits_repor
     if (!cached && strcmp(name, "always") && strcmp(name, "never"))
         return clvits_fail(r, CLVITS_E_ARGUMENT, "trust \"%.40s\": give always, cached or never",
                            name);
-    if (cached || !strcmp(name, "always"))
-        c->machine.trust = &c->trust;
+    c->machine.trust = &c->trust;
+    c->trust.proves = cached || !strcmp(name, "always");
     for (int i = 1; i < c->machine.n_places && cached && !s; i++)
         s = clvits_verdicts_load(c->machine.device[i], r);
     return s;
@@ -340,7 +342,7 @@ static clvits_status open_parts(clvits_context *c, const clvits_context_params *
         (d.cache_dir && !d.source_dir && !keep_text(&c->cache_dir, "", d.cache_dir)))
         return clvits_fail_memory(r, "a context");
     int threads = p->threads;
-    s = threads ? CLVITS_OK : wanted_threads(&threads, r);
+    s = threads ? CLVITS_OK : wanted_number(&threads, "CLVITS_THREADS", r);
     if (!s)
         s = wanted_memory(&d.memory, setting(p->memory, "CLVITS_MEMORY"), r);
     if (!s)
@@ -356,6 +358,9 @@ static clvits_status open_parts(clvits_context *c, const clvits_context_params *
         s = clvits_machine_set_precision(&c->machine, precision, r);
     if (!s)
         s = set_trust(c, setting(p->trust, "CLVITS_TRUST"), r);
+    c->trust.recheck = p->recheck;
+    if (!s && !p->recheck)
+        s = wanted_number(&c->trust.recheck, "CLVITS_RECHECK", r);
     return s ? s : clvits_place_check(&c->machine, c->place, r);
 }
 

@@ -2,6 +2,7 @@
 #include "model/engine_task.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 
 enum {
@@ -158,6 +159,15 @@ static clvits_status run_text(clvits_task *t, clvits_report *r)
     return s ? s : clvits_stage_go(&t->text, r);
 }
 
+static clvits_status blame(const clvits_task *t, const clvits_loan *l, int place, const char *what,
+                           clvits_report *r)
+{
+    r->device = t->e->machine->device[place];
+    return clvits_fail(r, CLVITS_E_DEVICE, "%s: the %s stage makes %s",
+                       clvits_device_get_info(r->device)->name,
+                       clvits_stage_names[l->stage->size.kind], what);
+}
+
 static clvits_status read_durations(clvits_task *t, clvits_report *r)
 {
     clvits_status s = CLVITS_OK;
@@ -169,6 +179,9 @@ static clvits_status read_durations(clvits_task *t, clvits_report *r)
                             item->durations, r);
         for (int k = 0; k < item->n_ids && !s; k++)
             frames += item->durations[k];
+        const int place = clvits_plan_device(t->text.stage->plan);
+        if (!s && !frames && place) /* as only of log-durations that are no numbers */
+            s = blame(t, &t->text, place, "no durations", r);
         item->frames = frames < 1 ? 1 : frames > INT_MAX ? INT_MAX : (int)frames;
     }
     return s;
@@ -264,6 +277,53 @@ static clvits_status run_latent(clvits_task *t, int at, int end, clvits_report *
     return s ? s : clvits_stage_go(&t->latent, r);
 }
 
+static bool are_numbers(const float *x, int64_t n)
+{
+    bool all = true;
+
+    for (int64_t i = 0; i < n; i++)
+        all = all && isfinite(x[i]);
+    return all;
+}
+
+/* Whether a stage made numbers of a tensor, of n items; if that cannot be found out, not. */
+static bool made_numbers(const clvits_loan *l, const clvits_tensor *x, int n)
+{
+    clvits_report r = { 0 };
+    float *values = malloc(((size_t)x->T * (size_t)x->C + 1) * sizeof(*values));
+    bool all = values != NULL;
+
+    for (int i = 0; i < n && all; i++) {
+        const int rows = clvits_run_length(l->run, x->clock, i);
+        all = clvits_run_read(l->run, x, i, 0, rows, values, &r) == CLVITS_OK &&
+              are_numbers(values, (int64_t)rows * x->C);
+    }
+    free(values);
+    return all;
+}
+
+/* The speech has what is no number: the first stage that made such is to blame, or rather its
+ * device; where there is none, the voice. */
+static clvits_status fail_numbers(const clvits_task *t, clvits_report *r)
+{
+    const struct {
+        const clvits_loan *loan;
+        const clvits_tensor *made; /* NULL: the speech */
+        int n;
+    } stages[] = { { &t->text, t->text.stage->text.stats, t->n },
+                   { &t->latent, t->latent.stage->latent.z, t->n_now },
+                   { &t->wave, NULL, 0 } };
+
+    for (int i = 0; i < 3; i++) {
+        const int place = clvits_plan_device(stages[i].loan->stage->plan);
+        if (place &&
+            !(stages[i].made && made_numbers(stages[i].loan, stages[i].made, stages[i].n)))
+            return blame(t, stages[i].loan, place, "what is no number", r);
+    }
+    return clvits_fail(r, CLVITS_E_FORMAT, "the voice makes what is no number: its weights are "
+                                           "damaged, or what it is asked is beyond it");
+}
+
 static clvits_status deliver(clvits_task *t, int at, int end, int first, clvits_report *r)
 {
     const int hop = t->e->config.hop_length;
@@ -277,6 +337,8 @@ static clvits_status deliver(clvits_task *t, int at, int end, int first, clvits_
             continue;
         s = clvits_run_read(t->wave.run, t->wave.stage->wave.wave, i, (from - first) * hop, rows,
                             t->samples, r);
+        if (!s && !are_numbers(t->samples, rows))
+            s = fail_numbers(t, r);
         if (s)
             break;
         item->heard = least(end, item->frames);

@@ -5,7 +5,7 @@
 import re
 import shutil
 
-from support import SOURCE, TINY, ProgramTest, devices, main, snr, wav_samples
+from support import SOURCE, TINY, ProgramTest, devices, main, samples_of, snr, wav_samples
 
 TEXT = "hello there people. how are you"
 CACHE = {"CLVITS_CACHE": "cache"}
@@ -61,6 +61,33 @@ class Trust(ProgramTest):
         self.assertGreater(level, 60)
         self.assertEqual(len(warnings), 1, warnings)
         self.assertIn("prior goes wrong on device 1", warnings[0])
+
+    def in_flight(self, row, scale, *args):
+        """Rows that no trial has go wrong; what the program says, and how near it comes."""
+        self.change("conv1d.h", "v *= d->scale;", f"v *= t > {row} ? {scale} : d->scale;")
+        want = self.speak("-q", "--output-raw", *args).stdout
+        done = self.run_program("speak", "-m", TINY, "--output-raw", "--device", "opencl", *args,
+                                env={"CLVITS_KERNELS": "kernels", **CACHE})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stderr.decode(), snr(samples_of(done.stdout), samples_of(want))
+
+    def test_no_number_in_flight(self):
+        text, level = self.in_flight(2000, "NAN", TEXT)
+        self.assertEqual(len(re.findall("the wave stage makes what is no number; this device is "
+                                        "not used any more", text)), 1, text)
+        self.assertGreater(level, 60)
+
+    def test_no_number_in_a_stream(self):
+        """What was heard before stands, and nothing is missing or said twice."""
+        text, level = self.in_flight(6000, "NAN", "--stream", 40 * "hello there people ")
+        self.assertIn("is not used any more", text)
+        self.assertGreater(level, 60)
+
+    def test_recheck(self):
+        """Wrong numbers are found by computing some again."""
+        lines = ". ".join([TEXT] * 8)
+        text, _ = self.in_flight(2000, "0.9f * d->scale", "--recheck", "1", lines)
+        self.assertRegex(text, "conv.* found while it was used: .*; this device is not used any")
 
     def test_what_is_not_there(self):
         self.fails(2, ["perhaps", "cached"], "speak", "--trust", "perhaps", TEXT,

@@ -55,8 +55,8 @@ static const char help[] =
     "                             conv1d=cpu,flow=1; several with commas\n"
     "      --precision P          fp32; of flow and decoder on devices: fp16-storage, fp16\n"
     "      --memory SIZE          of a device, at most, as in 256M\n"
-    "      --trust T              cached: kernels compute known answers before a device's first\n"
-    "                             use; always: in every run; never\n"
+    "      --trust T              proof of kernels: cached (once), always, never\n"
+    "      --recheck N            the CPU path checks an operator of every Nth graph\n"
     "      --threads N            of the CPU path; all processors\n"
     "looking inside:\n"
     "      --trace FILE           JSON for Perfetto or chrome://tracing: operators, copies, steps\n"
@@ -104,6 +104,7 @@ static int parse(session *s, int argc, char **argv)
         { "precision", 0, OPTION_TEXT, &o->context.precision, 0, 0 },
         { "memory", 0, OPTION_TEXT, &o->context.memory, 0, 0 },
         { "trust", 0, OPTION_TEXT, &o->context.trust, 0, 0 },
+        { "recheck", 0, OPTION_INT, &o->context.recheck, 1, INT_MAX },
         { "threads", 0, OPTION_INT, &o->context.threads, 1, 1024 },
         { "trace", 0, OPTION_TEXT, &o->trace, 0, 0 },
         { "plan", 0, OPTION_FLAG, &o->plan, 0, 0 },
