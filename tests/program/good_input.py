@@ -372,6 +372,19 @@ class Devices(ProgramTest):
             self.assertRegex(table, rf"(?m)^{name}[ ,].* ok ")
         self.assertRegex(table, r"(?m)^normal +equal +ok")
 
+    def test_check_report(self):
+        done = self.run_program("check", "-q", "-o", "report.txt")
+        self.assertEqual((done.returncode, done.stdout), (0, b""), done.stderr.decode())
+        self.assertEqual(self.left(), ["report.txt"])
+        text = (self.cwd / "report.txt").read_text(encoding="utf-8")
+        device = next(d for d in devices() if f"device: {d['name']}\n" in text)
+        self.assertIn(f"driver: {device['driver']}\n", text)
+        parts = re.split(r"(?m)^(fp32|fp16-storage|fp16)$", text)
+        self.assertEqual(parts[1::2], ["fp32", "fp16-storage", "fp16"])
+        for part in parts[2::2]:
+            self.assertTrue(part.startswith("\nnot here: ") or ", 0 wrong, " in part, part)
+        self.fails(4, ["no/report.txt"], "check", "-o", "no/report.txt", left=["report.txt"])
+
     def with_kernel(self, name, change):
         """The environment in which one of the kernel files is changed."""
         kernels = self.folder / "cl"

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "options.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 static const char help[] =
-    "usage: clvits check [--device NUMBER|PART-OF-NAME] [--precision P]\n"
+    "usage: clvits check [--device NUMBER|PART-OF-NAME] [--precision P] [-o REPORT.txt]\n"
     "\n"
     "Run every operator on an OpenCL device and on the CPU path, and compare: one line each with\n"
     "the largest difference relative to the largest value, the verdict, the times on device and\n"
@@ -15,6 +16,8 @@ static const char help[] =
     "                 else the first device\n"
     "  --precision P  fp16-storage, fp16: with halves on the device, where flow and decoder have\n"
     "                 them\n"
+    "  -o, --output   a file for a report of a fault: what is printed, in full, with what the\n"
+    "                 device and its driver say of themselves; without --precision, of all three\n"
     "  -q, --quiet    only what is wrong\n"
     "  -v             also what the library says while it works\n"
     "\n"
@@ -23,8 +26,24 @@ static const char help[] =
 
 typedef struct table {
     bool quiet;
+    FILE *report; /* NULL: none is wanted */
     int checked, wrong, left;
 } table;
+
+/* To the report, and, where it is worth it, to standard output. */
+__attribute__((format(printf, 3, 4))) static void say(const table *t, bool worth,
+                                                      const char *format, ...)
+{
+    FILE *const to[] = { worth ? stdout : NULL, t->report };
+
+    for (int i = 0; i < 2; i++) {
+        va_list arguments;
+        va_start(arguments, format);
+        if (to[i])
+            vfprintf(to[i], format, arguments);
+        va_end(arguments);
+    }
+}
 
 static int print_row(void *user, const clvits_check_result *r)
 {
@@ -34,10 +53,9 @@ static int print_row(void *user, const clvits_check_result *r)
     t->checked++;
     t->wrong += !r->ok;
     t->left += r->ok && !r->taken;
-    if (t->quiet && r->ok)
-        return program_signal();
+    const bool worth = !t->quiet || !r->ok;
     if (r->failure) {
-        printf("%-26s %s; %s\n", r->name, r->failure, r->shape);
+        say(t, worth, "%-26s %s; %s\n", r->name, r->failure, r->shape);
         return program_signal();
     }
     if (!r->taken)
@@ -46,23 +64,24 @@ static int print_row(void *user, const clvits_check_result *r)
         snprintf(error, sizeof(error), "equal");
     else
         snprintf(error, sizeof(error), "%.1e", r->error);
-    printf("%-26s %8s  %-7s %9.3f %9.3f  %s\n", r->name, error,
-           !r->ok     ? "WRONG"
-           : r->taken ? "ok"
-                      : "CPU",
-           r->device_milliseconds, r->cpu_milliseconds, r->shape);
+    say(t, worth, "%-26s %8s  %-7s %9.3f %9.3f  %s\n", r->name, error,
+        !r->ok     ? "WRONG"
+        : r->taken ? "ok"
+                   : "CPU",
+        r->device_milliseconds, r->cpu_milliseconds, r->shape);
     fflush(stdout);
     return program_signal() || ferror(stdout);
 }
 
 static int run(clvits_context *context, table *t)
 {
-    if (!t->quiet)
-        printf("%s\n%-26s %8s  %-7s %9s %9s  %s\n", clvits_context_device(context), "OPERATOR",
-               "ERROR", "VERDICT", "MS", "MS ON CPU", "OPERANDS");
+    say(t, !t->quiet, "%s\n%-26s %8s  %-7s %9s %9s  %s\n", clvits_context_device(context),
+        "OPERATOR", "ERROR", "VERDICT", "MS", "MS ON CPU", "OPERANDS");
+    t->checked = t->wrong = t->left = 0;
     const clvits_status s = clvits_check(context, print_row, t);
-    if (!t->quiet && (s == CLVITS_OK || t->wrong))
-        printf("%d checked, %d wrong, %d left to the CPU path\n", t->checked, t->wrong, t->left);
+    if (s == CLVITS_OK || t->wrong)
+        say(t, !t->quiet, "%d checked, %d wrong, %d left to the CPU path\n", t->checked, t->wrong,
+            t->left);
     if (program_signal())
         return program_interrupted();
     if (s == CLVITS_E_CANCELLED)
@@ -73,37 +92,124 @@ static int run(clvits_context *context, table *t)
              : CODE_OK;
 }
 
+/* What it takes to tell this device, with this driver and library, from others. */
+static int describe(FILE *f, const char *name)
+{
+    clvits_device_desc *list;
+    size_t n;
+
+    if (clvits_devices(&list, &n))
+        return program_fail(CODE_FAILED, "out of memory");
+    fprintf(f, "clvits %s, kernels %s\n", clvits_version(), clvits_kernels());
+    for (size_t i = 0; i < n; i++) {
+        const clvits_device_desc *d = &list[i];
+        if (strcmp(d->name, name))
+            continue;
+        fprintf(f, "device: %s\nvendor: %s\nplatform: %s\nversion: %s\ndriver: %s\n"
+                   "%s, %d compute units, work-groups of %zu, bytes of local memory %zu, in all "
+                   "%zu, at once %zu%s%s\n",
+                d->name, d->vendor, d->platform, d->version, d->driver, d->is_gpu ? "GPU" : "no GPU",
+                d->compute_units, d->max_work_group, d->local_memory, d->global_memory,
+                d->max_allocation, d->has_fp16 ? ", fp16" : "",
+                d->has_unified_memory ? ", unified memory" : "");
+        break;
+    }
+    clvits_devices_free(&list);
+    return CODE_OK;
+}
+
+static int check(clvits_context_params *params, program_log *log, table *t)
+{
+    clvits_context *context = NULL;
+    int code = program_open(&context, params, log);
+
+    if (!code)
+        code = run(context, t);
+    clvits_context_close(&context);
+    return code;
+}
+
+/* The same with halves, which a device need not have. */
+static int check_halves(clvits_context_params *params, program_log *log, table *t)
+{
+    clvits_context *context = NULL;
+    int code = CODE_OK;
+
+    log->error[0] = '\0';
+    if (clvits_context_open(&context, params))
+        say(t, !t->quiet, "not here: %s\n", log->error);
+    else
+        code = run(context, t);
+    clvits_context_close(&context);
+    return code;
+}
+
+/* All precisions, into a report; the last code that is none of success. */
+static int check_all(clvits_context_params *params, program_log *log, table *t)
+{
+    static const char *const all[] = { "fp32", "fp16-storage", "fp16" };
+    const char *const wanted = params->precision;
+    clvits_context *context = NULL;
+    int code = program_open(&context, params, log);
+
+    if (!code)
+        code = describe(t->report, clvits_context_device(context));
+    clvits_context_close(&context);
+    for (int i = 0, last; i < (wanted ? 1 : 3) && code <= CODE_FAILED && !program_signal(); i++) {
+        params->precision = wanted ? wanted : all[i];
+        say(t, !t->quiet, "\n%s\n", params->precision);
+        last = i ? check_halves(params, log, t) : check(params, log, t);
+        code = last ? last : code;
+    }
+    return code;
+}
+
+static int check_into(const char *path, clvits_context_params *params, program_log *log, table *t)
+{
+    text_file report;
+    int code = text_file_open(&report, path);
+
+    if (code)
+        return code;
+    t->report = report.f;
+    code = check_all(params, log, t);
+    t->report = NULL;
+    if (code > CODE_FAILED) {
+        text_file_discard(&report);
+        return code;
+    }
+    const int written = text_file_finish(&report);
+    return written ? written : code;
+}
+
 int command_check(int argc, char **argv)
 {
-    const char *device = "opencl", *precision = NULL;
+    clvits_context_params params = { .device = "opencl" };
+    const char *report = NULL;
     table t = { 0 };
     program_log log = { 0 };
     const option options[] = {
-        { "device", 0, OPTION_TEXT, &device, 0, 0 },
-        { "precision", 0, OPTION_TEXT, &precision, 0, 0 },
+        { "device", 0, OPTION_TEXT, &params.device, 0, 0 },
+        { "precision", 0, OPTION_TEXT, &params.precision, 0, 0 },
+        { "output", 'o', OPTION_TEXT, &report, 0, 0 },
         { "quiet", 'q', OPTION_FLAG, &t.quiet, 0, 0 },
         { "verbose", 'v', OPTION_FLAG, &log.verbose, 0, 0 },
     };
-    clvits_context *context = NULL;
     clvits_cancel *cancel = NULL;
-    int code = options_parse(options, 4, "check", help, &argc, argv);
+    int code = options_parse(options, 5, "check", help, &argc, argv);
 
     if (code)
         return code < 0 ? CODE_OK : code;
     if (argc)
         return program_fail(CODE_USAGE, "\"%s\" is one argument too many", argv[0]);
-    if (!strcmp(device, "cpu"))
+    if (!strcmp(params.device, "cpu"))
         return program_fail(CODE_USAGE, "the CPU path is what devices are compared with; name an "
                                         "OpenCL device (clvits devices lists them)");
     if (clvits_cancel_make(&cancel))
         return program_fail(CODE_FAILED, "out of memory");
     code = program_catch_signals(cancel);
     if (!code)
-        code = program_open(&context, &(clvits_context_params){ .device = device,
-                                                                .precision = precision }, &log);
-    if (!code)
-        code = run(context, &t);
-    clvits_context_close(&context);
+        code = report ? check_into(report, &params, &log, &t) : check(&params, &log, &t);
     program_catch_signals(NULL);
     clvits_cancel_free(&cancel);
     return code;
