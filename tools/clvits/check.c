@@ -109,8 +109,8 @@ static int describe(FILE *f, const char *name)
                    "%s, %d compute units, work-groups of %zu, bytes of local memory %zu, in all "
                    "%zu, at once %zu%s%s\n",
                 d->name, d->vendor, d->platform, d->version, d->driver,
-                d->is_gpu ? "GPU" : "no GPU", d->compute_units, d->max_work_group, d->local_memory, d->global_memory,
-                d->max_allocation, d->has_fp16 ? ", fp16" : "",
+                d->is_gpu ? "GPU" : "no GPU", d->compute_units, d->max_work_group,
+                d->local_memory, d->global_memory, d->max_allocation, d->has_fp16 ? ", fp16" : "",
                 d->has_unified_memory ? ", unified memory" : "");
         break;
     }
