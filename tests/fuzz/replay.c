@@ -12,6 +12,15 @@
 #include <sys/resource.h>
 #include <time.h>
 
+/* AddressSanitizer takes terabytes of addresses. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#define SANITIZED __has_feature(address_sanitizer)
+#else
+#define SANITIZED 0
+#endif
+
 enum { MAX_SEEDS = 256, MAX_SIZE = 1 << 21, MEMORY = 512 << 20 };
 
 static struct seed {
@@ -120,11 +129,8 @@ int main(int argc, char **argv)
         else
             add(argv[i]);
     FUZZ_CHECK(data && n_seeds);
-#ifndef __SANITIZE_ADDRESS__ /* which takes terabytes of addresses */
-    setrlimit(RLIMIT_AS, &memory);
-#else
-    (void)memory;
-#endif
+    if (!SANITIZED)
+        setrlimit(RLIMIT_AS, &memory);
     for (int i = 0; i < n_seeds; i++, runs++)
         run(seeds[i].data, seeds[i].size);
     for (const double end = seconds() + most; seconds() < end; runs++) {
