@@ -190,7 +190,7 @@ DOT(dot)
 DOT(dot_staged)
 #undef VALUE
 
-/* The epilogue of one channel in rows row, row + step, ...: the tanh in a loop over rows of its own,
+/* The epilogue of one channel in rows row, row + step, ...: the tanh in a loop over rows by itself,
  * which makes vector code of it. Sums beyond the n that are wanted must be there. */
 static void finish_column(const job *j, const part *t, float v[DOT_COLUMN], int row, int step,
                           int n)
