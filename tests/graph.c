@@ -242,6 +242,39 @@ START_TEST(threads_have_stack_enough)
 }
 END_TEST
 
+static void count_job(void *context, int i)
+{
+    atomic_int *count = context;
+    atomic_fetch_add(&count[i], 1);
+}
+
+/* Rounds that come at once, after threads looked in vain, and with more threads than processors:
+ * every job is done once, and before the round ends. */
+START_TEST(rounds_do_every_job_once)
+{
+    enum { JOBS = 7, ROUNDS = 2000 };
+    static const int threads[] = { 1, 2, 4, 64 };
+
+    for (size_t k = 0; k < sizeof(threads) / sizeof(*threads); k++) {
+        atomic_int count[JOBS] = { 0 };
+        clvits_pool *pool;
+        clvits_report r = { 0 };
+        ck_assert_int_eq(clvits_pool_open(&pool, threads[k], &r), CLVITS_OK);
+        for (int i = 0; i < ROUNDS; i++) {
+            const int n = 1 + i % JOBS;
+            for (int j = 0; j < JOBS; j++)
+                atomic_store(&count[j], 0);
+            clvits_pool_run(pool, n, count_job, count);
+            for (int j = 0; j < JOBS; j++)
+                ck_assert_int_eq(atomic_load(&count[j]), j < n);
+            if (i % 400 == 0)
+                nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+        }
+        clvits_pool_close(&pool);
+    }
+}
+END_TEST
+
 /* Rows that a tensor does not have are neither read nor copied. */
 START_TEST(rows_stay_within)
 {
@@ -316,6 +349,7 @@ int main(void)
     tcase_add_loop_test(t, refuses_bad_placement, 0, LENGTH(bad_places));
     tcase_add_test(t, clocks_follow_their_parents);
     tcase_add_test(t, threads_have_stack_enough);
+    tcase_add_test(t, rounds_do_every_job_once);
     tcase_add_test(t, rows_stay_within);
     tcase_add_test(t, keeps_its_first_failure);
     tcase_add_test(t, refuses_what_is_too_large);

@@ -6,19 +6,38 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <time.h>
 
+/* How long a thread looks for the next round before it sleeps: longer than from one node of a plan
+ * to the next, and than waking takes, which is 50 us and more on virtual machines. */
+enum { SPIN_NS = 100 * 1000, LOOKS = 64 };
+
+enum { CLOSED = 1 << 30 };
+
+/*
+ * A round is one call of clvits_pool_run(). Threads join it while it is open, so that one that
+ * wakes late keeps nobody waiting; the caller closes it when no job is left, and waits for those
+ * that joined. Who waits looks for a while, then sleeps, and says so before its last look: whoever
+ * changes what it looks at wakes the sleepers that it then sees.
+ */
 struct clvits_pool {
     pthread_mutex_t caller; /* held by whoever has the threads */
-    pthread_mutex_t lock;   /* guards what follows */
-    pthread_cond_t start, done;
     pthread_t *threads;
     int n_threads; /* besides the caller */
-    unsigned round;
-    int busy;
-    bool stop;
+    int spin_ns;
 
-    void (*job)(void *context, int i);
+    atomic_uint round;
+    atomic_int joined, left; /* threads of this round; CLOSED is part of joined */
+    atomic_bool stop;
+
+    pthread_mutex_t lock; /* of those who sleep */
+    pthread_cond_t start, done;
+    atomic_int sleepers;
+    atomic_bool caller_sleeps;
+
+    void (*job)(void *context, int i); /* of the round, for who has joined it */
     void *context;
     int n;
     atomic_int next;
@@ -30,25 +49,91 @@ static void work(clvits_pool *p)
         p->job(p->context, i);
 }
 
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static bool has_round(clvits_pool *p, unsigned seen)
+{
+    return atomic_load(&p->round) != seen || atomic_load(&p->stop);
+}
+
+static bool all_left(clvits_pool *p, unsigned joined)
+{
+    return atomic_load(&p->left) == (int)joined;
+}
+
+/* Look for a while; whether it came. */
+static bool look(clvits_pool *p, bool (*came)(clvits_pool *p, unsigned value), unsigned value)
+{
+    const int64_t end = p->spin_ns ? now_ns() + p->spin_ns : 0;
+
+    do {
+        for (int i = 0; i < LOOKS; i++) {
+            if (came(p, value))
+                return true;
+            relax();
+        }
+    } while (p->spin_ns && now_ns() < end);
+    return false;
+}
+
+static void wait_for_round(clvits_pool *p, unsigned seen)
+{
+    if (look(p, has_round, seen))
+        return;
+    pthread_mutex_lock(&p->lock);
+    atomic_fetch_add(&p->sleepers, 1);
+    while (!has_round(p, seen))
+        pthread_cond_wait(&p->start, &p->lock);
+    atomic_fetch_sub(&p->sleepers, 1);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static bool join(clvits_pool *p)
+{
+    int joined = atomic_load(&p->joined);
+
+    while (!(joined & CLOSED))
+        if (atomic_compare_exchange_weak(&p->joined, &joined, joined + 1))
+            return true;
+    return false;
+}
+
+static void leave(clvits_pool *p)
+{
+    atomic_fetch_add(&p->left, 1);
+    if (!atomic_load(&p->caller_sleeps))
+        return;
+    pthread_mutex_lock(&p->lock);
+    pthread_cond_signal(&p->done);
+    pthread_mutex_unlock(&p->lock);
+}
+
 static void *thread_main(void *arg)
 {
     clvits_pool *p = arg;
-    unsigned seen = 0;
 
-    pthread_mutex_lock(&p->lock);
-    for (;;) {
-        while (p->round == seen && !p->stop)
-            pthread_cond_wait(&p->start, &p->lock);
-        if (p->stop)
-            break;
-        seen = p->round;
-        pthread_mutex_unlock(&p->lock);
-        work(p);
-        pthread_mutex_lock(&p->lock);
-        if (--p->busy == 0)
-            pthread_cond_signal(&p->done);
+    for (unsigned seen = 0; !atomic_load(&p->stop);) {
+        wait_for_round(p, seen);
+        seen = atomic_load(&p->round);
+        if (join(p)) {
+            work(p);
+            leave(p);
+        }
     }
-    pthread_mutex_unlock(&p->lock);
     return NULL;
 }
 
@@ -68,9 +153,12 @@ clvits_status clvits_pool_open(clvits_pool **out, int threads, clvits_report *r)
         return clvits_fail(r, CLVITS_E_ARGUMENT, "%d threads asked for; give 1 to 1024, or 0 for "
                                                  "one per processor", threads);
     clvits_pool *p = calloc(1, sizeof(*p));
-    const int extra = (threads ? threads : processors()) - 1;
+    const int there = processors(), extra = (threads ? threads : there) - 1;
     if (!p)
         return clvits_fail_memory(r, "the thread pool");
+    /* Threads that share a processor would keep each other from working. */
+    p->spin_ns = extra < there ? SPIN_NS : 0;
+    atomic_store(&p->joined, CLOSED);
     pthread_mutex_init(&p->caller, NULL);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->start, NULL);
@@ -98,7 +186,7 @@ void clvits_pool_close(clvits_pool **pool)
     if (!p)
         return;
     pthread_mutex_lock(&p->lock);
-    p->stop = true;
+    atomic_store(&p->stop, true);
     pthread_cond_broadcast(&p->start);
     pthread_mutex_unlock(&p->lock);
     for (int i = 0; i < p->n_threads; i++)
@@ -117,6 +205,36 @@ int clvits_pool_threads(const clvits_pool *p)
     return p->n_threads + 1;
 }
 
+static void open_round(clvits_pool *p, int n, void (*job)(void *context, int i), void *context)
+{
+    p->job = job;
+    p->context = context;
+    p->n = n;
+    atomic_store(&p->next, 0);
+    atomic_store(&p->left, 0);
+    atomic_store(&p->joined, 0);
+    atomic_fetch_add(&p->round, 1);
+    if (!atomic_load(&p->sleepers))
+        return;
+    pthread_mutex_lock(&p->lock);
+    pthread_cond_broadcast(&p->start);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void close_round(clvits_pool *p)
+{
+    const unsigned joined = (unsigned)atomic_fetch_or(&p->joined, CLOSED);
+
+    if (look(p, all_left, joined))
+        return;
+    pthread_mutex_lock(&p->lock);
+    atomic_store(&p->caller_sleeps, true);
+    while (!all_left(p, joined))
+        pthread_cond_wait(&p->done, &p->lock);
+    atomic_store(&p->caller_sleeps, false);
+    pthread_mutex_unlock(&p->lock);
+}
+
 void clvits_pool_run(clvits_pool *p, int n, void (*job)(void *context, int i), void *context)
 {
     if (n <= 1 || p->n_threads == 0 || pthread_mutex_trylock(&p->caller)) {
@@ -124,21 +242,8 @@ void clvits_pool_run(clvits_pool *p, int n, void (*job)(void *context, int i), v
             job(context, i);
         return;
     }
-    pthread_mutex_lock(&p->lock);
-    p->job = job;
-    p->context = context;
-    p->n = n;
-    atomic_store(&p->next, 0);
-    p->busy = p->n_threads;
-    p->round++;
-    pthread_cond_broadcast(&p->start);
-    pthread_mutex_unlock(&p->lock);
-
+    open_round(p, n, job, context);
     work(p);
-
-    pthread_mutex_lock(&p->lock);
-    while (p->busy)
-        pthread_cond_wait(&p->done, &p->lock);
-    pthread_mutex_unlock(&p->lock);
+    close_round(p);
     pthread_mutex_unlock(&p->caller);
 }
