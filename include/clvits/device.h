@@ -167,6 +167,15 @@ CLVITS_API size_t clvits_context_device_bytes(const clvits_context *context, siz
 CLVITS_API int clvits_context_tuned(const clvits_context *context, int place, const char **file,
                                     int *own);
 
+/**
+ * What a device is spared because of public reports about such devices and drivers, as in
+ * "flush 24 (https://...)"; the library's cl/devices.quirks says what that means.
+ *
+ * @param place  from 1: the devices opened
+ * @return "" for nothing, and for a place that there is not; valid while the context is open
+ */
+CLVITS_API const char *clvits_context_quirks(const clvits_context *context, int place);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "device/device_impl.h"
+#include "device/source.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,6 +170,17 @@ static clvits_status check_source(const char *folder, clvits_report *r)
     return CLVITS_OK;
 }
 
+static void heed_quirks(clvits_device *d)
+{
+    const size_t most = d->info.max_work_group;
+
+    for (const clvits_source *f = clvits_sources; f->name; f++)
+        if (!strcmp(f->name, "devices.quirks"))
+            clvits_quirks_read(&d->quirks, f->text, &d->info);
+    if (d->quirks.group && (size_t)d->quirks.group < most)
+        d->info.max_work_group = (size_t)d->quirks.group;
+}
+
 static clvits_status open_queue(clvits_device *d, cl_platform_id platform, clvits_report *r)
 {
     const cl_context_properties properties[] = { CL_CONTEXT_PLATFORM,
@@ -223,6 +235,7 @@ clvits_status clvits_device_open(clvits_device **out, int index, const clvits_de
     d->place = p->place;
     d->memory = p->memory;
     read_info(&d->info, f.platform[index], d->id);
+    heed_quirks(d);
     if (p->family)
         d->info.family = (clvits_family)(p->family - 1);
     d->cache_dir = p->cache_dir ? strdup(p->cache_dir) : NULL;
@@ -285,6 +298,11 @@ void clvits_device_set_tuned(clvits_device *d, const struct clvits_tuned *tuned)
 const struct clvits_tuned *clvits_device_tuned(const clvits_device *d)
 {
     return d->tuned;
+}
+
+const char *clvits_device_quirks(const clvits_device *d)
+{
+    return d->quirks.text;
 }
 
 size_t clvits_device_work_group(const clvits_device *d, size_t most)

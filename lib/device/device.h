@@ -80,6 +80,9 @@ const clvits_device_info *clvits_device_get_info(const clvits_device *d);
 void clvits_device_set_tuned(clvits_device *d, const struct clvits_tuned *tuned);
 const struct clvits_tuned *clvits_device_tuned(const clvits_device *d);
 
+/** What cl/devices.quirks has the device spared, with the reports of it; "" for nothing. */
+const char *clvits_device_quirks(const clvits_device *d);
+
 /** The largest power of two that the device allows as a work-group, at most the given one. */
 size_t clvits_device_work_group(const clvits_device *d, size_t most);
 
@@ -118,7 +121,8 @@ clvits_status clvits_buffer_copy(clvits_buffer *dst, size_t dst_offset, clvits_b
 /* Zeroes whole halves or floats. */
 clvits_status clvits_buffer_zero(clvits_buffer *b, size_t offset, size_t size, clvits_report *r);
 
-/** Whether the program builds and has the kernel: asked before a node is placed on a device. */
+/** Whether the program builds and has the kernel: asked before a node is placed on a device.
+ *  UNSUPPORTED where the device's quirks leave the kernel out. */
 clvits_status clvits_program_check(clvits_device *d, const clvits_launch *l, clvits_report *r);
 
 /** FNV-1a over the launch's kernel as this device would have it: source, name, options and

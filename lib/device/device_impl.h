@@ -5,6 +5,7 @@
 #define CLVITS_DEVICE_IMPL_H
 
 #include "device/device.h"
+#include "device/quirks.h"
 
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
@@ -27,6 +28,7 @@ struct clvits_program {
 
 struct clvits_device {
     clvits_device_info info;
+    clvits_quirks quirks; /* info has heed of them */
     cl_device_id id;
     cl_context context;
     cl_command_queue queue;     /* in order; profiling as measure says */

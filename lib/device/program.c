@@ -210,6 +210,10 @@ clvits_status clvits_program_check(clvits_device *d, const clvits_launch *l, clv
 {
     cl_program program;
     cl_int e;
+
+    if (clvits_quirks_without(&d->quirks, l->kernel))
+        return clvits_fail(r, CLVITS_E_UNSUPPORTED, "%s: kernel %s is left out on this device",
+                           d->info.name, l->kernel);
     const clvits_status s = clvits_program_get(&program, d, l, r);
 
     if (s)

@@ -182,7 +182,10 @@ static bool takes(clvits_plan *p, const clvits_node *n, int place, unsigned char
         p->variant[n->id] = (unsigned char)at.variant;
         if (!s)
             return true;
-        tell(p, n, place, failed, quiet.text, r);
+        if (s == CLVITS_E_UNSUPPORTED) /* as is known: nobody need be told */
+            clvits_info(r, "%s", quiet.text);
+        else
+            tell(p, n, place, failed, quiet.text, r);
     }
     p->variant[n->id] = 0;
     return false;

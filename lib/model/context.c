@@ -460,6 +460,12 @@ int clvits_context_tuned(const clvits_context *c, int place, const char **file, 
     return t ? t->n : 0;
 }
 
+const char *clvits_context_quirks(const clvits_context *c, int place)
+{
+    return place > 0 && place < c->machine.n_places ? clvits_device_quirks(c->machine.device[place])
+                                                    : "";
+}
+
 uint64_t clvits_context_launches(const clvits_context *c)
 {
     uint64_t n = 0;

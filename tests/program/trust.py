@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """trust.py PROGRAM SOURCE SANITIZER: wrong kernels are found before they are heard."""
 
+import os
 import re
 import shutil
 
@@ -88,6 +89,19 @@ class Trust(ProgramTest):
         lines = ". ".join([TEXT] * 8)
         text, _ = self.in_flight(2000, "0.9f * d->scale", "--recheck", "1", lines)
         self.assertRegex(text, "conv.* found while it was used: .*; this device is not used any")
+
+    def test_quirks(self):
+        """A device that says it is one that reports are about is spared what they say."""
+        if "OPENCL_LAYERS" not in os.environ:
+            self.skipTest("no layers here")
+        faked = {"CLVITS_FAULTS": "vendor=ARM;name=Mali-G78", **CACHE}
+        done = self.run_program("devices", "-v", env=faked)
+        self.assertRegex(done.stdout.decode(), r"(?m)^Mali-G78: quirks: flush 24 \(https://")
+        self.assertNotIn("quirks", self.run_program("devices", "-v").stdout.decode())
+        want = self.speak("-q", "--output-raw", TEXT).stdout
+        got = self.run_program("speak", "-q", "--device", "mali", "-m", TINY, "--output-raw", TEXT,
+                               env=faked).stdout
+        self.assertGreater(snr(samples_of(got), samples_of(want)), 60)
 
     def test_what_is_not_there(self):
         self.fails(2, ["perhaps", "cached"], "speak", "--trust", "perhaps", TEXT,

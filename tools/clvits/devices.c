@@ -10,7 +10,8 @@ static const char help[] =
     "--device\" takes the number, or a part of the name. Without any, the CPU path runs.\n"
     "\n"
     "  --json         everything known of each, as JSON\n"
-    "  -v, --verbose  also open each, and tell how many tuned rows it has and from where\n"
+    "  -v, --verbose  also open each, and tell how many tuned rows it has and from where, and\n"
+    "                 what it is spared because of known quirks\n"
     "\n" PROGRAM_CODES;
 
 static void print_json(const clvits_device_desc *list, size_t n)
@@ -95,6 +96,8 @@ static void print_rows(const char *device, const char *name, said *s)
     if (*file)
         printf(", %d of them from %s", own, file);
     printf("\n");
+    if (*clvits_context_quirks(context, 1))
+        printf("%s: quirks: %s\n", name, clvits_context_quirks(context, 1));
     clvits_context_close(&context);
 }
 

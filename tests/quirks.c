@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+//
+// The table of devices' quirks: rows are found by vendor, name and driver, nonsense is left out.
+#include "device/quirks.h"
+#include "device/source.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#define REPORT " | https://example.org/1"
+
+Suite *suite(void);
+
+static const clvits_device_info adreno = { .name = "QUALCOMM Adreno(TM) 740",
+                                           .vendor = "QUALCOMM",
+                                           .platform = "QUALCOMM Snapdragon(TM)",
+                                           .version = "OpenCL 3.0 Adreno(TM) 740",
+                                           .driver = "OpenCL 3.0 Compiler E031.41.03.36" };
+
+static const struct {
+    const char *row;
+    int wrong, flush, group, without;
+} rows[] = {
+    { "qualcomm | adreno | * | flush 7" REPORT, 0, 7, 0, 0 },
+    { "# qualcomm | adreno | * | flush 7" REPORT "\n\n  \n", 0, 0, 0, 0 },
+    { "ARM | adreno | * | flush 7" REPORT, 0, 0, 0, 0 },
+    { "* | Mali | * | flush 7" REPORT, 0, 0, 0, 0 },
+    { "* | * | E031.<45 | group 64" REPORT, 0, 0, 64, 0 },
+    { "* | * | E031.<41 | group 64" REPORT, 0, 0, 0, 0 },
+    { "* | * | E031.<41.4 | group 64" REPORT, 0, 0, 64, 0 },
+    { "* | * | E031. < 41.03.37 | group 64" REPORT, 0, 0, 64, 0 },
+    { "* | * | E031.<41.3.36 | group 64" REPORT, 0, 0, 0, 0 },
+    { "* | * | E032.<99 | group 64" REPORT, 0, 0, 0, 0 },
+    { "*|*|*|without conv1d_toom" REPORT, 0, 0, 0, 1 },
+    { "*|*|*|flush 9" REPORT "\n*|*|*|flush 3" REPORT "\n*|*|*|flush 5" REPORT, 0, 3, 0, 0 },
+    { "flush 7", 1, 0, 0, 0 },
+    { "*|*|flush 7" REPORT, 1, 0, 0, 0 },
+    { "*|*|*|*|flush 7" REPORT, 1, 0, 0, 0 },
+    { "||*|flush 7" REPORT, 1, 0, 0, 0 },
+    { "*|*|*|flush 7|hearsay", 1, 0, 0, 0 },
+    { "*|*|*|flush 0" REPORT, 1, 0, 0, 0 },
+    { "*|*|*|flush -1" REPORT, 1, 0, 0, 0 },
+    { "*|*|*|flush 99999999999999999999" REPORT, 1, 0, 0, 0 },
+    { "*|*|*|flush 7 8" REPORT, 1, 0, 0, 0 },
+    { "*|*|*|without" REPORT, 1, 0, 0, 0 },
+    { "*|*|*|without a kernel" REPORT, 1, 0, 0, 0 },
+    { "*|*|*|without conv1d_toom_conv1d_toom_conv1d_toom" REPORT, 1, 0, 0, 0 },
+    { "*|*|E031.45|flush 7" REPORT, 1, 0, 0, 0 },
+    { "*|*|<45|flush 7" REPORT, 1, 0, 0, 0 },
+    { "*|*|E031.<new|flush 7" REPORT, 1, 0, 0, 0 },
+    { "|\n||||\n|||||\n<\n\t\n\r\n\x01\xff", 5, 0, 0, 0 },
+};
+
+START_TEST(rows_are_read)
+{
+    clvits_quirks q;
+
+    ck_assert_int_eq(clvits_quirks_read(&q, rows[_i].row, &adreno), rows[_i].wrong);
+    ck_assert_int_eq(q.flush, rows[_i].flush);
+    ck_assert_int_eq(q.group, rows[_i].group);
+    ck_assert_int_eq(q.n_without, rows[_i].without);
+    ck_assert_int_eq(clvits_quirks_without(&q, "conv1d_toom"), rows[_i].without);
+    ck_assert(!clvits_quirks_without(&q, "conv1d"));
+    ck_assert_int_eq(*q.text != '\0', q.flush || q.group || q.n_without);
+}
+END_TEST
+
+START_TEST(long_lines_and_many_rows_fit)
+{
+    clvits_quirks q;
+    char table[8192] = "";
+
+    memset(table, 'x', 600);
+    for (int i = 0; i < 40; i++)
+        snprintf(table + strlen(table), sizeof(table) - strlen(table),
+                 "\n*|*|*|without kernel_%d" REPORT, i);
+    ck_assert_int_eq(clvits_quirks_read(&q, table, &adreno), 1);
+    ck_assert_int_eq(q.n_without, CLVITS_MAX_WITHOUT);
+    ck_assert_uint_lt(strlen(q.text), sizeof(q.text));
+}
+END_TEST
+
+/* Every row of the library's own makes sense, and is for whom it should be. */
+START_TEST(the_library_has_a_table)
+{
+    const clvits_device_info mali = { .name = "Mali-G78", .vendor = "ARM" };
+    clvits_quirks q;
+    int found = 0;
+
+    for (const clvits_source *f = clvits_sources; f->name; f++)
+        if (!strcmp(f->name, "devices.quirks")) {
+            found++;
+            ck_assert_int_eq(clvits_quirks_read(&q, f->text, &adreno), 0);
+            ck_assert_int_eq(q.flush, 0);
+            ck_assert_int_eq(clvits_quirks_read(&q, f->text, &mali), 0);
+            ck_assert_int_eq(q.flush, 24);
+        }
+    ck_assert_int_eq(found, 1);
+}
+END_TEST
+
+Suite *suite(void)
+{
+    Suite *s = suite_create("quirks");
+    TCase *t = tcase_create("quirks");
+
+    tcase_add_loop_test(t, rows_are_read, 0, (int)(sizeof(rows) / sizeof(*rows)));
+    tcase_add_test(t, long_lines_and_many_rows_fit);
+    tcase_add_test(t, the_library_has_a_table);
+    suite_add_tcase(s, t);
+    return s;
+}
