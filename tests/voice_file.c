@@ -5,10 +5,12 @@
 
 #include <check.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define GOLDEN CLVITS_SOURCE "/tests/golden/"
@@ -404,6 +406,83 @@ START_TEST(survives_damage)
 }
 END_TEST
 
+static const struct {
+    const char *from, *file, *open;
+} shrinking[] = {
+    { GOLDEN "hf-sdp", "model.safetensors", "." },
+    { GOLDEN "piper-single", "model.onnx", "model.onnx" },
+};
+
+static double sum_of_weights(void)
+{
+    double sum = 0.0;
+
+    for (size_t i = 0; i < v.weights.count; i++) {
+        const clvits_array *a = &v.weights.items[i];
+        for (int64_t k = 0; k < clvits_array_count(a); k++)
+            sum += fabs((double)((const float *)a->data)[k]) * (double)(1 + i + (size_t)k % 7);
+    }
+    return sum;
+}
+
+/* What was opened stays as it was, whatever becomes of the file. */
+START_TEST(a_file_may_shrink_when_it_is_open)
+{
+    const char *path = files_path(shrinking[_i].file);
+
+    copy_voice(shrinking[_i].from, NULL);
+    open_voice(files_path(shrinking[_i].open), NULL);
+    const double sum = sum_of_weights();
+    ck_assert_double_gt(sum, 0.0);
+    ck_assert_int_eq(truncate(path, 0), 0);
+    ck_assert_double_eq(sum_of_weights(), sum);
+}
+END_TEST
+
+/* Cut it short and put it back, again and again. */
+static void unsettle(const char *path, const char *bytes, size_t size)
+{
+    const pid_t parent = getppid();
+
+    for (uint32_t seed = 5; getppid() == parent; seed = seed * 1664525u + 1013904223u) {
+        FILE *f = fopen(path, "r+b");
+        if (!f || ftruncate(fileno(f), (off_t)((seed >> 8) % size)))
+            _exit(1);
+        fwrite(bytes, 1, size, f);
+        fclose(f);
+    }
+    _exit(1);
+}
+
+/* An answer each time, and not a signal. */
+START_TEST(a_file_may_shrink_while_it_is_opened)
+{
+    const char *path = files_path(shrinking[_i].file);
+    size_t size;
+
+    copy_voice(shrinking[_i].from, NULL);
+    char *bytes = files_read(path, &size);
+    const pid_t child = fork();
+    if (child == 0)
+        unsettle(path, bytes, size);
+    ck_assert_int_gt(child, 0);
+    for (int i = 0; i < 200; i++) {
+        clvits_report_clear(&r);
+        if (clvits_voice_file_open(&v, files_path(shrinking[_i].open), NULL, &r))
+            ck_assert_msg(r.status == CLVITS_E_FILE || r.status == CLVITS_E_FORMAT ||
+                          r.status == CLVITS_E_UNSUPPORTED, "%s", r.text);
+        else
+            sum_of_weights();
+        clvits_voice_file_free(&v);
+    }
+    int status;
+    kill(child, SIGKILL);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_msg(WIFSIGNALED(status), "the file was left alone");
+    free(bytes);
+}
+END_TEST
+
 Suite *suite(void);
 
 Suite *suite(void)
@@ -425,6 +504,8 @@ Suite *suite(void)
     tcase_add_test(t, refuses_what_is_no_voice);
     tcase_add_test(t, misses_the_json_of_a_piper_voice);
     tcase_add_test(t, survives_damage);
+    tcase_add_loop_test(t, a_file_may_shrink_when_it_is_open, 0, 2);
+    tcase_add_loop_test(t, a_file_may_shrink_while_it_is_opened, 0, 2);
     suite_add_tcase(s, t);
     return s;
 }

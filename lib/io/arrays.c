@@ -2,9 +2,12 @@
 #include "io/arrays.h"
 
 #include "base/half.h"
+#include "io/file.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "voice files hold little-endian numbers, which are used in place"
@@ -133,8 +136,38 @@ void clvits_array_floats(const clvits_array *a, float *out)
 
 void clvits_arrays_free(clvits_arrays *set)
 {
-    if (set->map)
-        munmap(set->map, set->map_size);
+    clvits_file_free(set->file, set->file_size);
     clvits_arena_free(&set->arena);
     *set = (clvits_arrays){ 0 };
+}
+
+static int by_address(const void *a, const void *b)
+{
+    const clvits_array *const *x = a, *const *y = b;
+    const uintptr_t p = (uintptr_t)(*x)->data, q = (uintptr_t)(*y)->data;
+    return (p > q) - (p < q);
+}
+
+void clvits_arrays_keep_used(clvits_arrays *set, const clvits_arrays *used)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t file = (uintptr_t)set->file;
+    const clvits_array **list = set->file ? calloc(used->count + 1, sizeof(*list)) : NULL;
+    size_t n = 0, done = 0;
+
+    set->count = 0;
+    for (size_t i = 0; list && i < used->count; i++)
+        if ((uintptr_t)used->items[i].data - file < set->file_size)
+            list[n++] = &used->items[i];
+    if (n)
+        qsort(list, n, sizeof(*list), by_address);
+    for (size_t i = 0; list && i <= n; i++) {
+        const size_t next = i < n ? (uintptr_t)list[i]->data - file : set->file_size;
+        const size_t from = (done + page - 1) / page * page, to = next / page * page;
+        if (from < to)
+            madvise((char *)set->file + from, to - from, MADV_DONTNEED);
+        if (i < n)
+            done = next + (size_t)clvits_array_count(list[i]) * clvits_dtype_size(list[i]->dtype);
+    }
+    free(list);
 }

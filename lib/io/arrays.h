@@ -28,13 +28,16 @@ typedef struct clvits_array {
     const void *data; /* may be unaligned: files give no promise */
 } clvits_array;
 
-/** A set of named arrays, with the memory or mapping behind it. Read-only once made. */
+/** Bytes of the largest file that is read; voices have some hundred million. */
+#define CLVITS_ARRAYS_MOST ((size_t)1 << 31)
+
+/** A set of named arrays, with the memory behind it. Read-only once made. */
 typedef struct clvits_arrays {
     clvits_arena arena; /* names, items, and data that had to be converted */
     clvits_array *items;
     size_t count, capacity;
-    void *map; /* the mapped file, or NULL */
-    size_t map_size;
+    void *file; /* what was read of it, or NULL */
+    size_t file_size;
 } clvits_arrays;
 
 /** The array of that name, or NULL. */
@@ -53,14 +56,20 @@ int64_t clvits_array_count(const clvits_array *a);
 /** Convert the whole array to float; out has room for clvits_array_count() values. */
 void clvits_array_floats(const clvits_array *a, float *out);
 
-/** Release everything, the mapping included. */
+/** Release everything, the file included. */
 void clvits_arrays_free(clvits_arrays *set);
 
 /**
- * Read a .safetensors file by mapping it. Nothing is copied, so that a file costs what is used.
+ * Empty a set, and give back the memory of its file but for what arrays of another set are in it.
+ */
+void clvits_arrays_keep_used(clvits_arrays *set, const clvits_arrays *used);
+
+/**
+ * Read a .safetensors file. The arrays lie in it as it is.
  *
  * @param[out] out  empty on failure; free with clvits_arrays_free()
- * @return CLVITS_OK, _E_FILE (unreadable), _E_FORMAT (damaged, cut short or another format),
+ * @return CLVITS_OK, _E_FILE (unreadable, or changed meanwhile), _E_FORMAT (damaged, cut
+ *         short, too large or another format),
  *         _E_UNSUPPORTED (element types or ranks that no voice has) or _E_MEMORY
  */
 clvits_status clvits_safetensors_open(clvits_arrays *out, const char *path, clvits_report *r);

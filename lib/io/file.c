@@ -3,47 +3,113 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static clvits_status map_open_file(void **map, size_t *size, int fd, const char *path,
-                                   clvits_report *r)
+static clvits_status open_regular(int *fd, struct stat *st, const char *path, clvits_report *r)
 {
-    struct stat st;
+    clvits_status s = CLVITS_OK;
 
-    if (fstat(fd, &st))
-        return clvits_fail(r, CLVITS_E_FILE, "%s cannot be read: %s", path, strerror(errno));
-    if (!S_ISREG(st.st_mode))
-        return clvits_fail(r, CLVITS_E_FILE, "%s is not a regular file", path);
-    if ((uintmax_t)st.st_size > (uintmax_t)PTRDIFF_MAX)
-        return clvits_fail(r, CLVITS_E_FILE, "%s is too large to be mapped", path);
-    if (st.st_size == 0)
-        return CLVITS_OK;
+    /* O_NONBLOCK: opening a pipe must not wait for its writer before it can be refused. */
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0)
+        return clvits_fail(r, CLVITS_E_FILE, "%s cannot be opened: %s", path, strerror(errno));
+    if (fstat(*fd, st))
+        s = clvits_fail(r, CLVITS_E_FILE, "%s cannot be read: %s", path, strerror(errno));
+    else if (!S_ISREG(st->st_mode))
+        s = clvits_fail(r, CLVITS_E_FILE, "%s is not a regular file", path);
+    if (s)
+        close(*fd);
+    return s;
+}
 
-    void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (p == MAP_FAILED)
-        return clvits_fail(r, CLVITS_E_FILE, "%s cannot be mapped: %s", path, strerror(errno));
-    *map = p;
-    *size = (size_t)st.st_size;
+/* From the start; fewer bytes where the file ends before. */
+static clvits_status read_bytes(void *to, size_t size, size_t *got, int fd, const char *path,
+                                clvits_report *r)
+{
+    *got = 0;
+    while (*got < size) {
+        const ssize_t n = read(fd, (char *)to + *got, size - *got);
+        if (n < 0 && errno != EINTR)
+            return clvits_fail(r, CLVITS_E_FILE, "%s cannot be read: %s", path, strerror(errno));
+        if (n == 0)
+            break;
+        *got += n > 0 ? (size_t)n : 0;
+    }
     return CLVITS_OK;
 }
 
-clvits_status clvits_file_map(void **map, size_t *size, const char *path, clvits_report *r)
+static bool same_state(const struct stat *a, const struct stat *b)
 {
-    *map = NULL;
+    return a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+static clvits_status read_whole(void **bytes, size_t *size, const struct stat *st, int fd,
+                                const char *path, clvits_report *r)
+{
+    const size_t want = (size_t)st->st_size;
+    struct stat after;
+
+    void *p = mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return clvits_fail(r, CLVITS_E_MEMORY, "out of memory for the %zu bytes of %s", want, path);
+    clvits_status s = read_bytes(p, want, size, fd, path, r);
+    if (!s && (*size < want || fstat(fd, &after) || !same_state(st, &after)))
+        s = clvits_fail(r, CLVITS_E_FILE,
+                        "%s was changed while it was read; try again when it is complete", path);
+    if (s) {
+        munmap(p, want);
+        *size = 0;
+        return s;
+    }
+    *bytes = p;
+    return CLVITS_OK;
+}
+
+clvits_status clvits_file_read(void **bytes, size_t *size, size_t most, const char *path,
+                               clvits_report *r)
+{
+    struct stat st;
+    int fd;
+
+    *bytes = NULL;
     *size = 0;
-
-    /* O_NONBLOCK: opening a pipe must not wait for its writer before it can be refused. */
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return clvits_fail(r, CLVITS_E_FILE, "%s cannot be opened: %s", path, strerror(errno));
-
-    const clvits_status status = map_open_file(map, size, fd, path, r);
+    clvits_status s = open_regular(&fd, &st, path, r);
+    if (s)
+        return s;
+    if ((uintmax_t)st.st_size > most)
+        s = clvits_fail(r, CLVITS_E_FORMAT, "%s has %jd bytes, more than a voice has there", path,
+                        (intmax_t)st.st_size);
+    else if (st.st_size > 0)
+        s = read_whole(bytes, size, &st, fd, path, r);
     close(fd);
-    return status;
+    return s;
+}
+
+void clvits_file_free(void *bytes, size_t size)
+{
+    if (bytes)
+        munmap(bytes, size);
+}
+
+clvits_status clvits_file_head(void *bytes, size_t size, size_t *got, const char *path,
+                               clvits_report *r)
+{
+    struct stat st;
+    int fd;
+
+    *got = 0;
+    clvits_status s = open_regular(&fd, &st, path, r);
+    if (s)
+        return s;
+    s = read_bytes(bytes, size, got, fd, path, r);
+    close(fd);
+    return s;
 }
 
 int clvits_file_exists(const char *path)

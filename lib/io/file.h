@@ -7,13 +7,23 @@
 #include <stddef.h>
 
 /**
- * Map a whole regular file for reading.
+ * Read a whole regular file. It is not mapped: whoever shortened it, then or later, would end the
+ * program with a signal.
  *
- * @param[out] map   NULL for an empty file and on failure; release with munmap()
- * @param[out] size  bytes
- * @return CLVITS_OK or _E_FILE
+ * @param[out] bytes  from a page's start, NULL for an empty file and on failure; release with
+ *                    clvits_file_free()
+ * @param[out] size   how many
+ * @param      most   what is larger is not read
+ * @return CLVITS_OK, _E_FILE (also when the file is changed meanwhile), _E_FORMAT (larger than
+ *         most) or _E_MEMORY
  */
-clvits_status clvits_file_map(void **map, size_t *size, const char *path, clvits_report *r);
+clvits_status clvits_file_read(void **bytes, size_t *size, size_t most, const char *path,
+                               clvits_report *r);
+void clvits_file_free(void *bytes, size_t size);
+
+/** The first bytes of a regular file, as many as there are, up to size. */
+clvits_status clvits_file_head(void *bytes, size_t size, size_t *got, const char *path,
+                               clvits_report *r);
 
 /** Whether there is a regular file (links followed) of that name. */
 int clvits_file_exists(const char *path);

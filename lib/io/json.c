@@ -9,7 +9,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
 enum { MAX_SIZE = 16 << 20, MAX_KEY = 64 };
 
@@ -39,9 +38,6 @@ static clvits_status parse(clvits_json *j, const char *text, size_t size)
 {
     const char *end = text;
 
-    if (size > MAX_SIZE)
-        return clvits_json_fail(j, CLVITS_E_FORMAT, "%zu bytes are more than a voice describes",
-                                size);
     if (size)
         j->root = cJSON_ParseWithLengthOpts(text, size, &end, 0);
     if (!j->root)
@@ -55,17 +51,16 @@ static clvits_status parse(clvits_json *j, const char *text, size_t size)
 
 clvits_status clvits_json_open(clvits_json *j, const char *path, clvits_report *r)
 {
-    void *map;
+    void *bytes;
     size_t size;
 
     *j = (clvits_json){ .path = path, .report = r };
-    j->status = clvits_file_map(&map, &size, path, r);
+    j->status = clvits_file_read(&bytes, &size, MAX_SIZE, path, r);
     if (j->status)
         return j->status;
 
-    parse(j, map, size);
-    if (map)
-        munmap(map, size);
+    parse(j, bytes, size);
+    clvits_file_free(bytes, size);
     return j->status;
 }
 

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 enum {
     LARGE = 1024,     /* bytes from which a parsed buffer is kept in the output */
@@ -116,16 +115,16 @@ static clvits_status parse(onnx_reader *g, const void *bytes, size_t size)
 
 clvits_status clvits_onnx_load(onnx_reader *g)
 {
-    void *map;
+    void *bytes;
     size_t size;
 
-    g->status = clvits_file_map(&map, &size, g->path, g->report);
+    g->status = clvits_file_read(&bytes, &size, CLVITS_ARRAYS_MOST, g->path, g->report);
     if (g->status)
         return g->status;
     if (!size)
         return clvits_onnx_fail(g, CLVITS_E_FORMAT, "the file is empty");
-    parse(g, map, size);
-    munmap(map, size);
+    parse(g, bytes, size);
+    clvits_file_free(bytes, size);
     return g->status;
 }
 

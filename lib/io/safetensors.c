@@ -188,10 +188,10 @@ static clvits_status read_header(reader *f, const cJSON *header)
     return check_apart(f, n);
 }
 
-static clvits_status read_map(reader *f)
+static clvits_status read_file(reader *f)
 {
-    const unsigned char *bytes = f->out->map;
-    const size_t size = f->out->map_size;
+    const unsigned char *bytes = f->out->file;
+    const size_t size = f->out->file_size;
     uint64_t length = 0;
 
     if (size < LENGTH_BYTES + 2)
@@ -221,12 +221,13 @@ clvits_status clvits_safetensors_open(clvits_arrays *out, const char *path, clvi
 {
     *out = (clvits_arrays){ 0 };
 
-    clvits_status status = clvits_file_map(&out->map, &out->map_size, path, r);
+    clvits_status status =
+        clvits_file_read(&out->file, &out->file_size, CLVITS_ARRAYS_MOST, path, r);
     if (status)
         return status;
 
     reader f = { .path = path, .r = r, .out = out };
-    status = read_map(&f);
+    status = read_file(&f);
     free(f.ranges);
     if (status)
         clvits_arrays_free(out);

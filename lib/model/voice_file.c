@@ -9,7 +9,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define SAFETENSORS "model.safetensors"
 
@@ -90,6 +89,8 @@ static clvits_status finish(opening *o, const char *path)
     clvits_status status = clvits_config_check(&v->config, &why);
     if (!status)
         status = clvits_weights_canonical(&v->weights, &v->raw, &v->config, &why);
+    if (!status)
+        clvits_arrays_keep_used(&v->raw, &v->weights);
     v->text.symbols = &v->symbols;
     return status ? clvits_fail(o->r, status, "%s: %s", path, why.text) : CLVITS_OK;
 }
@@ -180,18 +181,13 @@ static clvits_status open_piper(opening *o, const char *path)
 /* The first bytes of a file; what is beyond its end stays zero. */
 static clvits_status first_bytes(unsigned char bytes[16], const char *path, clvits_report *r)
 {
-    void *map;
-    size_t size;
+    size_t n;
 
     memset(bytes, 0, 16);
-    const clvits_status status = clvits_file_map(&map, &size, path, r);
-    if (status)
-        return status;
-    if (!map)
+    const clvits_status status = clvits_file_head(bytes, 16, &n, path, r);
+    if (!status && n == 0)
         return clvits_fail(r, CLVITS_E_FORMAT, "%s is empty", path);
-    memcpy(bytes, map, size < 16 ? size : 16);
-    munmap(map, size);
-    return CLVITS_OK;
+    return status;
 }
 
 static clvits_status open_file(opening *o, const char *path)
