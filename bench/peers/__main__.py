@@ -11,7 +11,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 RUNTIMES = ["numpy", "onnxruntime"]
 MAKERS = ["onnx", "onnxscript", "piper-tts", "torch"]
-QUALITIES = ("x-low", "medium", "high")
+QUALITIES = ("x-low", "medium", "high", "base", "mms")
 TRIES = 3
 
 
@@ -28,11 +28,12 @@ def _numbers(parser, name, text, kind):
 def parse(argv):
     parser = argparse.ArgumentParser(
         prog="peers", description=__doc__,
-        epilog="Voices have Piper's geometries and random weights; noise is off. ONNX Runtime runs "
-               "as by default, as Piper's program sets it (no optimisation of the graph, no arena, "
-               "no memory pattern) and, on one thread, as libpiper does (basic optimisation, no "
-               "arena, no memory pattern). Exit codes: 0 done, 1 a peer said something else than "
-               "clvits, 2 bad arguments, 3 something could not run.")
+        epilog="Voices have the geometries of Piper's, of VITS base (high's, with fewer symbols) "
+               "and of MMS, and random weights; noise is off. ONNX Runtime runs as by default, as "
+               "Piper's program sets it (no optimisation of the graph, no arena, no memory "
+               "pattern) and, on one thread, as libpiper does (basic optimisation, no arena, no "
+               "memory pattern). Exit codes: 0 done, 1 a peer said something else than clvits, 2 "
+               "bad arguments, 3 something could not run.")
     parser.add_argument("--build", type=Path, default=Path("build"),
                         help="Meson's build folder, which holds clvits-peer and gets the voices "
                              "and the Python packages (build)")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""voices.py FOLDER QUALITY SECONDS...: a voice of one of Piper's qualities with random weights,
-made with the trainer of piper-tts, and texts of about so many seconds.
+"""voices.py FOLDER QUALITY SECONDS...: a voice of one of Piper's qualities, or of VITS base's or
+MMS's geometry, with random weights, made with the trainer of piper-tts, and texts of about so many
+seconds.
 
 Writes QUALITY.onnx and its JSON, QUALITY.durations.onnx, which also says the frames of each symbol,
 and QUALITY.texts.json, the symbols of each text.
@@ -18,7 +19,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "golden")
 import common  # noqa: E402
 import onnx_voice  # noqa: E402
 
-SYMBOLS = 256
 SMALL = dict(resblock="2", resblock_kernel_sizes=(3, 5, 7),
              resblock_dilation_sizes=((1, 2), (2, 6), (3, 12)), upsample_rates=(8, 8, 4),
              upsample_initial_channel=256, upsample_kernel_sizes=(16, 16, 8))
@@ -30,26 +30,30 @@ QUALITIES = {
     "x-low": dict(rate=16000, channels=96, filter_channels=384, decoder=SMALL),
     "medium": dict(rate=22050, channels=192, filter_channels=768, decoder=SMALL),
     "high": dict(rate=22050, channels=192, filter_channels=768, decoder=LARGE),
+    # High's geometry is VITS base's; these have other rates and tables of symbols.
+    "base": dict(rate=22050, channels=192, filter_channels=768, decoder=LARGE, symbols=178),
+    "mms": dict(rate=16000, channels=192, filter_channels=768, decoder=LARGE, symbols=40),
 }
 
 
-def ids_of(count, seed):
+def symbols_of(quality):
+    return QUALITIES[quality].get("symbols", 256)
+
+
+def ids_of(count, seed, symbols):
     """Symbols as Piper makes them of phonemes: a start, a pad after each one, an end."""
     rng = np.random.default_rng(seed)
     ids = [1, 0]
     while len(ids) < count - 1:
-        ids += [int(rng.integers(3, SYMBOLS)), 0]
+        ids += [int(rng.integers(3, symbols)), 0]
     return ids + [2]
 
 
 @torch.no_grad()
 def logw_of(model, ids):
     """Log durations without noise."""
-    x = torch.tensor([ids])
-    with common.captured(dp=model.dp) as seen:
-        model.infer(x, torch.tensor([len(ids)]), noise_scale=0.0, length_scale=1.0,
-                    noise_scale_w=0.0)
-    return seen["dp"][1]
+    x, _, _, mask = model.enc_p(torch.tensor([ids]), torch.tensor([len(ids)]))
+    return model.dp(x, mask, reverse=True, noise_scale=0.0)
 
 
 def margin_of(model, ids):
@@ -64,7 +68,7 @@ def build(quality, seed=7):
     from piper.train.vits.models import SynthesizerTrn
     shape = QUALITIES[quality]
     model = SynthesizerTrn(
-        n_vocab=SYMBOLS, spec_channels=513, segment_size=8192, n_heads=2, n_layers=6,
+        n_vocab=symbols_of(quality), spec_channels=513, segment_size=8192, n_heads=2, n_layers=6,
         kernel_size=3, p_dropout=0.1, use_sdp=True, inter_channels=shape["channels"],
         hidden_channels=shape["channels"], filter_channels=shape["filter_channels"],
         **shape["decoder"]).eval()
@@ -73,7 +77,8 @@ def build(quality, seed=7):
     common.shape_prior(model.enc_p.proj, rng)
     affine = model.dp.flows[0]
     common.shape_affine(affine.m, affine.logs)
-    common.settle_affine(affine.m, affine.logs, logw_of(model, ids_of(400, seed)))
+    common.settle_affine(affine.m, affine.logs,
+                         logw_of(model, ids_of(400, seed, symbols_of(quality))))
     return model
 
 
@@ -81,11 +86,14 @@ def write(model, quality, path):
     """The ONNX file, and the JSON beside it."""
     shape = QUALITIES[quality]
     hop = int(np.prod(shape["decoder"]["upsample_rates"]))
-    onnx_voice.export(model, path)
+    # Durations were settled without noise; with it, a symbol could last for minutes.
+    onnx_voice.export(model, path, scales=(0.0, 1.0, 0.0))
     about = onnx_voice.describe(
         dict(sample_rate=shape["rate"], quality=quality, voice="en-us", phoneme_type="espeak",
              inference=dict(noise_scale=0.667, length_scale=1, noise_w=0.8), speakers=[]), hop)
-    about["num_symbols"] = SYMBOLS
+    about["num_symbols"] = symbols_of(quality)
+    about["phoneme_id_map"] = {phoneme: ids for phoneme, ids in about["phoneme_id_map"].items()
+                               if max(ids) < symbols_of(quality)}
     common.save_json(f"{path}.json", about)
 
 
@@ -101,9 +109,10 @@ def text_of(model, quality, seconds):
     """Symbols that take about so long, of durations that no rounding error can change."""
     shape = QUALITIES[quality]
     hop = int(np.prod(shape["decoder"]["upsample_rates"]))
-    usual = float(torch.ceil(torch.exp(logw_of(model, ids_of(400, 1)))).mean())
+    symbols = symbols_of(quality)
+    usual = float(torch.ceil(torch.exp(logw_of(model, ids_of(400, 1, symbols)))).mean())
     count = max(5, round(seconds * shape["rate"] / hop / usual))
-    return next(ids for ids in (ids_of(count, seed) for seed in range(1000))
+    return next(ids for ids in (ids_of(count, seed, symbols) for seed in range(1000))
                 if margin_of(model, ids) > 2e-4)
 
 

@@ -158,9 +158,10 @@ def check_append():
 
 
 def check_arguments():
-    parsed = peers.parse(["--threads", "1,all,1", "--seconds", "1,5", "--voices", "x-low,high"])
+    parsed = peers.parse(["--threads", "1,all,1", "--seconds", "1,5",
+                          "--voices", "x-low,high,base,mms"])
     assert parsed.threads[0] == 1 and len(parsed.threads) == len(set(parsed.threads)) <= 2
-    assert parsed.seconds == ["1", "5"] and parsed.voices == ["x-low", "high"]
+    assert parsed.seconds == ["1", "5"] and parsed.voices == ["x-low", "high", "base", "mms"]
     assert peers.parse([]).seconds == ["1", "5", "30"]
     for wrong in (["--voices", "huge"], ["--threads", "0"], ["--threads", "many"],
                   ["--seconds", "-1"], ["--pairs", "0"]):

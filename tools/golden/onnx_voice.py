@@ -114,8 +114,11 @@ def _trace(model, ids, case, rng, dp_noise):
 
 # ---- ONNX ----------------------------------------------------------------------------------
 
-def export(model, path):
-    """Export with the trainer's settings: opset 15, the tracing exporter, its input names."""
+def export(model, path, scales=(0.667, 1.0, 0.8)):
+    """Export with the trainer's settings: opset 15, the tracing exporter, its input names.
+
+    The traced run speaks with these scales; the file takes any.
+    """
     model.dec.remove_weight_norm()
     infer = model.infer
 
@@ -128,7 +131,7 @@ def export(model, path):
     ids = torch.randint(0, model.n_vocab, (1, 50))
     sid = torch.tensor([0]) if model.n_speakers > 1 else None
     torch.onnx.export(
-        model, (ids, torch.tensor([50]), torch.tensor([0.667, 1.0, 0.8]), sid), str(path),
+        model, (ids, torch.tensor([50]), torch.tensor(scales), sid), str(path),
         opset_version=15, dynamo=False, input_names=["input", "input_lengths", "scales", "sid"],
         output_names=["output"],
         dynamic_axes={"input": {0: "batch_size", 1: "phonemes"},
