@@ -10,6 +10,7 @@ import json
 import pathlib
 import re
 import sys
+import textwrap
 
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
 VOICES = ("mini (embedded)", "x-low", "low", "medium", "mms", "base")
@@ -57,23 +58,36 @@ def share(cases, voice):
     return f"{100 * sum(c['roofline'] * t for c, t in zip(windows, times)) / sum(times):.0f} %"
 
 
+def columns(cases):
+    """A device's cells by the names of their columns."""
+    first = cases.get(f"{VOICES[0]}/medium")
+    row = {v: cell(cases.get(f"{v}/medium"), "rtf", 1, 3) for v in VOICES}
+    row["first audio, ms"] = cell(first, "first_audio_ms", 1, 0).removesuffix(" ~")
+    row["decoder, of the peak"] = share(cases, VOICES[0])
+    return row
+
+
 def table(paths):
-    found = list(read(paths))
-    voices = [v for v in VOICES if any(f"{v}/medium" in cases for _, _, cases in found)]
+    found = [(run, device, columns(cases)) for run, device, cases in read(paths)]
+    filled = [name for name in columns({}) if any(row[name] for _, _, row in found)]
+    if not filled:
+        sys.exit("nothing here for a table: it takes the levels speech and stage")
     lines = ["Real-time factor of one sentence (seconds of work per second of speech), by voice:",
              "",
-             "| device | " + " | ".join(voices) + " | first audio, ms | decoder, of the peak |",
-             "|---|" + "---:|" * (len(voices) + 2)]
-    for run, device, cases in found:
-        first = cases.get(f"{VOICES[0]}/medium")
-        row = [label(run, device)]
-        row += [cell(cases.get(f"{v}/medium"), "rtf", 1, 3) for v in voices]
-        row += [cell(first, "first_audio_ms", 1, 0).removesuffix(" ~"), share(cases, VOICES[0])]
-        lines.append("| " + " | ".join(row) + " |")
-    versions = sorted({f"clvits {run['version']}, {run['date'][:10]}" for run, _, _ in found})
-    lines += ["", f"First audio and decoder: the embedded voice. {'; '.join(versions)}. All voices "
-              "but the embedded one have random weights, which costs the same time. ~ marks times "
-              "that were disturbed."]
+             "| device | " + " | ".join(filled) + " |",
+             "|---|" + "---:|" * len(filled)]
+    for run, device, row in found:
+        if any(row.values()):
+            cells = [label(run, device)] + [row[name] for name in filled]
+            lines.append("| " + " | ".join(cells) + " |")
+        else:
+            print(f"{label(run, device)}: left out, without speech and stages", file=sys.stderr)
+    versions = sorted({f"clvits {run['version']}, {run['date'][:10]}"
+                       for run, _, row in found if any(row.values())})
+    lines += ["", textwrap.fill(
+        f"First audio and decoder: the embedded voice. {'; '.join(versions)}. All voices but the "
+        "embedded one have random weights, which costs the same time. ~ marks times that were "
+        "disturbed.", 100)]
     return "\n".join(lines)
 
 

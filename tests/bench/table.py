@@ -23,13 +23,29 @@ def check_rows():
     rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
     assert len(rows) == 1 + len(sample["devices"]), done.stdout
     assert len({row.count("|") for row in rows}) == 1, "every row has every column"
-    assert "~ marks times that were disturbed." in done.stdout
+    assert "~ marks times that were disturbed." in " ".join(done.stdout.split())
     for case in sample["results"]:
         if case["name"] == "medium/medium" and case["verdict"] == "ok":
             index = [d["name"] for d in sample["devices"]].index(case["device"])
             column = [cell.strip() for cell in rows[0].split("|")].index("medium")
             shown = rows[1 + index].split("|")[column].split()[0]
             assert shown == f"{case['values']['rtf']:.3f}", (shown, case["values"])
+
+
+def check_machine_only(folder):
+    """A file of ceilings alone: no table by itself, no row or column beside others."""
+    sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
+    path = folder / "machine.json"
+    path.write_text(json.dumps({**sample, "results": [
+        case for case in sample["results"] if case["level"] == "machine"]}), encoding="utf-8")
+    done = run(path)
+    assert done.returncode == 1 and "nothing here for a table" in done.stderr and not done.stdout
+    both = run(SAMPLE, path)
+    assert both.returncode == 0 and both.stdout == run(SAMPLE).stdout, both.stdout
+    assert both.stderr.count("left out") == len(sample["devices"]), both.stderr
+    head, *rows = [line for line in both.stdout.splitlines() if line.startswith("| ")]
+    for i, name in enumerate(head.split("|")):
+        assert not name.strip() or any(row.split("|")[i].strip() for row in rows), name
 
 
 def check_write(folder):
@@ -62,5 +78,6 @@ def check_refusals(folder):
 
 with tempfile.TemporaryDirectory() as name:
     check_rows()
+    check_machine_only(pathlib.Path(name))
     check_write(pathlib.Path(name))
     check_refusals(pathlib.Path(name))

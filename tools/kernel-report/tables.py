@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Reports as text, for a terminal, and as Markdown, for the README."""
+import textwrap
+
 import targets
 
 COLUMNS = ("target", "kernel", "options", "work", "registers", "scalar", "spills", "scratch",
@@ -80,12 +82,13 @@ def markdown(report):
     makers = {}
     for target in shown:
         makers.setdefault(report["compilers"][target.name], []).append(f"`{target.name}`")
-    lines += ["", "work: the largest share of a voice's operations that one variant of the kernel "
-              "has, in a run of that kind; local: bytes of local memory; tuned: where a row of "
-              "the tuning asks for it. fp16 is left out where a vendor's OpenCL lacks it. "
-              "Registers of a work-item (Intel: work-items in "
-              "a hardware thread, fewer where registers run out), and the share of a unit's "
-              "hardware threads that work-groups can fill; spills and scratch bytes in bold where "
-              "there are any. Compiled by "
-              + "; ".join(f"{who} ({', '.join(names)})" for who, names in makers.items()) + "."]
+    lines += ["", textwrap.fill(
+        "work: the largest share of a voice's operations that one variant of the kernel has, in a "
+        "run of that kind; local: bytes of local memory; tuned: where a row of the tuning asks for "
+        "it. fp16 is left out where a vendor's OpenCL lacks it. Registers of a work-item (Intel: "
+        "work-items in a hardware thread, fewer where registers run out), and the share of a "
+        "unit's hardware threads that work-groups can fill; spills and scratch bytes in bold where "
+        "there are any. Compiled by "
+        + "; ".join(f"{who} ({', '.join(names)})" for who, names in makers.items()) + ".",
+        100, break_on_hyphens=False)]
     return "\n".join(lines)
