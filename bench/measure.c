@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "bench.h"
 
+#include "graph/plan.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -64,7 +66,7 @@ bool bench_record_begin(bench *b, bench_record *r)
 
 static void init(bench_graph *g, bench *b, const char *level)
 {
-    *g = (bench_graph){ .b = b, .seed = 1, .tolerance = 1e-5, .share = 1.0, .own_graph = true,
+    *g = (bench_graph){ .b = b, .seed = 1, .tolerance = 1e-5, .own_graph = true,
                         .record = { .level = level, .verdict = "ok" } };
 }
 
@@ -420,28 +422,14 @@ static void measure(bench_graph *g)
     }
 }
 
-/* Operands and results, each once. */
-static double node_bytes(const clvits_node *n)
-{
-    double sum = 0.0;
-
-    for (int k = 0; k < CLVITS_MAX_IN + CLVITS_MAX_OUT; k++) {
-        const clvits_tensor *t = k < CLVITS_MAX_IN ? n->in[k] : n->out[k - CLVITS_MAX_IN];
-        double count = 1.0;
-        if (!t)
-            continue;
-        for (int j = 0; t->role == CLVITS_WEIGHT && j < t->rank; j++)
-            count *= (double)t->shape[j];
-        sum += 4.0 * (t->role == CLVITS_WEIGHT ? count : (double)clvits_tensor_count(t));
-    }
-    return sum;
-}
-
+/* What this run took, by the lengths that it had and the places that its nodes ran on. */
 static void count_work(bench_graph *g)
 {
     for (int i = 0; i < g->graph->n_nodes; i++) {
         const clvits_node *n = g->graph->nodes[i];
-        const double flops = g->share * n->op->flops(n), bytes = g->share * node_bytes(n);
+        double flops, bytes;
+        clvits_node_work(n, clvits_plan_place(g->plan, n), clvits_run_table(g->run), &flops,
+                         &bytes);
         *(is_second(g, n) ? &g->part.flops : &g->record.flops) += flops;
         *(is_second(g, n) ? &g->part.bytes : &g->record.bytes) += bytes;
     }
@@ -461,9 +449,10 @@ void bench_case_end(bench_graph *g)
     bench_record *rec = &g->record;
     bench *b = g->b;
 
-    count_work(g);
     if (!g->plan && !strcmp(rec->verdict, "ok"))
         bench_case_check(g);
+    if (g->run)
+        count_work(g);
     if (!strcmp(rec->verdict, "ok"))
         measure(g);
     if (rec->host.n) {

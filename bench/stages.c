@@ -66,7 +66,6 @@ static void text_stage(bench *b, const voice *v, const voice_text *t, stage_sum 
     }
     bench_case_take(&g, s.graph);
     g.lengths[s.clock] = n;
-    g.share = (double)n / capacity;
     g.second = "d"; /* dp, durations */
     g.tolerance = 1e-4;
     bench_scalar_int(&g, s.seed, 1);
@@ -112,7 +111,6 @@ static void latent_stage(bench *b, const voice *v, const voice_text *t, int fram
     bench_case_take(&g, s.graph);
     g.lengths[s.text_clock] = n;
     g.lengths[s.clock] = frames;
-    g.share = (double)frames / capacity;
     g.tolerance = 1e-4;
     g.noise = bench_in_halves(b) ? BENCH_HALF_NOISE : 0.0;
     bench_scalar_int(&g, s.seed, 1);
@@ -144,7 +142,6 @@ static void window(bench *b, const voice *v, int at, int frames, stage_sum *sum)
     }
     bench_case_take(&g, s.graph);
     g.lengths[s.clock] = (stop < frames ? stop : frames) - first;
-    g.share = (double)g.lengths[s.clock] / capacity;
     /* 60 dB below the loudest; hundreds of sums in another order. */
     g.tolerance = 1e-3;
     g.noise = bench_in_halves(b) ? BENCH_HALF_NOISE : 0.0;

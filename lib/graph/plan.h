@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What plan.c makes and run.c follows; beside them only the tests' harness includes it.
+// What plan.c makes and run.c follows; beside them the tests' harness and the bench include it.
 #ifndef CLVITS_GRAPH_PLAN_H
 #define CLVITS_GRAPH_PLAN_H
 

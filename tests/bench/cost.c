@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The work that the bench counts for a second of speech is what each geometry is known to take.
+// The voices that the bench generates take the work for a second of speech that each geometry is
+// known to take; work.py has what the records say.
 #include "../../bench/voice.h"
 
 #include <check.h>

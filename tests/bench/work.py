@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""work.py PROGRAM: the FLOP and bytes of clvits-bench's records are those of what was run."""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+PROGRAM = sys.argv[1]
+HIDDEN = 192
+# A part of the sentence, the stages alone, and how far they may be apart: the sentence's windows
+# overlap a little less.
+PARTS = (("text encoder", "text encoder", 1e-3), ("flow", "flow", 1e-3),
+         ("duration predictor", "duration predictor", 1e-3), ("decoder", "decoder, window ", 0.02))
+
+
+def records(folder, which):
+    path = pathlib.Path(folder, "a.json")
+    done = subprocess.run([PROGRAM, "-d", "cpu", "-q", "-s", "0.005", "-l", "operator,stage",
+                           "-f", which, "-j", path], stdout=subprocess.DEVNULL, timeout=120,
+                          check=False)
+    assert done.returncode == 0, done
+    found = {r["name"]: r for r in json.loads(path.read_text(encoding="utf-8"))["results"]}
+    assert all(r["verdict"] == "ok" for r in found.values()), found
+    return found
+
+
+def close(value, expected, what, tolerance):
+    assert abs(value / expected - 1) < tolerance, f"{what}: {value:g} rather than {expected:g}"
+
+
+def check_operators(folder):
+    """An embedding reads the rows that it looks up, not its table."""
+    found = records(folder, "embedding/")["embedding/base, 1 s"]
+    rows = found["bytes"] / (4 * (2 * HIDDEN + 1))
+    assert rows == int(rows) and 16 <= rows <= 256, found
+
+
+def check_stages(folder):
+    """A stage alone, in a plan with room for more, takes what it took in the sentence."""
+    found = records(folder, "mini (embedded)/")
+    for part, alone, tolerance in PARTS:
+        whole = found[f"mini (embedded)/sentence: {part}"]
+        for what in ("flop", "bytes"):
+            close(sum(r[what] for name, r in found.items()
+                      if name.startswith(f"mini (embedded)/{alone}")),
+                  whole[what], f"{part}, {what}", tolerance)
+
+
+with tempfile.TemporaryDirectory() as name:
+    for check in (check_operators, check_stages):
+        check(name)
+        print(f"{check.__name__}: fine")
