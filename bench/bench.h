@@ -75,7 +75,7 @@ typedef struct bench_record {
     const char *level, *verdict; /* "ok", "wrong", "failed", "skipped" */
     char name[BENCH_NAME], reason[512];
     double error;        /* against the reference: largest difference over largest value */
-    double flops, bytes; /* of a run: work; operands and results, each once */
+    double flops, bytes; /* of a run, by its lengths: work; operands and results, each once */
     bench_times device, host;
     bench_disturbance noise;
     double build; /* seconds that the first run took more than the others */
@@ -178,7 +178,6 @@ typedef struct bench_graph {
     double first;     /* seconds of plan and first run */
     double tolerance; /* largest difference over largest value */
     double noise;     /* all differences over all values, squared, instead; 0: as tolerance says */
-    double share;     /* of the capacity that the lengths fill */
     const char *second; /* start of the labels whose nodes are counted apart, in part; or NULL */
     bench_record part;
     bench_record record;
@@ -292,6 +291,8 @@ cJSON *bench_system(void); /* system.c */
 /** Replace the file as a whole: at every moment it holds what was measured until then. */
 bool bench_write_json(const bench_options *o, const bench_result *result);
 bool bench_write_csv(const char *path, const cJSON *results);
+/** A field's text; "" where there is none. */
+const char *bench_text(const cJSON *o, const char *name);
 void bench_print_header(const char *device);
 void bench_print_record(const cJSON *record);
 int bench_compare(int argc, char **argv); /* returns the exit code */

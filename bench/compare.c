@@ -9,30 +9,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_COLUMNS = 16 };
-
 /* A device in a file. */
 typedef struct column {
     const cJSON *results;
     const char *device, *file;
     int base; /* the column whose times are 1 */
     bool same; /* the base is the same device in the first file: slower is worse */
-    int slower, worse, disturbed;
+    bool gone; /* this file does not have it */
+    int slower, worse, missing, skipped, disturbed;
 } column;
 
 typedef struct comparison {
-    cJSON *files[MAX_COLUMNS];
+    cJSON **files;
     int n_files;
-    column columns[MAX_COLUMNS];
-    int n_columns;
+    column *columns;
+    int n_columns, n_first; /* the first file's come first */
     double threshold;
 } comparison;
-
-static const char *text(const cJSON *o, const char *name)
-{
-    const char *s = cJSON_GetStringValue(cJSON_GetObjectItem(o, name));
-    return s ? s : "";
-}
 
 /* Returns a code. */
 static int read_json(cJSON **out, const char *path)
@@ -52,40 +45,68 @@ static int read_json(cJSON **out, const char *path)
     free(data);
     if (error)
         return program_fail(CODE_INPUT, "%s cannot be read: %s", path, strerror(error));
-    if (!strcmp(text(*out, "format"), "clvits-bench 1"))
+    if (!strcmp(bench_text(*out, "format"), "clvits-bench 1"))
         return CODE_OK;
     cJSON_Delete(*out);
     return program_fail(CODE_INPUT, "%s is not a file of results", path);
 }
 
+static void add_column(comparison *c, const column *n)
+{
+    column *more = realloc(c->columns, ((size_t)c->n_columns + 1) * sizeof(*more));
+
+    if (!more)
+        abort();
+    c->columns = more;
+    more[c->n_columns++] = *n;
+}
+
+/* What a file has in place of a column of the first file, which may be nothing. */
+static void add_like(comparison *c, int base, const cJSON *root, const char *path)
+{
+    const cJSON *device;
+    column n = { .results = cJSON_GetObjectItem(root, "results"), .file = path, .base = base,
+                 .device = c->columns[base].device, .same = true, .gone = true };
+
+    cJSON_ArrayForEach(device, cJSON_GetObjectItem(root, "devices"))
+        n.gone &= strcmp(bench_text(device, "name"), n.device) != 0;
+    add_column(c, &n);
+}
+
+static bool is_of_first(const comparison *c, const char *device)
+{
+    for (int i = 0; i < c->n_first; i++)
+        if (!strcmp(c->columns[i].device, device))
+            return true;
+    return false;
+}
+
 static int add_file(comparison *c, const char *path)
 {
-    cJSON *root;
+    cJSON *root, **more;
     const cJSON *device;
 
-    if (c->n_files == MAX_COLUMNS)
-        return program_fail(CODE_USAGE, "more than %d files", MAX_COLUMNS);
     const int code = read_json(&root, path);
     if (code)
         return code;
-    c->files[c->n_files++] = root;
+    more = realloc(c->files, ((size_t)c->n_files + 1) * sizeof(*more));
+    if (!more)
+        abort();
+    c->files = more;
+    more[c->n_files++] = root;
     if (cJSON_IsFalse(cJSON_GetObjectItem(root, "complete")))
         printf("%s is incomplete: its run was interrupted after %d cases\n", path,
                cJSON_GetArraySize(cJSON_GetObjectItem(root, "results")));
+    for (int i = 0; i < c->n_first; i++)
+        add_like(c, i, root, path);
     cJSON_ArrayForEach(device, cJSON_GetObjectItem(root, "devices")) {
-        column *n = &c->columns[c->n_columns];
-        if (c->n_columns == MAX_COLUMNS)
-            break;
-        *n = (column){ .results = cJSON_GetObjectItem(root, "results"),
-                       .device = text(device, "name"), .file = path };
-        for (int i = 0; i < c->n_columns; i++)
-            if (c->columns[i].results == cJSON_GetObjectItem(c->files[0], "results") &&
-                c->n_files > 1 && !strcmp(c->columns[i].device, n->device)) {
-                n->base = i;
-                n->same = true;
-            }
-        c->n_columns++;
+        const column n = { .results = cJSON_GetObjectItem(root, "results"), .file = path,
+                           .device = bench_text(device, "name") };
+        if (!is_of_first(c, n.device))
+            add_column(c, &n);
     }
+    if (c->n_files == 1)
+        c->n_first = c->n_columns;
     return CODE_OK;
 }
 
@@ -93,24 +114,33 @@ static const cJSON *find(const column *c, const cJSON *like)
 {
     const cJSON *r;
     cJSON_ArrayForEach(r, c->results)
-        if (!strcmp(text(r, "device"), c->device) && !strcmp(text(r, "name"), text(like, "name")) &&
-            !strcmp(text(r, "level"), text(like, "level")))
+        if (!strcmp(bench_text(r, "device"), c->device) &&
+            !strcmp(bench_text(r, "name"), bench_text(like, "name")) &&
+            !strcmp(bench_text(r, "level"), bench_text(like, "level")))
             return r;
     return NULL;
 }
 
-static double seconds(const cJSON *r, const char *which)
+/* The first clock that a result has, and another one too unless that is NULL; or NULL. */
+static const char *clock_of(const cJSON *r, const cJSON *other)
 {
-    const cJSON *times = cJSON_GetObjectItem(r, "device_seconds");
-    if (!times)
-        times = cJSON_GetObjectItem(r, "host_seconds");
-    const cJSON *t = cJSON_GetObjectItem(times, which);
+    static const char *const clocks[] = { "device_seconds", "host_seconds" };
+
+    for (int i = 0; i < LENGTH(clocks); i++)
+        if (cJSON_GetObjectItem(r, clocks[i]) && (!other || cJSON_GetObjectItem(other, clocks[i])))
+            return clocks[i];
+    return NULL;
+}
+
+static double seconds(const cJSON *r, const char *clock, const char *which)
+{
+    const cJSON *t = cJSON_GetObjectItem(cJSON_GetObjectItem(r, clock), which);
     return cJSON_IsNumber(t) ? t->valuedouble : 0.0;
 }
 
 static bool is_ok(const cJSON *r)
 {
-    return !strcmp(text(r, "verdict"), "ok");
+    return !strcmp(bench_text(r, "verdict"), "ok");
 }
 
 static bool is_noisy(const cJSON *r)
@@ -120,34 +150,46 @@ static bool is_noisy(const cJSON *r)
 
 /* The best times must agree: a burst of other work moves medians alone. Where the machine is known
  * to have been disturbed, its best must be worse than what was usual before. */
-static bool is_slower(const comparison *c, const cJSON *r, const cJSON *base, bool disturbed)
+static bool is_slower(const comparison *c, const cJSON *r, const cJSON *base, const char *clock,
+                      bool disturbed)
 {
-    const double usual = seconds(base, "median") * (1.0 + c->threshold);
-    const double best = seconds(base, "min") * (1.0 + 0.5 * c->threshold);
+    const double usual = seconds(base, clock, "median") * (1.0 + c->threshold);
+    const double best = seconds(base, clock, "min") * (1.0 + 0.5 * c->threshold);
 
-    return seconds(r, "median") > usual && seconds(r, "min") > (disturbed ? usual : best);
+    return seconds(r, clock, "median") > usual &&
+           seconds(r, clock, "min") > (disturbed ? usual : best);
+}
+
+/* A case without times that can be held against the base's. */
+static void print_lack(column *col, const cJSON *r, const cJSON *base)
+{
+    const bool skipped = r && !strcmp(bench_text(r, "verdict"), "skipped");
+    const bool lost = col->same && base && is_ok(base);
+    const char *what = !r         ? lost ? "missing" : "-"
+                       : is_ok(r) ? "other clock"
+                                  : bench_text(r, "verdict");
+
+    col->skipped += lost && skipped;
+    col->missing += lost && (!r || is_ok(r));
+    col->worse += lost && r && !is_ok(r) && !skipped;
+    printf("  %19s%s", what, lost && !skipped ? "!" : " ");
 }
 
 static void print_cell(comparison *c, int i, const cJSON *like)
 {
     column *col = &c->columns[i];
     const cJSON *r = find(col, like), *base = find(&c->columns[col->base], like);
+    const bool both = base && is_ok(base);
+    const char *clock = r && is_ok(r) ? clock_of(r, both ? base : NULL) : NULL;
 
-    if (!r) {
-        printf("  %20s", "-");
+    if (!clock) {
+        print_lack(col, r, base);
         return;
     }
-    if (!is_ok(r)) {
-        const bool worse =
-            col->same && base && is_ok(base) && strcmp(text(r, "verdict"), "skipped");
-        col->worse += worse;
-        printf("  %19s%s", text(r, "verdict"), worse ? "!" : " ");
-        return;
-    }
-    const double t = seconds(r, "median"), b = base && is_ok(base) ? seconds(base, "median") : 0.0;
+    const double t = seconds(r, clock, "median"), b = both ? seconds(base, clock, "median") : 0.0;
     char time[BENCH_TIME];
     const bool disturbed = is_noisy(r) || (base && is_noisy(base));
-    const bool slower = col->same && b > 0.0 && is_slower(c, r, base, disturbed);
+    const bool slower = col->same && b > 0.0 && is_slower(c, r, base, clock, disturbed);
     const char mark = slower ? '!' : disturbed ? '~' : ' ';
     col->slower += slower;
     col->disturbed += col->same && disturbed;
@@ -163,12 +205,12 @@ static void print_rows(comparison *c)
     for (int i = 0; i < c->n_columns; i++) {
         const cJSON *r;
         cJSON_ArrayForEach(r, c->columns[i].results) {
-            bool seen = strcmp(text(r, "device"), c->columns[i].device) != 0;
+            bool seen = strcmp(bench_text(r, "device"), c->columns[i].device) != 0;
             for (int k = 0; k < i && !seen; k++)
                 seen = find(&c->columns[k], r) != NULL;
             if (seen)
                 continue;
-            printf("%-8s %-36s", text(r, "level"), text(r, "name"));
+            printf("%-8s %-36s", bench_text(r, "level"), bench_text(r, "name"));
             for (int k = 0; k < c->n_columns; k++)
                 print_cell(c, k, r);
             printf("\n");
@@ -199,6 +241,21 @@ static int parse(comparison *c, int argc, char **argv)
     return code;
 }
 
+/* Returns whether the column is worse than its base. */
+static bool print_sum(const comparison *c, const column *col)
+{
+    if (!col->same)
+        return false;
+    if (col->gone)
+        printf("%s does not have %s: each of its cases counts as missing\n", col->file,
+               col->device);
+    printf("%s, %s: %d slower by more than %.0f %%, %d no longer right, %d missing; %d were "
+           "skipped; %d were disturbed (~) and judged by their best\n", col->file, col->device,
+           col->slower, 100.0 * c->threshold, col->worse, col->missing, col->skipped,
+           col->disturbed);
+    return col->gone || col->slower || col->worse || col->missing;
+}
+
 int bench_compare(int argc, char **argv)
 {
     comparison c = { 0 };
@@ -212,16 +269,12 @@ int bench_compare(int argc, char **argv)
                    i == c.columns[i].base ? "" : "; ratios to ",
                    i == c.columns[i].base ? "" : c.columns[c.columns[i].base].device);
         print_rows(&c);
-        for (int i = 0; i < c.n_columns; i++) {
-            const column *col = &c.columns[i];
-            if (col->same)
-                printf("%s, %s: %d slower by more than %.0f %%, %d no longer right; %d were "
-                       "disturbed (~) and judged by their best\n", col->file, col->device,
-                       col->slower, 100.0 * c.threshold, col->worse, col->disturbed);
-            result |= col->slower || col->worse;
-        }
+        for (int i = 0; i < c.n_columns; i++)
+            result |= print_sum(&c, &c.columns[i]);
     }
     for (int i = 0; i < c.n_files; i++)
         cJSON_Delete(c.files[i]);
+    free(c.files);
+    free(c.columns);
     return result;
 }

@@ -13,7 +13,7 @@ static double get(const cJSON *o, const char *name)
     return cJSON_IsNumber(item) ? item->valuedouble : 0.0;
 }
 
-static const char *text(const cJSON *o, const char *name)
+const char *bench_text(const cJSON *o, const char *name)
 {
     const char *s = cJSON_GetStringValue(cJSON_GetObjectItem(o, name));
     return s ? s : "";
@@ -51,9 +51,9 @@ void bench_print_record(const cJSON *r)
     const double d = get(device, "median"), h = get(host, "median"), s = d > 0.0 ? d : h;
     char time[BENCH_TIME];
 
-    printf("%-7s %-36s", text(r, "level"), text(r, "name"));
-    if (strcmp(text(r, "verdict"), "ok")) {
-        printf(" %s: %s\n", text(r, "verdict"), text(r, "reason"));
+    printf("%-7s %-36s", bench_text(r, "level"), bench_text(r, "name"));
+    if (strcmp(bench_text(r, "verdict"), "ok")) {
+        printf(" %s: %s\n", bench_text(r, "verdict"), bench_text(r, "reason"));
         fflush(stdout);
         return;
     }
@@ -68,7 +68,7 @@ void bench_print_record(const cJSON *r)
     cJSON_ArrayForEach(value, cJSON_GetObjectItem(r, "values"))
         if (strcmp(value->string, "launches"))
             printf(" %s %.4g", value->string, value->valuedouble);
-    printf("%s%s\n", text(r, "reason")[0] ? " " : "", text(r, "reason"));
+    printf("%s%s\n", bench_text(r, "reason")[0] ? " " : "", bench_text(r, "reason"));
     fflush(stdout);
 }
 
@@ -99,7 +99,7 @@ bool bench_write_csv(const char *path, const cJSON *results)
           "host_median,host_p95,flop,bytes,error,roofline,build_seconds,noisy\n", f);
     cJSON_ArrayForEach(r, results) {
         for (int i = 0; i < LENGTH(texts); i++)
-            quoted(f, text(r, texts[i]));
+            quoted(f, bench_text(r, texts[i]));
         for (int i = 0; i < LENGTH(kinds); i++)
             for (int k = 0; k < LENGTH(times); k++)
                 fprintf(f, "%.5g,", get(cJSON_GetObjectItem(r, kinds[i]), times[k]));

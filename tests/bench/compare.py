@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""compare.py PROGRAM SAMPLE: clvits-bench compare against files that lack something."""
+import copy
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+PROGRAM, SAMPLE = sys.argv[1:3]
+CASE = "conv1d/base/128 k11 d5, 1 s"
+
+
+def compare(folder, *runs):
+    paths = []
+    for index, run in enumerate(runs):
+        paths.append(str(folder / f"{index}.json"))
+        pathlib.Path(paths[-1]).write_text(json.dumps(run), encoding="utf-8")
+    done = subprocess.run([PROGRAM, "compare", *paths], text=True, capture_output=True,
+                          timeout=60, check=False)
+    assert not done.stderr, done.stderr
+    return done.returncode, done.stdout
+
+
+def lacking(sample, keep):
+    """The sample without the results that keep() refuses."""
+    run = copy.deepcopy(sample)
+    run["results"] = [r for r in run["results"] if keep(r)]
+    return run
+
+
+def check_device(folder, sample):
+    """A device that the second file lacks, its only one or one of several, is worse."""
+    names = [d["name"] for d in sample["devices"]]
+    assert compare(folder, sample, sample)[0] == 0
+    gone = lacking(sample, lambda r: r["device"] != names[-1])
+    gone["devices"].pop()
+    gone["results"].append({"device": names[-1], "level": "machine", "name": "open",
+                            "verdict": "failed", "reason": "it is not there"})
+    code, said = compare(folder, sample, gone)
+    ok = sum(r["device"] == names[-1] and r["verdict"] == "ok" for r in sample["results"])
+    assert code == 1 and said.count("missing!") == ok, said
+    assert f"does not have {names[-1]}" in said and f"{ok} missing;" in said, said
+    code, said = compare(folder, gone, sample)
+    assert code == 0 and "missing!" not in said, "more devices than before are no loss"
+    assert compare(folder, sample, {**sample, "devices": [], "results": []})[0] == 1
+
+
+def check_case(folder, sample):
+    """So is one case, whether it is not there or could not run; one that was skipped is not."""
+    first = sample["devices"][0]["name"]
+    part = lacking(sample, lambda r: (r["device"], r["name"]) != (first, CASE))
+    code, said = compare(folder, sample, part)
+    assert code == 1 and said.count("missing!") == 1 and "1 missing;" in said, said
+    for verdict, expected in (("failed", 1), ("wrong", 1), ("skipped", 0)):
+        other = copy.deepcopy(sample)
+        record = next(r for r in other["results"] if r["name"] == CASE)
+        record["verdict"] = verdict
+        code, said = compare(folder, sample, other)
+        assert code == expected and f" {verdict}" in said, said
+        assert compare(folder, other, sample)[0] == 0, "what was lost before is no loss"
+
+
+def check_clock(folder, sample):
+    """Times are held against those of the same clock."""
+    before, after, neither = (copy.deepcopy(sample) for _ in range(3))
+    for record in before["results"]:
+        if record["name"] == CASE: # five times what the device's own clock says
+            for key in ("min", "median", "p95"):
+                record["host_seconds"][key] = 5 * record["device_seconds"][key]
+    after["results"] = copy.deepcopy(before["results"])
+    for record in after["results"]:
+        if record["name"] == CASE:
+            del record["device_seconds"]
+    for pair in ((before, after), (after, before)):
+        code, said = compare(folder, *pair)
+        assert code == 0 and "5.00x" not in said and "0.20x" not in said, said
+    for record in neither["results"]:
+        if record["name"] == CASE:
+            del record["host_seconds"]
+    code, said = compare(folder, neither, after)
+    assert code == 1 and "other clock!" in said, said
+
+
+def check_many(folder, sample):
+    """No column is left out, however many there are."""
+    slow = copy.deepcopy(sample)
+    for record in slow["results"]:
+        for times in (record.get("device_seconds"), record.get("host_seconds")):
+            times and times.update({key: 2 * times[key] for key in ("min", "median", "p95")})
+    code, said = compare(folder, *[sample] * 19, slow)
+    assert code == 1 and f"column {20 * len(sample['devices'])}: " in said and "2.00x!" in said
+    empty = {"format": "clvits-bench 1"}
+    assert compare(folder, empty, empty)[0] == 0
+
+
+with tempfile.TemporaryDirectory() as name:
+    text = pathlib.Path(SAMPLE).read_text(encoding="utf-8")
+    for check in (check_device, check_case, check_clock, check_many):
+        check(pathlib.Path(name), json.loads(text))
+        print(f"{check.__name__}: fine")
