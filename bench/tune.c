@@ -244,6 +244,7 @@ static int work(const tune_options *o, tune_shared *shared, double deadline, boo
         return code == CODE_USAGE ? code : 3;
     shared->opened = true;
     t.b.machine = context->machine;
+    t.b.machine.trust = NULL; /* a wrong candidate is to be seen, not replaced */
     t.b.machine.n_places = t.b.machine.n_places > 2 ? 2 : t.b.machine.n_places;
     t.at = t.b.machine.n_places > 1
                ? (clvits_target){ .device = t.b.machine.device[1], .place = 1 }
