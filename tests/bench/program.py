@@ -161,7 +161,9 @@ def sentence(folder, name):
     whole = records.pop("sentence")
     parts = [r.get("device_seconds") or r["host_seconds"] for r in records.values()]
     total = whole["host_seconds"]
-    expect(abs(sum(p["median"] for p in parts) / total["median"] - 1) <= 0.1,
+    # Where others' work makes runs differ, the medians are those of different runs.
+    expect(total["spread"] > 0.2 or
+           abs(sum(p["median"] for p in parts) / total["median"] - 1) <= 0.1,
            "the parts' medians add up to the whole within 10 %")
     for run_parts in zip(total["samples"], *(p["samples"] for p in parts)):
         expect(abs(sum(run_parts[1:]) / run_parts[0] - 1) <= 0.1, "so does every run")
