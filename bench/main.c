@@ -121,7 +121,7 @@ static int write_results(const bench_options *o, bench_result *result)
     return result->wrong ? 1 : result->failed || !written ? 3 : 0;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     bench_options o = { .argc = argc, .argv = argv, .kernel_dir = getenv("CLVITS_KERNELS") };
     bench_result result = { 0 };
@@ -151,4 +151,12 @@ int main(int argc, char **argv)
     cJSON_Delete(result.devices);
     cJSON_Delete(result.results);
     return code;
+}
+
+int main(int argc, char **argv)
+{
+    const int code = run(argc, argv);
+    const int flushed = program_flush();
+
+    return code ? code : flushed ? 3 : 0;
 }

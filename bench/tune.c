@@ -43,7 +43,8 @@ static const char help[] =
     "  -h, --help         this text\n"
     "The environment's CLVITS_DEVICE, CLVITS_CPU and CLVITS_KERNELS count as for clvits.\n"
     "Exit codes: 0 fine; 1 a candidate computed something wrong; 2 usage; 3 it could not run, or\n"
-    "a file could not be read or written; 141 nobody reads what it prints.\n";
+    "a file could not be read or written; 130, 143 interrupted: the file has what was found until\n"
+    "then; 141 nobody reads what it prints.\n";
 
 const char program_name[] = "clvits-tune";
 
@@ -331,15 +332,15 @@ static int run(const tune_options *o, tune_shared *shared)
         shared->opened = false;
         const pid_t pid = fork();
         if (pid < 0)
-            return 3;
+            return program_fail(3, "no process can be started: %s", strerror(errno));
         if (!pid) {
 #ifdef __linux__
             prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody would end it otherwise */
 #endif
             const int code = work(o, shared, deadline, again);
+            const int flushed = program_flush();
             /* Some drivers crash in what they do at exit. */
-            fflush(NULL);
-            _exit(code);
+            _exit(code ? code : flushed ? 3 : 0);
         }
         const bool answered = watch(pid, shared, deadline, &status);
         if (answered && WIFEXITED(status))
@@ -394,7 +395,7 @@ int main(int argc, char **argv)
     if (!code)
         code = choose_output(&o, output, sizeof(output));
     if (code)
-        return code < 0 ? 0 : code;
+        return code > 0 ? code : program_flush() ? 3 : 0;
     tune_shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
                                MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
@@ -405,5 +406,6 @@ int main(int argc, char **argv)
                shared->done, program_plural(shared->done), shared->rows,
                program_plural(shared->rows), o.dry ? "not written to" : "written to",
                o.output ? o.output : "a file", shared->wrong, shared->failed);
-    return code ? code : shared->wrong ? 1 : 0;
+    const int flushed = program_flush();
+    return code ? code : shared->wrong ? 1 : flushed ? 3 : 0;
 }

@@ -95,8 +95,18 @@ def check_many(folder, sample):
     assert compare(folder, empty, empty)[0] == 0
 
 
+def check_full(_folder, _sample):
+    """What could not be printed is no success."""
+    for arguments in (("compare", SAMPLE), ("--help",)):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE,
+                                  text=True, timeout=60, check=False)
+        assert done.returncode == 3 and done.stderr.count("\n") == 1, done
+        assert "standard output cannot be written: No space" in done.stderr, done
+
+
 with tempfile.TemporaryDirectory() as name:
     text = pathlib.Path(SAMPLE).read_text(encoding="utf-8")
-    for check in (check_device, check_case, check_clock, check_many):
+    for check in (check_device, check_case, check_clock, check_many, check_full):
         check(pathlib.Path(name), json.loads(text))
         print(f"{check.__name__}: fine")

@@ -99,6 +99,13 @@ def usage(folder):
         tune.stdout.close() # before it prints
         expect(tune.wait() == 128 + signal.SIGPIPE and not tune.stderr.read(),
                "it ends without a word when nobody reads it")
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        for arguments in ((*cpu, "-v", "mini"), ("-h",)):
+            done = subprocess.run([TUNE, *arguments], stdout=full, stderr=subprocess.PIPE,
+                                  text=True, check=False)
+            expect(done.returncode == 3 and done.stderr.count("\n") == 1 and
+                   "standard output cannot be written" in done.stderr,
+                   f"{arguments}: what could not be printed is no success")
 
 
 def sums_of_one_channel(folder):
