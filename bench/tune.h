@@ -48,7 +48,8 @@ typedef struct tune_shapes {
 /** Whether there are generated voices of all these names: CODE_OK, or CODE_USAGE and said. */
 int tune_voices_check(const char *list);
 
-/** Shapes of the voices that were asked for, as far as the target has knobs for them; shapes.c. */
+/** Shapes of the voices that were asked for, as far as the target has knobs for them;
+ *  tune_shapes.c. */
 clvits_status tune_shapes_collect(tune_shapes *s, const tune_options *o, const clvits_target *at,
                                   clvits_report *r);
 void tune_shapes_free(tune_shapes *s);
@@ -67,7 +68,7 @@ typedef struct tune_shared {
     char values[TUNE_VALUES];
     int n_lost;
     struct {
-        int shape; /* -1: free */
+        int shape;
         char values[TUNE_VALUES];
     } lost[TUNE_MAX_LOST]; /* candidates that ended the process */
 } tune_shared;
@@ -89,7 +90,7 @@ typedef struct tune_result {
     int tried, wrong, failed;
 } tune_result;
 
-/** Tries candidates; sweep.c. */
+/** Tries candidates; tune_sweep.c. */
 typedef struct tuner {
     bench b;
     const tune_options *o;

@@ -153,7 +153,7 @@ clvits_status tune_shapes_collect(tune_shapes *s, const tune_options *o, const c
     double voices = 0.0;
 
     *s = (tune_shapes){ 0 };
-    if (o->voice && !status) {
+    if (o->voice) {
         status = add_file(s, o, at, r);
         voices = 1.0;
     }
