@@ -251,6 +251,9 @@ void bench_send_object(bench *b, const char *kind, cJSON *object);
 int bench_voice_count(const bench_options *o);
 bool bench_voice_wanted(const bench_options *o, int voice, bool first);
 
+/** Seconds, about, that a voice's cases take a device; OpenCL's kernels are built as well. */
+double bench_voice_time(const bench_options *o, int v, bool cpu);
+
 /** First words in a new process, which began at start; the second time with warm caches, and then
  *  the memory that texts take. */
 void bench_voice_first(bench *b, int voice, double start, bool warm);

@@ -385,11 +385,8 @@ static void state_time(const collector *c)
     bench_operators(&count);
     for (int i = 0; i < c->n_places; i++) {
         total += 2.0 + count.number * (2.0 * c->o->seconds + (c->places[i].cpu ? 0.2 : 0.4));
-        for (int v = 0; v < bench_voice_count(c->o); v++) {
-            total += bench_voice_wanted(c->o, v, true) ? 5.0 : 0.0;
-            total += bench_voice_wanted(c->o, v, false)
-                         ? 30.0 * c->o->seconds + (c->o->quick ? 5.0 : 60.0) : 0.0;
-        }
+        for (int v = 0; v < bench_voice_count(c->o); v++)
+            total += bench_voice_time(c->o, v, c->places[i].cpu);
     }
     if (c->o->quick)
         printf("%d device%s, about %.0f s, a minute at most\n", c->n_places, plural,

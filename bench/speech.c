@@ -32,23 +32,50 @@ static bool matches(const bench_options *o, int v, const char *kind)
     return !o->filter || strstr(name, o->filter);
 }
 
-bool bench_voice_wanted(const bench_options *o, int v, bool first)
+/* Of the sentences, and of the stages. */
+static int count_speech(const bench_options *o, int v)
+{
+    int n = 0;
+
+    if (o->levels && !strstr(o->levels, "speech"))
+        return 0;
+    for (int i = 0; i < LENGTH(kinds); i++)
+        n += matches(o, v, kinds[i]);
+    for (int i = 0; i < LENGTH(placed_kinds) && !o->quick; i++)
+        n += matches(o, v, placed_kinds[i]);
+    return n;
+}
+
+static int count_stages(const bench_options *o, int v)
 {
     static const char *const stages[] = { "text encoder", "duration predictor", "flow",
                                           "decoder, window 1", "sentence" };
-    const bool speech = !o->levels || strstr(o->levels, "speech");
-    bool found = false;
+    int n = 0;
 
-    if (first) /* what a driver's compiler takes from nothing is more than a quick run has */
-        return speech && !o->quick &&
-               (matches(o, v, "first words, cold") || matches(o, v, "first words, warm"));
-    for (int i = 0; i < LENGTH(kinds) && speech; i++)
-        found |= matches(o, v, kinds[i]);
-    for (int i = 0; i < LENGTH(placed_kinds) && speech && !o->quick; i++)
-        found |= matches(o, v, placed_kinds[i]);
     for (int i = 0; i < LENGTH(stages) && (!o->levels || strstr(o->levels, "stage")); i++)
-        found |= matches(o, v, stages[i]);
-    return found;
+        n += matches(o, v, stages[i]);
+    return n;
+}
+
+bool bench_voice_wanted(const bench_options *o, int v, bool first)
+{
+    if (first) /* what a driver's compiler takes from nothing is more than a quick run has */
+        return (!o->levels || strstr(o->levels, "speech")) && !o->quick &&
+               (matches(o, v, "first words, cold") || matches(o, v, "first words, warm"));
+    return count_speech(o, v) || count_stages(o, v);
+}
+
+double bench_voice_time(const bench_options *o, int v, bool cpu)
+{
+    const double speech = fmin(1.0, (double)count_speech(o, v) / LENGTH(kinds));
+    double total = bench_voice_wanted(o, v, true) ? (cpu ? 1.0 : 5.0) : 0.0;
+
+    if (o->quick)
+        return bench_voice_wanted(o, v, false) ? 30.0 * o->seconds + 5.0 : 0.0;
+    total += speech * (10.0 * o->seconds + voice_cost(v, false) + (cpu ? 0.0 : 50.0));
+    if (count_stages(o, v))
+        total += 8.0 * o->seconds + voice_cost(v, true) + (cpu ? 0.0 : 8.0);
+    return total;
 }
 
 static clvits_status on_durations(void *user, int item, const clvits_item *what, clvits_report *r)

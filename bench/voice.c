@@ -8,22 +8,23 @@
 
 static const struct geometry {
     const char *name;
+    double cost[2]; /* as voice_cost() says */
     int rate, hidden, filter; /* the latent is as wide as hidden */
     int vocabulary, resblock, stages, channels;
     int kernels[3], dilations[3][3], n_dilations;
     int rates[4], up_kernels[4];
 } geometries[] = {
-    { "mini (embedded)", 0 },
-    { "base", 22050, 192, 768, 256, 1, 4, 512, { 3, 7, 11 },
+    { .name = "mini (embedded)", .cost = { 6, 0 } },
+    { "base", { 60, 55 }, 22050, 192, 768, 256, 1, 4, 512, { 3, 7, 11 },
       { { 1, 3, 5 }, { 1, 3, 5 }, { 1, 3, 5 } }, 3, { 8, 8, 2, 2 }, { 16, 16, 4, 4 } },
-    { "mms", 16000, 192, 768, 40, 1, 4, 512, { 3, 7, 11 },
+    { "mms", { 50, 40 }, 16000, 192, 768, 40, 1, 4, 512, { 3, 7, 11 },
       { { 1, 3, 5 }, { 1, 3, 5 }, { 1, 3, 5 } }, 3, { 8, 8, 2, 2 }, { 16, 16, 4, 4 } },
-    { "medium", 22050, 192, 768, 256, 2, 3, 256, { 3, 5, 7 }, { { 1, 2 }, { 2, 6 }, { 3, 12 } }, 2,
-      { 8, 8, 4 }, { 16, 16, 8 } },
-    { "low", 16000, 192, 768, 256, 2, 3, 256, { 3, 5, 7 }, { { 1, 2 }, { 2, 6 }, { 3, 12 } }, 2,
-      { 8, 8, 4 }, { 16, 16, 8 } },
-    { "x-low", 16000, 96, 384, 256, 2, 3, 256, { 3, 5, 7 }, { { 1, 2 }, { 2, 6 }, { 3, 12 } }, 2,
-      { 8, 8, 4 }, { 16, 16, 8 } },
+    { "medium", { 55, 14 }, 22050, 192, 768, 256, 2, 3, 256, { 3, 5, 7 },
+      { { 1, 2 }, { 2, 6 }, { 3, 12 } }, 2, { 8, 8, 4 }, { 16, 16, 8 } },
+    { "low", { 40, 10 }, 16000, 192, 768, 256, 2, 3, 256, { 3, 5, 7 },
+      { { 1, 2 }, { 2, 6 }, { 3, 12 } }, 2, { 8, 8, 4 }, { 16, 16, 8 } },
+    { "x-low", { 16, 5 }, 16000, 96, 384, 256, 2, 3, 256, { 3, 5, 7 },
+      { { 1, 2 }, { 2, 6 }, { 3, 12 } }, 2, { 8, 8, 4 }, { 16, 16, 8 } },
 };
 
 static const char *const texts[VOICE_TEXTS] = {
@@ -45,6 +46,11 @@ int voice_count(void)
 const char *voice_name(int i)
 {
     return geometries[i].name;
+}
+
+double voice_cost(int i, bool stages)
+{
+    return geometries[i].cost[stages];
 }
 
 static clvits_config config_of(const struct geometry *m)

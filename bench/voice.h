@@ -36,6 +36,14 @@ typedef struct voice {
 
 int voice_count(void);
 const char *voice_name(int i);
+
+/**
+ * Seconds, about, that this voice's speech or stages take the CPU path on few cores, beyond the
+ * time that the options give each case: texts are as long as they are, and each is heard before it
+ * is timed.
+ */
+double voice_cost(int i, bool stages);
+
 clvits_status voice_open(voice *v, int i, clvits_report *r);
 void voice_close(voice *v);
 
