@@ -19,9 +19,9 @@ typedef struct clvits_new_file {
 } clvits_new_file;
 
 /**
- * Begin a file beside its place.
+ * Begin a file beside its place. What killed programs left there of it is removed.
  *
- * @param locked  nobody else writes this file now: what a killed program left of it is written over
+ * @param locked  nobody else writes this file now
  */
 bool clvits_new_file_open(clvits_new_file *n, const char *path, bool locked);
 

@@ -155,7 +155,7 @@ int text_file_open(text_file *t, const char *path)
 {
     const char *slash = strrchr(path, '/');
     const int folder = slash ? (int)(slash + 1 - path) : 0;
-    const size_t size = 2 * strlen(path) + 64;
+    const size_t size = strlen(path) + 64;
     struct stat st;
 
     *t = (text_file){ .path = strdup(path), .temporary = malloc(size) };
@@ -163,13 +163,17 @@ int text_file_open(text_file *t, const char *path)
         text_file_discard(t);
         return program_fail(CODE_FAILED, "out of memory for a file name");
     }
-    snprintf(t->temporary, size, "%.*s.clvits-%ld-%s.tmp", folder, path, (long)getpid(),
-             path + folder);
     if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
         text_file_discard(t);
         return program_fail(CODE_OUTPUT, "%s is there and is not a regular file", path);
     }
-    t->f = fopen(t->temporary, "wxe");
+    /* A killed program that had the same number may have left its own. */
+    for (int i = 0; i < 1000 && !t->f; i++) {
+        snprintf(t->temporary, size, "%.*s.clvits-%ld-%d.tmp", folder, path, (long)getpid(), i);
+        t->f = fopen(t->temporary, "wxe");
+        if (!t->f && errno != EEXIST)
+            break;
+    }
     if (!t->f) {
         const int error = errno;
         text_file_discard(t);
