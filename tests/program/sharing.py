@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""sharing.py PROGRAM SOURCE SANITIZER: several programs with one cache, and programs that are
+killed while they write."""
+
+import json
+import os
+import random
+import resource
+import subprocess
+import time
+
+from support import PROGRAM, TIMEOUT, TINY, ProgramTest, devices, main, snr, wav_samples
+
+TEXT = "hello there people. how are you"
+CPU = ("speak", "--device", "cpu", "-m", TINY)
+OUTPUT = 4  # code of the program
+OPENCL = ("speak", "--device", "opencl", "-m", TINY)
+
+
+class Sharing(ProgramTest):
+    def begin(self, *args):
+        return subprocess.Popen([PROGRAM, *map(str, args)], cwd=self.cwd, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                env={**os.environ, "CLVITS_CACHE": "cache"})
+
+    def end(self, process):
+        error = process.communicate(timeout=TIMEOUT)[1].decode()
+        self.assertEqual((process.returncode, error), (0, ""))
+
+    def whole(self, *args):
+        """A run to the end, in silence; and how long it took."""
+        start = time.monotonic()
+        self.end(self.begin(*args))
+        return time.monotonic() - start
+
+    def kill_often(self, often, seconds, *args):
+        """Kill the command at moments up to so many seconds from its start."""
+        moments = random.Random(7)
+        for _ in range(often):
+            process = self.begin(*args)
+            time.sleep(moments.uniform(0, seconds))
+            process.kill()
+            process.communicate(timeout=TIMEOUT)
+            yield
+
+    def cache(self):
+        return {p.name: p.stat().st_mtime_ns for p in (self.cwd / "cache").iterdir()}
+
+    def check_speech(self, name):
+        got, want = (wav_samples(self.cwd / n)[1] for n in (name, "cpu.wav"))
+        self.assertEqual(len(got), len(want))
+        self.assertGreater(snr(got, want), 60)
+
+
+class Caches(Sharing):
+    def setUp(self):
+        super().setUp()
+        if not devices():
+            self.skipTest("no OpenCL device")
+        self.whole(*CPU, "-q", "-o", "cpu.wav", TEXT)
+
+    def test_two_begin_with_an_empty_folder(self):
+        both = [self.begin(*OPENCL, "-q", "--place", "auto", "-o", name, TEXT)
+                for name in ("a.wav", "b.wav")]
+        for process in both:
+            self.end(process)
+        self.check_speech("a.wav")
+        self.check_speech("b.wav")
+        files = self.cache()
+        self.assertFalse([name for name in files if ".part" in name])
+        self.assertTrue([name for name in files if name.startswith("rates-")])
+        # All are whole: the next program takes them as they are.
+        self.whole(*OPENCL, "-q", "--place", "auto", "-o", "c.wav", TEXT)
+        self.check_speech("c.wav")
+        for name, changed in self.cache().items():
+            if not name.startswith("trust-"):
+                self.assertEqual(files.get(name), changed, name)
+
+    def test_killed_while_it_fills_the_folder(self):
+        for _ in self.kill_often(4, 0.8, *OPENCL, "-q", "-o", "a.wav", TEXT):
+            pass
+        self.whole(*OPENCL, "-q", "-o", "a.wav", TEXT)
+        self.check_speech("a.wav")
+        self.assertFalse([name for name in self.cache() if ".part" in name])
+
+
+class Outputs(Sharing):
+    def test_killed_while_it_writes(self):
+        args = (*CPU, "-q", "-o", "x.wav", "--timings", "x.json", TEXT)
+        seconds = self.whole(*args)
+        wave, timings = ((self.cwd / name).read_bytes() for name in ("x.wav", "x.json"))
+        (self.cwd / "x.wav").unlink()
+        (self.cwd / "x.json").write_bytes(b"before")
+        for _ in self.kill_often(8, 1.2 * seconds, *args):
+            if (self.cwd / "x.wav").exists():
+                self.assertEqual((self.cwd / "x.wav").read_bytes(), wave)
+            self.assertIn((self.cwd / "x.json").read_bytes(), (b"before", timings))
+        self.whole(*args)
+        self.assertEqual((self.cwd / "x.wav").read_bytes(), wave)
+        json.loads((self.cwd / "x.json").read_bytes())
+
+    def test_full_disk(self):
+        def small_files():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))
+
+        for option, name in (("--timings", "x.json"), ("--timings", "x.tsv"), ("--trace", "x.js")):
+            with self.subTest(name=name, option=option):
+                done = self.run_program(*CPU, "-q", "--output-raw", option, name, 4 * TEXT,
+                                        stdout=subprocess.DEVNULL, prepare=small_files)
+                self.one_message(done, OUTPUT, name, "cannot be written")
+                self.assertEqual(self.left(), [])
+
+
+if __name__ == "__main__":
+    main()
