@@ -80,6 +80,8 @@ typedef struct bench_record {
     bench_disturbance noise;
     double build; /* seconds that the first run took more than the others */
     double roofline; /* share of the speed that the measured peaks allow; 0: not known */
+    double peak_flops, peak_bytes; /* those */
+    bool half_sums;   /* models may add up halves in it, which has a peak of its own */
     cJSON *values;    /* further numbers, or NULL */
     cJSON *operators; /* of a stage: seconds in each, by the device's clock; or NULL */
 } bench_record;
@@ -132,6 +134,9 @@ void bench_quiet_end(bench *b, bench_record *r);
 /* Level (a), machine.c and peak.c. */
 clvits_status bench_peak(bench *b);
 void bench_machine(bench *b);
+
+/** The share of the peaks that a record with times has come to, and which these are. */
+void bench_roofline(const bench *b, bench_record *r);
 
 /** The CPU's multiply-adds once more: its clock moves with what else the machine does. */
 void bench_peak_again(bench *b);

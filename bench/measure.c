@@ -435,15 +435,6 @@ static void count_work(bench_graph *g)
     }
 }
 
-/* The share of the speed that the peaks allow. */
-static double share_of_roofline(const bench *b, const bench_record *r)
-{
-    const double flops = b->peak_flops > 0 ? r->flops / b->peak_flops : 0.0;
-    const double bytes = b->peak_bytes > 0 ? r->bytes / b->peak_bytes : 0.0;
-    const double median = bench_statistics(r->device.n ? &r->device : &r->host).median;
-    return median > 0.0 ? fmax(flops, bytes) / median : 0.0;
-}
-
 void bench_case_end(bench_graph *g)
 {
     bench_record *rec = &g->record;
@@ -460,8 +451,8 @@ void bench_case_end(bench_graph *g)
         g->part.noise = rec->noise;
         bench_peak_again(b);
         rec->build = fmax(g->first - bench_statistics(&rec->host).median, 0.0);
-        rec->roofline = share_of_roofline(b, rec);
-        g->part.roofline = share_of_roofline(b, &g->part);
+        bench_roofline(b, rec);
+        bench_roofline(b, &g->part);
         bench_value(rec, "launches", clvits_plan_launches(g->plan));
     }
     bench_send(b, rec);

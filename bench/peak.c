@@ -4,6 +4,7 @@
 // buffers that no cache holds.
 #include "bench.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,6 +84,19 @@ void bench_peak_again(bench *b)
         best = s < best ? s : best;
         b->peak_flops = 2.0 * LOOPS * CHAINS * (double)j.vector * n / best;
     }
+}
+
+void bench_roofline(const bench *b, bench_record *r)
+{
+    const bool halves = r->half_sums && b->machine.halves & CLVITS_HALF_SUMS;
+    const double peak = halves ? b->peak_half : b->peak_flops;
+    const double median = bench_statistics(r->device.n ? &r->device : &r->host).median;
+
+    if (peak <= 0.0 || b->peak_bytes <= 0.0 || median <= 0.0)
+        return;
+    r->roofline = fmax(r->flops / peak, r->bytes / b->peak_bytes) / median;
+    r->peak_flops = peak;
+    r->peak_bytes = b->peak_bytes;
 }
 
 static clvits_status cpu_peak(bench *b)

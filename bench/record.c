@@ -140,6 +140,10 @@ void bench_send(bench *b, bench_record *r)
     add_noise(o, &r->noise);
     cJSON_AddItemToObject(o, "build_seconds", number(r->build));
     cJSON_AddItemToObject(o, "roofline", number(r->roofline));
+    if (r->roofline > 0.0) {
+        cJSON_AddItemToObject(o, "peak_flops", number(r->peak_flops));
+        cJSON_AddItemToObject(o, "peak_bytes", number(r->peak_bytes));
+    }
     if (r->values)
         cJSON_AddItemToObject(o, "values", r->values);
     if (r->operators)

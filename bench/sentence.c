@@ -133,13 +133,13 @@ static void send_parts(bench *b, const voice *v, sentence *t)
 
     for (int i = 0; i < PARTS; i++) {
         bench_record *r = &t->part[i];
-        const double median = median_of(r), n = r->device.n;
+        const double n = r->device.n;
         r->level = "stage";
         r->verdict = "ok";
         r->noise = t->whole.noise;
-        if (median > 0.0 && !silent)
-            r->roofline = fmax(b->peak_flops > 0 ? r->flops / b->peak_flops : 0.0,
-                               b->peak_bytes > 0 ? r->bytes / b->peak_bytes : 0.0) / median;
+        r->half_sums = i == FLOW || i == DECODER;
+        if (!silent)
+            bench_roofline(b, r);
         for (int k = 0; k < MAX_NAMES && t->shares[i][k].name && !silent; k++)
             bench_operator(r, t->shares[i][k].name, t->shares[i][k].seconds / n);
         snprintf(r->name, sizeof(r->name), "%s/sentence: %s", v->name,

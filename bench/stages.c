@@ -112,6 +112,7 @@ static void latent_stage(bench *b, const voice *v, const voice_text *t, int fram
     g.lengths[s.text_clock] = n;
     g.lengths[s.clock] = frames;
     g.tolerance = 1e-4;
+    g.record.half_sums = true;
     g.noise = bench_in_halves(b) ? BENCH_HALF_NOISE : 0.0;
     bench_scalar_int(&g, s.seed, 1);
     bench_scalar(&g, s.noise_scale, v->model.config->noise_scale);
@@ -144,6 +145,7 @@ static void window(bench *b, const voice *v, int at, int frames, stage_sum *sum)
     g.lengths[s.clock] = (stop < frames ? stop : frames) - first;
     /* 60 dB below the loudest; hundreds of sums in another order. */
     g.tolerance = 1e-3;
+    g.record.half_sums = true;
     g.noise = bench_in_halves(b) ? BENCH_HALF_NOISE : 0.0;
     bench_feed_floats(&g, s.z);
     bench_feed_floats(&g, s.cond);

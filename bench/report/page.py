@@ -144,7 +144,9 @@ def make(runs):
                  _anatomy(devices)),
         _section("Rooflines", "Every operator at the shapes that voices run, under the ceilings "
                  "measured on the spot: multiply-adds and memory bandwidth. Above the slope, "
-                 "caches are at work.", _rooflines(devices)),
+                 "caches are at work; above the level, convolutions that multiply less often than "
+                 "the direct ones that they are counted as (Toom-Cook).",
+                 _rooflines(devices)),
         _section("Latency against the length of the text", "A word, a sentence and a paragraph; "
                  "batch 1, once warm.",
                  _latencies(devices)),

@@ -69,7 +69,8 @@ def _check_result(result, where):
           f"verdict \"{result['verdict']}\" is none of {', '.join(VERDICTS)}")
     for name in ("device_seconds", "host_seconds"):
         _check_time(result, name, where)
-    _check_numbers(result, ("flop", "bytes", "error", "build_seconds", "roofline"), where)
+    _check_numbers(result, ("flop", "bytes", "error", "build_seconds", "roofline",
+                            "peak_flops", "peak_bytes"), where)
     for name in ("values", "operators"):
         numbers = _object(result, name, where)
         _check_numbers(numbers, numbers, f"{where}, \"{name}\"")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Logarithmic plots as SVG: the roofline of a device, and latency against the length of a text."""
 import math
+import statistics
 from html import escape
 
 import results
@@ -132,7 +133,10 @@ def _tip(case):
         lines.append(results.speed(case["flop"] / seconds, "FLOP"))
     lines.append(results.speed(case["bytes"] / seconds, "B"))
     if case.get("roofline"):
-        lines.append(f"{results.percent(case['roofline'])} of the roof")
+        peaks = [results.speed(case[name], unit) for name, unit in
+                 (("peak_flops", "FLOP"), ("peak_bytes", "B")) if case.get(name)]
+        lines.append(f"{results.percent(case['roofline'])} of the roof"
+                     + (f", {' and '.join(peaks)}" if peaks else ""))
     return escape(" · ".join(lines), quote=True)
 
 
@@ -157,10 +161,16 @@ def _roof(x, y, flops, copy):
     return out, boxes, line
 
 
+def _ceiling(device, cases, name):
+    """The middle one of those that the cases were held against, which the clock moves."""
+    peaks = [case[name] for case in cases if case.get(name)]
+    return statistics.median(peaks) if peaks else device.get(name)
+
+
 def roofline(device):
     """The plot of one device, or "" where ceilings or operators are missing."""
-    flops, copy = device.get("peak_flops"), device.get("peak_bytes")
     cases = results.cases_of(device, "operator")
+    flops, copy = (_ceiling(device, cases, name) for name in ("peak_flops", "peak_bytes"))
     if not flops or not copy:
         return ""
     found = [_spot(case, 1) for case in cases if case.get("flop")]

@@ -23,6 +23,12 @@ def records(folder, which):
     assert done.returncode == 0, done
     found = {r["name"]: r for r in json.loads(path.read_text(encoding="utf-8"))["results"]}
     assert all(r["verdict"] == "ok" for r in found.values()), found
+    for record in found.values():
+        if record["roofline"]:
+            seconds = (record.get("device_seconds") or record["host_seconds"])["median"]
+            close(max(record["flop"] / record["peak_flops"],
+                      record["bytes"] / record["peak_bytes"]) / seconds, record["roofline"],
+                  f"{record['name']}, the share of its peaks", 1e-3)
     return found
 
 
@@ -33,6 +39,7 @@ def close(value, expected, what, tolerance):
 def check_operators(folder):
     """An embedding reads the rows that it looks up, not its table."""
     found = records(folder, "embedding/")["embedding/base, 1 s"]
+    assert found["roofline"] > 0, found
     rows = found["bytes"] / (4 * (2 * HIDDEN + 1))
     assert rows == int(rows) and 16 <= rows <= 256, found
 
