@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import race
+
 HERE = Path(__file__).resolve().parent
 RUNTIMES = ["numpy", "onnxruntime"]
 MAKERS = ["onnx", "onnxscript", "piper-tts", "torch"]
@@ -84,8 +86,12 @@ def install(folder, name, packages):
     ready = folder / f"{name}-ready"
     if not ready.exists():
         print(f"peers: installing {', '.join(packages)} into {folder}", flush=True)
-        if not (folder / "bin" / "python").exists():
-            subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        there = (folder / "bin" / "python").exists()
+        if not there and subprocess.run([sys.executable, "-m", "venv", folder],
+                                        check=False).returncode:
+            print(f"peers: no environment for packages could be made in {folder}; --python names "
+                  "an interpreter that has them", file=sys.stderr)
+            return None
         if not attempt([folder / "bin" / "python", "-m", "pip", "install", "-q", *packages]):
             print(f"peers: {', '.join(packages)} could not be installed", file=sys.stderr)
             return None
@@ -120,6 +126,7 @@ def make_voices(arguments):
         print(f"peers: making the voice {quality}", flush=True)
         if not python or subprocess.run([python, HERE / "voices.py", arguments.work, quality,
                                          *arguments.seconds], check=False).returncode:
+            print(f"peers: the voice {quality} could not be made", file=sys.stderr)
             return False
     return True
 
@@ -147,7 +154,6 @@ def show(result):
 
 
 def run(arguments):
-    import race
     import runtimes  # late: it needs the packages
     codes = {0}
     for quality in arguments.voices:
@@ -183,6 +189,8 @@ def main():
         print(f"peers: there is no {arguments.clvits}; build clvits, and say where with --build",
               file=sys.stderr)
         return 2
+    if arguments.json:
+        race.check(arguments.json)
     arguments.work.mkdir(parents=True, exist_ok=True)
     python = interpreter(arguments, "runtimes", RUNTIMES)
     if arguments.install_only:
@@ -192,8 +200,21 @@ def main():
     if arguments.torch and not interpreter(arguments, "makers", MAKERS):
         return 3
     environment = {**os.environ, "CLVITS_PEERS_READY": "1"}
-    return subprocess.run([python, HERE, *sys.argv[1:]], env=environment, check=False).returncode
+    code = subprocess.run([python, HERE, *sys.argv[1:]], env=environment, check=False).returncode
+    return code if code >= 0 else 3
+
+
+def guarded():
+    """main(), whose exit code 1 means one thing alone."""
+    try:
+        return main()
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:  # whatever is missing, full or forbidden
+        reason = " ".join(str(error).split()) or type(error).__name__
+        print(f"peers: {reason}", file=sys.stderr)
+        return 3
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded())

@@ -12,6 +12,7 @@ from pathlib import Path
 
 REST = 0.05  # seconds before a turn, in which the other runtime's threads stop spinning
 WARM = 2     # turns of each that are not counted
+FORMAT = "clvits-bench 1"
 MOST = 1e-3  # of the largest sample, that two runtimes' audio may differ by: 60 dB
 
 
@@ -140,19 +141,42 @@ def race(clvits, others, case, count, scratch):
             yield {**about, "failed": reason[:300]}
 
 
+def _read(path):
+    """The results of clvits-bench in a file, or those of a new one."""
+    if not path.exists():
+        return {"format": FORMAT, "devices": []}
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RuntimeError(f"{path} is damaged: {error}") from error
+    peers = run.get("peers", []) if isinstance(run, dict) and run.get("format") == FORMAT else None
+    if not isinstance(peers, list) or not all(isinstance(peer, dict) for peer in peers):
+        raise RuntimeError(f"{path} is not a result of clvits-bench")
+    return run
+
+
+def _part_of(path):
+    return path.with_name(path.name + ".part")
+
+
+def check(path):
+    """Raise unless append() can have the file: better now than after the first race."""
+    path = Path(path)
+    _read(path)
+    _part_of(path).touch()
+    _part_of(path).unlink()
+
+
 def append(path, results):
     """Put results into a file of clvits-bench; the same race run again replaces the old one."""
     path = Path(path)
-    if path.exists():
-        run = json.loads(path.read_text(encoding="utf-8"))
-    else:
-        run = {"format": "clvits-bench 1", "devices": []}
+    run = _read(path)
 
     def key(r):
         return tuple(r.get(k) for k in ("peer", "settings", "voice", "ids", "threads", "device"))
 
     fresh = {key(r) for r in results}
     run["peers"] = [r for r in run.get("peers", []) if key(r) not in fresh] + results
-    part = path.with_name(path.name + ".part")
+    part = _part_of(path)
     part.write_text(json.dumps(run, allow_nan=False) + "\n", encoding="utf-8")
     part.replace(path)

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import pathlib
+import subprocess
 import sys
 import tempfile
 
@@ -190,6 +191,35 @@ def check_install():
         assert peers.install(folder, "runtimes", ["nothing"]) == folder / "bin" / "python"
 
 
+def check_refusals():
+    """What keeps a race from beginning is said in a line, with a code that means that alone."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        program = folder / "build" / "bench" / "peers" / "clvits-peer"
+        program.parent.mkdir(parents=True)
+        program.touch()
+        files = {"list.json": "[1]", "other.json": '{"format": "x"}', "half.json": '{"format"',
+                 "peers.json": '{"format": "clvits-bench 1", "peers": [1]}'}
+        for file, text in files.items():
+            (folder / file).write_text(text)
+        (folder / "build" / "peers").touch() # where the work folder should be
+        for file, word in (*((file, file) for file in files), ("no/a.json", "No such file"),
+                           ("new.json", "File exists")):
+            done = subprocess.run([sys.executable, PEERS, "--build", folder / "build",
+                                   "--python", sys.executable, "--json", folder / file],
+                                  text=True, capture_output=True, timeout=60, check=False)
+            assert done.returncode == 3 and word in done.stderr, (file, done)
+            assert done.stderr.startswith("peers: ") and done.stderr.count("\n") == 1, done
+        assert not list(folder.glob("*.part")) and not (folder / "new.json").exists()
+        done = subprocess.run([sys.executable, PEERS, "--build", folder / "build"], text=True,
+                              capture_output=True, timeout=60, check=False,
+                              env={**os.environ, "CLVITS_PEERS_READY": "1", "PYTHONPATH": name})
+        assert done.returncode == 3 and "Traceback" not in done.stderr, done
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            assert peers.install(folder / "list.json" / "x", "runtimes", []) is None
+        assert "no environment for packages" in said.getvalue()
+
+
 def check_texts():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -202,6 +232,6 @@ def check_texts():
 
 
 for check in (check_ratios, check_disagreement, check_failure, check_death, check_append,
-              check_arguments, check_install, check_texts):
+              check_arguments, check_install, check_refusals, check_texts):
     check()
     print(f"{check.__name__}: fine")
