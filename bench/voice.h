@@ -47,16 +47,31 @@ double voice_cost(int i, bool stages);
 clvits_status voice_open(voice *v, int i, clvits_report *r);
 void voice_close(voice *v);
 
+enum {
+    VOICE_MAX_BATCH = 16,
+    VOICE_DRAWS = 4 /* of noise, which the items of a batch share: so many have a reference */
+};
+
+/** The noise that an item of a batch draws; items 4 and 8 apart draw different noise. */
+int voice_draw(int item);
+
+/** What an item has: all its sentences, one after the other. */
+typedef struct heard {
+    float *samples;
+    int32_t *durations; /* frames of each id */
+    int64_t n, room, n_ids, ids_room;
+} heard;
+
 /** What comes out of the engine. */
 typedef struct hearing {
     double start;            /* of the text, by bench_now() */
     double durations, first; /* seconds until the first durations, and the first samples */
     int64_t samples;         /* of all items */
-    bool finite;
-    float *kept; /* of item 0, when there is room */
-    int64_t n_kept, room;
-    int frames; /* of item 0, the first sentence */
+    int frames; /* of the first item told of, the first sentence */
+    bool keep;  /* in: what each item has; voice_forget() frees it */
+    heard item[VOICE_MAX_BATCH];
 } hearing;
+void voice_forget(hearing *h);
 
 /* Seconds: a case that would take longer for a single run is left out. */
 #define VOICE_TOO_LONG 15.0
@@ -70,6 +85,15 @@ static inline double voice_patience(const bench *b)
 /** Speak all sentences of a text, one after the other, each as a batch of equal items. */
 clvits_status voice_speak(clvits_engine *e, const voice *v, const voice_text *t, int batch,
                           hearing *h, clvits_report *r);
+
+/**
+ * Hold every item of what was heard against the CPU path: durations bit for bit, samples nearly.
+ *
+ * @param want  what the CPU path says of this text, once it was asked; the caller forgets it
+ * @return      why there is nothing to compare with; a difference is in the record
+ */
+clvits_status voice_check(bench *b, const voice *v, const voice_text *t, int batch,
+                          const hearing *got, hearing *want, bench_record *r);
 
 /** Real-time factor and length of what was heard; first may be NULL. */
 void voice_values(bench_record *r, const bench_times *first, const hearing *h, int batch,

@@ -268,7 +268,10 @@ def slowdown(folder, result):
            run("compare", str(same), "-t", "much").returncode == 2, "so are bad arguments")
 
 
-def foreign_kernels(folder, name, change, file):
+OPERATORS = ("-q", "-l", "operator", "-f", "base")
+
+
+def foreign_kernels(folder, name, change, file, cases=OPERATORS):
     """Run a few cases with a changed kernel; the exit code and the records."""
     kernels = folder / "cl"
     shutil.rmtree(kernels, ignore_errors=True)
@@ -278,8 +281,7 @@ def foreign_kernels(folder, name, change, file):
     expect(changed != text, f"{file} was changed")
     (kernels / file).write_text(changed)
     path = folder / "foreign.json"
-    done = run("-d", name, "-q", "-s", "0.005", "-l", "operator", "-f", "base", "-j", str(path),
-               CLVITS_KERNELS=str(kernels))
+    done = run("-d", name, "-s", "0.005", *cases, "-j", str(path), CLVITS_KERNELS=str(kernels))
     return done, {r["name"]: r for r in json.loads(path.read_text())["results"]}
 
 
@@ -291,6 +293,26 @@ def wrong_kernel(folder, name):
     expect(done.returncode == 1, "a wrong kernel makes the run fail")
     expect(gate["verdict"] == "wrong" and "device_seconds" not in gate, "it is not timed")
     expect(records["norm/base GELU, 1 s"]["verdict"] == "ok", "the others are")
+
+
+def wrong_speech(folder, name):
+    """What is wrong in long texts alone, or in a batch alone, is found there."""
+    scale = "const float scale = run_scalar(run, d.slot, d.B, b)"
+    done, records = foreign_kernels(
+        folder, name, lambda t: t.replace(scale, f"{scale} * (f > 100 ? 0.0f : 1.0f)"),
+        "align_random.cl", ("-q", "-l", "speech", "-f", "(embedded)/"))
+    texts = {n.split("/")[1]: r for n, r in records.items()}
+    expect(done.returncode == 1 and texts["short"]["verdict"] == "ok" and
+           texts["medium"]["verdict"] == "wrong" and "host_seconds" not in texts["medium"] and
+           "signal to noise" in texts["medium"]["reason"],
+           f"rows that are wrong from the 101st on: {texts['medium']}")
+    done, records = foreign_kernels(
+        folder, name, lambda t: t.replace(scale, f"{scale} * (b > 0 ? 0.0f : 1.0f)"),
+        "align_random.cl", ("-l", "speech", "-f", "(embedded)/short, batch of 4"))
+    batch = records["mini (embedded)/short, batch of 4"]
+    expect(done.returncode == 1 and batch["verdict"] == "wrong" and "host_seconds" not in batch and
+           re.match("item [234] of 4: .* signal to noise", batch["reason"]),
+           f"items that are wrong from the second on: {batch}")
 
 
 def broken_kernel(folder, name):
@@ -330,6 +352,7 @@ def main():
             placed(folder, found)
             sentence(folder, found)
             wrong_kernel(folder, found)
+            wrong_speech(folder, found)
             broken_kernel(folder, found)
             if result["devices"][1]["kernels"] == "cpu": # a GPU's process would live on
                 crash(folder, found)
