@@ -126,7 +126,8 @@ def anatomy(devices):
         for device in devices:
             stages, whole = _stages_of(device, voice)
             if stages and whole:
-                total = sum(stage["seconds"] for stage in stages)
+                # Medians of parts need not add up to that of the whole.
+                total = max(whole, sum(stage["seconds"] for stage in stages))
                 rows.append(row(device["label"], _anatomy(stages, total), results.time(whole)))
         if rows:
             out.append(f"<h3>{escape(voice)}</h3>" + "".join(rows))

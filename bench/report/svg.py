@@ -105,10 +105,10 @@ class Labels:
 # ---- roofline ------------------------------------------------------------------------------
 
 FAMILIES = (
-    ("convolution", ("conv1d", "conv_transpose1d")),
+    ("convolution", ("conv1d", "conv_transpose1d", "wavenet", "separable")),
     ("matrix product, attention", ("matmul", "attention")),
-    ("norm, spline, noise", ("norm", "spline", "normal", "sample")),
-    ("element by element, moves", ()),
+    ("norm, spline, noise", ("norm", "spline", "normal", "sample", "prior")),
+    ("element by element, sums, moves", ()), # whatever no other has
 )
 
 

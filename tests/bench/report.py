@@ -84,6 +84,29 @@ def check_page(folder):
     assert len(re.findall(r'class="dot f\d', text)) == len(operators), "a dot for each operator"
 
 
+def check_anatomy(folder):
+    """Parts are shares of the whole, not of their sum."""
+    results = [{"device": "cpu", "level": "stage", "name": f"tiny/sentence{part}", "verdict": "ok",
+                "host_seconds": {"min": s, "median": s, "p95": s}}
+               for part, s in (("", 0.8), (": flow", 0.2), (": decoder", 0.4))]
+    path = folder / "parts.json"
+    path.write_text(json.dumps({"format": "clvits-bench 1", "results": results,
+                                "devices": [{"name": "cpu", "kind": "cpu", "device": "X"}]}))
+    text = make(folder, path)
+    assert re.findall(r'class="g\d" style="width:([\d.]+)%', text) == ["25.000", "50.000"], text
+
+
+def check_families(_folder):
+    """Whatever convolves has the colour of convolutions."""
+    sys.path.insert(0, REPORT)
+    import svg
+    groups = {}
+    for op in ("conv1d", "wavenet", "separable", "conv_transpose1d", "attention", "normal",
+               "prior", "sample", "durations", "sum", "flip"):
+        groups.setdefault(svg.family_of(op), []).append(op)
+    assert [len(groups[i]) for i in range(4)] == [4, 1, 3, 3], groups
+
+
 def check_numbers(folder):
     """Figures of one device, worked out by hand."""
     times = {"min": 0.1, "median": 0.2, "p95": 0.3}
@@ -183,8 +206,8 @@ def check_damage(folder):
 
 def main():
     with tempfile.TemporaryDirectory() as name:
-        for check in (check_page, check_numbers, check_tolerance, check_peers,
-                      check_incomplete, check_program, check_damage):
+        for check in (check_page, check_anatomy, check_families, check_numbers, check_tolerance,
+                      check_peers, check_incomplete, check_program, check_damage):
             check(pathlib.Path(name))
             print(f"{check.__name__}: fine")
 
