@@ -131,8 +131,14 @@ def text_of(path):
 
 
 def write_text(path, text):
+    """All of it, or nothing changes."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.write_text(text, encoding="utf-8")
+        try:
+            part.write_text(text, encoding="utf-8")
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         raise Failed(f"{path} cannot be written: {error.strerror}") from error
 
