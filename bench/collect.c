@@ -3,7 +3,7 @@
 // Starts a worker for each part of the run and gathers what they send.
 #define _GNU_SOURCE /* strcasestr, nftw */
 
-#include "bench.h"
+#include "voice.h"
 #include "words.h"
 
 #include <ctype.h>
@@ -55,7 +55,7 @@ static void add_record(collector *c, cJSON *record)
     const bool noisy = cJSON_IsTrue(cJSON_GetObjectItem(record, "noisy"));
 
     bench_hide(record);
-    cJSON_AddStringToObject(record, "device", c->place->name);
+    cJSON_AddStringToObject(record, "device", c->place ? c->place->name : "OpenCL");
     c->out->wrong += !strcmp(verdict, "wrong");
     c->out->failed += !strcmp(verdict, "failed");
     c->out->skipped += !strcmp(verdict, "skipped");
@@ -109,6 +109,8 @@ static void take_line(collector *c, const char *text)
     if (!strcmp(kind, "lost") && c->place) {
         c->place->lost = true;
         add_failure(c, "failed", "machine", "open", cJSON_GetStringValue(item));
+    } else if (!strcmp(kind, "unlisted")) {
+        add_failure(c, "failed", "machine", "devices", cJSON_GetStringValue(item));
     } else if (!strcmp(kind, "refused") && c->place) {
         c->place->refused = true;
         add_failure(c, "failed", "stage", "precision", cJSON_GetStringValue(item));
@@ -164,20 +166,56 @@ static bool listen(collector *c, int fd, double end)
     return alive;
 }
 
-static bool run_worker(collector *c, bench_task task, int voice, int from, double seconds)
+/* A worker's process, and where to read what it says; or says why there is none. */
+static pid_t start_worker(collector *c, int fd[2])
 {
-    int fd[2], status = 0;
     char reason[128];
 
     fflush(stdout);
-    if (stopped || pipe(fd))
-        return false;
-    const pid_t pid = fork();
-    if (pid < 0) {
+    const bool piped = !pipe(fd);
+    const pid_t pid = piped ? fork() : -1;
+    if (pid >= 0)
+        return pid;
+    snprintf(reason, sizeof(reason), "no process could be started: %s", strerror(errno));
+    add_failure(c, "failed", "machine", c->place ? "process" : "devices", reason);
+    if (piped) {
         close(fd[0]);
         close(fd[1]);
-        return false;
     }
+    return pid;
+}
+
+/* Say of the case that the worker had begun, if any, how the worker ended. */
+static void add_end(collector *c, bool answered, int status)
+{
+    const bool quick = c->o->quick && c->place;
+    char reason[128];
+
+    if (!answered)
+        snprintf(reason, sizeof(reason), quick ? "it took longer than a quick run may"
+                                               : "no answer; the process was ended");
+    else if (WIFSIGNALED(status))
+        snprintf(reason, sizeof(reason), "the process died of signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    else
+        snprintf(reason, sizeof(reason), "the process ended with code %d", WEXITSTATUS(status));
+    const char *verdict = !answered && quick ? "skipped" : "failed";
+    if (c->current && c->place)
+        add_failure(c, verdict, cJSON_GetStringValue(cJSON_GetObjectItem(c->current, "level")),
+                    cJSON_GetStringValue(cJSON_GetObjectItem(c->current, "name")), reason);
+    else
+        add_failure(c, verdict, "machine", c->place ? "process" : "devices", reason);
+}
+
+static bool run_worker(collector *c, bench_task task, int v, int from, double seconds)
+{
+    int fd[2], status = 0;
+
+    if (stopped)
+        return false;
+    const pid_t pid = start_worker(c, fd);
+    if (pid < 0)
+        return false;
     if (!pid) {
         bench b = { .o = c->o, .from = from, .deadline = bench_now() + seconds };
         signal(SIGINT, SIG_IGN); /* the parent ends this process */
@@ -185,7 +223,7 @@ static bool run_worker(collector *c, bench_task task, int voice, int from, doubl
         close(fd[0]);
         b.out = fdopen(fd[1], "w");
         if (b.out)
-            bench_work(&b, task, c->place, voice);
+            bench_work(&b, task, c->place, v);
         /* Drivers' own clean-up at exit is not what is measured here, and some crash in it. */
         fflush(NULL);
         _exit(b.out ? 0 : 1);
@@ -202,27 +240,12 @@ static bool run_worker(collector *c, bench_task task, int voice, int from, doubl
         ;
     if (stopped || (answered && WIFEXITED(status) && !WEXITSTATUS(status)))
         return !stopped;
-    const char *verdict = !answered && c->o->quick ? "skipped" : "failed";
-    if (!answered)
-        snprintf(reason, sizeof(reason), c->o->quick ? "it took longer than a quick run may"
-                                                     : "no answer; the process was ended");
-    else if (WIFSIGNALED(status))
-        snprintf(reason, sizeof(reason), "the process died of signal %d (%s)", WTERMSIG(status),
-                 strsignal(WTERMSIG(status)));
-    else
-        snprintf(reason, sizeof(reason), "the process ended with code %d", WEXITSTATUS(status));
-    if (c->current && c->place)
-        add_failure(c, verdict, cJSON_GetStringValue(cJSON_GetObjectItem(c->current, "level")),
-                    cJSON_GetStringValue(cJSON_GetObjectItem(c->current, "name")), reason);
-    else if (c->place)
-        add_failure(c, verdict, "machine", "process", reason);
-    else
-        fprintf(stderr, "clvits-bench: listing OpenCL devices: %s\n", reason);
+    add_end(c, answered, status);
     return false;
 }
 
 /* A part of the run; after a crash it goes on with the next case. */
-static void run_part(collector *c, bench_task task, int voice)
+static void run_part(collector *c, bench_task task, int v)
 {
     double left = c->end - bench_now();
     const double share = c->o->quick ? left / (c->parts > 0 ? c->parts : 1) : FOREVER;
@@ -234,7 +257,7 @@ static void run_part(collector *c, bench_task task, int voice)
         left = until - bench_now();
         cJSON_Delete(c->current);
         c->current = NULL;
-        if (run_worker(c, task, voice, from, left > 0.0 ? left : 0.0) || !c->current)
+        if (run_worker(c, task, v, from, left > 0.0 ? left : 0.0) || !c->current)
             break;
         from = (int)cJSON_GetNumberValue(cJSON_GetObjectItem(c->current, "number"));
     }
@@ -254,16 +277,23 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 }
 
 /* First words of a voice with nothing cached, not even by the driver, and again. */
-static void run_first(collector *c, int voice)
+static void run_first(collector *c, int v)
 {
     static const char *const variables[] = { "POCL_CACHE_DIR", "MESA_SHADER_CACHE_DIR",
                                              "CUDA_CACHE_PATH" };
     bench_options own = *c->o, *const o = &own;
     const bench_options *const before = c->o;
-    char dir[] = "/tmp/clvits-bench-XXXXXX", *kept[LENGTH(variables)];
+    const char *const parent = getenv("TMPDIR");
+    char dir[4096], name[BENCH_NAME], reason[128], *kept[LENGTH(variables)];
 
-    if (!mkdtemp(dir))
+    snprintf(dir, sizeof(dir), "%s/clvits-bench-XXXXXX", parent && *parent ? parent : "/tmp");
+    if (!mkdtemp(dir)) {
+        snprintf(reason, sizeof(reason), "there is no folder for empty caches: %s",
+                 strerror(errno));
+        snprintf(name, sizeof(name), "%s/first words", voice_name(v));
+        add_failure(c, "failed", "speech", name, reason);
         return;
+    }
     for (int i = 0; i < LENGTH(variables); i++) {
         const char *old = getenv(variables[i]);
         kept[i] = old ? strdup(old) : NULL;
@@ -271,8 +301,8 @@ static void run_first(collector *c, int voice)
     }
     o->cache_dir = dir;
     c->o = o;
-    run_part(c, BENCH_COLD, voice);
-    run_part(c, BENCH_WARM, voice);
+    run_part(c, BENCH_COLD, v);
+    run_part(c, BENCH_WARM, v);
     c->o = before;
     for (int i = 0; i < LENGTH(variables); i++) {
         if (kept[i])
@@ -358,6 +388,17 @@ static int add_named(collector *c, const char *name)
     return no_device(c, name);
 }
 
+/* Whether any device but the CPU path may be meant. */
+static bool wants_opencl(const bench_options *o)
+{
+    const char *at = o->devices;
+
+    for (; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+        if (strncmp(at, "cpu", 3) || !strchr(":,", at[3]))
+            return true;
+    return !o->devices;
+}
+
 /* Returns a code. */
 static int choose_places(collector *c)
 {
@@ -421,7 +462,7 @@ int bench_collect(const bench_options *o, bench_result *out)
     out->results = cJSON_CreateArray();
     c.end = bench_now() + QUICK_TIME;
     c.parts = 1;
-    const bool listed = run_worker(&c, BENCH_LIST, 0, 0, 0.0);
+    const bool listed = !wants_opencl(o) || (run_worker(&c, BENCH_LIST, 0, 0, 0.0) && !out->failed);
     int code = choose_places(&c);
     if (code && !listed) /* the name may be right */
         code = 3;

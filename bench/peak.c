@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOPS = 1 << 15, CHAINS = 12, COPY_BYTES = 1 << 27, REPEATS = 7, PEAK_REPEATS = 100 };
+enum { LOOPS = 1 << 15, CHAINS = 12, REPEATS = 7, PEAK_REPEATS = 100 };
+enum { COPY_BYTES = 1 << 27, LEAST_BYTES = 1 << 20 }; /* of a copy, and where memory is short */
 
 /* CHAINS vectors, each multiplied and added to itself: enough to hide the latency. */
 #define CHAIN(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
@@ -166,6 +167,25 @@ static void half_peak(bench *b, clvits_launch l, int loops, device_peak *p)
     }
 }
 
+/* Two buffers, smaller ones where the device has no memory for more; returns their size. */
+static size_t make_buffers(bench *b, device_peak *p, size_t least, clvits_status *s)
+{
+    clvits_device *d = b->machine.device[1];
+
+    for (size_t bytes = COPY_BYTES;; bytes /= 2) {
+        *s = clvits_buffer_make(&p->from, d, bytes, &b->report);
+        if (!*s)
+            *s = clvits_buffer_make(&p->to, d, bytes, &b->report);
+        if (!*s && bytes < COPY_BYTES)
+            snprintf(b->copy.reason, sizeof(b->copy.reason),
+                     "the device has no memory for more than %zu KiB at a time", bytes >> 10);
+        if (*s != CLVITS_E_MEMORY || bytes / 2 < least)
+            return bytes;
+        clvits_buffer_free(&p->from);
+        clvits_report_clear(&b->report);
+    }
+}
+
 static clvits_status device_peaks(bench *b)
 {
     clvits_device *d = b->machine.device[1];
@@ -177,11 +197,11 @@ static clvits_status device_peaks(bench *b)
     device_peak p = { 0 };
     clvits_launch l = { .program = "peak", .kernel = "peak_mad", .dimensions = 1,
                         .global = { items }, .local = { local } };
-    clvits_status s = clvits_buffer_make(&p.from, d, COPY_BYTES, &b->report);
+    const size_t written = items * (size_t)width * sizeof(float);
+    clvits_status s;
+    const size_t bytes = make_buffers(b, &p, written > LEAST_BYTES ? written : LEAST_BYTES, &s);
 
     snprintf(l.options, sizeof(l.options), "-DWIDTH=%d", width);
-    if (!s)
-        s = clvits_buffer_make(&p.to, d, COPY_BYTES, &b->report);
     if (!s)
         s = time_kernel(b, &l, loops, &p, &b->mad.device);
     b->mad.flops = 2.0 * CHAINS * width * (double)loops * (double)items;
@@ -190,8 +210,8 @@ static clvits_status device_peaks(bench *b)
     l.kernel = "peak_copy";
     l.global[0] = gpu ? 1 << 16 : (size_t)info->compute_units * 8;
     if (!s)
-        s = time_kernel(b, &l, COPY_BYTES / 4 / width, &p, &b->copy.device);
-    b->copy.bytes = 2.0 * COPY_BYTES;
+        s = time_kernel(b, &l, (int)(bytes / 4) / width, &p, &b->copy.device);
+    b->copy.bytes = 2.0 * (double)bytes;
     clvits_buffer_free(&p.from);
     clvits_buffer_free(&p.to);
     return s;

@@ -55,6 +55,8 @@ static void list_devices(bench *b)
 
     for (int i = 0; i < n && !s; i++)
         bench_send_object(b, "device", describe_device(&list[i]));
+    if (s)
+        bench_send_object(b, "unlisted", cJSON_CreateString(b->report.text));
     free(list);
 }
 
@@ -179,9 +181,9 @@ void bench_work(bench *b, bench_task task, const bench_place *place, int voice)
         bench_voice_first(b, voice, start, task == BENCH_WARM);
         break;
     default:
-        if (!bench_peak(b))
-            bench_voice(b, voice);
-        clvits_report_clear(&b->report);
+        if (bench_peak(b)) /* shares of the roofline are then not known */
+            clvits_report_clear(&b->report);
+        bench_voice(b, voice);
     }
     close_place(b, place);
 }

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -20,9 +21,10 @@ DEVICE = os.environ.get("CLVITS_TEST_DEVICE", "0")
 CASES = ("-q", "-s", "0.005", "-l", "operator", "-f", "base")
 
 
-def run(*arguments, **environment):
+def run(*arguments, before=None, **environment):
     done = subprocess.run([PROGRAM, *map(str, arguments)], env={**os.environ, **environment},
-                          text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+                          text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                          preexec_fn=before)
     print(done.stdout)
     return done
 
@@ -59,6 +61,47 @@ def no_memory(folder):
     large = records["conv1d/base/128 k11 d5, 1 s"]
     assert large["verdict"] == "failed" and "out of memory" in large["reason"], large
     assert records["attention/base, 1 s"]["verdict"] == "ok"
+
+
+def little_memory(folder):
+    """Large ceilings are measured in what there is; stages and speech do not wait for them."""
+    path = folder / "little.json"
+    done = run("-d", DEVICE, "-q", "-s", "0.005", "-l", "machine,speech", "-f", "m", "-j", path,
+               OPENCL_LAYERS=LAYER, CLVITS_FAULTS="buffer>100000000")
+    records = {r["name"]: r for r in json.loads(path.read_text())["results"]}
+    assert done.returncode == 0, done.returncode
+    assert "65536 KiB" in records["copy in memory"]["reason"], records["copy in memory"]
+    assert records["mini (embedded)/short"]["verdict"] in ("ok", "skipped")
+
+
+def nothing_listed(folder):
+    """What there is besides the CPU path is not known then, and that is a failure."""
+    path = folder / "unlisted.json"
+    done = run("-q", "-l", "machine", "-f", "copy in", "-j", path, OPENCL_LAYERS=LAYER,
+               CLVITS_FAULTS="nonsense")
+    found = [(r["name"], r["verdict"]) for r in json.loads(path.read_text())["results"]]
+    assert done.returncode == 3 and found == [("devices", "failed"), ("copy in memory", "ok")]
+
+
+def no_process(folder):
+    """Without another file handle there is no pipe."""
+    path = folder / "unstarted.json"
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))
+    done = run("-d", "cpu", *CASES, "-j", path, before=limit)
+    record, = json.loads(path.read_text())["results"]
+    assert done.returncode == 3 and record["name"] == "process"
+    assert "no process could be started: Too many open files" in record["reason"], record
+
+
+def no_folder(folder):
+    """Without one for empty caches, first words are not measured, which is said."""
+    path = folder / "unmade.json"
+    done = run("-d", "cpu", "-s", "0.005", "-f", "mini (embedded)/first", "-j", path,
+               TMPDIR=str(folder / "none"))
+    record, = json.loads(path.read_text())["results"]
+    assert done.returncode == 3 and record["name"] == "mini (embedded)/first words", record
+    assert "no folder for empty caches: No such file" in record["reason"], record
 
 
 def interrupted(folder, number):
@@ -134,10 +177,14 @@ def main():
         killed(folder)
         page_needs_python(folder)
         estimate(folder)
+        no_process(folder)
+        no_folder(folder)
         if LAYER and has_device(folder):
             disappears(folder)
             disappears_at_once(folder)
             no_memory(folder)
+            little_memory(folder)
+            nothing_listed(folder)
 
 
 main()
