@@ -26,6 +26,7 @@ typedef struct bench_options {
     const char *filter;  /* part of a case's name; NULL: all */
     const char *json, *csv;
     const char *cache_dir, *kernel_dir;
+    const char *rows_dir;  /* where tuned.txt is, also when nothing may be cached; NULL: nowhere */
     const char *precision; /* NULL: fp32 */
     int family; /* 0, or a clvits_family + 1 */
     int threads;

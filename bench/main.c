@@ -69,6 +69,7 @@ static int parse(bench_options *o, int argc, char **argv)
         code = words_check("precision", o->precision, precisions);
     if (!code)
         code = words_family(&o->family, family);
+    o->rows_dir = o->cache_dir;
     if (o->seconds <= 0.0)
         o->seconds = o->quick ? 0.05 : 0.3;
     return code;

@@ -87,7 +87,7 @@ static clvits_status open_place(bench *b, const bench_place *p)
 
     b->machine.n_places = 1;
     if (!s) /* a user's rows only where a cache folder is named */
-        s = clvits_tuning_open(&b->tuning, o->cache_dir, &b->report);
+        s = clvits_tuning_open(&b->tuning, o->rows_dir, &b->report);
     if (!s)
         s = clvits_tuning_choose(&b->machine.cpu.tuned, b->tuning,
                                  &(clvits_target){ .cpu = &b->machine.cpu }, &b->report);
