@@ -280,7 +280,8 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 static void run_first(collector *c, int v)
 {
     static const char *const variables[] = { "POCL_CACHE_DIR", "MESA_SHADER_CACHE_DIR",
-                                             "CUDA_CACHE_PATH" };
+                                             "CUDA_CACHE_PATH", "NEO_CACHE_DIR",
+                                             "AMD_COMGR_CACHE_DIR" };
     bench_options own = *c->o, *const o = &own;
     const bench_options *const before = c->o;
     const char *const parent = getenv("TMPDIR");
