@@ -4,9 +4,11 @@
 #include "voice.h"
 
 #include "model/context.h"
+#include "model/engine_task.h"
 
 #include <math.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -259,6 +261,53 @@ static double expected(speech *sp, const voice_text *t, int batch)
     return sp->pace * batch * ids_of(t);
 }
 
+/* Linux forgets the most that the process had; false where nothing can. */
+static bool forget_host_peak(void)
+{
+    FILE *f = fopen("/proc/self/clear_refs", "w");
+    const bool written = f && fputs("5", f) >= 0;
+    return f && !fclose(f) && written;
+}
+
+/* Since it was forgotten; 0: not known. */
+static double host_peak_since(void)
+{
+    FILE *f = fopen("/proc/self/status", "r");
+    char line[256];
+    double kib = 0.0;
+
+    while (f && fgets(line, sizeof(line), f))
+        if (!strncmp(line, "VmHWM:", 6))
+            kib = strtod(line + 6, NULL);
+    if (f)
+        fclose(f);
+    return 1024.0 * kib;
+}
+
+static clvits_device *device_of(const speech *sp)
+{
+    const clvits_machine *m = sp->context ? &sp->context->machine : &sp->b->machine;
+    return m->n_places > 1 ? m->device[1] : NULL;
+}
+
+/* Nothing of the texts before counts. */
+static void begin_memory(const speech *sp)
+{
+    clvits_stage_pool_trim(sp->e->pool);
+    if (device_of(sp))
+        clvits_device_begin_peak(device_of(sp));
+}
+
+static void end_memory(const speech *sp, bool host, bench_record *r)
+{
+    const double peak = host ? host_peak_since() : 0.0;
+
+    if (peak > 0.0)
+        bench_value(r, "peak_host_mb", peak * 1e-6);
+    if (device_of(sp))
+        bench_value(r, "peak_device_mb", (double)clvits_device_peak_bytes(device_of(sp)) * 1e-6);
+}
+
 /* Once right, often. */
 static clvits_status time_right(speech *sp, const struct kind *k, bench_record *r)
 {
@@ -269,14 +318,17 @@ static clvits_status time_right(speech *sp, const struct kind *k, bench_record *
     hearing h = { .keep = true };
     clvits_status s = sp->placed && !sp->e ? open_placed(sp) : CLVITS_OK;
 
-    if (!s)
+    if (!s) {
+        begin_memory(sp);
         s = voice_speak(sp->e, sp->v, t, k->batch, &h, &b->report);
+    }
     if (!s)
         s = voice_check(b, sp->v, t, k->batch, &h, sp->want + k->text, r);
     if (k->text == VOICE_MEDIUM && h.frames)
         sp->frames = h.frames;
     voice_forget(&h);
     h.keep = false;
+    const bool forgotten = forget_host_peak(); /* of the reference as well */
     const double start = bench_now();
     while (!s && !strcmp(r->verdict, "ok") && r->host.n < BENCH_MAX_RUNS &&
            (!r->host.n ||
@@ -287,6 +339,7 @@ static clvits_status time_right(speech *sp, const struct kind *k, bench_record *
     }
     if (!s && r->host.n) {
         voice_values(r, &first, &h, k->batch, sp->v->model.config->sampling_rate);
+        end_memory(sp, forgotten, r);
         sp->pace = bench_statistics(&r->host).median / k->batch / ids_of(t);
     }
     return s;

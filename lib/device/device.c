@@ -334,6 +334,11 @@ size_t clvits_device_peak_bytes(const clvits_device *d)
     return atomic_load(&((clvits_device *)d)->peak_bytes);
 }
 
+void clvits_device_begin_peak(clvits_device *d)
+{
+    atomic_store(&d->peak_bytes, atomic_load(&d->bytes));
+}
+
 uint64_t clvits_device_launches(const clvits_device *d)
 {
     return atomic_load(&((clvits_device *)d)->launches);

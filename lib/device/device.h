@@ -98,9 +98,10 @@ clvits_status clvits_device_check_halves(clvits_device *d, clvits_report *r);
 void clvits_device_distrust(clvits_device *d, const char *why, clvits_report *r);
 bool clvits_device_trusted(const clvits_device *d);
 
-/** Bytes now allocated on the device, and the most there ever were. */
+/** Bytes now allocated on the device, and the most there ever were, or were since begin_peak(). */
 size_t clvits_device_bytes(const clvits_device *d);
 size_t clvits_device_peak_bytes(const clvits_device *d);
+void clvits_device_begin_peak(clvits_device *d);
 
 /** How many launches since the device was opened. */
 uint64_t clvits_device_launches(const clvits_device *d);

@@ -202,6 +202,12 @@ def placed(folder, name):
     by_cost = found[device, "short, placed by cost"]
     expect(by_cost["verdict"] == "ok" and by_cost["error"] < 1e-3 and by_cost["host_seconds"] and
            by_cost["values"]["rtf"] > 0, "it says the same, and is timed")
+    for what, record in found.items():
+        values = record["values"]
+        expect(values.get("peak_host_mb", 10) >= 10 and
+               (what[0] == cpu) != ("peak_device_mb" in values) and
+               (what != (device, "short") or values["peak_device_mb"] > 5),
+               f"{what} says what memory it takes")
 
 
 def halves(folder, names):
