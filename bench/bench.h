@@ -83,6 +83,7 @@ typedef struct bench_record {
     double roofline; /* share of the speed that the measured peaks allow; 0: not known */
     double peak_flops, peak_bytes; /* those */
     bool half_sums;   /* models may add up halves in it, which has a peak of its own */
+    bool unasked;     /* measured for another one's sake, and sent if that went wrong */
     cJSON *values;    /* further numbers, or NULL */
     cJSON *operators; /* of a stage: seconds in each, by the device's clock; or NULL */
 } bench_record;
@@ -113,6 +114,7 @@ typedef struct bench {
     bench_record mad, half, copy; /* how the peaks were found */
     bench_quiet quiet;
     double deadline;          /* by bench_now(); cases that begin later are skipped */
+    bool for_another;         /* the next case is needed for a record that is asked for */
     int number, from;         /* of the next case; of the first that is still to be done */
     FILE *out;                /* NULL: only count */
 } bench;
@@ -199,6 +201,9 @@ bool bench_case_begin(bench_graph *g, bench *b, const char *level, int batch, co
 /** An empty graph that is no case of the bench: checked, and run by the caller. */
 void bench_graph_open(bench_graph *g, bench *b, int batch);
 void bench_graph_close(bench_graph *g);
+
+/** Whether levels and filter let a record pass. */
+bool bench_wants(const bench_options *o, const char *level, const char *name);
 
 /** The same for a record alone, with level and name filled in. */
 bool bench_record_begin(bench *b, bench_record *r);

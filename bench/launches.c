@@ -6,12 +6,13 @@
 #include "voice.h"
 
 #include "model/check.h"
+#include "model/engine_task.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* One sentence of about six seconds: the engine's capacities, and two windows of the decoder. */
-enum { TEXT = 256, FRAMES = 512, WINDOW = 256 };
+/* One sentence of about six seconds: a capacity of the engine, and two windows of the decoder. */
+enum { TEXT = 256, FRAMES = 512 };
 
 /* Every way in which voices can run. */
 static const struct way {
@@ -116,6 +117,7 @@ static clvits_status add_voice(listing *to, int index, const struct way *way)
     clvits_text_stage text = { 0 };
     clvits_latent_stage latent = { 0 };
     clvits_wave_stage wave = { 0 };
+    const int window = clvits_task_levels[0].window;
     int before, after;
     voice v;
     clvits_status s = voice_open(&v, index, to->report);
@@ -128,12 +130,12 @@ static clvits_status add_voice(listing *to, int index, const struct way *way)
         s = clvits_latent_stage_build(&latent, &v.model, &o, TEXT, FRAMES, to->report);
     if (!s) {
         clvits_decoder_context(v.model.config, &before, &after);
-        s = clvits_wave_stage_build(&wave, &v.model, &o, WINDOW + before + after, to->report);
+        s = clvits_wave_stage_build(&wave, &v.model, &o, window + before + after, to->report);
     }
     if (!s) {
         add_graph(to, text.graph, 1.0);
         add_graph(to, latent.graph, 1.0);
-        add_graph(to, wave.graph, (double)FRAMES / WINDOW);
+        add_graph(to, wave.graph, (double)FRAMES / window);
         s = to->report->status;
     }
     clvits_graph_close(&text.graph);

@@ -40,15 +40,18 @@ static bool ok(bench_graph *g, clvits_status s)
     return !s;
 }
 
-static bool wanted(const bench *b, const char *level, const char *name)
+bool bench_wants(const bench_options *o, const char *level, const char *name)
 {
-    return (!b->o->levels || strstr(b->o->levels, level)) &&
-           (!b->o->filter || strstr(name, b->o->filter));
+    return (!o->levels || strstr(o->levels, level)) && (!o->filter || strstr(name, o->filter));
 }
 
 bool bench_record_begin(bench *b, bench_record *r)
 {
-    if (!wanted(b, r->level, r->name))
+    const bool for_another = b->for_another;
+
+    b->for_another = false;
+    r->unasked = !bench_wants(b->o, r->level, r->name);
+    if (r->unasked && !for_another)
         return false;
     b->number++;
     if (!b->out || b->number <= b->from)

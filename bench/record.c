@@ -124,6 +124,10 @@ void bench_say_begin(bench *b, const char *level, const char *name)
 
 void bench_send(bench *b, bench_record *r)
 {
+    if (r->unasked && !strcmp(r->verdict, "ok")) {
+        bench_drop(r);
+        return;
+    }
     cJSON *o = cJSON_CreateObject();
 
     if (!r->noise.taken)

@@ -18,6 +18,26 @@ static const char *const part_names[PARTS] = {
     [DECODER] = "decoder",   [COPIES] = "copies",                [HOST] = "host",
 };
 
+const char *const bench_sentence_names[] = {
+    "sentence",           "sentence: text encoder", "sentence: duration predictor",
+    "sentence: flow",     "sentence: decoder",      "sentence: copies",
+    "sentence: host",     "sentence: text encoder, duration predictor",
+    "sentence: flow, decoder", NULL
+};
+
+/* Whether any of them is asked for. */
+static bool wants_any(const bench *b, const voice *v)
+{
+    bool any = false;
+
+    for (int i = 0; bench_sentence_names[i]; i++) {
+        char name[BENCH_NAME];
+        snprintf(name, sizeof(name), "%s/%s", v->name, bench_sentence_names[i]);
+        any |= bench_wants(b->o, "stage", name);
+    }
+    return any;
+}
+
 /* An operator's seconds in a part, over all runs. */
 typedef struct share {
     const char *name;
@@ -170,6 +190,7 @@ void bench_sentence(bench *b, const voice *v, clvits_engine *plain, double alone
 
     t = (sentence){ .whole = { .level = "stage", .verdict = "ok" } };
     snprintf(whole->name, sizeof(whole->name), "%s/sentence", v->name);
+    b->for_another = wants_any(b, v);
     if (!bench_record_begin(b, whole))
         return;
     clvits_status s = open_traced(b, v, &m, &e);

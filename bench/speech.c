@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-enum { MIN_RUNS = 3 };
+enum { MIN_RUNS = 3, MAX_WINDOWS = 4 }; /* of the medium text */
 
 /* Texts and batches at level (d); a quick run has the first ones. */
 static const struct kind {
@@ -67,12 +67,20 @@ static int count_speech(const bench_options *o, int v)
 
 static int count_stages(const bench_options *o, int v)
 {
-    static const char *const stages[] = { "text encoder", "duration predictor", "flow",
-                                          "decoder, window 1", "sentence" };
+    static const char *const stages[] = { "text encoder", "duration predictor", "flow" };
+    char window[40];
     int n = 0;
 
-    for (int i = 0; i < LENGTH(stages) && (!o->levels || strstr(o->levels, "stage")); i++)
+    if (o->levels && !strstr(o->levels, "stage"))
+        return 0;
+    for (int i = 0; i < LENGTH(stages); i++)
         n += matches(o, v, stages[i]);
+    for (int i = 1; i <= MAX_WINDOWS; i++) {
+        snprintf(window, sizeof(window), "decoder, window %d", i);
+        n += matches(o, v, window);
+    }
+    for (int i = 0; bench_sentence_names[i]; i++)
+        n += matches(o, v, bench_sentence_names[i]);
     return n;
 }
 

@@ -3,24 +3,19 @@
 // Level (c): each stage alone, with the capacities, lengths and windows that the engine gives it.
 #include "voice.h"
 
+#include "model/engine_task.h"
+
 #include <string.h>
 
-/* Capacities as the engine chooses them: few plans then serve all texts. */
-enum { LEAST_TEXT = 64, LEAST_FRAMES = 64, WINDOW = 256 };
-
-static int capacity_for(int n, int least)
-{
-    while (least < n)
-        least *= 2;
-    return least;
-}
-
+/* Of its efficient level; texts to measure with are a block long at most. */
 static int frames_for(int n)
 {
-    int frames = LEAST_FRAMES;
-    while (frames < n)
-        frames *= 4;
-    return frames;
+    return clvits_task_kind(&(clvits_task){ .level = clvits_task_levels[0] }, n);
+}
+
+static int window_frames(void)
+{
+    return clvits_task_levels[0].window;
 }
 
 static int zero(int row)
@@ -48,13 +43,23 @@ static void fail(bench_graph *g, clvits_report *r)
     bench_case_end(g);
 }
 
+/* Whether the predictor's record, which comes of the text encoder's runs, is asked for. */
+static bool wants_predictor(const bench *b, const voice *v)
+{
+    char name[BENCH_NAME];
+
+    snprintf(name, sizeof(name), "%s/duration predictor", v->name);
+    return bench_wants(b->o, "stage", name);
+}
+
 static void text_stage(bench *b, const voice *v, const voice_text *t, stage_sum *sum)
 {
     const clvits_stage_options o = { .batch = 1, .keep_all = true };
-    const int n = t->n_ids[0], capacity = capacity_for(n, LEAST_TEXT);
+    const int n = t->n_ids[0], capacity = clvits_task_ids_for(n);
     clvits_text_stage s;
     bench_graph g;
 
+    b->for_another = wants_predictor(b, v);
     if (!bench_case_begin(&g, b, "stage", 1, "%s/text encoder", v->name)) {
         sum->complete = false;
         return;
@@ -102,7 +107,7 @@ static void latent_stage(bench *b, const voice *v, const voice_text *t, int fram
     clvits_decoder_context(v->model.config, &before, &after);
     clvits_latent_context(v->model.config, &flow_before, &flow_after);
     const int capacity = frames_for(frames) + before + after + flow_before + flow_after;
-    if (clvits_latent_stage_build(&s, &v->model, &o, capacity_for(n, LEAST_TEXT), capacity,
+    if (clvits_latent_stage_build(&s, &v->model, &o, clvits_task_ids_for(n), capacity,
                                   &b->report)) {
         fail(&g, &b->report);
         sum->complete = false;
@@ -129,13 +134,14 @@ static void window(bench *b, const voice *v, int at, int frames, stage_sum *sum)
     bench_graph g;
     int before, after;
 
-    if (!bench_case_begin(&g, b, "stage", 1, "%s/decoder, window %d", v->name, at / WINDOW + 1)) {
+    if (!bench_case_begin(&g, b, "stage", 1, "%s/decoder, window %d", v->name,
+                          at / window_frames() + 1)) {
         sum->complete = false;
         return;
     }
     clvits_decoder_context(v->model.config, &before, &after);
-    const int first = at > before ? at - before : 0, stop = at + WINDOW + after;
-    const int capacity = WINDOW + before + after;
+    const int first = at > before ? at - before : 0, stop = at + window_frames() + after;
+    const int capacity = window_frames() + before + after;
     if (clvits_wave_stage_build(&s, &v->model, &o, capacity, &b->report)) {
         fail(&g, &b->report);
         sum->complete = false;
@@ -162,7 +168,7 @@ stage_sum bench_stages(bench *b, const voice *v, const voice_text *t, int frames
         ends[i] = (int32_t)((int64_t)frames * (i + 1) / n);
     text_stage(b, v, t, &sum);
     latent_stage(b, v, t, frames, ends, &sum);
-    for (int at = 0; at < frames; at += WINDOW)
+    for (int at = 0; at < frames; at += window_frames())
         window(b, v, at, frames, &sum);
     return sum;
 }

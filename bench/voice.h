@@ -107,6 +107,9 @@ void voice_values(bench_record *r, const bench_times *first, const hearing *h, i
  */
 void bench_sentence(bench *b, const voice *v, clvits_engine *plain, double alone);
 
+/** How the records of a sentence are called, behind the voice's name: NULL after the last. */
+extern const char *const bench_sentence_names[];
+
 /** Level (c): the stages, as the engine runs them for this text. */
 typedef struct stage_sum {
     double seconds; /* of their best: what others do at the time is not theirs */

@@ -146,6 +146,14 @@ def whole_voice(folder):
     alone = whole["values"]["alone"]
     expect((abs(alone - 1) > 0.1) == ("stages alone" in whole["reason"]) or
            "do not add up" in whole["reason"], "stages that take something else alone are noted")
+    expect(abs(alone - 1) <= 0.1 or any(r.get("noisy") for r in by_name.values()
+                                          if r["level"] == "stage"),
+           f"on a quiet machine they take {alone} of the whole")
+    for part in ("duration predictor", "sentence: flow", "decoder, window 2"):
+        done = run("-d", "cpu", "-q", "-s", "0.005", "-f", f"/{part}", "-j", str(path))
+        names = [r["name"] for r in json.loads(path.read_text())["results"]]
+        expect(done.returncode == 0 and names == [f"mini (embedded)/{part}"],
+               f"{part} alone can be asked for: {names}")
     short = by_name["mini (embedded)/short"]["values"]
     expect(short["rtf"] > 0 and short["audio_s"] > 0.1 and short["first_audio_ms"] > 0,
            "speech has a real-time factor and a latency")
