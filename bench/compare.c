@@ -81,6 +81,17 @@ static bool is_of_first(const comparison *c, const char *device)
     return false;
 }
 
+/* Whether it has a device of the first file; else it is another machine's, and misses none. */
+static bool is_alike(const comparison *c, const cJSON *root)
+{
+    const cJSON *devices = cJSON_GetObjectItem(root, "devices"), *device;
+
+    cJSON_ArrayForEach(device, devices)
+        if (is_of_first(c, bench_text(device, "name")))
+            return true;
+    return !cJSON_GetArraySize(devices);
+}
+
 static int add_file(comparison *c, const char *path)
 {
     cJSON *root, **more;
@@ -97,7 +108,7 @@ static int add_file(comparison *c, const char *path)
     if (cJSON_IsFalse(cJSON_GetObjectItem(root, "complete")))
         printf("%s is incomplete: its run was interrupted after %d cases\n", path,
                cJSON_GetArraySize(cJSON_GetObjectItem(root, "results")));
-    for (int i = 0; i < c->n_first; i++)
+    for (int i = 0; i < c->n_first && is_alike(c, root); i++)
         add_like(c, i, root, path);
     cJSON_ArrayForEach(device, cJSON_GetObjectItem(root, "devices")) {
         const column n = { .results = cJSON_GetObjectItem(root, "results"), .file = path,

@@ -46,6 +46,15 @@ def check_device(folder, sample):
     assert code == 0 and "missing!" not in said, "more devices than before are no loss"
     assert compare(folder, sample, {**sample, "devices": [], "results": []})[0] == 1
 
+    elsewhere = json.loads(json.dumps(sample))
+    for device in elsewhere["devices"]:
+        device["name"] = f"another {device['name']}"
+    for record in elsewhere["results"]:
+        record["device"] = f"another {record['device']}"
+    code, said = compare(folder, sample, elsewhere)
+    assert code == 0 and "missing!" not in said, said
+    assert "does not have" not in said and "another" in said, "another machine misses nothing"
+
 
 def check_case(folder, sample):
     """So is one case, whether it is not there or could not run; one that was skipped is not."""
