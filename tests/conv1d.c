@@ -200,7 +200,10 @@ static void run_case(const conv_case *c, const char *rows)
 
 START_TEST(forward)
 {
-    if (!cases[_i].large || !getenv("CLVITS_TEST_TINY"))
+    /* Tiles are a matter of the transformed form; to the direct one they are large. */
+    const bool large = cases[_i].large || !strncmp(cases[_i].name, "tiles", 5);
+
+    if (!large || !getenv("CLVITS_TEST_TINY"))
         run_case(&cases[_i], NULL);
 }
 END_TEST
