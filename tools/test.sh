@@ -164,6 +164,8 @@ export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
 export TSAN_OPTIONS=halt_on_error=1
+# Large cases take long here and go through the same code.
+export CLVITS_TEST_TINY=1
 build sanitize gcc --buildtype=debugoptimized -Db_sanitize=address,undefined &&
     check sanitize --timeout-multiplier 4 --suite files --suite program --suite cpu-path \
         --suite cpu-baseline --suite opencl
