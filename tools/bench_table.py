@@ -7,44 +7,23 @@ RESULT.json is what `clvits-bench --json` wrote; those of bench/results make the
 """
 import argparse
 import json
-import os
 import pathlib
 import re
 import sys
 import textwrap
+
+import pages
 
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
 VOICES = ("mini (embedded)", "x-low", "low", "medium", "mms", "base")
 PLATFORMS = {"Portable Computing Language": "PoCL", "rusticl": "Rusticl"}
 
 
-def text_of(path):
-    try:
-        return pathlib.Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        sys.exit(f"{path} cannot be read: {error.strerror}")
-    except UnicodeError:
-        sys.exit(f"{path} is no text")
-
-
-def write_text(path, text):
-    """All of it, or nothing changes."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        try:
-            part.write_text(text, encoding="utf-8")
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        sys.exit(f"{path} cannot be written: {error.strerror}")
-
-
 def read(paths):
     """Every device of every file, with its results by name."""
     for path in paths:
         try:
-            run = json.loads(text_of(path))
+            run = json.loads(pages.text_of(path))
         except ValueError as error:
             sys.exit(f"{path}: not JSON: {error}")
         if not isinstance(run, dict) or run.get("format") != "clvits-bench 1":
@@ -126,12 +105,10 @@ def main():
     if not arguments.write:
         print(text)
         return
-    page = text_of(arguments.write)
-    before, found, rest = page.partition(BEGIN)
-    _, ended, after = rest.partition(END)
-    if not found or not ended:
-        sys.exit(f"{arguments.write}: no place between {BEGIN} and {END}")
-    write_text(arguments.write, f"{before}{BEGIN}\n{text}\n{END}{after}")
+    pages.write_between(arguments.write, BEGIN, text, END)
 
 
-main()
+try:
+    main()
+except pages.Failed as failure:
+    sys.exit(str(failure))

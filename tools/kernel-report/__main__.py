@@ -18,13 +18,13 @@ import targets
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+sys.path.append(str(HERE.parent))
+import pages # pylint: disable=wrong-import-position
+from pages import Failed, text_of # pylint: disable=wrong-import-position
+
 BEGIN, END = "<!-- kernels -->", "<!-- /kernels -->"
 FORMAT = "clvits-kernels 1"
 WAYS = ("", "fp16-storage", "fp16", "tuned")
-
-
-class Failed(Exception):
-    """Why there is no report."""
 
 
 def source_of(program):
@@ -120,29 +120,6 @@ def make(build, wanted, jobs, sample=1):
     return report
 
 
-def text_of(path):
-    """What a file says; Failed with the reason in words."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise Failed(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeError as error:
-        raise Failed(f"{path} is no text") from error
-
-
-def write_text(path, text):
-    """All of it, or nothing changes."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        try:
-            part.write_text(text, encoding="utf-8")
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise Failed(f"{path} cannot be written: {error.strerror}") from error
-
-
 def read(path):
     try:
         report = json.loads(text_of(path))
@@ -151,15 +128,6 @@ def read(path):
     if not isinstance(report, dict) or report.get("format") != FORMAT:
         raise Failed(f"{path}: not what kernel-report --json wrote")
     return report
-
-
-def write_between(path, table):
-    page = text_of(path)
-    before, found, rest = page.partition(BEGIN)
-    _, ended, after = rest.partition(END)
-    if not found or not ended:
-        raise Failed(f"{path}: no place between {BEGIN} and {END}")
-    write_text(path, f"{before}{BEGIN}\n{table}\n{END}{after}")
 
 
 def parse_arguments():
@@ -195,9 +163,9 @@ def main():
         if not report["rows"]:
             return 77
         if arguments.json:
-            write_text(arguments.json, json.dumps(report, indent=1) + "\n")
+            pages.write_text(arguments.json, json.dumps(report, indent=1) + "\n")
         if arguments.markdown:
-            write_between(arguments.markdown, tables.markdown(report))
+            pages.write_between(arguments.markdown, BEGIN, tables.markdown(report), END)
     except (Failed, budgets.Damaged) as error:
         print(f"kernel-report: {error}", file=sys.stderr)
         return 3

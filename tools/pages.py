@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""Pages in which scripts replace what stands between two marks."""
+import os
+import pathlib
+
+
+class Failed(Exception):
+    """What is wrong with a file, in words."""
+
+
+def text_of(path):
+    """What a file says."""
+    try:
+        return pathlib.Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise Failed(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeError as error:
+        raise Failed(f"{path} is no text") from error
+
+
+def write_text(path, text):
+    """All of it, or nothing changes."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        try:
+            part.write_text(text, encoding="utf-8")
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise Failed(f"{path} cannot be written: {error.strerror}") from error
+
+
+def write_between(path, begin, table, end):
+    page = text_of(path)
+    before, found, rest = page.partition(begin)
+    _, ended, after = rest.partition(end)
+    if not found or not ended:
+        raise Failed(f"{path}: no place between {begin} and {end}")
+    write_text(path, f"{before}{begin}\n{table}\n{end}{after}")
