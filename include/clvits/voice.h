@@ -26,6 +26,13 @@ typedef struct clvits_voice clvits_voice;
 CLVITS_API clvits_status clvits_voice_open(clvits_voice **out, clvits_context *context,
                                            const char *path);
 
+/**
+ * The same, with the path of the file that holds the voice's configuration, where it does not stand
+ * beside the voice under its usual name. NULL: it does.
+ */
+CLVITS_API clvits_status clvits_voice_open_config(clvits_voice **out, clvits_context *context,
+                                                  const char *path, const char *config_path);
+
 /** Release a voice that nobody speaks with and set it to NULL; releasing NULL is allowed. */
 CLVITS_API void clvits_voice_close(clvits_voice **voice);
 

@@ -5,6 +5,12 @@
 
 clvits_status clvits_voice_open(clvits_voice **out, clvits_context *context, const char *path)
 {
+    return clvits_voice_open_config(out, context, path, NULL);
+}
+
+clvits_status clvits_voice_open_config(clvits_voice **out, clvits_context *context,
+                                       const char *path, const char *config_path)
+{
     clvits_trace trace;
     clvits_report r = clvits_context_traced(context, &trace);
     const int64_t start = clvits_trace_now(&r);
@@ -18,7 +24,7 @@ clvits_status clvits_voice_open(clvits_voice **out, clvits_context *context, con
         path = embedded;
     }
     if (!s)
-        s = clvits_voice_file_open(&v->file, path, NULL, &r);
+        s = clvits_voice_file_open(&v->file, path, config_path, &r);
     if (!s) {
         v->context = context;
         for (size_t i = 0; i < v->file.weights.count; i++)

@@ -26,6 +26,7 @@ typedef struct clvits_voice_file {
     clvits_speaker *speakers; /* in the file's order; voices need not name theirs */
     int n_speakers;           /* named ones */
     const char *name;
+    const char *kind;   /* what it is, in words */
     clvits_arena arena; /* names */
 } clvits_voice_file;
 
@@ -43,6 +44,10 @@ typedef struct clvits_voice_file {
  */
 clvits_status clvits_voice_file_open(clvits_voice_file *out, const char *path,
                                      const char *config_path, clvits_report *r);
+
+/** The same; raw keeps every array of the file, under the file's names, also those of training. */
+clvits_status clvits_voice_file_open_whole(clvits_voice_file *out, const char *path,
+                                           const char *config_path, clvits_report *r);
 
 void clvits_voice_file_free(clvits_voice_file *v);
 

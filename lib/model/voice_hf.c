@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "io/file.h"
 #include "model/voice_parts.h"
 
 #include <cjson/cJSON.h>
@@ -192,7 +193,8 @@ static void read_config(clvits_json *j, clvits_config *c)
     c->length_scale = 1 / speaking_rate;
 }
 
-clvits_status clvits_hf_config_read(clvits_config *c, const char *path, clvits_report *r)
+/* The geometry and defaults in config.json; nothing is checked but types. */
+static clvits_status config_read(clvits_config *c, const char *path, clvits_report *r)
 {
     clvits_json j;
 
@@ -238,8 +240,9 @@ static void read_tokenizer(clvits_voice_file *v, clvits_json *j, clvits_report *
                        "(the uroman program does that)");
 }
 
-clvits_status clvits_hf_text_read(clvits_voice_file *v, const char *vocab_path,
-                                  const char *tokenizer_path, clvits_report *r)
+/* Symbols and their handling; the configuration is complete. */
+static clvits_status text_read(clvits_voice_file *v, const char *vocab_path,
+                               const char *tokenizer_path, clvits_report *r)
 {
     clvits_json vocab, tokenizer;
 
@@ -253,4 +256,45 @@ clvits_status clvits_hf_text_read(clvits_voice_file *v, const char *vocab_path,
         read_tokenizer(v, &tokenizer, r);
     clvits_json_close(&tokenizer);
     return tokenizer.status;
+}
+
+static clvits_status read_text(clvits_opening *o, const char *path)
+{
+    const int folder = clvits_path_folder(path);
+    const char *beside = clvits_opening_keep(o, "%s.json", path);
+    const char *usual = clvits_opening_keep(o, "%.*smodel.safetensors.json", folder, path);
+    const char *vocab = clvits_opening_keep(o, "%.*svocab.json", folder, path);
+    const char *tokenizer = clvits_opening_keep(o, "%.*stokenizer_config.json", folder, path);
+
+    if (!beside || !usual || !vocab || !tokenizer)
+        return o->r->status;
+    if (clvits_file_exists(beside))
+        return clvits_piper_json_read(o->v, beside, o->r);
+    if (clvits_file_exists(usual))
+        return clvits_piper_json_read(o->v, usual, o->r);
+    return text_read(o->v, vocab, tokenizer, o->r);
+}
+
+clvits_status clvits_voice_hf_open(clvits_opening *o, const char *path)
+{
+    const char *config = o->config_path;
+
+    o->v->kind = "Hugging Face VitsModel";
+    if (!config)
+        config = clvits_opening_keep(o, "%.*sconfig.json", clvits_path_folder(path), path);
+    if (!config)
+        return o->r->status;
+
+    clvits_status status = config_read(&o->v->config, config, o->r);
+    if (!status) {
+        clvits_report why = { 0 };
+        status = clvits_config_check(&o->v->config, &why);
+        if (status)
+            clvits_fail(o->r, status, "%s: %s", config, why.text);
+    }
+    if (!status)
+        status = read_text(o, path);
+    if (!status)
+        status = clvits_safetensors_open(&o->v->raw, path, o->r);
+    return status ? status : clvits_opening_finish(o, path);
 }

@@ -7,16 +7,44 @@
 
 /* What the readers of the formats share; seen by model/voice_*.c only. */
 
-/** The geometry and defaults in a Hugging Face config.json; nothing is checked but types. */
-clvits_status clvits_hf_config_read(clvits_config *c, const char *path, clvits_report *r);
+/** A voice that is being opened. */
+typedef struct clvits_opening {
+    clvits_voice_file *v;    /* being filled */
+    const char *config_path; /* given by the caller, or NULL */
+    int keep_all;            /* raw keeps what inference has no use for */
+    clvits_report *r;
+} clvits_opening;
+
+/** Text for as long as the voice is open; NULL, with the report filled in, when that failed. */
+__attribute__((format(printf, 2, 3))) char *clvits_opening_keep(clvits_opening *o,
+                                                                const char *format, ...);
 
 /**
- * Symbols and their handling from vocab.json and tokenizer_config.json.
- *
- * @param v  its configuration is complete
+ * The last part of a path, without the given extension and slashes at its end, for as long as the
+ * voice is open. NULL as above.
  */
-clvits_status clvits_hf_text_read(clvits_voice_file *v, const char *vocab_path,
-                                  const char *tokenizer_path, clvits_report *r);
+const char *clvits_opening_name(clvits_opening *o, const char *path, const char *extension);
+
+/** Length of a path up to and with its last slash. */
+int clvits_path_folder(const char *path);
+
+/**
+ * Check the configuration, then bring the arrays in raw to what it needs. What a format reads of
+ * configuration and text is there before.
+ */
+clvits_status clvits_opening_finish(clvits_opening *o, const char *path);
+
+/*
+ * The formats. Each fills in configuration, raw, symbols, text settings, speakers and kind, and the
+ * name where it has a better one than the file's, then ends with clvits_opening_finish(); the
+ * name that was found from the path is there before.
+ */
+
+/** A Hugging Face VitsModel; path is its .safetensors file. */
+clvits_status clvits_voice_hf_open(clvits_opening *o, const char *path);
+
+/** A Piper voice; path is its .onnx file. */
+clvits_status clvits_voice_piper_open(clvits_opening *o, const char *path);
 
 /**
  * What the JSON file beside a Piper voice says: rate, default scales, symbols and their handling,

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "io/file.h"
+#include "io/onnx.h"
 #include "model/voice_parts.h"
 
 #include <cjson/cJSON.h>
@@ -112,4 +114,23 @@ clvits_status clvits_piper_json_read(clvits_voice_file *v, const char *path, clv
         read_all(v, &j);
     clvits_json_close(&j);
     return j.status;
+}
+
+clvits_status clvits_voice_piper_open(clvits_opening *o, const char *path)
+{
+    const char *json = o->config_path ? o->config_path : clvits_opening_keep(o, "%s.json", path);
+
+    if (!json)
+        return o->r->status;
+    if (!clvits_file_exists(json))
+        return clvits_fail(o->r, CLVITS_E_FILE,
+                           "%s is missing; a Piper voice is a pair of files, this one and %s", json,
+                           path);
+    o->v->kind = "Piper voice";
+    o->v->config = clvits_config_default();
+
+    clvits_status status = clvits_onnx_voice_open(&o->v->raw, &o->v->config, path, o->r);
+    if (!status)
+        status = clvits_piper_json_read(o->v, json, o->r);
+    return status ? status : clvits_opening_finish(o, path);
 }

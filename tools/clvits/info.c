@@ -9,6 +9,7 @@ static const char help[] =
     "Say what a voice is: a folder in Hugging Face's format, or a Piper voice NAME.onnx. Without\n"
     "VOICE, the embedded one.\n"
     "\n"
+    "  -c, --config FILE its configuration, where that does not stand beside it\n"
     "  --json            as JSON, with every speaker\n"
     "  --graph FILE.dot  also the graphs of its three stages, with each operator's shape, cost\n"
     "                    and place, for Graphviz: dot -Tsvg FILE.dot > FILE.svg\n"
@@ -94,10 +95,11 @@ static int write_graph(clvits_context *context, clvits_voice *voice, const char 
 int command_info(int argc, char **argv)
 {
     bool json = false;
-    const char *path = NULL, *graph = NULL;
+    const char *path = NULL, *config = NULL, *graph = NULL;
     clvits_context_params params = { 0 };
     const option table[] = { { "json", 0, OPTION_FLAG, &json, 0, 0 },
                              { "model", 'm', OPTION_TEXT, &path, 0, 0 },
+                             { "config", 'c', OPTION_TEXT, &config, 0, 0 },
                              { "graph", 0, OPTION_TEXT, &graph, 0, 0 },
                              { "device", 0, OPTION_TEXT, &params.device, 0, 0 },
                              { "place", 0, OPTION_TEXT, &params.place, 0, 0 },
@@ -106,7 +108,7 @@ int command_info(int argc, char **argv)
     clvits_context *context = NULL;
     clvits_voice *voice = NULL;
     clvits_voice_info info;
-    int code = options_parse(table, 6, "info", help, &argc, argv);
+    int code = options_parse(table, 7, "info", help, &argc, argv);
 
     if (code)
         return code < 0 ? CODE_OK : code;
@@ -117,7 +119,8 @@ int command_info(int argc, char **argv)
     code = program_open(&context, &params, &log);
     if (code)
         return code;
-    const clvits_status s = clvits_voice_open(&voice, context, argc ? argv[0] : path);
+    const clvits_status s =
+        clvits_voice_open_config(&voice, context, argc ? argv[0] : path, config);
     if (s) {
         code = program_fail(program_code(s, CODE_INPUT), "%s", clvits_context_error(context));
     } else {

@@ -20,6 +20,7 @@ static const char help[] =
     "voice:\n"
     "  -m, --model VOICE          folder of a Hugging Face VitsModel, or a Piper voice\n"
     "                             NAME.onnx; otherwise the embedded voice\n"
+    "  -c, --config FILE          of the voice, where it does not stand beside it\n"
     "  -s, --speaker ID|NAME      otherwise the first\n"
     "text:\n"
     "  -f, --input-file FILE      one utterance per line; - is standard input\n"
@@ -81,6 +82,7 @@ static int parse(session *s, int argc, char **argv)
     settings *o = &s->set;
     const option table[] = {
         { "model", 'm', OPTION_TEXT, &o->voice, 0, 0 },
+        { "config", 'c', OPTION_TEXT, &o->config, 0, 0 },
         { "speaker", 's', OPTION_TEXT, &o->speaker, 0, 0 },
         { "input-file", 'f', OPTION_TEXT, &o->source.path, 0, 0 },
         { "json-input", 0, OPTION_FLAG, &o->source.json, 0, 0 },
@@ -288,7 +290,8 @@ static int open_device(session *s, const char *name, size_t n)
     if (code)
         return code;
     s->n_devices++;
-    const clvits_status status = clvits_voice_open(&s->voices[i], s->contexts[i], s->set.voice);
+    const clvits_status status = clvits_voice_open_config(&s->voices[i], s->contexts[i],
+                                                          s->set.voice, s->set.config);
     if (status)
         return program_fail(program_code(status, CODE_INPUT), "%s",
                             clvits_context_error(s->contexts[i]));

@@ -154,7 +154,7 @@ void speech_clock_report(const speech_clock *c, const clvits_context *context,
 /* The command. */
 
 typedef struct settings {
-    const char *voice, *speaker, *output, *dir, *format, *timings, *trace, *ceilings;
+    const char *voice, *config, *speaker, *output, *dir, *format, *timings, *trace, *ceilings;
     bool raw, stream, plan;
     int batch; /* utterances at once; 0: not said */
     float noise_scale, noise_w, length_scale, sentence_silence, volume; /* NAN: the default */

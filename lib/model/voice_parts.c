@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#include "model/voice_parts.h"
+#include "model/weights.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+clvits_status clvits_voice_symbol_add(clvits_voice_file *v, clvits_json *j, const char *key,
+                                      const char *text, const int32_t *ids, int n_ids)
+{
+    if (!*text)
+        return CLVITS_OK; /* no text contains it */
+    for (int i = 0; i < n_ids; i++)
+        if (ids[i] < 0 || ids[i] >= v->config.n_vocab)
+            return clvits_json_fail(j, CLVITS_E_FORMAT,
+                                    "%s: \"%.32s\" has the id %d, but the model has %d symbols",
+                                    key, text, (int)ids[i], v->config.n_vocab);
+
+    clvits_report why = { 0 };
+    const clvits_status status = clvits_symbols_add(&v->symbols, text, ids, n_ids, &why);
+    return status ? clvits_json_fail(j, status, "%s: %s", key, why.text) : CLVITS_OK;
+}
+
+char *clvits_opening_keep(clvits_opening *o, const char *format, ...)
+{
+    char text[4096];
+    va_list args;
+
+    va_start(args, format);
+    const int n = vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (n < 0 || n >= (int)sizeof(text)) {
+        clvits_fail(o->r, CLVITS_E_FILE, "the path is longer than any file's");
+        return NULL;
+    }
+    char *copy = clvits_arena_text(&o->v->arena, text, (size_t)n);
+    if (!copy)
+        clvits_fail_memory(o->r, "a path");
+    return copy;
+}
+
+int clvits_path_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? (int)(slash + 1 - path) : 0;
+}
+
+const char *clvits_opening_name(clvits_opening *o, const char *path, const char *extension)
+{
+    size_t n = strlen(path);
+
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    const size_t end = n;
+    while (n > 0 && path[n - 1] != '/')
+        n--;
+
+    size_t length = end - n;
+    const size_t tail = strlen(extension);
+    if (length > tail && !strncmp(path + end - tail, extension, tail))
+        length -= tail;
+    if (length == 0 || path[n] == '.')
+        return "voice";
+    return clvits_opening_keep(o, "%.*s", (int)length, path + n);
+}
+
+clvits_status clvits_opening_finish(clvits_opening *o, const char *path)
+{
+    clvits_voice_file *v = o->v;
+    clvits_report why = { 0 };
+
+    clvits_status status = clvits_config_check(&v->config, &why);
+    if (!status)
+        status = clvits_weights_canonical(&v->weights, &v->raw, &v->config, &why);
+    if (!status && !o->keep_all)
+        clvits_arrays_keep_used(&v->raw, &v->weights);
+    v->text.symbols = &v->symbols;
+    return status ? clvits_fail(o->r, status, "%s: %s", path, why.text) : CLVITS_OK;
+}
