@@ -108,6 +108,7 @@ START_TEST(opens_hugging_face_with_weight_norm)
 
     open_voice(GOLDEN "hf-sdp", NULL);
     ck_assert_str_eq(v.name, "hf-sdp");
+    ck_assert_str_eq(v.kind, "Hugging Face VitsModel");
     ck_assert_int_eq(v.text.kind, CLVITS_TEXT_CHARACTERS);
     ck_assert_int_eq(v.text.padding, CLVITS_PADDING_BLANK);
     ck_assert_int_eq(v.text.lower_case, 1);
@@ -141,10 +142,22 @@ START_TEST(opens_hugging_face_with_speakers)
 }
 END_TEST
 
+/* What training left in a file is there for whoever asks for it. */
+START_TEST(keeps_everything_when_asked)
+{
+    ck_assert_msg(!clvits_voice_file_open_whole(&v, GOLDEN "hf-sdp", NULL, &r), "%s", r.text);
+    ck_assert_ptr_nonnull(clvits_arrays_find(&v.raw, "posterior_encoder.conv_pre.weight"));
+    clvits_voice_file_free(&v);
+    open_voice(GOLDEN "hf-sdp", NULL);
+    ck_assert_uint_eq(v.raw.count, 0);
+}
+END_TEST
+
 START_TEST(opens_piper_voices)
 {
     open_voice(GOLDEN "piper-single/model.onnx", NULL);
     ck_assert_str_eq(v.name, "golden");
+    ck_assert_str_eq(v.kind, "Piper voice");
     ck_assert_int_eq(v.config.resblock, 2);
     ck_assert_int_eq(v.config.n_speakers, 1);
     ck_assert_int_eq(v.config.sampling_rate, 16000);
@@ -496,6 +509,7 @@ Suite *suite(void)
     tcase_add_test(t, finds_the_embedded_voice_by_environment);
     tcase_add_test(t, opens_hugging_face_with_weight_norm);
     tcase_add_test(t, opens_hugging_face_with_speakers);
+    tcase_add_test(t, keeps_everything_when_asked);
     tcase_add_test(t, opens_piper_voices);
     tcase_add_test(t, opens_single_precision_with_both_predictors);
     tcase_add_loop_test(t, names_a_missing_file, 0, sizeof(absent) / sizeof(absent[0]));

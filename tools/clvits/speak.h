@@ -192,6 +192,11 @@ typedef struct session {
     int code;          /* of what went wrong in a callback */
 } session;
 
+/** Read the command line, and then whether its parts fit each other. Return a code; the first also
+ *  -1 when the help was printed. */
+int session_parse(session *s, int argc, char **argv);
+int session_check(session *s);
+
 /** The speaker that the utterance wants. Returns a code. */
 int session_speaker(const session *s, const utterance *u, int *out);
 
