@@ -194,7 +194,7 @@ static void read_config(clvits_json *j, clvits_config *c)
 }
 
 /* The geometry and defaults in config.json; nothing is checked but types. */
-static clvits_status config_read(clvits_config *c, const char *path, clvits_report *r)
+clvits_status clvits_hf_config_read(clvits_config *c, const char *path, clvits_report *r)
 {
     clvits_json j;
 
@@ -240,9 +240,8 @@ static void read_tokenizer(clvits_voice_file *v, clvits_json *j, clvits_report *
                        "(the uroman program does that)");
 }
 
-/* Symbols and their handling; the configuration is complete. */
-static clvits_status text_read(clvits_voice_file *v, const char *vocab_path,
-                               const char *tokenizer_path, clvits_report *r)
+clvits_status clvits_hf_text_read(clvits_voice_file *v, const char *vocab_path,
+                                  const char *tokenizer_path, clvits_report *r)
 {
     clvits_json vocab, tokenizer;
 
@@ -272,7 +271,7 @@ static clvits_status read_text(clvits_opening *o, const char *path)
         return clvits_piper_json_read(o->v, beside, o->r);
     if (clvits_file_exists(usual))
         return clvits_piper_json_read(o->v, usual, o->r);
-    return text_read(o->v, vocab, tokenizer, o->r);
+    return clvits_hf_text_read(o->v, vocab, tokenizer, o->r);
 }
 
 clvits_status clvits_voice_hf_open(clvits_opening *o, const char *path)
@@ -285,7 +284,7 @@ clvits_status clvits_voice_hf_open(clvits_opening *o, const char *path)
     if (!config)
         return o->r->status;
 
-    clvits_status status = config_read(&o->v->config, config, o->r);
+    clvits_status status = clvits_hf_config_read(&o->v->config, config, o->r);
     if (!status) {
         clvits_report why = { 0 };
         status = clvits_config_check(&o->v->config, &why);

@@ -43,6 +43,17 @@ clvits_status clvits_opening_finish(clvits_opening *o, const char *path);
 /** A Hugging Face VitsModel; path is its .safetensors file. */
 clvits_status clvits_voice_hf_open(clvits_opening *o, const char *path);
 
+/** The geometry and defaults in a Hugging Face config.json; nothing is checked but types. */
+clvits_status clvits_hf_config_read(clvits_config *c, const char *path, clvits_report *r);
+
+/**
+ * Symbols and their handling from vocab.json and tokenizer_config.json.
+ *
+ * @param v  its configuration is complete
+ */
+clvits_status clvits_hf_text_read(clvits_voice_file *v, const char *vocab_path,
+                                  const char *tokenizer_path, clvits_report *r);
+
 /** A Piper voice; path is its .onnx file. */
 clvits_status clvits_voice_piper_open(clvits_opening *o, const char *path);
 
