@@ -2,6 +2,7 @@
 //
 // Trained decoders and duration predictors of public voices, where the folder with them stands
 // beside the project (they may not ship); each reproduces PyTorch's output to 80 dB.
+#include "io/torch.h"
 #include "model/blocks.h"
 #include "stages.h"
 
@@ -74,15 +75,39 @@ static void take_weights(fixture *f, const char *prefix)
 }
 
 /* False, with a word on standard error, when the file is not on this machine. */
+static bool is_there(const char *file)
+{
+    if (!access(path_of(file), R_OK))
+        return true;
+    fprintf(stderr, "skipped: %s is not there\n", path_of(file));
+    return false;
+}
+
 static bool open_parts(fixture *f, const char *file, const char *prefix)
 {
-    if (access(path_of(file), R_OK)) {
-        fprintf(stderr, "skipped: %s is not there\n", path_of(file));
+    if (!is_there(file))
         return false;
-    }
     harness_begin(&f->h, 1);
     ck_assert_msg(clvits_safetensors_open(&f->raw, path_of(file), &f->h.report) == CLVITS_OK, "%s",
                   f->h.report.text);
+    take_weights(f, prefix);
+    return true;
+}
+
+/* The tensors that a file of PyTorch has under a key. */
+static bool open_checkpoint(fixture *f, const char *file, const char *key, const char *prefix)
+{
+    clvits_torch *t;
+
+    if (!is_there(file))
+        return false;
+    harness_begin(&f->h, 1);
+    ck_assert_msg(clvits_torch_open(&t, path_of(file), &f->h.report) == CLVITS_OK, "%s",
+                  f->h.report.text);
+    const clvits_value *dict = clvits_value_at(clvits_torch_root(t), key);
+    ck_assert_msg(clvits_torch_arrays(&f->raw, t, dict, "", &f->h.report) == CLVITS_OK, "%s",
+                  f->h.report.text);
+    clvits_torch_close(&t);
     take_weights(f, prefix);
     return true;
 }
@@ -256,6 +281,16 @@ START_TEST(generator)
 }
 END_TEST
 
+START_TEST(generator_of_pytorch)
+{
+    fixture f = { .config = hifigan_v2() };
+    if (!open_checkpoint(&f, "hifigan-v2/generator_v2", "generator", "dec."))
+        return;
+    decode(&f, "hifigan-v2/golden_LJ001-0002_mel.npy", "hifigan-v2/golden_LJ001-0002_wav.npy", 0);
+    close_parts(&f);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("parts");
@@ -265,6 +300,7 @@ int main(void)
     tcase_add_test(t, single_speaker);
     tcase_add_test(t, many_speakers);
     tcase_add_test(t, generator);
+    tcase_add_test(t, generator_of_pytorch);
     suite_add_tcase(s, t);
     return harness_main(s);
 }

@@ -27,13 +27,13 @@ static clvits_status open_regular(int *fd, struct stat *st, const char *path, cl
     return s;
 }
 
-/* From the start; fewer bytes where the file ends before. */
-static clvits_status read_bytes(void *to, size_t size, size_t *got, int fd, const char *path,
-                                clvits_report *r)
+/* Fewer bytes where the file ends before. */
+static clvits_status read_bytes(void *to, size_t size, uint64_t offset, size_t *got, int fd,
+                                const char *path, clvits_report *r)
 {
     *got = 0;
     while (*got < size) {
-        const ssize_t n = read(fd, (char *)to + *got, size - *got);
+        const ssize_t n = pread(fd, (char *)to + *got, size - *got, (off_t)(offset + *got));
         if (n < 0 && errno != EINTR)
             return clvits_fail(r, CLVITS_E_FILE, "%s cannot be read: %s", path, strerror(errno));
         if (n == 0)
@@ -41,6 +41,12 @@ static clvits_status read_bytes(void *to, size_t size, size_t *got, int fd, cons
         *got += n > 0 ? (size_t)n : 0;
     }
     return CLVITS_OK;
+}
+
+static clvits_status fail_changed(const char *path, clvits_report *r)
+{
+    return clvits_fail(r, CLVITS_E_FILE,
+                       "%s was changed while it was read; try again when it is complete", path);
 }
 
 static bool same_state(const struct stat *a, const struct stat *b)
@@ -58,10 +64,9 @@ static clvits_status read_whole(void **bytes, size_t *size, const struct stat *s
     void *p = mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
         return clvits_fail(r, CLVITS_E_MEMORY, "out of memory for the %zu bytes of %s", want, path);
-    clvits_status s = read_bytes(p, want, size, fd, path, r);
+    clvits_status s = read_bytes(p, want, 0, size, fd, path, r);
     if (!s && (*size < want || fstat(fd, &after) || !same_state(st, &after)))
-        s = clvits_fail(r, CLVITS_E_FILE,
-                        "%s was changed while it was read; try again when it is complete", path);
+        s = fail_changed(path, r);
     if (s) {
         munmap(p, want);
         *size = 0;
@@ -107,9 +112,50 @@ clvits_status clvits_file_head(void *bytes, size_t size, size_t *got, const char
     clvits_status s = open_regular(&fd, &st, path, r);
     if (s)
         return s;
-    s = read_bytes(bytes, size, got, fd, path, r);
+    s = read_bytes(bytes, size, 0, got, fd, path, r);
     close(fd);
     return s;
+}
+
+clvits_status clvits_file_open(clvits_file *out, const char *path, clvits_report *r)
+{
+    struct stat st;
+
+    *out = (clvits_file){ .path = path, .fd = -1 };
+    const clvits_status s = open_regular(&out->fd, &st, path, r);
+    if (s)
+        return s;
+    out->size = (uint64_t)st.st_size;
+    out->changed[0] = st.st_mtim.tv_sec;
+    out->changed[1] = st.st_mtim.tv_nsec;
+    return CLVITS_OK;
+}
+
+clvits_status clvits_file_part(void *to, size_t size, uint64_t offset, const clvits_file *f,
+                               clvits_report *r)
+{
+    size_t got = 0;
+    clvits_status s = CLVITS_OK;
+
+    if (offset <= f->size && size <= f->size - offset)
+        s = read_bytes(to, size, offset, &got, f->fd, f->path, r);
+    return s || got == size ? s : fail_changed(f->path, r);
+}
+
+clvits_status clvits_file_unchanged(const clvits_file *f, clvits_report *r)
+{
+    struct stat st;
+
+    if (fstat(f->fd, &st) || (uint64_t)st.st_size != f->size ||
+        st.st_mtim.tv_sec != f->changed[0] || st.st_mtim.tv_nsec != f->changed[1])
+        return fail_changed(f->path, r);
+    return CLVITS_OK;
+}
+
+void clvits_file_close(clvits_file *f)
+{
+    close(f->fd);
+    f->fd = -1;
 }
 
 int clvits_file_exists(const char *path)

@@ -12,6 +12,7 @@ SETS = {
     "mini": ("mini", "references of the embedded voice (needs --voices)"),
     "piper": ("onnx_voice", "Piper voices with random weights, as ONNX"),
     "ops": ("ops", "single operators"),
+    "torch": ("torch_file", "files of PyTorch, in both forms"),
 }
 
 
