@@ -46,7 +46,8 @@ def tensors():
 
 def checkpoint():
     plain = {
-        "bag": argparse.Namespace(rate=22050, sizes=[3, 7, 11], data=pathlib.PosixPath("/data/set")),
+        "bag": argparse.Namespace(rate=22050, sizes=[3, 7, 11],
+                                  data=pathlib.PosixPath("/data/set")),
         "path": pathlib.PurePosixPath("a/b.txt"),
         "windows": pathlib.PureWindowsPath("C:\\a\\b"),
         "numpy": [np.float64(0.1), np.float32(-2.5), np.int64(-3), np.uint8(200), np.bool_(True)],
