@@ -36,7 +36,8 @@ START_TEST(geometry_single)
     /* nothing may come from a default */
     memset(&c, 0, sizeof(c));
     ck_assert_int_eq(
-        clvits_onnx_voice_open(&set, &c, onnx_golden("piper-single", "model.onnx"), &r), CLVITS_OK);
+        clvits_onnx_voice_open(&set, &c, NULL, onnx_golden("piper-single", "model.onnx"), &r),
+        CLVITS_OK);
     clvits_arrays_free(&set);
     const int wanted[] = {46, 12, 12, 40, 2, 2,  3, 4, 2, 3, 2, 32, 7, 7, 0,
                           1,  12, 3,  4,  3, 10, 4, 4, 5, 1, 1, 1,  0, 32};
@@ -91,8 +92,9 @@ START_TEST(geometry_multi)
     clvits_report r = {0};
     clvits_arrays set;
 
-    ck_assert_int_eq(clvits_onnx_voice_open(&set, &c, onnx_golden("piper-multi", "model.onnx"), &r),
-                     CLVITS_OK);
+    ck_assert_int_eq(
+        clvits_onnx_voice_open(&set, &c, NULL, onnx_golden("piper-multi", "model.onnx"), &r),
+        CLVITS_OK);
     clvits_arrays_free(&set);
     const int found[] = {c.n_vocab,         c.hidden_channels,
                          c.filter_channels, c.n_heads,

@@ -158,7 +158,7 @@ void onnx_check(const char *path, const char *voice, double tolerance)
     clvits_arrays set, canonical;
 
     ck_assert(clvits_onnx_detect(path));
-    const clvits_status status = clvits_onnx_voice_open(&set, &c, path, &r);
+    const clvits_status status = clvits_onnx_voice_open(&set, &c, NULL, path, &r);
     ck_assert_msg(status == CLVITS_OK, "%s", r.text);
     check_state(&set, voice, tolerance);
     ck_assert_msg(clvits_config_check(&c, &r) == CLVITS_OK, "%s", r.text);

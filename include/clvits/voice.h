@@ -46,9 +46,10 @@ typedef struct clvits_voice_info {
     int hop_length;      /* samples per frame, the unit of durations */
     int n_symbols;       /* ids are 0 to n_symbols - 1 */
     int n_speakers;      /* at least 1 */
+    int n_languages;     /* at least 1 */
     int64_t parameters;  /* of the inference part */
     int takes_text;      /* 0: ids only */
-    const char *front_end; /* "espeak-ng", "characters" or "ids" */
+    const char *front_end; /* "espeak-ng", "characters", "lexicon" or "ids" */
     const char *language;  /* espeak-ng's name of it, or "" */
     float noise_scale, noise_w, length_scale; /* the voice's own defaults */
     /* geometry */
@@ -62,6 +63,12 @@ CLVITS_API const char *clvits_voice_speaker_name(const clvits_voice *voice, int 
 
 /** The speaker of that name, or -1. */
 CLVITS_API int clvits_voice_find_speaker(const clvits_voice *voice, const char *name);
+
+/** The name of language i of a voice with several, or NULL where it has none for it. */
+CLVITS_API const char *clvits_voice_language_name(const clvits_voice *voice, int language);
+
+/** The language of that name, or -1. */
+CLVITS_API int clvits_voice_find_language(const clvits_voice *voice, const char *name);
 
 /** Receives a piece of text, n bytes; not 0 ends the call that writes. */
 typedef int (*clvits_text_fn)(void *user, const char *text, size_t n);
@@ -122,6 +129,7 @@ typedef struct clvits_speak_params {
     float sentence_silence; /* seconds after each sentence but the last */
     float volume;           /* factor; 1 leaves the voice as it is */
     int speaker;            /* 0 to n_speakers - 1 */
+    int language;           /* 0 to n_languages - 1 */
     uint64_t seed;          /* the same seed gives the same speech */
     clvits_audio_fn audio;  /* may be NULL */
     void *user;

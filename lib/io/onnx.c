@@ -2,6 +2,7 @@
 #include "io/onnx_module.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum {
     HEAD = 4096, /* what comes before the graph is short, or this is no such file */
@@ -61,15 +62,54 @@ static void read_voice(onnx_reader *g, clvits_config *c)
     clvits_onnx_take_decoder(g, c);
 }
 
-clvits_status clvits_onnx_voice_open(clvits_arrays *out, clvits_config *config, const char *path,
+static clvits_status keep_metadata(clvits_onnx_metadata *m, onnx_reader *g)
+{
+    const size_t n = g->model->n_metadata_props;
+
+    m->keys = clvits_arena_array(&m->arena, n, sizeof(*m->keys));
+    m->values = clvits_arena_array(&m->arena, n, sizeof(*m->values));
+    if (!m->keys || !m->values)
+        return clvits_onnx_fail(g, CLVITS_E_MEMORY, "no memory for the metadata");
+    for (; m->count < n; m->count++) {
+        const Clvits__Onnx__Entry *e = g->model->metadata_props[m->count];
+        m->keys[m->count] = clvits_arena_text(&m->arena, e->key, strlen(e->key));
+        m->values[m->count] = clvits_arena_text(&m->arena, e->value, strlen(e->value));
+        if (!m->keys[m->count] || !m->values[m->count])
+            return clvits_onnx_fail(g, CLVITS_E_MEMORY, "no memory for the metadata");
+    }
+    return CLVITS_OK;
+}
+
+const char *clvits_onnx_metadata_find(const clvits_onnx_metadata *m, const char *key)
+{
+    for (size_t i = 0; i < m->count; i++)
+        if (!strcmp(m->keys[i], key))
+            return m->values[i];
+    return NULL;
+}
+
+void clvits_onnx_metadata_free(clvits_onnx_metadata *m)
+{
+    clvits_arena_free(&m->arena);
+    *m = (clvits_onnx_metadata){0};
+}
+
+clvits_status clvits_onnx_voice_open(clvits_arrays *out, clvits_config *config,
+                                     clvits_onnx_metadata *metadata, const char *path,
                                      clvits_report *r)
 {
     onnx_reader g = {.out = out, .path = path, .report = r};
     clvits_config c = *config;
 
     *out = (clvits_arrays){0};
+    if (metadata)
+        *metadata = (clvits_onnx_metadata){0};
     read_voice(&g, &c);
+    if (metadata && !g.status)
+        keep_metadata(metadata, &g);
     clvits_arena_free(&g.scratch);
+    if (g.status && metadata)
+        clvits_onnx_metadata_free(metadata);
     if (g.status)
         clvits_arrays_free(out);
     else

@@ -13,8 +13,21 @@
  */
 int clvits_onnx_detect(const char *path);
 
+/** What an exporter wrote beside a graph: keys and texts, in the file's order. */
+typedef struct clvits_onnx_metadata {
+    clvits_arena arena;
+    const char **keys, **values;
+    size_t count;
+} clvits_onnx_metadata;
+
+/** The text of a key, or NULL. */
+const char *clvits_onnx_metadata_find(const clvits_onnx_metadata *m, const char *key);
+
+void clvits_onnx_metadata_free(clvits_onnx_metadata *m);
+
 /**
- * Read a Piper voice (an exported VITS graph) back into the arrays it was made of.
+ * Read an exported VITS graph, as Piper, Coqui and the scripts of sherpa-onnx write it, back into
+ * the arrays it was made of.
  *
  * The arrays carry the names of the original training code (`enc_p.emb.weight`,
  * `flow.flows.0.enc.in_layers.0.weight`, ...) with weight normalisation folded, in the shapes
@@ -25,12 +38,14 @@ int clvits_onnx_detect(const char *path);
  * others are left as they were: sampling_rate, and the three default scales, which the JSON file
  * beside the graph holds.
  *
- * @param[out] out     empty on failure; free with clvits_arrays_free()
- * @param      config  holds defaults on entry
+ * @param[out] out       empty on failure; free with clvits_arrays_free()
+ * @param      config    holds defaults on entry
+ * @param[out] metadata  empty on failure; free with clvits_onnx_metadata_free(). May be NULL
  * @return CLVITS_OK, _E_FILE (unreadable), _E_FORMAT (damaged, or no VITS graph),
  *         _E_UNSUPPORTED (a relative of VITS, quantised, or data in a second file) or _E_MEMORY
  */
-clvits_status clvits_onnx_voice_open(clvits_arrays *out, clvits_config *config, const char *path,
+clvits_status clvits_onnx_voice_open(clvits_arrays *out, clvits_config *config,
+                                     clvits_onnx_metadata *metadata, const char *path,
                                      clvits_report *r);
 
 #endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "io/coqui_names.h"
 #include "io/file.h"
 #include "io/onnx_graph.h"
 
@@ -93,6 +94,43 @@ static clvits_status index_values(onnx_reader *g)
     return CLVITS_OK;
 }
 
+static void rename_from_coqui(onnx_reader *g, char **name)
+{
+    char text[512];
+
+    if (!clvits_coqui_name(text, sizeof(text), *name) || !strcmp(text, *name))
+        return; /* what is longer than that is no name of a module */
+    char *copy = clvits_arena_text(&g->scratch, text, strlen(text));
+    if (copy)
+        *name = copy;
+    else
+        clvits_onnx_fail(g, CLVITS_E_MEMORY, "no memory for the names in the graph");
+}
+
+/* A graph that Coqui exported, read as if its modules were called as in the original code. */
+static clvits_status rename_all(onnx_reader *g)
+{
+    const onnx_graph *p = g->graph;
+
+    for (size_t i = 0; i < p->n_node && !g->is_coqui; i++)
+        g->is_coqui = clvits_coqui_sign(p->node[i]->name);
+    for (size_t i = 0; i < p->n_initializer && !g->is_coqui; i++)
+        g->is_coqui = clvits_coqui_sign(p->initializer[i]->name);
+    if (!g->is_coqui)
+        return CLVITS_OK;
+    for (size_t i = 0; i < p->n_initializer; i++)
+        rename_from_coqui(g, &p->initializer[i]->name);
+    for (size_t i = 0; i < p->n_node; i++) {
+        onnx_node *n = p->node[i];
+        rename_from_coqui(g, &n->name);
+        for (size_t k = 0; k < n->n_input; k++)
+            rename_from_coqui(g, &n->input[k]);
+        for (size_t k = 0; k < n->n_output; k++)
+            rename_from_coqui(g, &n->output[k]);
+    }
+    return g->status;
+}
+
 static clvits_status parse(onnx_reader *g, const void *bytes, size_t size)
 {
     ProtobufCAllocator allocator = {parser_alloc, parser_free, g};
@@ -110,7 +148,7 @@ static clvits_status parse(onnx_reader *g, const void *bytes, size_t size)
     g->graph = g->model->graph;
     if (!g->graph || !g->graph->n_node)
         return clvits_onnx_fail(g, CLVITS_E_FORMAT, "an ONNX file without a graph");
-    return index_values(g);
+    return rename_all(g) ? g->status : index_values(g);
 }
 
 clvits_status clvits_onnx_load(onnx_reader *g)

@@ -32,6 +32,7 @@ typedef struct onnx_reader {
     clvits_arena scratch; /* the parsed graph, less the large tensors, which go to out */
     size_t allowed;       /* bytes the parser may still take */
     int refused;          /* it wanted more */
+    int is_coqui; /* its modules were called otherwise */
     const char *path;
     const onnx_model *model;
     const onnx_graph *graph;

@@ -17,7 +17,7 @@ static size_t component(const char *p)
 
 const char *clvits_onnx_canonical(const char *name)
 {
-    static const char *const tops[] = {"enc_p", "dp", "flow", "dec", "emb_g"};
+    static const char *const tops[] = {"enc_p", "dp", "flow", "dec", "emb_g", "emb_l"};
     const char *p = name;
 
     while (*p) {
@@ -358,13 +358,20 @@ static const onnx_node *norm_node(const onnx_reader *g, const char *module, int 
     return NULL;
 }
 
-/* (x - mean) / sqrt(variance + eps) */
+/* (x - mean) / sqrt(variance + eps), or times the root's reciprocal. */
 static void read_eps(onnx_reader *g, float *eps, const char *normalised)
 {
     const onnx_node *div = clvits_onnx_producer(g, normalised), *root = NULL, *sum = NULL;
 
+    for (size_t i = 0; div && clvits_onnx_is(div, "Mul") && i < 2; i++) {
+        const onnx_node *n = clvits_onnx_producer(g, clvits_onnx_input(div, i));
+        if (n && (clvits_onnx_is(n, "Div") || clvits_onnx_is(n, "Reciprocal")))
+            div = n;
+    }
     if (div && clvits_onnx_is(div, "Div"))
         root = clvits_onnx_producer(g, clvits_onnx_input(div, 1));
+    else if (div && clvits_onnx_is(div, "Reciprocal"))
+        root = clvits_onnx_producer(g, clvits_onnx_input(div, 0));
     if (root && clvits_onnx_is(root, "Sqrt"))
         sum = clvits_onnx_producer(g, clvits_onnx_input(root, 0));
     if (sum && clvits_onnx_is(sum, "Add") && !clvits_onnx_scalar(g, eps, clvits_onnx_input(sum, 1)))

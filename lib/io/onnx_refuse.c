@@ -16,6 +16,8 @@ static const alike inputs[] = {
     {"tone", "MeloTTS"},
     {"sdp_ratio", "Bert-VITS2"},
     {"lid", "piper-plus"},
+    {"emotion", "a voice with emotions"},
+    {"emotion_id", "a voice with emotions"},
     {"prosody_features", "piper-plus"},
     {"tokens", "an icefall voice"},
     {"input_ids", "a voice exported from transformers (open its original folder instead)"},
@@ -38,8 +40,7 @@ static const alike paths[] = {
     {"tone_emb", "MeloTTS or Bert-VITS2"},
     {"bert_proj", "Bert-VITS2"},
     {"ja_bert_proj", "Bert-VITS2"},
-    {"waveform_decoder", "a voice exported by Coqui TTS"},
-    {"text_encoder", "another relative of VITS (icefall, Coqui or transformers)"},
+    {"text_encoder", "another relative of VITS (icefall or transformers)"},
 };
 
 static const alike metadata[] = {
@@ -48,8 +49,8 @@ static const alike metadata[] = {
     {"k2-fsa", "an icefall voice"},
     {"matcha", "Matcha-TTS"},
     {"kokoro", "Kokoro"},
+    {"kitten", "KittenTTS"},
     {"bert", "Bert-VITS2"},
-    {"coqui", "a voice exported by Coqui TTS"},
 };
 
 #define LENGTH(a) (sizeof(a) / sizeof(*(a)))
@@ -57,8 +58,8 @@ static const alike metadata[] = {
 static clvits_status refuse(onnx_reader *g, const char *what, const char *sign)
 {
     return clvits_onnx_fail(g, CLVITS_E_UNSUPPORTED,
-                            "this looks like %s (it has '%.80s'), which is not VITS as Piper "
-                            "exports it and cannot be spoken",
+                            "this looks like %s (it has '%.80s'), which is not VITS as Piper, "
+                            "Coqui or sherpa-onnx export it and cannot be spoken",
                             what, sign);
 }
 
@@ -100,7 +101,7 @@ static clvits_status check_inputs(onnx_reader *g)
     static const char *const known[] = {
         "input",           "input_lengths", "scales",      "sid",          "x",
         "x_lengths",       "x_length",      "noise_scale", "length_scale", "noise_scale_w",
-        "noise_scale_dur", "noise_w",
+        "noise_scale_dur", "noise_w",       "langid",
     };
 
     for (size_t i = 0; i < g->graph->n_input; i++) {

@@ -83,37 +83,53 @@ static clvits_status take_table(onnx_reader *g, clvits_array *a, const onnx_node
     return clvits_onnx_add(g, a, name);
 }
 
+/* The input of the graph that indexes a stored table, or NULL. */
+static const char *table_index(const onnx_reader *g, const onnx_node *n)
+{
+    const onnx_tensor *t =
+        clvits_onnx_is(n, "Gather") ? clvits_onnx_constant(g, clvits_onnx_input(n, 0)) : NULL;
+    const char *index = clvits_onnx_source(g, clvits_onnx_input(n, 1));
+
+    if (!t || t->n_dims != 2 || clvits_onnx_constant(g, index))
+        return NULL;
+    for (size_t k = 0; k < g->graph->n_input; k++)
+        if (!strcmp(g->graph->input[k]->name, index))
+            return index;
+    return NULL;
+}
+
 /*
  * A table is known by the input that indexes it: its own name may be anything (a single-speaker
  * export calls the symbols `sid`).
  */
 static clvits_status take_embeddings(onnx_reader *g, clvits_config *c)
 {
-    const onnx_node *symbols = NULL, *speakers = NULL;
+    const onnx_node *symbols = NULL, *speakers = NULL, *languages = NULL;
     clvits_array a;
 
     for (size_t i = 0; i < g->graph->n_node; i++) {
         const onnx_node *n = g->graph->node[i];
-        const onnx_tensor *t =
-            clvits_onnx_is(n, "Gather") ? clvits_onnx_constant(g, clvits_onnx_input(n, 0)) : NULL;
-        const char *index = clvits_onnx_source(g, clvits_onnx_input(n, 1));
-        if (!t || t->n_dims != 2)
-            continue;
-        for (size_t k = 0; k < g->graph->n_input; k++) {
-            if (strcmp(g->graph->input[k]->name, index) || clvits_onnx_constant(g, index))
-                continue;
-            *(strcmp(index, "sid") ? &symbols : &speakers) = n;
-        }
+        const char *index = table_index(g, n);
+        if (index && !strcmp(index, "sid"))
+            speakers = n;
+        else if (index && !strcmp(index, "langid"))
+            languages = n;
+        else if (index)
+            symbols = n;
     }
     if (take_table(g, &a, symbols, "enc_p.emb.weight"))
         return g->status;
     c->n_vocab = (int)a.shape[0];
     c->hidden_channels = (int)a.shape[1];
     c->n_speakers = 1;
-    c->gin_channels = 0;
+    c->gin_channels = c->n_languages = c->language_channels = 0;
     if (speakers && !take_table(g, &a, speakers, "emb_g.weight")) {
         c->n_speakers = (int)a.shape[0];
         c->gin_channels = (int)a.shape[1];
+    }
+    if (languages && !take_table(g, &a, languages, "emb_l.weight")) {
+        c->n_languages = (int)a.shape[0];
+        c->language_channels = (int)a.shape[1];
     }
     return g->status;
 }
@@ -145,10 +161,11 @@ static clvits_status take_relative(onnx_reader *g, clvits_config *c, const char 
         if (clvits_onnx_array(g, &a, found[i]))
             return g->status;
         const int d = (int)a.shape[2], span = (int)a.shape[1];
-        if (a.shape[0] != 1 || span % 2 == 0 || c->hidden_channels % d ||
-            (c->n_heads && (c->n_heads != c->hidden_channels / d || c->window_size != span / 2)))
+        const int h = clvits_config_text_channels(c);
+        if (a.shape[0] != 1 || span % 2 == 0 || h % d ||
+            (c->n_heads && (c->n_heads != h / d || c->window_size != span / 2)))
             return clvits_onnx_fail(g, CLVITS_E_UNSUPPORTED, "'%s' has an unknown shape", name);
-        c->n_heads = c->hidden_channels / d;
+        c->n_heads = h / d;
         c->window_size = span / 2;
         clvits_onnx_add(g, &a, name);
     }
@@ -162,7 +179,7 @@ clvits_status clvits_onnx_take_text_encoder(onnx_reader *g, clvits_config *c)
 
     if (take_embeddings(g, c))
         return g->status;
-    const int h = c->hidden_channels;
+    const int h = clvits_config_text_channels(c);
     c->n_layers = count(g, "enc_p.encoder.attn_layers", ".conv_q", 1);
     c->n_heads = c->filter_channels = c->kernel_size = 0;
     if (!c->n_layers)
@@ -298,7 +315,8 @@ static clvits_status take_stochastic(onnx_reader *g, clvits_config *c)
                                 last < 3 ? "has no spline flows (dp.flows)"
                                          : "applies its first spline flow (dp.flows.1)");
     c->dp_n_flows = (last + 1) / 2;
-    c->dp_filter_channels = take(g, (want){.in = c->hidden_channels, .kernel = 1}, "dp", "pre").out;
+    const int h = clvits_config_text_channels(c);
+    c->dp_filter_channels = take(g, (want){.in = h, .kernel = 1}, "dp", "pre").out;
     const int f = c->dp_filter_channels;
     take(g, (want){.in = f, .out = f, .kernel = 1}, "dp", "proj");
     c->dds_n_layers = count(g, "dp.convs.convs_sep", "", 1);
@@ -324,29 +342,38 @@ static clvits_status take_stochastic(onnx_reader *g, clvits_config *c)
     return g->status;
 }
 
+static void take_plain(onnx_reader *g, clvits_config *c)
+{
+    const onnx_conv first =
+        take(g, (want){.in = clvits_config_text_channels(c)}, "dp", "conv_1");
+    const int f = c->dp_filter_channels = first.out;
+
+    c->dp_kernel_size = first.kernel;
+    take(g, (want){.in = f, .out = f, .kernel = first.kernel}, "dp", "conv_2");
+    take(g, (want){.in = f, .out = 1, .kernel = 1}, "dp", "proj");
+    clvits_onnx_take_norm(g, f, &c->dp_norm_eps, "dp.norm_1");
+    clvits_onnx_take_norm(g, f, &c->dp_norm_eps, "dp.norm_2");
+}
+
 clvits_status clvits_onnx_take_duration(onnx_reader *g, clvits_config *c)
 {
     c->use_sdp = !clvits_onnx_find_module(g, "dp.conv_1");
     if (!g->status && c->use_sdp && !clvits_onnx_find_module(g, "dp.pre"))
         return clvits_onnx_fail(g, CLVITS_E_FORMAT,
                                 "no duration predictor (dp.pre or dp.conv_1): not a VITS voice");
-    if (c->use_sdp) {
+    if (c->use_sdp)
         take_stochastic(g, c);
-    } else {
-        const onnx_conv first = take(g, (want){.in = c->hidden_channels}, "dp", "conv_1");
-        const int f = c->dp_filter_channels = first.out;
-        c->dp_kernel_size = first.kernel;
-        take(g, (want){.in = f, .out = f, .kernel = first.kernel}, "dp", "conv_2");
-        take(g, (want){.in = f, .out = 1, .kernel = 1}, "dp", "proj");
-        clvits_onnx_take_norm(g, f, &c->dp_norm_eps, "dp.norm_1");
-        clvits_onnx_take_norm(g, f, &c->dp_norm_eps, "dp.norm_2");
-    }
-    if (c->gin_channels)
-        take(g,
-             (want){.in = c->gin_channels,
-                    .out = c->use_sdp ? c->dp_filter_channels : c->hidden_channels,
-                    .kernel = 1},
-             "dp", "cond");
+    else
+        take_plain(g, c);
+
+    const int width = c->use_sdp ? c->dp_filter_channels : clvits_config_text_channels(c);
+    /* Coqui's may leave the speaker out here. */
+    c->dp_speakers =
+        c->gin_channels > 0 && (!g->is_coqui || clvits_onnx_find_module(g, "dp.cond") != NULL);
+    if (c->dp_speakers)
+        take(g, (want){.in = c->gin_channels, .out = width, .kernel = 1}, "dp", "cond");
+    if (c->language_channels)
+        take(g, (want){.in = c->language_channels, .out = width, .kernel = 1}, "dp", "cond_lang");
     return g->status;
 }
 

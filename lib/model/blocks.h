@@ -21,6 +21,7 @@ typedef struct clvits_scope {
     const clvits_arrays *weights;
     clvits_tensor *cond; /* (B,1,channels): what the speaker adds to the parts; NULL: no speakers */
     int cond_parts;      /* CLVITS_OF_*: those that it has channels of */
+    clvits_tensor *language; /* (B,T,channels): per id, the embedding of its language; or NULL */
     int halves; /* CLVITS_HALF_*, for the parts that may use them */
 } clvits_scope;
 
@@ -89,7 +90,7 @@ clvits_tensor *clvits_conditions(clvits_scope *s, clvits_tensor *sid, int parts)
 /** Channels of the conditions of these parts; 0 without speakers. */
 int clvits_condition_channels(const clvits_config *c, int parts);
 
-/** The scope's condition of one part; NULL without speakers. */
+/** The scope's condition of one part; NULL where no speaker conditions it. */
 clvits_tensor *clvits_scope_condition(clvits_scope *s, int part);
 
 /* The parts; see their files. */

@@ -32,6 +32,7 @@ clvits_config clvits_config_default(void)
         .flow_dilation_rate = 1,
         .flow_mean_only = 1,
         .n_speakers = 1,
+        .dp_speakers = 1,
         .noise_scale = 0.667f,
         .noise_w = 0.8f,
         .length_scale = 1,
@@ -72,6 +73,9 @@ static const struct int_field {
     FIELD(flow_mean_only, 0, 1),
     FIELD(n_speakers, 1, 1 << 20),
     FIELD(gin_channels, 0, MAX_CHANNELS),
+    FIELD(dp_speakers, 0, 1),
+    FIELD(n_languages, 0, 1 << 16),
+    FIELD(language_channels, 0, MAX_CHANNELS),
     FIELD(sampling_rate, 1000, 384000),
     FIELD(hop_length, 1, MAX_HOP),
 #undef FIELD
@@ -226,15 +230,20 @@ clvits_status clvits_config_check(const clvits_config *c, clvits_report *r)
                            "configuration: inter_channels is %d, but must be even: the flow works "
                            "on halves",
                            c->inter_channels);
-    if (c->hidden_channels % c->n_heads)
+    const int width = clvits_config_text_channels(c);
+    if (width % c->n_heads)
         return clvits_fail(r, CLVITS_E_FORMAT,
                            "configuration: n_heads is %d, which does not divide hidden_channels %d",
-                           c->n_heads, c->hidden_channels);
-    if (c->hidden_channels / c->n_heads > MAX_HEAD)
+                           c->n_heads, width);
+    if (width / c->n_heads > MAX_HEAD)
         return clvits_fail(r, CLVITS_E_FORMAT,
                            "configuration: hidden_channels %d in n_heads %d makes heads of more "
                            "than %d channels",
-                           c->hidden_channels, c->n_heads, MAX_HEAD);
+                           width, c->n_heads, MAX_HEAD);
+    if (!c->n_languages != !c->language_channels)
+        return clvits_fail(r, CLVITS_E_FORMAT,
+                           "configuration: n_languages is %d, but language_channels is %d",
+                           c->n_languages, c->language_channels);
     if (c->n_speakers > 1 && c->gin_channels == 0)
         return clvits_fail(r, CLVITS_E_FORMAT,
                            "configuration: n_speakers is %d, but gin_channels is 0", c->n_speakers);

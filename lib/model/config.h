@@ -50,12 +50,22 @@ typedef struct clvits_config {
 
     int n_speakers;   /* 1 or more */
     int gin_channels; /* 0: no conditioning */
+    int dp_speakers;  /* the speaker conditions the duration predictor as well: 1 */
+
+    int n_languages;       /* Coqui's; 0: no conditioning */
+    int language_channels; /* added to those of the text encoder */
 
     int sampling_rate; /* Hz */
     int hop_length;    /* samples per latent frame: the product of upsample_rates */
 
     float noise_scale, noise_w, length_scale; /* the voice's own defaults */
 } clvits_config;
+
+/** Channels inside the text encoder: hidden_channels, and those of the language. */
+static inline int clvits_config_text_channels(const clvits_config *c)
+{
+    return c->hidden_channels + c->language_channels;
+}
 
 /** What the original code hard-codes, with its default inference scales; the rest zero. */
 clvits_config clvits_config_default(void);

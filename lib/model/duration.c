@@ -24,6 +24,8 @@ clvits_tensor *clvits_duration_plain(clvits_scope *s, clvits_tensor *enc)
     clvits_graph_label(s->graph, "dp");
     if (cond)
         enc = clvits_binary(enc, cond, CLVITS_ADD);
+    if (s->language)
+        enc = clvits_binary(enc, clvits_layer_linear(s, s->language, "dp.cond_lang"), CLVITS_ADD);
     return clvits_layer_linear(s, convolve(s, convolve(s, enc, 1), 2), "dp.proj");
 }
 
@@ -56,9 +58,12 @@ clvits_tensor *clvits_duration_stochastic(clvits_scope *s, clvits_tensor *enc,
     clvits_tensor *cond = clvits_scope_condition(s, CLVITS_OF_DURATIONS);
 
     clvits_graph_label(s->graph, "dp");
+    const clvits_conv1d_extra language = {
+        .residual = s->language ? clvits_layer_linear(s, s->language, "dp.cond_lang") : NULL
+    };
     clvits_tensor *x = clvits_conv1d(enc, clvits_scope_weight(s, "dp.pre.weight"),
                                      cond ? cond : clvits_scope_weight(s, "dp.pre.bias"),
-                                     &(clvits_conv1d_params){ 0 }, NULL);
+                                     &(clvits_conv1d_params){ 0 }, &language);
     x = clvits_layer_linear(s, clvits_dds_conv(s, x, "dp.convs"), "dp.proj");
     clvits_tensor *z = clvits_unary(noise, &scale);
     clvits_tensor *z0 = clvits_graph_slice(z, 0, 1), *z1 = clvits_graph_slice(z, 1, 1);

@@ -27,7 +27,7 @@ void clvits_engine_close(clvits_engine **engine);
 typedef struct clvits_item {
     const int32_t *ids;
     int n_ids; /* 1 to 16384 */
-    int sid;
+    int sid, lid;
     uint64_t seed;
     float noise_scale, noise_w, length_scale;
     const atomic_int *cancel; /* NULL, or ends the item when it is not 0 */

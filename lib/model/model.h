@@ -30,6 +30,7 @@ typedef struct clvits_text_stage {
     int clock;                /* ids */
     int seed, noise_w, length_scale; /* slots; seed takes two */
     clvits_tensor *ids, *sid; /* (B,T,1), (B,1,1), CLVITS_I32; sid NULL without speakers */
+    clvits_tensor *lids;      /* (B,T,1), CLVITS_I32: each id's language; NULL without languages */
     clvits_tensor *cond;      /* (B,1,C): what the speaker adds in all stages; result, or NULL */
     clvits_tensor *noise;     /* (B,T,2) input where injected, NULL for the plain predictor */
     clvits_tensor *enc;       /* (B,T,hidden), when kept */

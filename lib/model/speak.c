@@ -34,6 +34,7 @@ typedef struct speaking {
 static clvits_status check(const clvits_voice *v, const clvits_speak_params *p, clvits_report *r)
 {
     const int speakers = v->file.config.n_speakers > 1 ? v->file.config.n_speakers : 1;
+    const int languages = v->file.config.n_languages > 1 ? v->file.config.n_languages : 1;
 
     if (!(p->noise_scale >= 0.0f && p->noise_scale <= 100.0f))
         return clvits_fail(r, CLVITS_E_ARGUMENT, "noise_scale %g; give 0 to 100",
@@ -54,6 +55,9 @@ static clvits_status check(const clvits_voice *v, const clvits_speak_params *p, 
     if (p->speaker < 0 || p->speaker >= speakers)
         return clvits_fail(r, CLVITS_E_ARGUMENT, "speaker %d; this voice has 0 to %d", p->speaker,
                            speakers - 1);
+    if (p->language < 0 || p->language >= languages)
+        return clvits_fail(r, CLVITS_E_ARGUMENT, "language %d; this voice has 0 to %d", p->language,
+                           languages - 1);
     return CLVITS_OK;
 }
 
@@ -198,6 +202,17 @@ static void end(speaking *k, speech *s)
     k->feed->ended(k->feed->user, u, s->report.status, s->report.text);
 }
 
+/* How text of that language is read. */
+static clvits_text_settings text_settings(const clvits_voice_file *f, int language)
+{
+    clvits_text_settings t = f->text;
+
+    for (int i = 0; i < f->n_languages; i++)
+        if (f->languages[i].id == language && f->languages[i].espeak_voice)
+            t.espeak_voice = f->languages[i].espeak_voice;
+    return t;
+}
+
 static void begin(speaking *k, speech *s, const clvits_utterance *u, const clvits_report *r)
 {
     clvits_voice *v = k->voice;
@@ -209,8 +224,10 @@ static void begin(speaking *k, speech *s, const clvits_utterance *u, const clvit
                                ? clvits_fail(&s->report, CLVITS_E_ARGUMENT,
                                              "an utterance has both text and ids; give one")
                                : check(v, &u->params, &s->report);
-    if (!status && u->text)
-        status = clvits_text_open(&s->reader, &v->file.text, u->text, u->n, &s->report);
+    if (!status && u->text) {
+        const clvits_text_settings t = text_settings(&v->file, u->params.language);
+        status = clvits_text_open(&s->reader, &t, u->text, u->n, &s->report);
+    }
     if (status)
         end(k, s);
 }
@@ -248,6 +265,7 @@ static bool next_item(speaking *k, speech *s, clvits_item *item)
         .ids = ids,
         .n_ids = n > INT32_MAX ? INT32_MAX : (int)n,
         .sid = p->speaker,
+        .lid = p->language,
         /* Sentences of a text must not repeat each other's noise. */
         .seed = p->seed + (uint64_t)s->chunk.sentence * 0x9e3779b97f4a7c15u,
         .noise_scale = p->noise_scale,

@@ -14,8 +14,8 @@ int clvits_condition_channels(const clvits_config *c, int parts)
 
     if (!c->gin_channels)
         return 0;
-    if (parts & CLVITS_OF_DURATIONS)
-        n += c->use_sdp ? c->dp_filter_channels : c->hidden_channels;
+    if (parts & CLVITS_OF_DURATIONS && c->dp_speakers)
+        n += c->use_sdp ? c->dp_filter_channels : clvits_config_text_channels(c);
     if (parts & CLVITS_OF_FLOW)
         n += 2 * c->hidden_channels * c->flow_n_layers * c->flow_n_couplings;
     if (parts & CLVITS_OF_DECODER)
@@ -25,11 +25,12 @@ int clvits_condition_channels(const clvits_config *c, int parts)
 
 clvits_tensor *clvits_scope_condition(clvits_scope *s, int part)
 {
+    const int n = clvits_condition_channels(s->c, part);
     int c0 = 0;
 
     for (int i = 0; all_parts[i] != part; i++)
         c0 += clvits_condition_channels(s->c, all_parts[i] & s->cond_parts);
-    return s->cond ? clvits_graph_slice(s->cond, c0, clvits_condition_channels(s->c, part)) : NULL;
+    return s->cond && n ? clvits_graph_slice(s->cond, c0, n) : NULL;
 }
 
 /* Layer NAME, all of it or rows of its bias, whose result is added to that of the layer `with`. */
@@ -79,7 +80,7 @@ clvits_tensor *clvits_conditions(clvits_scope *s, clvits_tensor *sid, int parts)
 
     clvits_graph_label(s->graph, "emb_g");
     clvits_tensor *g = clvits_embedding(sid, clvits_scope_weight(s, "emb_g.weight"), 1.0f);
-    if (parts & CLVITS_OF_DURATIONS) {
+    if (parts & CLVITS_OF_DURATIONS && s->c->dp_speakers) {
         add_weight(&l, "dp.cond");
         add_bias(&l, "dp.cond", 0, 0, s->c->use_sdp ? "dp.pre" : NULL);
     }

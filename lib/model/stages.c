@@ -51,6 +51,11 @@ clvits_status clvits_text_stage_build(clvits_text_stage *out, const clvits_model
         s.cond_parts = CLVITS_OF_ALL;
         out->cond = s.cond;
     }
+    if (m->config->language_channels) {
+        clvits_graph_label(s.graph, "emb_l");
+        out->lids = clvits_graph_input(s.graph, CLVITS_I32, out->clock, 1);
+        s.language = clvits_embedding(out->lids, clvits_scope_weight(&s, "emb_l.weight"), 1.0f);
+    }
     out->enc = clvits_text_encoder(&s, out->ids, &out->stats);
     if (m->config->use_sdp) {
         clvits_graph_label(s.graph, "dp");

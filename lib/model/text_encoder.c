@@ -15,7 +15,7 @@ static clvits_tensor *queries_keys_values(clvits_scope *s, clvits_tensor *x, con
             clvits_scope_part(s, clvits_named("%s.conv_%c.weight", name, "qkv"[i]).text, 0, 0);
         bias[i] = clvits_scope_part(s, clvits_named("%s.conv_%c.bias", name, "qkv"[i]).text, 0, 0);
     }
-    return clvits_conv1d(x, clvits_scope_join(s, weight, 3, s->c->hidden_channels),
+    return clvits_conv1d(x, clvits_scope_join(s, weight, 3, clvits_config_text_channels(s->c)),
                          clvits_scope_join(s, bias, 3, 0), &(clvits_conv1d_params){ 0 }, NULL);
 }
 
@@ -23,7 +23,7 @@ static clvits_tensor *attention_block(clvits_scope *s, clvits_tensor *x, int lay
 {
     const clvits_name name = clvits_named("enc_p.encoder.attn_layers.%d", layer);
     const clvits_attention_params p = { .heads = s->c->n_heads, .window = s->c->window_size };
-    const int C = s->c->hidden_channels;
+    const int C = clvits_config_text_channels(s->c);
     clvits_tensor *qkv = queries_keys_values(s, x, name.text), *rel_k = NULL, *rel_v = NULL;
 
     if (p.window) {
@@ -54,7 +54,8 @@ clvits_tensor *clvits_text_encoder(clvits_scope *s, clvits_tensor *ids, clvits_t
     clvits_graph_label(s->graph, "enc_p.emb");
     clvits_tensor *x = clvits_embedding(ids, clvits_scope_weight(s, "enc_p.emb.weight"),
                                         sqrtf((float)s->c->hidden_channels));
-
+    if (s->language)
+        x = clvits_concat(x, s->language);
     for (int i = 0; i < s->c->n_layers; i++) {
         clvits_graph_label(s->graph, "enc_p.encoder.%d", i);
         x = clvits_layer_norm_named(s, attention_block(s, x, i), x,

@@ -63,7 +63,8 @@ void clvits_voice_get_info(const clvits_voice *v, clvits_voice_info *info)
     const clvits_config *c = &v->file.config;
     static const char *const front_ends[] = { [CLVITS_TEXT_IDS] = "ids",
                                               [CLVITS_TEXT_ESPEAK] = "espeak-ng",
-                                              [CLVITS_TEXT_CHARACTERS] = "characters" };
+                                              [CLVITS_TEXT_CHARACTERS] = "characters",
+                                              [CLVITS_TEXT_LEXICON] = "lexicon" };
 
     *info = (clvits_voice_info){
         .name = v->file.name ? v->file.name : "",
@@ -71,6 +72,7 @@ void clvits_voice_get_info(const clvits_voice *v, clvits_voice_info *info)
         .hop_length = c->hop_length,
         .n_symbols = c->n_vocab,
         .n_speakers = c->n_speakers > 1 ? c->n_speakers : 1,
+        .n_languages = c->n_languages > 1 ? c->n_languages : 1,
         .parameters = v->parameters,
         .takes_text = v->file.text.kind != CLVITS_TEXT_IDS,
         .front_end = front_ends[v->file.text.kind],
@@ -99,6 +101,19 @@ const char *clvits_voice_speaker_name(const clvits_voice *v, int speaker)
 int clvits_voice_find_speaker(const clvits_voice *v, const char *name)
 {
     return clvits_voice_file_speaker(&v->file, name);
+}
+
+const char *clvits_voice_language_name(const clvits_voice *v, int language)
+{
+    for (int i = 0; i < v->file.n_languages; i++)
+        if (v->file.languages[i].id == language)
+            return v->file.languages[i].name;
+    return NULL;
+}
+
+int clvits_voice_find_language(const clvits_voice *v, const char *name)
+{
+    return clvits_voice_file_language(&v->file, name);
 }
 
 clvits_status clvits_cancel_make(clvits_cancel **out)

@@ -104,8 +104,17 @@ void clvits_voice_file_free(clvits_voice_file *v)
     clvits_arrays_free(&v->weights);
     clvits_arrays_free(&v->raw);
     clvits_symbols_free(&v->symbols);
+    clvits_lexicon_free(&v->lexicon);
     clvits_arena_free(&v->arena);
     *v = (clvits_voice_file){ 0 };
+}
+
+int clvits_voice_file_language(const clvits_voice_file *v, const char *name)
+{
+    for (int i = 0; i < v->n_languages; i++)
+        if (!strcmp(v->languages[i].name, name))
+            return v->languages[i].id;
+    return -1;
 }
 
 int clvits_voice_file_speaker(const clvits_voice_file *v, const char *name)

@@ -4,6 +4,7 @@
 
 #include "io/arrays.h"
 #include "model/config.h"
+#include "text/lexicon.h"
 #include "text/text.h"
 
 /** A speaker that the voice has a name for. */
@@ -11,6 +12,13 @@ typedef struct clvits_speaker {
     const char *name;
     int id; /* below config.n_speakers */
 } clvits_speaker;
+
+/** A language of a voice that has several. */
+typedef struct clvits_language {
+    const char *name;
+    int id; /* below config.n_languages */
+    const char *espeak_voice; /* where text becomes phonemes; NULL: as text says */
+} clvits_language;
 
 /**
  * Everything that a voice's files say, checked, whatever format they are in. Read-only once open.
@@ -22,9 +30,12 @@ typedef struct clvits_voice_file {
     clvits_arrays weights; /* what clvits_weights_walk() visits, float32 */
     clvits_arrays raw;     /* the file behind weights */
     clvits_symbols symbols;
+    clvits_lexicon lexicon; /* of voices that have one */
     clvits_text_settings text;
     clvits_speaker *speakers; /* in the file's order; voices need not name theirs */
     int n_speakers;           /* named ones */
+    clvits_language *languages;
+    int n_languages; /* likewise */
     const char *name;
     const char *kind;   /* what it is, in words */
     clvits_arena arena; /* names */
@@ -35,7 +46,9 @@ typedef struct clvits_voice_file {
  *  - a Hugging Face VitsModel: the folder, or a .safetensors file in it. Beside it stand
  *    config.json, and vocab.json with tokenizer_config.json; a model.safetensors.json, which
  *    gives symbols and defaults the way Piper does, is preferred to those two;
- *  - a Piper voice: the .onnx file, beside which NAME.onnx.json stands.
+ *  - a Piper voice: the .onnx file, beside which NAME.onnx.json stands;
+ *  - a voice of sherpa-onnx: the .onnx file, whose metadata says what it is, beside which
+ *    tokens.txt stands, and lexicon.txt where its text needs that.
  *
  * @param[out] out          empty on failure; free with clvits_voice_file_free()
  * @param      config_path  the JSON file with the configuration; NULL for the usual name
@@ -53,6 +66,9 @@ void clvits_voice_file_free(clvits_voice_file *v);
 
 /** The id of a named speaker, or -1. */
 int clvits_voice_file_speaker(const clvits_voice_file *v, const char *name);
+
+/** The id of a named language, or -1. */
+int clvits_voice_file_language(const clvits_voice_file *v, const char *name);
 
 /**
  * Where the embedded voice is: in the folder that the environment's CLVITS_VOICES names, else in

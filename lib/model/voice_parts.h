@@ -3,6 +3,7 @@
 #define CLVITS_MODEL_VOICE_PARTS_H
 
 #include "io/json.h"
+#include "io/onnx.h"
 #include "model/voice_file.h"
 
 /* What the readers of the formats share; seen by model/voice_*.c only. */
@@ -54,7 +55,7 @@ clvits_status clvits_hf_config_read(clvits_config *c, const char *path, clvits_r
 clvits_status clvits_hf_text_read(clvits_voice_file *v, const char *vocab_path,
                                   const char *tokenizer_path, clvits_report *r);
 
-/** A Piper voice; path is its .onnx file. */
+/** A Piper voice, or one of sherpa-onnx; path is its .onnx file. */
 clvits_status clvits_voice_piper_open(clvits_opening *o, const char *path);
 
 /**
@@ -64,6 +65,22 @@ clvits_status clvits_voice_piper_open(clvits_opening *o, const char *path);
  * @param v  n_vocab and n_speakers of its configuration are set
  */
 clvits_status clvits_piper_json_read(clvits_voice_file *v, const char *path, clvits_report *r);
+
+/**
+ * The symbols in a tokens.txt: lines of a symbol and its id, where a missing symbol is a space.
+ *
+ * @param v  n_vocab of its configuration is set
+ */
+clvits_status clvits_tokens_read(clvits_voice_file *v, const char *path, clvits_report *r);
+
+/**
+ * What the metadata of a graph says to sherpa-onnx, and tokens.txt and lexicon.txt beside it: rate,
+ * symbols and their handling.
+ *
+ * @param path  of the .onnx file, whose geometry the configuration has
+ */
+clvits_status clvits_sherpa_read(clvits_opening *o, const clvits_onnx_metadata *m,
+                                 const char *path);
 
 /** Add a symbol after a check of its ids; key is where it stands in the JSON file. */
 clvits_status clvits_voice_symbol_add(clvits_voice_file *v, clvits_json *j, const char *key,

@@ -122,15 +122,19 @@ clvits_status clvits_voice_piper_open(clvits_opening *o, const char *path)
 
     if (!json)
         return o->r->status;
-    if (!clvits_file_exists(json))
-        return clvits_fail(o->r, CLVITS_E_FILE,
-                           "%s is missing; a Piper voice is a pair of files, this one and %s", json,
-                           path);
+    clvits_onnx_metadata metadata;
     o->v->kind = "Piper voice";
     o->v->config = clvits_config_default();
 
-    clvits_status status = clvits_onnx_voice_open(&o->v->raw, &o->v->config, path, o->r);
-    if (!status)
+    clvits_status status = clvits_onnx_voice_open(&o->v->raw, &o->v->config, &metadata, path, o->r);
+    if (!status && clvits_file_exists(json))
         status = clvits_piper_json_read(o->v, json, o->r);
+    else if (!status && !o->config_path && clvits_onnx_metadata_find(&metadata, "sample_rate"))
+        status = clvits_sherpa_read(o, &metadata, path);
+    else if (!status)
+        status = clvits_fail(o->r, CLVITS_E_FILE,
+                             "%s is missing; a Piper voice is a pair of files, this one and %s",
+                             json, path);
+    clvits_onnx_metadata_free(&metadata);
     return status ? status : clvits_opening_finish(o, path);
 }

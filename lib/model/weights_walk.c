@@ -58,10 +58,10 @@ __attribute__((format(printf, 1, 2))) static layer at(const char *format, ...)
 
 static void text_encoder(walk *k, const clvits_config *c)
 {
-    const int C = c->hidden_channels;
+    const int C = clvits_config_text_channels(c);
     const int band = 2 * c->window_size + 1, D = C / c->n_heads;
 
-    tensor(k, SHAPE(c->n_vocab, C), "enc_p.emb.weight");
+    tensor(k, SHAPE(c->n_vocab, c->hidden_channels), "enc_p.emb.weight");
     for (int i = 0; i < c->n_layers; i++) {
         static const char *const projections[] = { "q", "k", "v", "o" };
 
@@ -91,15 +91,22 @@ static void separable_stack(walk *k, const clvits_config *c, const char *name)
     }
 }
 
+static void duration_conditions(walk *k, const clvits_config *c, int C)
+{
+    if (c->gin_channels && c->dp_speakers)
+        conv(k, "dp.cond", C, c->gin_channels, 1);
+    if (c->language_channels)
+        conv(k, "dp.cond_lang", C, c->language_channels, 1);
+}
+
 static void stochastic_predictor(walk *k, const clvits_config *c)
 {
     const int C = c->dp_filter_channels;
 
-    conv(k, "dp.pre", C, c->hidden_channels, 1);
+    conv(k, "dp.pre", C, clvits_config_text_channels(c), 1);
     separable_stack(k, c, "dp.convs");
     conv(k, "dp.proj", C, C, 1);
-    if (c->gin_channels)
-        conv(k, "dp.cond", C, c->gin_channels, 1);
+    duration_conditions(k, c, C);
     tensor(k, SHAPE(2, 1), "dp.flows.0.m");
     tensor(k, SHAPE(2, 1), "dp.flows.0.logs");
 
@@ -114,15 +121,14 @@ static void stochastic_predictor(walk *k, const clvits_config *c)
 
 static void plain_predictor(walk *k, const clvits_config *c)
 {
-    const int C = c->dp_filter_channels;
+    const int C = c->dp_filter_channels, width = clvits_config_text_channels(c);
 
-    conv(k, "dp.conv_1", C, c->hidden_channels, c->dp_kernel_size);
+    conv(k, "dp.conv_1", C, width, c->dp_kernel_size);
     norm(k, "dp.norm_1", C);
     conv(k, "dp.conv_2", C, C, c->dp_kernel_size);
     norm(k, "dp.norm_2", C);
     conv(k, "dp.proj", 1, C, 1);
-    if (c->gin_channels)
-        conv(k, "dp.cond", c->hidden_channels, c->gin_channels, 1);
+    duration_conditions(k, c, width);
 }
 
 static void flow(walk *k, const clvits_config *c)
@@ -188,5 +194,7 @@ clvits_status clvits_weights_walk(const clvits_config *c, clvits_weight_fn visit
     decoder(&k, c);
     if (c->gin_channels)
         tensor(&k, SHAPE(c->n_speakers, c->gin_channels), "emb_g.weight");
+    if (c->language_channels)
+        tensor(&k, SHAPE(c->n_languages, c->language_channels), "emb_l.weight");
     return k.status;
 }

@@ -23,6 +23,9 @@ typedef struct clvits_unknown {
     uint32_t seen[24];
     int n;
     int more;
+    char words[12][28]; /* that a lexicon lacks, cut to fit */
+    int n_words;
+    int more_words;
 } clvits_unknown;
 
 /** A sentence on its way through a front-end. The arena holds the arrays. */
@@ -50,6 +53,9 @@ clvits_status clvits_piece_mark(clvits_piece *p, char mark, int32_t word);
 /** Remember a symbol that the voice lacks. */
 void clvits_piece_unknown(clvits_piece *p, uint32_t c);
 
+/** Remember a word, n bytes, that the voice's lexicon lacks. */
+void clvits_piece_unknown_word(clvits_piece *p, const char *word, size_t n);
+
 /**
  * Add phonemes: IPA, in Unicode's decomposed form or not, by the voice's way of matching.
  *
@@ -61,6 +67,7 @@ clvits_status clvits_piece_phonemes(clvits_piece *p, const char *text, size_t n,
 /** The front-ends: sentence text to tokens and words. */
 clvits_status clvits_text_espeak(clvits_piece *p, const char *text, clvits_span sentence);
 clvits_status clvits_text_characters(clvits_piece *p, const char *text, clvits_span sentence);
+clvits_status clvits_text_words(clvits_piece *p, const char *text, clvits_span sentence);
 
 /** Load espeak-ng and try the voice, so that what is missing is told before the first sentence. */
 clvits_status clvits_espeak_check(const char *voice, clvits_report *r);

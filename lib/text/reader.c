@@ -50,6 +50,8 @@ static clvits_status check_settings(clvits_text_reader *t, clvits_report *r)
                                : !t->pad ? "_ (pad)"
                                          : "$ (end)");
     }
+    if (s->kind == CLVITS_TEXT_LEXICON && !s->lexicon)
+        return clvits_fail(r, CLVITS_E_FORMAT, "the voice has no lexicon to look words up in");
     if (s->kind == CLVITS_TEXT_ESPEAK) {
         if (!s->espeak_voice || !*s->espeak_voice)
             return clvits_fail(r, CLVITS_E_FORMAT,
@@ -115,6 +117,17 @@ static void name_unknown(char *out, size_t size, const clvits_unknown *u)
         snprintf(out + at, size - at, " and others");
 }
 
+static void name_words(char *out, size_t size, const clvits_unknown *u)
+{
+    size_t at = 0;
+
+    out[0] = '\0';
+    for (int i = 0; i < u->n_words && at < size; i++)
+        at += (size_t)snprintf(out + at, size - at, "%s%s", i ? ", " : "", u->words[i]);
+    if (u->more_words && at < size)
+        snprintf(out + at, size - at, " and others");
+}
+
 static clvits_status finish(clvits_text_reader *t, clvits_report *r)
 {
     char names[400];
@@ -123,6 +136,15 @@ static clvits_status finish(clvits_text_reader *t, clvits_report *r)
         return CLVITS_OK;
     t->finished = 1;
     name_unknown(names, sizeof(names), &t->unknown);
+    if (t->unknown.n_words) {
+        char words[400];
+        name_words(words, sizeof(words), &t->unknown);
+        if (!t->spoken)
+            return clvits_fail(r, CLVITS_E_ARGUMENT,
+                               "the voice's lexicon has none of the words of the text: %s", words);
+        clvits_warn(r, "the voice's lexicon lacks some words, which are spelled by what it has of "
+                       "their characters: %s", words);
+    }
     if (!t->spoken && t->unknown.n)
         return clvits_fail(r, CLVITS_E_ARGUMENT,
                            "the voice has none of the symbols of the text: %s", names);
@@ -155,9 +177,14 @@ static clvits_status read_piece(int *more, clvits_text_reader *t, clvits_report 
     t->piece.settings = &t->settings;
     t->piece.unknown = &t->unknown;
     t->piece.report = r;
-    return t->settings.kind == CLVITS_TEXT_ESPEAK
-               ? clvits_text_espeak(&t->piece, t->text, t->split.span)
-               : clvits_text_characters(&t->piece, t->text, t->split.span);
+    switch (t->settings.kind) {
+    case CLVITS_TEXT_ESPEAK:
+        return clvits_text_espeak(&t->piece, t->text, t->split.span);
+    case CLVITS_TEXT_LEXICON:
+        return clvits_text_words(&t->piece, t->text, t->split.span);
+    default:
+        return clvits_text_characters(&t->piece, t->text, t->split.span);
+    }
 }
 
 static int ids_of(const clvits_text_reader *t, const clvits_symbol *s)
@@ -175,9 +202,17 @@ static int ids_of(const clvits_text_reader *t, const clvits_symbol *s)
 
 static int ids_around(const clvits_text_reader *t)
 {
-    if (t->settings.padding == CLVITS_PADDING_PIPER)
+    const clvits_text_ends *e = &t->settings.ends;
+
+    switch (t->settings.padding) {
+    case CLVITS_PADDING_PIPER:
         return t->begin->n_ids + t->pad->n_ids + t->end->n_ids;
-    return t->settings.padding == CLVITS_PADDING_BLANK;
+    case CLVITS_PADDING_BLANK:
+        return 1 + (e->padded ? 2 : 1) * (e->n_begin + e->n_end);
+    case CLVITS_PADDING_NONE:
+        break;
+    }
+    return e->n_begin + e->n_end;
 }
 
 /* The end of the tokens from start on that one sentence holds. */
@@ -217,16 +252,31 @@ static void put(writer *w, const int32_t *ids, int n, int32_t token)
     }
 }
 
+/* Ids that begin or end a sentence. */
+static void put_ends(clvits_text_reader *t, writer *w, const int32_t *ids, int n)
+{
+    const int blank = t->settings.padding == CLVITS_PADDING_BLANK && t->settings.ends.padded;
+
+    for (int i = 0; i < n; i++) {
+        if (blank)
+            put(w, &t->settings.blank_id, 1, -1);
+        put(w, &ids[i], 1, -1);
+    }
+}
+
 /* The ids of the tokens, padded; the counts are those of ids_of() and ids_around(). */
 static void write_ids(clvits_text_reader *t, writer *w, clvits_token *tokens, size_t first,
                       size_t count)
 {
     const int piper = t->settings.padding == CLVITS_PADDING_PIPER;
     const int blank = t->settings.padding == CLVITS_PADDING_BLANK;
+    const clvits_text_ends *e = &t->settings.ends;
 
     if (piper) {
         put(w, t->begin->ids, t->begin->n_ids, -1);
         put(w, t->pad->ids, t->pad->n_ids, -1);
+    } else {
+        put_ends(t, w, e->begin, e->n_begin);
     }
     for (size_t i = 0; i < count; i++) {
         const clvits_symbol *s = t->piece.tokens[first + i].symbol;
@@ -243,8 +293,12 @@ static void write_ids(clvits_text_reader *t, writer *w, clvits_token *tokens, si
     }
     if (piper)
         put(w, t->end->ids, t->end->n_ids, -1);
+    if (!piper && e->padded)
+        put_ends(t, w, e->end, e->n_end);
     if (blank)
         put(w, &t->settings.blank_id, 1, -1);
+    if (!piper && !e->padded)
+        put_ends(t, w, e->end, e->n_end);
 }
 
 /* The words of the tokens, and the bytes that they and what is silent between them take. */

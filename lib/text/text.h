@@ -54,7 +54,8 @@ void clvits_symbols_free(clvits_symbols *s);
 typedef enum clvits_text_kind {
     CLVITS_TEXT_IDS = 0,   /* nothing does: the voice takes ids only */
     CLVITS_TEXT_ESPEAK,    /* IPA through espeak-ng */
-    CLVITS_TEXT_CHARACTERS /* the text's own code points */
+    CLVITS_TEXT_CHARACTERS, /* the text's own code points */
+    CLVITS_TEXT_LEXICON    /* a list of words and their symbols */
 } clvits_text_kind;
 
 /** What stands between the ids of the symbols. */
@@ -67,12 +68,24 @@ typedef enum clvits_text_padding {
 /** The limit on ids where the settings give none: 400 symbols the way Piper pads them. */
 enum { CLVITS_TEXT_MAX_IDS = 803 };
 
+struct clvits_lexicon;
+
+/** Ids that begin and end every sentence. */
+typedef struct clvits_text_ends {
+    int32_t begin[2], end[2];
+    int n_begin, n_end;
+    int padded; /* blanks stand around them as around all others; else outside the outermost */
+} clvits_text_ends;
+
 /** How a voice reads text. Everything pointed to outlives the readers. */
 typedef struct clvits_text_settings {
     clvits_text_kind kind;
     clvits_text_padding padding;
     const char *espeak_voice; /* as "en-us"; for CLVITS_TEXT_ESPEAK */
     const clvits_symbols *symbols;
+    const struct clvits_lexicon *lexicon; /* for CLVITS_TEXT_LEXICON */
+    const char *pause; /* the symbol for marks that the table lacks, or NULL; likewise */
+    clvits_text_ends ends;
     int32_t blank_id;  /* for CLVITS_PADDING_BLANK */
     int longest_match; /* symbols of several code points win over their parts; else never used:
                           Piper and the Hugging Face tokenizer look up one code point at a time */

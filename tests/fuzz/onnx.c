@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     clvits_report r = { 0 };
 
     clvits_onnx_detect(path);
-    const clvits_status s = clvits_onnx_voice_open(&a, &c, path, &r);
+    const clvits_status s = clvits_onnx_voice_open(&a, &c, NULL, path, &r);
     fuzz_status(s, &r);
     clvits_arrays_free(&a);
     return 0;

@@ -13,6 +13,7 @@ SETS = {
     "piper": ("onnx_voice", "Piper voices with random weights, as ONNX"),
     "ops": ("ops", "single operators"),
     "torch": ("torch_file", "files of PyTorch, in both forms"),
+    "sherpa": ("sherpa_voice", "voices of sherpa-onnx with random weights, as ONNX"),
 }
 
 

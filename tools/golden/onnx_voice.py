@@ -96,7 +96,7 @@ def _ids(phonemes):
 
 # ---- PyTorch -------------------------------------------------------------------------------
 
-def _trace(model, ids, case, rng, dp_noise):
+def trace(model, ids, case, rng, dp_noise):
     """Run the model on ids and return every stage, [B, C, T]."""
     ids = torch.tensor([ids])
     sid = None if case.get("speaker") is None else torch.tensor([case["speaker"]])
@@ -104,7 +104,7 @@ def _trace(model, ids, case, rng, dp_noise):
     with torch.no_grad(), common.captured(**parts) as seen, \
             common.injected(rng, dp_noise) as drawn:
         model.infer(ids, torch.tensor([ids.shape[1]]), sid=sid, noise_scale=case["noise_scale"],
-                    length_scale=case["length_scale"], noise_scale_w=case["noise_w"])
+                    length_scale=case["length_scale"], noise_scale_w=case.get("noise_w", 0.0))
     enc, m, logs, _ = seen["text"][1]
     logw = seen["dp"][1]
     return dict(ids=ids, noise_dp=dp_noise, enc=enc, m=m, logs=logs, logw=logw,
@@ -180,7 +180,7 @@ def _run_case(model, spec, index):
     case = spec["cases"][index]
     ids = _ids(case["phonemes"])
     rng = np.random.default_rng(spec["seed"] * 1000 + index)
-    return _trace(model, ids, case, rng, common.duration_noise(rng, len(ids)))
+    return trace(model, ids, case, rng, common.duration_noise(rng, len(ids)))
 
 
 def _write_case(model, path, name, index, spec, hop):
@@ -191,7 +191,7 @@ def _write_case(model, path, name, index, spec, hop):
 
     ids = _ids(case["phonemes"])
     case = {**case, "noise_scale": 0.0, "noise_w": 0.0}
-    silent = _trace(model, ids, case, np.random.default_rng(0), torch.zeros(1, 2, len(ids)))
+    silent = trace(model, ids, case, np.random.default_rng(0), torch.zeros(1, 2, len(ids)))
     common.check(f"{name}/{index} zero noise", silent, case["length_scale"], hop)
     wave, durations = _run_onnx(path, ids, case)
     assert np.array_equal(durations, silent["durations"].float().numpy())
