@@ -28,7 +28,10 @@ typedef struct bench_options {
     const char *cache_dir, *kernel_dir;
     const char *rows_dir;  /* where tuned.txt is, also when nothing may be cached; NULL: nowhere */
     const char *precision; /* NULL: fp32 */
-    int family; /* 0, or a clvits_family + 1 */
+    const char *isa;       /* of the CPU path where a device's name says none; NULL: the best */
+    clvits_record_mode record;
+    size_t memory; /* that a device may give, in bytes; 0: no limit */
+    int family;    /* 0, or a clvits_family + 1 */
     int threads;
     double seconds; /* to spend on a case, at least */
     bool quick;

@@ -2,7 +2,8 @@
 #include "bench.h"
 #include "words.h"
 
-#include <stdlib.h>
+#include "model/settings.h"
+
 #include <string.h>
 
 static const char help[] =
@@ -33,12 +34,35 @@ static const char help[] =
     "report makes one page of several files (report.html); it needs python3.\n"
     "launches lists, as JSON, what a GPU would be given: every kernel that the voices run, its\n"
     "options and work-group, and the floating-point operations that each voice's sentence takes.\n"
-    "The environment's CLVITS_KERNELS names a folder to read kernels from.\n"
+    "The environment's CLVITS_CPU, CLVITS_FAMILY, CLVITS_KERNELS, CLVITS_MEMORY,\n"
+    "CLVITS_PRECISION, CLVITS_RECORD and CLVITS_THREADS count as for clvits; devices, placement,\n"
+    "trust and caches are the bench's own.\n"
     "Exit codes: 0 fine; 1 something is wrong, or slower; 2 usage; 3 something could not run, or\n"
     "a file cannot be read or written; 130, 143 interrupted: the files hold what was measured\n"
     "until then.\n";
 
 const char program_name[] = "clvits-bench";
+
+/* What it says where the options say nothing; and whether it says anything wrong. */
+static int read_environment(bench_options *o)
+{
+    const clvits_context_params params = { .precision = o->precision,
+                                           .kernel_family = o->family,
+                                           .threads = o->threads };
+    clvits_report report = { 0 };
+    clvits_settings s;
+
+    if (clvits_settings_read(&s, &params, &report))
+        return program_fail(CODE_USAGE, "%s", report.text);
+    o->isa = s.isa.text;
+    o->kernel_dir = s.kernel_dir;
+    o->precision = s.precision.text;
+    o->family = s.family;
+    o->threads = s.threads;
+    o->memory = s.memory;
+    o->record = s.record;
+    return CODE_OK;
+}
 
 /* Returns a code, or -1 when the help was printed. */
 static int parse(bench_options *o, int argc, char **argv)
@@ -69,6 +93,8 @@ static int parse(bench_options *o, int argc, char **argv)
         code = words_check("precision", o->precision, precisions);
     if (!code)
         code = words_family(&o->family, family);
+    if (!code)
+        code = read_environment(o);
     o->rows_dir = o->cache_dir;
     if (o->seconds <= 0.0)
         o->seconds = o->quick ? 0.05 : 0.3;
@@ -124,13 +150,16 @@ static int write_results(const bench_options *o, bench_result *result)
 
 static int run(int argc, char **argv)
 {
-    bench_options o = { .argc = argc, .argv = argv, .kernel_dir = getenv("CLVITS_KERNELS") };
+    bench_options o = { .argc = argc, .argv = argv };
     bench_result result = { 0 };
 
     if (argc > 1 && !strcmp(argv[1], "compare"))
         return bench_compare(argc - 2, argv + 2);
     if (argc > 1 && !strcmp(argv[1], "report"))
         return bench_report(argc - 1, argv + 1);
+    if (argc > 2 && !strcmp(argv[1], "launches"))
+        return program_fail(CODE_USAGE, "launches takes no argument, and \"%.40s\" is one",
+                            argv[2]);
     if (argc == 2 && !strcmp(argv[1], "launches"))
         return bench_launches();
     int code = parse(&o, argc - 1, argv + 1);

@@ -7,6 +7,8 @@
 #include "page.h"
 #include "bench.h"
 
+#include "../tools/clvits/program.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +16,7 @@
 
 static int fail(const char *what, const char *why)
 {
-    fprintf(stderr, "clvits-bench: report: %s: %s\n", what, why);
-    return 3;
+    return program_fail(3, "%s: %s", what, why);
 }
 
 int bench_report(int argc, char **argv)

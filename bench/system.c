@@ -91,6 +91,10 @@ static void add_settings(cJSON *root, const bench_options *o)
                                                 : o->family == 1 + CLVITS_FAMILY_GPU ? "gpu"
                                                                                      : "cpu");
     cJSON_AddBoolToObject(s, "foreign_kernels", o->kernel_dir != NULL);
+    cJSON_AddNumberToObject(s, "memory_limit", (double)o->memory);
+    cJSON_AddStringToObject(s, "record", o->record == CLVITS_RECORD_ON    ? "on"
+                                         : o->record == CLVITS_RECORD_OFF ? "off"
+                                                                          : "auto");
     const char *slash = strrchr(o->argv[0], '/');
     cJSON_AddItemToArray(line, cJSON_CreateString(slash ? slash + 1 : o->argv[0]));
     for (int i = 1; i < o->argc; i++)

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "model/context.h"
+#include "model/settings.h"
 
 #include <errno.h>
 #include <math.h>
@@ -41,7 +42,7 @@ static const char help[] =
     "  -k, --kernels KIND gpu or cpu: which kernels an OpenCL device runs; its own by default\n"
     "  -c, --cache DIR    the cache folder, as CLVITS_CACHE\n"
     "  -h, --help         this text\n"
-    "The environment's CLVITS_DEVICE, CLVITS_CPU and CLVITS_KERNELS count as for clvits.\n"
+    "The environment counts as for clvits.\n"
     "Exit codes: 0 fine; 1 a candidate computed something wrong; 2 usage; 3 it could not run, or\n"
     "a file could not be read or written; 130, 143 interrupted: the file has what was found until\n"
     "then; 141 nobody reads what it prints.\n";
@@ -368,7 +369,7 @@ static int run(const tune_options *o, tune_shared *shared)
 static int choose_output(tune_options *o, char *path, size_t size)
 {
     char cache[4096], error[512];
-    const char *folder = clvits_context_cache(cache, sizeof(cache), o->cache_dir);
+    const char *folder = clvits_settings_cache(cache, sizeof(cache), o->cache_dir);
 
     if (!o->output && folder) {
         snprintf(path, size, "%s/tuned.txt", folder);

@@ -67,7 +67,8 @@ clvits_status bench_open_device(bench *b, bool measure, clvits_record_mode recor
                                           .source_dir = b->o->kernel_dir,
                                           .family = b->o->family,
                                           .measure = measure,
-                                          .record = record };
+                                          .memory = b->o->memory,
+                                          .record = record ? record : b->o->record };
     const clvits_tuned *tuned = NULL;
     clvits_status s = clvits_device_open(out, b->place->index, &params, &b->report);
 
@@ -82,7 +83,7 @@ clvits_status bench_open_device(bench *b, bool measure, clvits_record_mode recor
 static clvits_status open_place(bench *b, const bench_place *p)
 {
     const bench_options *o = b->o;
-    clvits_status s = clvits_cpu_open(&b->machine.cpu, p->cpu && p->isa[0] ? p->isa : NULL,
+    clvits_status s = clvits_cpu_open(&b->machine.cpu, p->cpu && p->isa[0] ? p->isa : o->isa,
                                       o->threads, &b->report);
 
     b->machine.n_places = 1;

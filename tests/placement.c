@@ -161,7 +161,8 @@ static void count_measurements(void *user, clvits_log_level level, const char *t
 static void get_rates(harness *h, clvits_rates *rates)
 {
     h->report.log = count_measurements;
-    ck_assert_int_eq(clvits_rates_get(rates, &h->machine, files_path(""), &h->report), CLVITS_OK);
+    ck_assert_int_eq(clvits_rates_get(rates, &h->machine, files_path(""), NULL, &h->report),
+                     CLVITS_OK);
     for (int place = 0; place < h->machine.n_places; place++)
         for (int i = 0; i < CLVITS_COST_CLASSES; i++) {
             const clvits_rate *r = &rates[place].node[i];

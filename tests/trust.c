@@ -191,7 +191,7 @@ START_TEST(right_kernels_are_tried_once)
         if (i == 2) { /* not quite the file that it was */
             size_t size;
             char path[512];
-            clvits_verdicts_save(f.h.machine.device[1]);
+            clvits_verdicts_save(f.h.machine.device[1], &f.h.report);
             ck_assert_int_eq(files_find(path, sizeof(path), "cache", "trust-"), 1);
             char *text = files_read(path, &size);
             FILE *file = fopen(path, "wb");

@@ -360,6 +360,7 @@ START_TEST(refuses_what_is_no_voice)
         { "{\"audio\": {}}", 13, CLVITS_E_FORMAT, "is JSON" },
         { "RIFF....WAVEfmt ", 16, CLVITS_E_FORMAT, "is no voice" },
     };
+    static const char damaged[] = "\10\0\0\0\0\0\0\0{\"__metadata__\"";
 
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         const char *path = files_write("f", files[i].content, files[i].n);
@@ -367,6 +368,10 @@ START_TEST(refuses_what_is_no_voice)
         ck_assert_int_eq(clvits_voice_file_open(&v, path, NULL, &r), files[i].status);
         ck_assert_msg(strstr(r.text, files[i].message), "%s", r.text);
     }
+    clvits_report_clear(&r); /* whatever it looks like */
+    ck_assert_int_eq(clvits_voice_file_open(&v, files_write("a.onnx", damaged, sizeof(damaged)),
+                                            NULL, &r), CLVITS_E_FORMAT);
+    ck_assert_msg(strstr(r.text, "a.onnx is no ONNX model"), "%s", r.text);
     clvits_report_clear(&r);
     ck_assert_int_eq(clvits_voice_file_open(&v, files_path("none"), NULL, &r), CLVITS_E_FILE);
     ck_assert_msg(strstr(r.text, "No such file"), "%s", r.text);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Results of clvits-bench as one HTML page; `clvits-bench report` runs this."""
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -8,11 +9,30 @@ import page
 import results
 
 
+def fail(why):
+    print(f"clvits-bench: {why}", file=sys.stderr)
+    return 3
+
+
+def write(path, text):
+    """The page as a whole, or what was there before."""
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")  # a pipe, or what says why not
+        return
+    part = path.with_name(f".{path.name}-{os.getpid()}.tmp")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
 def main():
     parser = argparse.ArgumentParser(
         prog="clvits-bench report", description=__doc__,
-        epilog="The page is self-contained. Exit codes: 0 done, 2 bad arguments or a file that "
-               "is no result, 4 the page cannot be written.")
+        epilog="The page is self-contained. Exit codes: 0 done, 2 bad arguments, 3 a file that "
+               "cannot be read, is no result or cannot be written.")
     parser.add_argument("json", nargs="+", type=Path, help="what clvits-bench --json wrote")
     parser.add_argument("-o", "--output", type=Path, default=Path("report.html"),
                         help="the page (report.html)")
@@ -20,16 +40,22 @@ def main():
     try:
         runs = [results.read(path) for path in arguments.json]
     except results.Damaged as error:
-        print(f"report: {error}", file=sys.stderr)
-        return 2
+        return fail(error)
     try:
-        arguments.output.write_text(page.make(runs), encoding="utf-8")
+        write(arguments.output, page.make(runs))
     except OSError as error:
-        print(f"report: {arguments.output}: cannot be written: {error.strerror}", file=sys.stderr)
-        return 4
-    print(f"report: {arguments.output}: {sum(len(run['devices']) for run in runs)} devices")
+        return fail(f"{arguments.output}: cannot be written: {error.strerror}")
+    count = sum(len(run["devices"]) for run in runs)
+    try:
+        print(f"{arguments.output}: {count} device{'' if count == 1 else 's'}", flush=True)
+    except OSError as error:
+        sys.stdout = None  # would be flushed again, in vain
+        return fail(f"standard output cannot be written: {error.strerror}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

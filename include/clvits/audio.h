@@ -43,6 +43,10 @@ CLVITS_API clvits_status clvits_recording_write(clvits_recording *recording, con
  */
 CLVITS_API clvits_status clvits_recording_rename(clvits_recording *recording, const char *path);
 
+/** The file that is being written meanwhile, for who wants it gone when the program ends at once;
+ *  valid until clvits_recording_finish() or _discard(). */
+CLVITS_API const char *clvits_recording_temporary(const clvits_recording *recording);
+
 /**
  * Complete the file under its name and set the handle to NULL.
  *

@@ -25,7 +25,8 @@ typedef int (*clvits_check_fn)(void *user, const clvits_check_result *result);
 
 /**
  * Run every operator, on odd shapes and items of different lengths, on the context's first OpenCL
- * device and on the CPU path, and compare.
+ * device and on the CPU path, and compare. Without a device, on the CPU path as built for this
+ * processor and as built for every one.
  *
  * Where the context's precision is not fp32, the device runs the operators of flow and decoder with
  * halves. An operator that fails does not keep the others from being checked. What
@@ -33,8 +34,9 @@ typedef int (*clvits_check_fn)(void *user, const clvits_check_result *result);
  * takes its time.
  *
  * @param result  called from the calling thread; the texts are valid during the call; may be NULL
- * @return CLVITS_OK when all agree, _E_DEVICE (one does not, or the context has no OpenCL device),
- *         _E_CANCELLED (result() ended it) or _E_MEMORY
+ * @return CLVITS_OK when all agree, _E_DEVICE (one does not), _E_CANCELLED (result() ended it, or
+ *         context_params.cancel) or
+ *         _E_MEMORY
  */
 CLVITS_API clvits_status clvits_check(clvits_context *context, clvits_check_fn result, void *user);
 

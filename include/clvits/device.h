@@ -101,13 +101,18 @@ typedef struct clvits_context_params {
     /**
      * From 1 on: of so many graphs that run on devices, one has a node that the CPU path computes
      * again. Where both differ, the device is not used any more, and what was spoken is computed
-     * anew, as far as it was not delivered. 0: as CLVITS_RECHECK says, else never.
+     * anew, as far as it was not delivered. 0: as CLVITS_RECHECK says, else never; -1: never.
      */
     int recheck;
     int threads;            /* of the CPU path; 0: one per processor */
     int kernel_family;      /* 0: as suits the device; 1: work-group kernels; 2: vector kernels */
     clvits_log_fn log;      /* NULL: silence */
     void *log_user;
+    /**
+     * NULL, or a flag, see clvits_cancel_raise(), that ends everything done with the context as
+     * soon as may be: opening a voice, speaking, checking. Outlives the context.
+     */
+    struct clvits_cancel *cancel;
     clvits_trace_fn trace;  /* NULL, or receives where the time goes; asks devices to measure */
     void *trace_user;
 } clvits_context_params;
@@ -126,8 +131,9 @@ typedef struct clvits_context clvits_context;
  *
  * @param[out] out     NULL on failure (the message then goes to params->log)
  * @param      params  NULL for the defaults
- * @return CLVITS_OK, _E_DEVICE (there is none, or it cannot be opened), _E_ARGUMENT
- *         (nothing matches a name), _E_UNSUPPORTED or _E_MEMORY
+ * @return CLVITS_OK, _E_DEVICE (there is none, or it cannot be opened), _E_ARGUMENT (nothing
+ *         matches a name, or a value is none, the environment's included), _E_UNSUPPORTED or
+ *         _E_MEMORY
  */
 CLVITS_API clvits_status clvits_context_open(clvits_context **out,
                                              const clvits_context_params *params);
@@ -147,6 +153,12 @@ CLVITS_API const char *clvits_context_device(const clvits_context *context);
 
 /** Number of OpenCL devices opened; 0 when everything runs on the CPU path. */
 CLVITS_API int clvits_context_device_count(const clvits_context *context);
+
+/**
+ * How many of the opened devices failed, or had no memory for an utterance, while they spoke, so
+ * that another one or the CPU path went on.
+ */
+CLVITS_API int clvits_context_lost_count(const clvits_context *context);
 
 /** Kernels launched since the context was opened; 0 while all that ran was on the CPU path. */
 CLVITS_API uint64_t clvits_context_launches(const clvits_context *context);

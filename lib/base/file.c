@@ -34,6 +34,16 @@ bool clvits_make_folder(const char *path)
     return true;
 }
 
+void clvits_cache_tell(atomic_bool *told, const char *folder, const clvits_report *r)
+{
+    const char *why = strerror(errno);
+
+    if (told && !atomic_exchange(told, true))
+        clvits_warn(r, "the cache folder %s cannot be written: %s; every program builds its "
+                       "kernels anew. Set CLVITS_CACHE to another folder, or to nothing for none",
+                    folder, why);
+}
+
 /* Whoever writes such a file holds its lock, which ends with the program. */
 static void remove_when_left(const char *path)
 {

@@ -4,13 +4,22 @@
 #ifndef CLVITS_BASE_FILE_H
 #define CLVITS_BASE_FILE_H
 
-#include <stdbool.h>
+#include "base/status.h"
+
+#include <stdatomic.h>
 #include <stdio.h>
 
 enum { CLVITS_MAX_PATH = 4096 };
 
 /** Make a folder, and every missing one above it. */
 bool clvits_make_folder(const char *path);
+
+/**
+ * Warn that nothing can be kept in the cache folder, errno says why; the first time only.
+ *
+ * @param told  whether it was, shared by all who write there; NULL: nobody is to be told
+ */
+void clvits_cache_tell(atomic_bool *told, const char *folder, const clvits_report *r);
 
 /** A file that takes its name once it is complete. */
 typedef struct clvits_new_file {

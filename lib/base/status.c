@@ -47,6 +47,17 @@ clvits_status clvits_fail_memory(clvits_report *r, const char *what)
                                            "smaller voice or shorter text", what);
 }
 
+bool clvits_stopped(clvits_report *r)
+{
+    const clvits_stop *s = r->stop;
+
+    while (s && !s->wanted(s->user))
+        s = s->next;
+    if (s)
+        clvits_fail(r, CLVITS_E_CANCELLED, "cancelled");
+    return s;
+}
+
 void clvits_report_clear(clvits_report *r)
 {
     r->status = CLVITS_OK;

@@ -4,6 +4,15 @@
 
 #include <clvits/status.h>
 
+#include <stdbool.h>
+
+/** Who may want what runs to end before it is done. */
+typedef struct clvits_stop {
+    const struct clvits_stop *next; /* another one, or NULL */
+    bool (*wanted)(const void *user); /* any thread */
+    const void *user;
+} clvits_stop;
+
 /**
  * Where the layers below the public API leave what went wrong.
  *
@@ -15,6 +24,7 @@ typedef struct clvits_report {
     char text[512];
     clvits_log_fn log; /* NULL is silence */
     void *log_user;
+    const clvits_stop *stop;    /* NULL: nobody; clvits_stopped() asks */
     struct clvits_trace *trace; /* of the public call, base/trace.h; NULL: not traced */
     const struct clvits_device *device; /* what failed, where others may do its work; or NULL */
 } clvits_report;
@@ -26,6 +36,9 @@ __attribute__((format(printf, 3, 4))) clvits_status clvits_fail(clvits_report *r
 
 /** CLVITS_E_MEMORY with what was wanted, as in "the symbol table". */
 clvits_status clvits_fail_memory(clvits_report *r, const char *what);
+
+/** Whether somebody wants what runs to end: then it failed with CLVITS_E_CANCELLED. */
+bool clvits_stopped(clvits_report *r);
 
 /** Forget a failure that was dealt with, such as a kernel for which the CPU stepped in. */
 void clvits_report_clear(clvits_report *r);

@@ -50,12 +50,23 @@ static void read_name(char *name, size_t size)
     fclose(f);
 }
 
+/* The best where isa is NULL; NULL where there is none. */
+static const clvits_cpu_table *table_of(const char *isa)
+{
+    for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+        if (runs_here(tables[i]) && (!isa || !strcmp(isa, tables[i]->isa)))
+            return tables[i];
+    return NULL;
+}
+
+bool clvits_cpu_has(const char *isa)
+{
+    return table_of(isa);
+}
+
 clvits_status clvits_cpu_open(clvits_cpu *out, const char *isa, int threads, clvits_report *r)
 {
-    *out = (clvits_cpu){ 0 };
-    for (size_t i = 0; i < sizeof(tables) / sizeof(*tables) && !out->table; i++)
-        if (runs_here(tables[i]) && (!isa || !strcmp(isa, tables[i]->isa)))
-            out->table = tables[i];
+    *out = (clvits_cpu){ .table = table_of(isa) };
     if (!out->table)
         return clvits_fail(r, CLVITS_E_UNSUPPORTED,
                            "this processor, or this build, has no CPU path for \"%s\"; leave the "

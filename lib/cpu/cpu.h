@@ -4,6 +4,10 @@
 
 #include "base/status.h"
 
+#include <stdbool.h>
+
+enum { CLVITS_MAX_THREADS = 1024 }; /* of a pool */
+
 /** A pool of sleeping threads. Several callers may use it; one at a time gets its threads. */
 typedef struct clvits_pool clvits_pool;
 
@@ -75,6 +79,9 @@ typedef struct clvits_cpu {
     char name[128];
     const struct clvits_tuned *tuned; /* rows for this place, op/tune.h; NULL: none */
 } clvits_cpu;
+
+/** Whether this machine, and this build, have the CPU paths of an instruction set. */
+bool clvits_cpu_has(const char *isa);
 
 /** isa: NULL for the best this machine has, or a name such as "baseline", "avx2", "avx512". */
 clvits_status clvits_cpu_open(clvits_cpu *out, const char *isa, int threads, clvits_report *r);

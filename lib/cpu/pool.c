@@ -149,9 +149,9 @@ static int processors(void)
 clvits_status clvits_pool_open(clvits_pool **out, int threads, clvits_report *r)
 {
     *out = NULL;
-    if (threads < 0 || threads > 1024)
-        return clvits_fail(r, CLVITS_E_ARGUMENT, "%d threads asked for; give 1 to 1024, or 0 for "
-                                                 "one per processor", threads);
+    if (threads < 0 || threads > CLVITS_MAX_THREADS)
+        return clvits_fail(r, CLVITS_E_ARGUMENT, "%d threads asked for; give 1 to %d, or 0 for one "
+                                                 "per processor", threads, CLVITS_MAX_THREADS);
     clvits_pool *p = calloc(1, sizeof(*p));
     const int there = processors(), extra = (threads ? threads : there) - 1;
     if (!p)

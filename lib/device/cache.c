@@ -97,18 +97,18 @@ cl_program clvits_cache_load(clvits_device *d, const char *source, const char *o
     return NULL;
 }
 
-static void write_file(const clvits_device *d, const char *path, const struct header *h,
+static bool write_file(const clvits_device *d, const char *path, const struct header *h,
                        const unsigned char *data)
 {
     clvits_new_file file;
 
-    if (clvits_make_folder(d->cache_dir) && clvits_new_file_open(&file, path, false))
-        clvits_new_file_close(&file, fwrite(h, sizeof(*h), 1, file.f) == 1 &&
-                                         fwrite(data, 1, h->size, file.f) == h->size);
+    return clvits_make_folder(d->cache_dir) && clvits_new_file_open(&file, path, false) &&
+           clvits_new_file_close(&file, fwrite(h, sizeof(*h), 1, file.f) == 1 &&
+                                            fwrite(data, 1, h->size, file.f) == h->size);
 }
 
 void clvits_cache_store(clvits_device *d, const char *source, const char *options,
-                        cl_program program)
+                        cl_program program, const clvits_report *r)
 {
     struct header h = make_header(d, source, options);
     char path[4096];
@@ -125,7 +125,8 @@ void clvits_cache_store(clvits_device *d, const char *source, const char *option
     if (clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof(data), &data, NULL) == CL_SUCCESS) {
         h.size = size;
         h.hash = clvits_hash(h.key, data, size);
-        write_file(d, path, &h, data);
+        if (!write_file(d, path, &h, data))
+            clvits_cache_tell(d->cache_told, d->cache_dir, r);
     }
     free(data);
 }

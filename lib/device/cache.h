@@ -10,9 +10,9 @@
  */
 cl_program clvits_cache_load(clvits_device *d, const char *source, const char *options);
 
-/** Keep a program's binary; written beside and renamed, and nothing is said when that fails. */
+/** Keep a program's binary; written beside and renamed. */
 void clvits_cache_store(clvits_device *d, const char *source, const char *options,
-                        cl_program program);
+                        cl_program program, const clvits_report *r);
 
 /** What tells devices apart, with their drivers, and versions of this library. */
 uint64_t clvits_cache_key(const clvits_device *d);

@@ -2,10 +2,8 @@
 #include "device/device_impl.h"
 #include "device/source.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MAX_PLATFORMS = 32, MAX_DEVICES = 64 };
 
@@ -157,19 +155,6 @@ clvits_status clvits_device_list(clvits_device_info **list, int *count, clvits_r
     return CLVITS_OK;
 }
 
-/* A folder to read kernels from must have them. */
-static clvits_status check_source(const char *folder, clvits_report *r)
-{
-    char path[4096];
-
-    if (folder && ((size_t)snprintf(path, sizeof(path), "%s/common.cl", folder) >= sizeof(path) ||
-                   access(path, R_OK)))
-        return clvits_fail(r, CLVITS_E_FILE,
-                           "there are no kernels in %s: give the folder cl of the sources itself, "
-                           "or leave CLVITS_KERNELS unset", folder);
-    return CLVITS_OK;
-}
-
 static void heed_quirks(clvits_device *d)
 {
     const size_t most = d->info.max_work_group;
@@ -232,6 +217,7 @@ clvits_status clvits_device_open(clvits_device **out, int index, const clvits_de
     pthread_mutex_init(&d->verdict_lock, NULL);
     d->id = f.id[index];
     d->measure = p->measure;
+    d->cache_told = p->cache_told;
     d->place = p->place;
     d->memory = p->memory;
     read_info(&d->info, f.platform[index], d->id);
@@ -243,8 +229,6 @@ clvits_status clvits_device_open(clvits_device **out, int index, const clvits_de
     if ((p->cache_dir && !d->cache_dir) || (p->source_dir && !d->source_dir))
         s = clvits_fail_memory(r, "a device");
     else
-        s = check_source(d->source_dir, r);
-    if (!s)
         s = open_queue(d, f.platform[index], r);
     if (!s && !d->measure)
         clvits_player_find(d, p->record);

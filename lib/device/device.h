@@ -4,6 +4,7 @@
 
 #include "base/trace.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -55,6 +56,8 @@ typedef enum clvits_record_mode {
 
 typedef struct clvits_device_params {
     const char *cache_dir;  /* program binaries; NULL: no cache */
+    atomic_bool *cache_told; /* shared, and outlives the device: that it cannot be written was
+                                said; NULL: nobody is told */
     const char *source_dir; /* read cl/ from here instead of the embedded text; NULL normally */
     int family;             /* 0: by device type; else a clvits_family + 1 */
     bool measure;           /* commands can be timed, for traces; then none are recorded */
@@ -148,9 +151,9 @@ clvits_status clvits_verdict_set(clvits_device *d, uint64_t key, clvits_verdict 
                                  const char *why, bool lasting, clvits_report *r);
 
 /** Read what earlier programs found of this device with this driver by this version; a damaged
- *  file is none. And have later ones find what is new: nothing is said when that fails. */
+ *  file is none. And have later ones find what is new. */
 clvits_status clvits_verdicts_load(clvits_device *d, clvits_report *r);
-void clvits_verdicts_save(clvits_device *d);
+void clvits_verdicts_save(clvits_device *d, const clvits_report *r);
 
 /**
  * Create the kernel and set its arguments once: dims by value, then the buffers in order; NULL

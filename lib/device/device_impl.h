@@ -36,6 +36,7 @@ struct clvits_device {
     int place;
     cl_command_queue timed;     /* in order; profiling on; made on the first timed launch */
     char *cache_dir, *source_dir;
+    atomic_bool *cache_told; /* NULL: nobody is told */
     const struct clvits_tuned *tuned;
     pthread_mutex_t lock;       /* guards programs and timed */
     struct clvits_program *programs;

@@ -140,7 +140,7 @@ static clvits_status build(struct clvits_program *p, clvits_device *d, const clv
     }
     s = build_source(out, d, l, text, options, r);
     if (!s)
-        clvits_cache_store(d, text, options, *out);
+        clvits_cache_store(d, text, options, *out, r);
     free(text);
     return s;
 }
@@ -158,6 +158,10 @@ static clvits_status get(cl_program *out, uint64_t *source, clvits_device *d,
     pthread_mutex_lock(&d->lock);
     for (p = d->programs; p && strcmp(p->key, key); p = p->next)
         ;
+    if (!p && clvits_stopped(r)) {
+        pthread_mutex_unlock(&d->lock);
+        return r->status;
+    }
     if (!p) {
         p = calloc(1, sizeof(*p));
         if (p)

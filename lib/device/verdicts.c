@@ -182,7 +182,7 @@ static bool write_all(FILE *f, const struct contents *c)
     return ok && fputs(LAST, f) >= 0;
 }
 
-void clvits_verdicts_save(clvits_device *d)
+void clvits_verdicts_save(clvits_device *d, const clvits_report *r)
 {
     struct contents c = { 0 };
     clvits_new_file file;
@@ -193,8 +193,9 @@ void clvits_verdicts_save(clvits_device *d)
     pthread_mutex_lock(&d->verdict_lock);
     if (d->verdicts_new && read_list(&c.others, path)) {
         c.own = d->verdicts;
-        if (clvits_make_folder(d->cache_dir) && clvits_new_file_open(&file, path, false))
-            clvits_new_file_close(&file, write_all(file.f, &c));
+        if (!clvits_make_folder(d->cache_dir) || !clvits_new_file_open(&file, path, false) ||
+            !clvits_new_file_close(&file, write_all(file.f, &c)))
+            clvits_cache_tell(d->cache_told, d->cache_dir, r);
         d->verdicts_new = false;
     }
     pthread_mutex_unlock(&d->verdict_lock);

@@ -154,7 +154,7 @@ static bool same_kernel(const clvits_launch *a, const clvits_launch *b)
 }
 
 /* Whether one of the node's kernels builds there and, where the machine wants that, was found to
- * be right: then that is its variant. */
+ * be right: then that is its variant. The report fails where that is not wanted any more. */
 static bool takes(clvits_plan *p, const clvits_node *n, int place, unsigned char *failed,
                   clvits_report *r)
 {
@@ -166,7 +166,8 @@ static bool takes(clvits_plan *p, const clvits_node *n, int place, unsigned char
         return false;
     at.plan = NULL;
     for (at.variant = 0; at.variant < CLVITS_VARIANTS; at.variant++) {
-        clvits_report quiet = { .log = r->log, .log_user = r->log_user, .trace = r->trace };
+        clvits_report quiet = { .log = r->log, .log_user = r->log_user, .stop = r->stop,
+                                .trace = r->trace };
         clvits_launch l = { .dimensions = 1 };
         const void *dims = clvits_plan_dims(p, n, &at);
 
@@ -180,8 +181,10 @@ static bool takes(clvits_plan *p, const clvits_node *n, int place, unsigned char
         if (!s && clvits_trust_proves(p->machine))
             s = clvits_trust_node(p->machine, n, &at, 0.0f, &quiet);
         p->variant[n->id] = (unsigned char)at.variant;
-        if (!s)
-            return true;
+        if (s == CLVITS_E_CANCELLED)
+            clvits_fail(r, s, "%s", quiet.text);
+        if (!s || s == CLVITS_E_CANCELLED)
+            return !s;
         if (s == CLVITS_E_UNSUPPORTED) /* as is known: nobody need be told */
             clvits_info(r, "%s", quiet.text);
         else
@@ -198,12 +201,14 @@ static clvits_status place_first(clvits_plan *p, const char *text, unsigned char
     for (int i = 0; i < p->graph->n_nodes; i++) {
         const clvits_node *n = p->graph->nodes[i];
         int place = p->machine->n_places > 1 ? 1 : CLVITS_CPU_PLACE;
-        const clvits_status s = forced_place(&place, p->machine, n, text, r);
+        clvits_status s = forced_place(&place, p->machine, n, text, r);
 
+        while (!s && place != CLVITS_CPU_PLACE && !takes(p, n, place, failed, r)) {
+            place = place + 1 < p->machine->n_places ? place + 1 : CLVITS_CPU_PLACE;
+            s = r->status;
+        }
         if (s)
             return s;
-        while (place != CLVITS_CPU_PLACE && !takes(p, n, place, failed, r))
-            place = place + 1 < p->machine->n_places ? place + 1 : CLVITS_CPU_PLACE;
         p->place[i] = place;
     }
     return CLVITS_OK;
@@ -235,6 +240,7 @@ static clvits_status place_by_cost(clvits_plan *p, const char *text, unsigned ch
         for (int i = 0; i < g->n_nodes && !s; i++) {
             if (p->place[i] == CLVITS_CPU_PLACE || takes(p, g->nodes[i], p->place[i], failed, r))
                 continue;
+            s = r->status;
             allowed[i] &= (unsigned char)~(1u << p->place[i]);
             allowed[i] |= 1u << CLVITS_CPU_PLACE;
             p->place[i] = CLVITS_CPU_PLACE;

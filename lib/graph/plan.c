@@ -115,11 +115,14 @@ static clvits_target node_target(const clvits_plan *p, const clvits_node *n)
 static bool trusted(const clvits_plan *p, const clvits_node *n, const clvits_target *at,
                     float slope, const clvits_report *r)
 {
-    clvits_report own = { .log = r->log, .log_user = r->log_user, .trace = r->trace };
+    clvits_report own = { .log = r->log, .log_user = r->log_user, .stop = r->stop,
+                          .trace = r->trace };
 
     if (at->cpu || !clvits_trust_proves(p->machine) ||
         clvits_trust_node(p->machine, n, at, slope, &own) == CLVITS_OK)
         return true;
+    if (own.status == CLVITS_E_CANCELLED)
+        return false; /* nothing will come of this plan */
     if (clvits_trust_tell(p->machine->trust, n->op, at->place))
         clvits_warn(r, "%s goes wrong on device %d, %s: %s; another kernel does its work",
                     n->op->name, at->place, clvits_device_get_info(at->device)->name, own.text);
@@ -396,6 +399,8 @@ static clvits_status make(clvits_plan **out, const clvits_graph *g, const clvits
             stage(p, g->tensors[i], CLVITS_CPU_PLACE, p->home[i]);
     if (!s)
         s = settle_steps(p, w, r);
+    if (!s && clvits_stopped(r))
+        s = r->status;
     if (clvits_trust_proves(m))
         clvits_trust_keep(m, r);
     if (s)

@@ -434,6 +434,8 @@ clvits_status clvits_run_go(clvits_run *run, clvits_node_time *times, clvits_rep
             i += clvits_replay_launches(run->replays[i]) - 1;
             continue;
         }
+        if (clvits_stopped(r))
+            return r->status;
         if (r->trace && step->node)
             describe(run, step, r->trace);
         if (!step->node) {

@@ -20,7 +20,7 @@ void clvits_trust_keep(const clvits_machine *m, const clvits_report *r)
     const double ms = 1e-6 * (double)atomic_exchange(&m->trust->nanoseconds, 0);
 
     for (int i = 1; i < m->n_places && trials; i++)
-        clvits_verdicts_save(m->device[i]);
+        clvits_verdicts_save(m->device[i], r);
     if (trials)
         clvits_info(r, "%d kernels tried on known answers in %.0f ms", trials, ms);
 }
@@ -30,7 +30,7 @@ static clvits_status judge(const clvits_machine *m, clvits_device *d, clvits_tri
                            clvits_report *r)
 {
     const int64_t start = clvits_trace_now(r), begun = clvits_trace_clock();
-    clvits_report own = { .log = r->log, .log_user = r->log_user };
+    clvits_report own = { .log = r->log, .log_user = r->log_user, .stop = r->stop };
     const clvits_status s = clvits_trial_run(t, &own);
 
     atomic_fetch_add(&m->trust->trials, 1);

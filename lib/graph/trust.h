@@ -19,6 +19,7 @@ struct clvits_trust {
     bool proves;     /* kernels are tried before they are used; set before the first plan */
     int recheck;     /* of so many runs one has a node computed again; 0: none; likewise */
     atomic_uint runs;
+    atomic_uint lost; /* by place, a bit for each device whose work went elsewhere meanwhile */
 };
 
 static inline bool clvits_trust_proves(const clvits_machine *m)

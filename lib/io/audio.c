@@ -200,13 +200,15 @@ static clvits_status open_sound(clvits_audio_file *file, const struct audio_form
     SF_INFO info = { .samplerate = rate, .channels = 1, .format = f->major | f->subtype };
 
     file->sound = sf_open_virtual(&io, SFM_WRITE, &info, file);
+    if (file->error)
+        return write_failed(file, strerror(file->error), r);
     if (!file->sound)
         return clvits_fail(r, CLVITS_E_UNSUPPORTED,
                            "%s: libsndfile cannot write .%s at %d samples per second (%s); use "
                            ".wav or .flac",
                            file->path, f->extension, rate, sf_strerror(NULL));
     sf_command(file->sound, SFC_SET_CLIPPING, NULL, SF_TRUE);
-    return file->error ? write_failed(file, strerror(file->error), r) : CLVITS_OK;
+    return CLVITS_OK;
 }
 
 clvits_status clvits_audio_file_create(clvits_audio_file **out, const char *path, int rate,
@@ -240,10 +242,11 @@ clvits_status clvits_audio_file_write(clvits_audio_file *file, const float *samp
     while (count > 0) {
         const size_t piece = count < PIECE ? count : PIECE;
 
-        if (sf_writef_float(file->sound, samples, (sf_count_t)piece) != (sf_count_t)piece)
-            return write_failed(file, sf_strerror(file->sound), r);
+        const sf_count_t written = sf_writef_float(file->sound, samples, (sf_count_t)piece);
         if (file->error)
             return write_failed(file, strerror(file->error), r);
+        if (written != (sf_count_t)piece)
+            return write_failed(file, sf_strerror(file->sound), r);
         samples += piece;
         count -= piece;
     }
@@ -261,6 +264,11 @@ clvits_status clvits_audio_file_rename(clvits_audio_file *file, const char *path
     else
         free(before);
     return status;
+}
+
+const char *clvits_audio_file_temporary(const clvits_audio_file *file)
+{
+    return file->temporary;
 }
 
 /* Everything that can still fail, the compressed formats' last pages among it. */

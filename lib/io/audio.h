@@ -40,6 +40,9 @@ clvits_status clvits_audio_file_write(clvits_audio_file *file, const float *samp
  */
 clvits_status clvits_audio_file_rename(clvits_audio_file *file, const char *path, clvits_report *r);
 
+/** The temporary file's path, valid until _finish() or _discard(). */
+const char *clvits_audio_file_temporary(const clvits_audio_file *file);
+
 /**
  * Complete the file under its name and set the handle to NULL.
  *

@@ -45,6 +45,11 @@ clvits_status clvits_recording_rename(clvits_recording *recording, const char *p
     return clvits_context_keep(recording->context, &r);
 }
 
+const char *clvits_recording_temporary(const clvits_recording *recording)
+{
+    return clvits_audio_file_temporary(recording->file);
+}
+
 clvits_status clvits_recording_finish(clvits_recording **recording)
 {
     clvits_context *context = (*recording)->context;

@@ -174,7 +174,7 @@ static void run_both(const clvits_machine *device, const clvits_machine *cpu,
 
     if (!run_on(cpu, g, c->op, &on_cpu, r) && !run_on(device, g, c->op, &on_device, r)) {
         result->ok = 1;
-        result->taken = on_device.place != CLVITS_CPU_PLACE;
+        result->taken = device->n_places < 2 || on_device.place != CLVITS_CPU_PLACE;
         result->cpu_milliseconds = 1e3 * on_cpu.seconds;
         result->device_milliseconds = result->taken ? 1e3 * on_device.seconds : 0.0;
         for (int i = 0; i < g->n_outputs && result->taken; i++)
@@ -216,14 +216,12 @@ clvits_status clvits_check(clvits_context *context, clvits_check_fn result, void
 {
     clvits_report r = clvits_context_report(context);
     clvits_machine device = context->machine, cpu = context->machine;
+    const bool on_cpu = device.n_places < 2;
     int wrong = 0, ended = 0;
 
-    if (device.n_places < 2) {
-        clvits_fail(&r, CLVITS_E_DEVICE, "there is no OpenCL device to check; choose one that "
-                                         "clvits_devices() lists");
+    if (on_cpu && clvits_cpu_open(&cpu.cpu, "baseline", 1, &r))
         return clvits_context_keep(context, &r);
-    }
-    device.n_places = 2;
+    device.n_places = on_cpu ? 1 : 2;
     cpu.n_places = 1;
     device.trust = cpu.trust = NULL; /* it is to be seen how they fail */
     for (int i = 0; i < clvits_check_case_count && !ended; i++) {
@@ -232,17 +230,22 @@ clvits_status clvits_check(clvits_context *context, clvits_check_fn result, void
         char shape[256];
 
         check_case(&device, &cpu, &clvits_check_cases[i], &line, shape, sizeof(shape), &own);
-        if (own.status == CLVITS_E_MEMORY)
-            return clvits_context_keep(context, &own);
+        if (own.status == CLVITS_E_MEMORY || own.status == CLVITS_E_CANCELLED) {
+            clvits_fail(&r, own.status, "%s", own.text);
+            break;
+        }
         wrong += !line.ok;
         ended = result && result(user, &line);
     }
+    if (on_cpu)
+        clvits_cpu_close(&cpu.cpu);
     if (ended)
         clvits_fail(&r, CLVITS_E_CANCELLED, "stopped by the caller");
     else if (wrong)
-        clvits_fail(&r, CLVITS_E_DEVICE,
-                    "%d of %d checks went wrong on %s; update its driver, or place these operators "
-                    "on the CPU (\"NAME=cpu\")", wrong, clvits_check_case_count,
-                    clvits_context_device(context));
+        clvits_fail(&r, CLVITS_E_DEVICE, "%d of %d checks went wrong on %s; %s", wrong,
+                    clvits_check_case_count, clvits_context_device(context),
+                    on_cpu ? "report this, and set CLVITS_CPU=baseline meanwhile"
+                           : "update its driver, or place these operators on the CPU "
+                             "(\"NAME=cpu\")");
     return clvits_context_keep(context, &r);
 }

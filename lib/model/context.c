@@ -3,12 +3,12 @@
 
 #include "device/source.h"
 #include "model/rates.h"
+#include "model/settings.h"
+#include "model/speak.h"
 
 #include <clvits/clvits.h>
 
 #include <ctype.h>
-#include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +30,8 @@ const char *clvits_kernels(void)
 
 clvits_report clvits_context_report(const clvits_context *c)
 {
-    return (clvits_report){ .log = c->log, .log_user = c->log_user };
+    return (clvits_report){ .log = c->log, .log_user = c->log_user,
+                            .stop = c->stop.wanted ? &c->stop : NULL };
 }
 
 clvits_report clvits_context_traced(const clvits_context *c, clvits_trace *t)
@@ -153,28 +154,30 @@ static bool is(const char *name, size_t n, const char *what)
     return strlen(what) == n && !strncmp(name, what, n);
 }
 
-static clvits_status no_device(clvits_report *r, const clvits_device_info *list, int count,
-                               const char *name, size_t n)
+static void no_device(clvits_report *r, const clvits_device_info *list, int count,
+                      const char *name, size_t n)
 {
-    char all[256] = "none";
+    char all[256] = "";
     size_t used = 0;
 
     for (int i = 0; i < count && used < sizeof(all); i++)
         used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%d: %.60s", i ? ", " : "", i,
                                  list[i].name);
     if (!count)
-        return clvits_fail(r, CLVITS_E_DEVICE,
-                           "there is no OpenCL device on this machine; install a driver for your "
-                           "GPU (or pocl-opencl-icd), or choose \"cpu\"");
-    return clvits_fail(r, CLVITS_E_ARGUMENT,
-                       "no OpenCL device matches \"%.*s\"; there are: %s; or choose \"cpu\"",
-                       (int)(n < 60 ? n : 60), name, all);
+        clvits_fail(r, CLVITS_E_DEVICE,
+                    "there is no OpenCL device on this machine; install a driver for your GPU (or "
+                    "pocl-opencl-icd), or choose \"cpu\"");
+    else
+        clvits_fail(r, CLVITS_E_ARGUMENT,
+                    "no OpenCL device matches \"%.*s\"; there are: %s; or choose \"cpu\"",
+                    (int)(n < 60 ? n : 60), name, all);
 }
 
 /* Open what the comma-separated list names, in its order. */
-static clvits_status open_devices(clvits_context *c, const char *names,
+static clvits_status open_devices(clvits_context *c, const clvits_setting *wanted,
                                   const clvits_device_params *p, clvits_report *r)
 {
+    const char *names = wanted->text ? wanted->text : "auto";
     clvits_device_params own = *p;
     clvits_device_info *list;
     int count;
@@ -191,12 +194,15 @@ static clvits_status open_devices(clvits_context *c, const char *names,
         if (is(names, n, "cpu"))
             break;
         index = any || is(names, n, "opencl") ? best(list, count) : match(list, count, names, n);
-        if (index < 0 && !any)
-            s = no_device(r, list, count, names, n);
-        else if (index >= 0 && c->machine.n_places == CLVITS_MAX_PLACES)
-            s = clvits_fail(r, CLVITS_E_ARGUMENT, "more than %d devices in \"%s\"",
-                            CLVITS_MAX_PLACES - 1, names);
-        else if (index >= 0)
+        if (index < 0 && !any) {
+            no_device(r, list, count, names, n);
+            s = clvits_setting_blame(wanted, r);
+        } else if (index >= 0 && c->machine.n_places == CLVITS_MAX_PLACES) {
+            clvits_fail(r, CLVITS_E_ARGUMENT, "more than %d devices in \"%s\"",
+                        CLVITS_MAX_PLACES - 1, names);
+            s = clvits_setting_blame(wanted, r);
+        }
+        if (index >= 0 && !s)
             s = clvits_device_open(&c->machine.device[own.place = c->machine.n_places], index, &own,
                                    r);
         if (index >= 0 && !s)
@@ -212,82 +218,17 @@ static clvits_status open_devices(clvits_context *c, const char *names,
     return s;
 }
 
-static const char *setting(const char *given, const char *variable)
+/* Kernels are proven where that is wanted, and what was found earlier counts where it may. */
+static clvits_status set_trust(clvits_context *c, const clvits_settings *wanted, clvits_report *r)
 {
-    return given ? given : getenv(variable);
-}
-
-const char *clvits_context_cache(char *out, size_t size, const char *given)
-{
-    const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    const char *chosen = setting(given, "CLVITS_CACHE");
-    size_t n = size;
-
-    if (chosen)
-        return *chosen ? chosen : NULL;
-    if (base && *base)
-        n = (size_t)snprintf(out, size, "%s/clvits", base);
-    else if (home && *home)
-        n = (size_t)snprintf(out, size, "%s/.cache/clvits", home);
-    return n < size ? out : NULL;
-}
-
-/* A number of the environment; 0: it says nothing. */
-static clvits_status wanted_number(int *out, const char *variable, clvits_report *r)
-{
-    const char *text = getenv(variable);
-    char *end = NULL;
-    const long n = text && *text ? strtol(text, &end, 10) : 0;
-
-    *out = (int)n;
-    if (end && (*end || n < 1 || n > INT_MAX))
-        return clvits_fail(r, CLVITS_E_ARGUMENT, "%s is \"%.40s\"; give a number from 1",
-                           variable, text);
-    return CLVITS_OK;
-}
-
-/* "never", "cached" or "always": whether kernels are proven, and what was found earlier counts. */
-static clvits_status set_trust(clvits_context *c, const char *name, clvits_report *r)
-{
-    const bool cached = !name || !*name || !strcmp(name, "cached");
     clvits_status s = CLVITS_OK;
 
-    if (!cached && strcmp(name, "always") && strcmp(name, "never"))
-        return clvits_fail(r, CLVITS_E_ARGUMENT, "trust \"%.40s\": give always, cached or never",
-                           name);
     c->machine.trust = &c->trust;
-    c->trust.proves = cached || !strcmp(name, "always");
-    for (int i = 1; i < c->machine.n_places && cached && !s; i++)
+    c->trust.proves = wanted->proves;
+    c->trust.recheck = wanted->recheck;
+    for (int i = 1; i < c->machine.n_places && wanted->cached && !s; i++)
         s = clvits_verdicts_load(c->machine.device[i], r);
     return s;
-}
-
-/* Bytes as in "512M"; 0: nothing is said. */
-static clvits_status wanted_memory(size_t *out, const char *text, clvits_report *r)
-{
-    static const char units[] = "KMG";
-    char *end;
-
-    *out = 0;
-    if (!text || !*text)
-        return CLVITS_OK;
-    errno = 0;
-    const unsigned long long number = strtoull(text, &end, 10);
-    const char *unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
-    const int shift = unit ? 10 * (1 + (int)(unit - units)) : 0;
-    if (end == text || *text == '-' || errno || number == 0 || number > SIZE_MAX >> shift ||
-        end[unit != NULL])
-        return clvits_fail(r, CLVITS_E_ARGUMENT,
-                           "a limit of \"%.40s\" for memory; give bytes, as in 268435456 or 256M",
-                           text);
-    *out = (size_t)number << shift;
-    return CLVITS_OK;
-}
-
-/* Whether nobody named the device, so that the library chooses what runs where. */
-static bool is_open(const char *device)
-{
-    return !device || !*device || !strcmp(device, "auto");
 }
 
 /* A copy of both texts together; text may be NULL. */
@@ -301,67 +242,56 @@ static bool keep_text(char **out, const char *before, const char *text)
     return *out;
 }
 
-static clvits_status record_mode(clvits_record_mode *out, const char *name, clvits_report *r)
+/* Everything that the settings name, in place. */
+static clvits_status open_machine(clvits_context *c, const clvits_settings *wanted,
+                                  const clvits_device_params *d, clvits_report *r)
 {
-    if (!name || !*name || !strcmp(name, "auto"))
-        *out = CLVITS_RECORD_AUTO;
-    else if (!strcmp(name, "on"))
-        *out = CLVITS_RECORD_ON;
-    else if (!strcmp(name, "off"))
-        *out = CLVITS_RECORD_OFF;
-    else
-        return clvits_fail(r, CLVITS_E_ARGUMENT,
-                           "recording of launches is \"%.40s\"; give auto, on or off", name);
-    return CLVITS_OK;
+    const char *precision = wanted->precision.text;
+    clvits_status s = clvits_cpu_open(&c->machine.cpu, wanted->isa.text, wanted->threads, r);
+
+    if (!s)
+        s = open_devices(c, &wanted->device, d, r);
+    if (!s)
+        s = clvits_tuning_open(&c->tuning, d->cache_dir, r);
+    if (!s)
+        s = clvits_machine_tune(&c->machine, c->tuning, r);
+    if (!s && precision && clvits_machine_set_precision(&c->machine, precision, r))
+        s = clvits_setting_blame(&wanted->precision, r);
+    if (!s)
+        s = set_trust(c, wanted, r);
+    if (!s && clvits_place_check(&c->machine, c->place, r))
+        s = clvits_setting_blame(&wanted->place, r);
+    return s;
 }
 
 static clvits_status open_parts(clvits_context *c, const clvits_context_params *p,
                                 clvits_report *r)
 {
-    const char *place = setting(p->place, "CLVITS_PLACE");
-    const char *family = getenv("CLVITS_FAMILY");
-    const char *device = setting(p->device, "CLVITS_DEVICE");
-    char cache[4096];
-    clvits_device_params d = { .cache_dir = clvits_context_cache(cache, sizeof(cache),
-                                                                 p->cache_dir),
-                               .source_dir = setting(p->kernel_dir, "CLVITS_KERNELS"),
-                               .family = p->kernel_family,
-                               .measure = p->trace != NULL };
+    clvits_settings wanted;
+    clvits_status s = clvits_settings_read(&wanted, p, r);
+    const clvits_device_params d = { .cache_dir = wanted.cache_dir,
+                                     .cache_told = &c->cache_told,
+                                     .source_dir = wanted.kernel_dir,
+                                     .family = wanted.family,
+                                     .memory = wanted.memory,
+                                     .record = wanted.record,
+                                     .measure = p->trace != NULL };
+    const char *device = wanted.device.text;
 
-    if (!d.family && family)
-        d.family = !strcmp(family, "gpu") ? 1 + CLVITS_FAMILY_GPU
-                   : !strcmp(family, "cpu") ? 1 + CLVITS_FAMILY_CPU
-                                            : -1;
-    if (d.family < 0 || d.family > 2)
-        return clvits_fail(r, CLVITS_E_ARGUMENT, "there are two families of kernels: gpu and cpu");
-    clvits_status s = record_mode(&d.record, setting(p->record, "CLVITS_RECORD"), r);
     if (s)
         return s;
-    if (!keep_text(&c->place, is_open(device) ? "auto," : "", place) ||
+    /* Where nobody names the device, the library chooses what runs where. */
+    if (!keep_text(&c->place, !device || !strcmp(device, "auto") ? "auto," : "",
+                   wanted.place.text) ||
         /* Kernels under development change what their rates are. */
         (d.cache_dir && !d.source_dir && !keep_text(&c->cache_dir, "", d.cache_dir)))
         return clvits_fail_memory(r, "a context");
-    int threads = p->threads;
-    s = threads ? CLVITS_OK : wanted_number(&threads, "CLVITS_THREADS", r);
-    if (!s)
-        s = wanted_memory(&d.memory, setting(p->memory, "CLVITS_MEMORY"), r);
-    if (!s)
-        s = clvits_cpu_open(&c->machine.cpu, setting(p->cpu_isa, "CLVITS_CPU"), threads, r);
-    if (!s)
-        s = open_devices(c, device ? device : "auto", &d, r);
-    if (!s)
-        s = clvits_tuning_open(&c->tuning, d.cache_dir, r);
-    if (!s)
-        s = clvits_machine_tune(&c->machine, c->tuning, r);
-    const char *precision = setting(p->precision, "CLVITS_PRECISION");
-    if (!s && precision && *precision)
-        s = clvits_machine_set_precision(&c->machine, precision, r);
-    if (!s)
-        s = set_trust(c, setting(p->trust, "CLVITS_TRUST"), r);
-    c->trust.recheck = p->recheck;
-    if (!s && !p->recheck)
-        s = wanted_number(&c->trust.recheck, "CLVITS_RECHECK", r);
-    return s ? s : clvits_place_check(&c->machine, c->place, r);
+    return open_machine(c, &wanted, &d, r);
+}
+
+static bool is_raised(const void *cancel)
+{
+    return clvits_cancel_is_raised(cancel);
 }
 
 clvits_status clvits_context_open(clvits_context **out, const clvits_context_params *params)
@@ -378,6 +308,8 @@ clvits_status clvits_context_open(clvits_context **out, const clvits_context_par
     } else {
         c->log = p->log;
         c->log_user = p->log_user;
+        if (p->cancel)
+            c->stop = (clvits_stop){ .wanted = is_raised, .user = p->cancel };
         c->trace = p->trace;
         c->trace_user = p->trace_user;
         c->machine.n_places = 1;
@@ -418,22 +350,28 @@ void clvits_context_close(clvits_context **context)
     *context = NULL;
 }
 
-void clvits_context_rate(clvits_context *c, clvits_report *r)
+clvits_status clvits_context_rate(clvits_context *c, clvits_report *r)
 {
+    clvits_status s = CLVITS_OK;
+
     pthread_mutex_lock(&c->rate_lock);
     if (!c->rated && c->machine.n_places > 1 && clvits_place_by_cost(c->place)) {
-        if (clvits_rates_get(c->rates, &c->machine, c->cache_dir, r) == CLVITS_OK) {
+        s = clvits_rates_get(c->rates, &c->machine, c->cache_dir, &c->cache_told,
+                             r);
+        if (!s) {
             c->machine.rates = c->rates;
-        } else {
+        } else if (s != CLVITS_E_CANCELLED) {
             clvits_warn(r, "%s; everything goes to the first device instead of where it costs "
                            "least", r->text);
             clvits_report_clear(r);
+            s = CLVITS_OK;
         }
     }
     if (!c->rated)
         atomic_store(&c->rating, clvits_context_launches(c));
-    c->rated = true;
+    c->rated = c->rated || !s;
     pthread_mutex_unlock(&c->rate_lock);
+    return s;
 }
 
 const char *clvits_context_device(const clvits_context *c)
@@ -445,6 +383,15 @@ const char *clvits_context_device(const clvits_context *c)
 int clvits_context_device_count(const clvits_context *c)
 {
     return c->machine.n_places - 1;
+}
+
+int clvits_context_lost_count(const clvits_context *c)
+{
+    int n = 0;
+
+    for (unsigned bits = atomic_load((atomic_uint *)&c->trust.lost); bits; bits &= bits - 1)
+        n++;
+    return n;
 }
 
 int clvits_context_tuned(const clvits_context *c, int place, const char **file, int *own)

@@ -18,8 +18,10 @@ struct clvits_context {
     bool rated;                            /* they were, with or without success */
     atomic_ullong rating;                  /* launches that this took; not guarded */
     char *place, *cache_dir;
+    atomic_bool cache_told; /* that nothing can be kept there */
     clvits_log_fn log;
     void *log_user;
+    clvits_stop stop; /* of every call, where the caller gave a flag */
     clvits_trace_fn trace;
     void *trace_user;
     pthread_key_t error; /* each thread's last message, freed with the context */
@@ -27,12 +29,6 @@ struct clvits_context {
     pthread_mutex_t lock;          /* guards messages */
     struct clvits_message *messages; /* all threads', so that closing frees them */
 };
-
-/**
- * The folder of built kernels and tuned rows: as given, else CLVITS_CACHE, else the user's cache
- * folder, which goes to out. NULL where there is none.
- */
-const char *clvits_context_cache(char *out, size_t size, const char *given);
 
 /** A report that logs to the context's log. */
 clvits_report clvits_context_report(const clvits_context *c);
@@ -42,8 +38,8 @@ clvits_report clvits_context_report(const clvits_context *c);
 clvits_report clvits_context_traced(const clvits_context *c, clvits_trace *t);
 
 /** Have the machine's rates when nodes are placed by cost; a warning tells where they cannot be
- *  had. Before a voice's engine is opened. */
-void clvits_context_rate(clvits_context *c, clvits_report *r);
+ *  had. Before a voice's engine is opened. Fails only when it is cancelled. */
+clvits_status clvits_context_rate(clvits_context *c, clvits_report *r);
 
 /** Keep a failed report as the calling thread's message, log it, and return its status. */
 clvits_status clvits_context_keep(clvits_context *c, const clvits_report *r);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "model/engine.h"
 
+#include "graph/trust.h"
 #include "model/engine_task.h"
 
 #include <stdlib.h>
@@ -126,6 +127,14 @@ static clvits_task_level level_for(const clvits_engine *e, unsigned barred)
     return clvits_task_levels[on_cpu ? 0 : atomic_load((atomic_int *)&e->level)];
 }
 
+/* Go on without a device. */
+static void lose(clvits_task *t, unsigned place)
+{
+    t->barred |= place;
+    if (t->e->machine->trust)
+        atomic_fetch_or(&t->e->machine->trust->lost, place);
+}
+
 /* What a device that has no memory is spared, from now on and in the batches to come: at first
  * nothing but what the pool keeps, then frames, then the batch. */
 static void take_less(clvits_task *t, clvits_engine *e, bool in_text, unsigned place,
@@ -142,7 +151,7 @@ static void take_less(clvits_task *t, clvits_engine *e, bool in_text, unsigned p
     } else {
         atomic_store(&e->too_many, t->n * (in_text ? t->ids : CLVITS_TASK_IDS));
         clvits_warn(r, "%s; going on without this device", r->text);
-        t->barred |= place;
+        lose(t, place);
     }
     t->level = level_for(e, t->barred);
 }
@@ -159,7 +168,7 @@ static bool recover(clvits_task *t, clvits_engine *e, bool in_text, clvits_repor
         take_less(t, e, in_text, place, r);
     } else {
         clvits_device_distrust(d, r->text, r);
-        t->barred |= place;
+        lose(t, place);
     }
     clvits_report_clear(r);
     clvits_stage_pool_trim(e->pool);

@@ -141,18 +141,17 @@ static bool print_rates(FILE *f, clvits_rates *rates, const clvits_machine *m, c
     return ok;
 }
 
-/* Nothing is said when that fails, as of kernels. */
-static void write_rates(clvits_rates *rates, const clvits_machine *m, const char *path,
-                        const char *head)
+static bool write_rates(clvits_rates *rates, const clvits_machine *m, const char *cache_dir,
+                        const char *path, const char *head)
 {
     clvits_new_file file;
 
-    if (clvits_new_file_open(&file, path, false))
-        clvits_new_file_close(&file, print_rates(file.f, rates, m, head));
+    return clvits_make_folder(cache_dir) && clvits_new_file_open(&file, path, false) &&
+           clvits_new_file_close(&file, print_rates(file.f, rates, m, head));
 }
 
 clvits_status clvits_rates_get(clvits_rates *rates, const clvits_machine *m, const char *cache_dir,
-                               clvits_report *r)
+                               atomic_bool *cache_told, clvits_report *r)
 {
     char head[HEAD], path[PATH];
 
@@ -165,7 +164,7 @@ clvits_status clvits_rates_get(clvits_rates *rates, const clvits_machine *m, con
                 m->n_places - 1);
     const clvits_status s = clvits_rates_measure(rates, m, r);
     clvits_trace_host(r, start, "measure rates", NULL, NULL);
-    if (!s && cached)
-        write_rates(rates, m, path, head);
+    if (!s && cached && !write_rates(rates, m, cache_dir, path, head))
+        clvits_cache_tell(cache_told, cache_dir, r);
     return s;
 }

@@ -8,11 +8,12 @@
  * The rates of a machine's places: from the cache where this very machine is in it, else measured
  * and kept there.
  *
- * @param rates      as many as the machine has places
- * @param cache_dir  NULL: no cache
+ * @param rates       as many as the machine has places
+ * @param cache_dir   NULL: no cache
+ * @param cache_told  see clvits_cache_tell()
  */
 clvits_status clvits_rates_get(clvits_rates *rates, const clvits_machine *m, const char *cache_dir,
-                               clvits_report *r);
+                               atomic_bool *cache_told, clvits_report *r);
 
 /** What a cache file says; false: nothing that can be used, such as where its first line is not
  *  `head`. */

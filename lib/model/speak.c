@@ -26,6 +26,7 @@ typedef struct speaking {
     speech speech[CLVITS_BATCH];
     clvits_item item[CLVITS_BATCH]; /* the sentences being computed, */
     speech *of[CLVITS_BATCH];       /* and whose they are */
+    int n_now;
     size_t begun;
     float *scaled; /* samples times volume, or NULL */
     size_t n_scaled;
@@ -177,7 +178,7 @@ static clvits_status silence(speech *s, clvits_report *r)
     s->chunk.is_silence = 1;
     s->chunk.is_first = 1;
     for (size_t n; left > 0 && !status; left -= n) {
-        if (p->cancel && atomic_load(&p->cancel->raised)) {
+        if (clvits_stopped(r) || (p->cancel && clvits_cancel_is_raised(p->cancel))) {
             status = clvits_fail(r, CLVITS_E_CANCELLED, "cancelled");
             break;
         }
@@ -297,16 +298,32 @@ static int first_chunk(const speech *s, int hop)
     return !first || delivered < first ? first : delivered < MAX_CHUNK ? (int)delivered : MAX_CHUNK;
 }
 
+/* Whether nobody wants what is computed any more. */
+static bool all_cancelled(const void *user)
+{
+    const speaking *k = user;
+
+    for (int i = 0; i < k->n_now; i++)
+        if (!k->item[i].cancel || !atomic_load((atomic_int *)k->item[i].cancel))
+            return false;
+    return true;
+}
+
 /* Compute a sentence of each of n. */
 static clvits_status say(speaking *k, int n, clvits_report *r)
 {
+    const clvits_stop *const others = r->stop;
+    const clvits_stop stop = { .next = others, .wanted = all_cancelled, .user = k };
     clvits_sink sink = { .user = k, .durations = on_durations, .wave = on_wave, .ended = on_end };
 
     for (int i = 0; i < n; i++) {
         sink.first = sooner(sink.first, first_chunk(k->of[i], k->voice->file.config.hop_length));
         sink.most = sooner(sink.most, k->of[i]->what->params.chunk);
     }
+    k->n_now = n;
+    r->stop = &stop;
     const clvits_status status = clvits_engine_speak(k->voice->engine, k->item, n, &sink, r);
+    r->stop = others;
     for (int i = 0; i < n; i++) {
         speech *s = k->of[i];
         if (status)
@@ -316,7 +333,10 @@ static clvits_status say(speaking *k, int n, clvits_report *r)
         s->chunk.sentence++;
         clvits_arena_free(&s->arena);
     }
-    return status;
+    if (status != CLVITS_E_CANCELLED)
+        return status;
+    clvits_report_clear(r); /* what there is besides is spoken */
+    return CLVITS_OK;
 }
 
 /* A sentence of each utterance under way, after others came in for those that have ended; how many

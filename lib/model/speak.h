@@ -21,6 +21,11 @@ struct clvits_cancel {
     atomic_int raised;
 };
 
+static inline bool clvits_cancel_is_raised(const clvits_cancel *c)
+{
+    return atomic_load((atomic_int *)&c->raised);
+}
+
 /** Where utterances come from, and who is told how they ended; all on the thread that speaks. */
 typedef struct clvits_feed {
     void *user;

@@ -29,8 +29,10 @@ clvits_status clvits_voice_open_config(clvits_voice **out, clvits_context *conte
         v->context = context;
         for (size_t i = 0; i < v->file.weights.count; i++)
             v->parameters += clvits_array_count(&v->file.weights.items[i]);
+        s = clvits_context_rate(context, &r);
+    }
+    if (!s) {
         const clvits_model m = { &v->file.config, &v->file.weights };
-        clvits_context_rate(context, &r);
         s = clvits_engine_open(&v->engine, &m, &context->machine, context->place, &r);
     }
     clvits_trace_host(&r, start, "open voice", NULL, NULL);

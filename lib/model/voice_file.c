@@ -50,7 +50,9 @@ static clvits_status open_file(clvits_opening *o, const char *path)
 
     if (first_bytes(bytes, path, o->r))
         return o->r->status;
-    if (bytes[8] == '{' && !bytes[7] && !bytes[6] && !bytes[5]) {
+    const size_t length = strlen(path);
+    const bool says_onnx = length > 5 && !strcmp(path + length - 5, ".onnx");
+    if (bytes[8] == '{' && !bytes[7] && !bytes[6] && !bytes[5] && !says_onnx) {
         const int folder = clvits_path_folder(path);
         const char *parent = folder ? clvits_opening_keep(o, "%.*s", folder, path) : ".";
         o->v->name = parent ? clvits_opening_name(o, parent, "") : NULL;
@@ -68,6 +70,9 @@ static clvits_status open_file(clvits_opening *o, const char *path)
     if (bytes[0] == '{')
         return clvits_fail(o->r, CLVITS_E_FORMAT,
                            "%s is JSON; give the path of the voice that it describes", path);
+    if (says_onnx)
+        return clvits_fail(o->r, CLVITS_E_FORMAT,
+                           "%s is no ONNX model, as its name says; it may be damaged", path);
     return clvits_fail(o->r, CLVITS_E_FORMAT,
                        "%s is no voice: neither a safetensors file nor an ONNX model", path);
 }

@@ -57,6 +57,7 @@ def usage(folder):
                              (("-s", "-1"), 2, "-s -1"), (("--seconds=0",), 2, "--seconds=0"),
                              (("-t", "nonsense"), 2, "-t nonsense: give a whole number from 1"),
                              (("-t", "2.5"), 2, "-t 2.5"), (("surplus",), 2, '"surplus"'),
+                             (("launches", "bogus"), 2, 'no argument, and "bogus" is one'),
                              (("--jsn", "x"), 2, "--jsn"), (("-j",), 2, "-j wants a value"),
                              ((*one, "-f", "zzz"), 2, 'no case has "zzz" in its name'),
                              ((*one, "-j", none), 3, f"{none} cannot be written: No such file"),
@@ -65,6 +66,17 @@ def usage(folder):
         expect(done.returncode == code and named in done.stdout and "GFLOP" not in done.stdout
                or "zzz" in bad and done.returncode == 2 and named in done.stdout,
                f"{bad} is refused, with code {code}, and said why")
+    for variable, value in (("CPU", "386"), ("FAMILY", "tpu"), ("MEMORY", "lots"),
+                            ("RECORD", "yes"), ("THREADS", "0"), ("TRUST", "none")):
+        done = run(*one, **{f"CLVITS_{variable}": value})
+        expect(done.returncode == 2 and done.stdout.count("\n") == 1 and
+               f'clvits-bench: CLVITS_{variable} "{value}"' in done.stdout,
+               f"what is wrong with {variable} is said")
+    path = folder / "threads.json"
+    done = run(*one, "-f", "flip/", "-j", str(path), CLVITS_THREADS="1", CLVITS_CPU="baseline")
+    cpu, = json.loads(path.read_text())["devices"]
+    expect(done.returncode == 0 and (cpu["threads"], cpu["isa"]) == (1, "baseline"),
+           "the environment counts where options say nothing")
     path = folder / "refused.json"
     done = run("-d", "cpu", "-q", "-p", "fp16", "-l", "machine,stage", "-j", str(path))
     records = json.loads(path.read_text())["results"]

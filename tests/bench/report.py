@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -171,8 +172,10 @@ def check_program(folder):
     out = folder / "program.html"
     done = subprocess.run([PROGRAM, "report", SAMPLE, "-o", out], cwd=folder, check=False)
     assert done.returncode == 0 and out.read_text() == make(folder, SAMPLE)
-    done = subprocess.run([PROGRAM, "report", folder / "absent.json"], cwd=folder, check=False)
-    assert done.returncode == 2, "its exit code is the script's"
+    done = subprocess.run([PROGRAM, "report", folder / "absent.json"], cwd=folder, check=False,
+                          text=True, stderr=subprocess.PIPE)
+    assert done.returncode == 3, "its exit code is the script's"
+    assert re.fullmatch(r"clvits-bench: [^\n]+\n", done.stderr), done.stderr
 
 
 def check_damage(folder):
@@ -196,18 +199,50 @@ def check_damage(folder):
         path.write_text(text, encoding="utf-8")
         (folder / "none.html").unlink(missing_ok=True)
         done = run(path, "-o", folder / "none.html")
-        assert done.returncode == 2, (expected, done)
+        assert done.returncode == 3, (expected, done)
         assert expected in done.stderr and str(path) in done.stderr, (expected, done.stderr)
         assert "Traceback" not in done.stderr and done.stderr.count("\n") == 1, done.stderr
         assert not (folder / "none.html").exists()
-    assert run(folder / "absent.json").returncode == 2
-    assert run(SAMPLE, "-o", folder / "no" / "such.html").returncode == 4
+    assert run(folder / "absent.json").returncode == 3
+    assert run(SAMPLE, "-o", folder / "no" / "such.html").returncode == 3
+
+
+def check_full(folder):
+    """A page is whole, or what it was before."""
+    def small_files():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+
+    out = folder / "small" / "page.html"
+    out.parent.mkdir()
+    for before in ("", "before"):
+        if before:
+            out.write_text(before)
+        done = subprocess.run([sys.executable, REPORT, SAMPLE, "-o", out], text=True, timeout=60,
+                              capture_output=True, preexec_fn=small_files, check=False)
+        assert done.returncode == 3 and f"{out}: cannot be written: " in done.stderr, done
+        assert [p.name for p in out.parent.iterdir()] == [out.name] * bool(before)
+        assert not before or out.read_text() == before
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run([sys.executable, REPORT, SAMPLE, "-o", out], text=True, timeout=60,
+                              stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 3 and "standard output cannot be written" in done.stderr, done
+
+
+def check_counts(folder):
+    sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
+    path = folder / "one-device.json"
+    name = sample["devices"][0]["name"]
+    path.write_text(json.dumps({**sample, "devices": sample["devices"][:1], "results": [
+        r for r in sample["results"] if r["device"] == name]}))
+    assert run(path, "-o", folder / "one.html").stdout.endswith("one.html: 1 device\n")
+    assert re.search(r": \d+ devices\n", run(SAMPLE, "-o", folder / "all.html").stdout)
 
 
 def main():
     with tempfile.TemporaryDirectory() as name:
         for check in (check_page, check_anatomy, check_families, check_numbers, check_tolerance,
-                      check_peers, check_incomplete, check_program, check_damage):
+                      check_peers, check_incomplete, check_program, check_damage, check_full,
+                      check_counts):
             check(pathlib.Path(name))
             print(f"{check.__name__}: fine")
 

@@ -91,6 +91,10 @@ def usage(folder):
         done = run(TUNE, *bad)
         expect(done.returncode == code and named in done.stdout and done.stdout.count("\n") == 1,
                f"{bad} is refused, in a line")
+    done = run(TUNE, *cpu, CLVITS_RECORD="yes")
+    expect(done.returncode == 2 and done.stdout.count("\n") == 1 and
+           'clvits-tune: CLVITS_RECORD "yes": give auto, off or on' in done.stdout,
+           "what is wrong with the environment is said")
     expect(not os.path.exists(os.path.dirname(none)), "no folder is made for a file that was named")
     done = run(TUNE, *cpu, "-v", "mini")
     expect(done.returncode == 0 and f"conv1d   {SHAPE}" in done.stdout, "shapes are listed")

@@ -46,14 +46,14 @@ class Arguments(ProgramTest):
             ((".json", ".tsv", ".srt"), ("speak", "--timings", "times.txt", "x")),
             (("one argument too many",), ("devices", "all")),
             (("one voice",), ("info", "a", "b")),
-            (("OpenCL device",), ("check", "--device", "cpu")),
         ]:
             with self.subTest(args=args):
                 self.fails(USAGE, words, *args)
 
     def test_extension(self):
         self.fails(USAGE, ("x.mp3", ".wav"), *CPU, "-o", "x.mp3", "hello")
-        self.fails(USAGE, (".wav",), *CPU, "-d", ".", "--format", "mp3", "hello")
+        self.fails(USAGE, ("--format mp3", "wav, flac"), *CPU, "-d", "new", "--format", "mp3",
+                   "hello")
 
     def test_device(self):
         if devices():
@@ -61,6 +61,26 @@ class Arguments(ProgramTest):
                        "no-such-device", "hello")
             self.fails(USAGE, ('"no-such-device"', "there are"), "speak", "--device",
                        "cpu+no-such-device", "-d", "out", stdin="hello")
+
+    def test_environment(self):
+        """The variable is named, whether or not it would have mattered."""
+        for variable, value, words in [
+            ("CPU", "386", ("baseline", "avx512")), ("FAMILY", "tpu", ("gpu or cpu",)),
+            ("KERNELS", "nowhere", ("no kernels",)), ("MEMORY", "lots", ("256M",)),
+            ("MEMORY", "-1", ("256M",)), ("PRECISION", "fp8", ("fp16-storage",)),
+            ("RECHECK", "-1", ("whole number from 0",)), ("RECORD", "yes", ("auto", "on")),
+            ("THREADS", "0", ("from 1 to 1024",)), ("THREADS", "2000", ("from 1 to 1024",)),
+            ("THREADS", "two", ("from 1 to 1024",)), ("TRUST", "none", ("never",)),
+            ("PLACE", "sing=cpu", ('"sing=cpu"',)),
+        ]:
+            with self.subTest(variable=variable, value=value):
+                self.fails(USAGE, (f"CLVITS_{variable}", value, *words), *CPU, "hello",
+                           env={f"CLVITS_{variable}": value})
+        if devices():
+            self.fails(USAGE, ("CLVITS_DEVICE", '"no-such"', "there are"), "speak", "hello",
+                       env={"CLVITS_DEVICE": "no-such"})
+        self.speak("-q", "--recheck", "0", "hello", env={"CLVITS_TRUST": "", "CLVITS_THREADS": "",
+                                                         "CLVITS_RECHECK": "0"})
 
     def test_place(self):
         for place in ("conv1d", "=cpu", "conv1d=7", "conv1d=gpu"):
@@ -277,6 +297,7 @@ class Output(ProgramTest):
 
     def test_rate_that_the_format_lacks(self):
         self.fails(OUTPUT, ("x.opus", ".wav"), *CPU, "-o", "x.opus", self.TEXT)
+        self.fails(OUTPUT, ("0001.opus", ".wav"), *CPU, "-d", "out", "--format", "opus", self.TEXT)
 
     def test_full_disk(self):
         with open("/dev/full", "wb") as full:
@@ -323,8 +344,9 @@ class Output(ProgramTest):
             resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
 
         shutil.rmtree(self.cwd / "out")
-        self.fails(OUTPUT, ("out/000", "cannot be written"), *CPU, "-d", "out", left=["out"],
-                   stdin=f"{self.TEXT}\n" * 9, prepare=small_files)
+        for extension in ("wav", "flac"):
+            self.fails(OUTPUT, ("out/000", "cannot be written: File too large"), *CPU, "-d", "out",
+                       "--format", extension, stdin=f"{self.TEXT}\n" * 9, prepare=small_files)
 
     def test_interrupted_with_several_at_once(self):
         process = subprocess.Popen([PROGRAM, *map(str, CPU), "--device", "cpu+cpu", "-d", "out"],
@@ -339,6 +361,29 @@ class Output(ProgramTest):
         _, error = process.communicate(timeout=60)
         self.assertEqual((process.returncode, error), (INTERRUPTED, b"clvits: interrupted\n"))
         self.assertEqual(self.left(), ["out", "out/0001.wav", "out/0002.wav"])
+
+    def test_interrupted_while_kernels_are_built(self):
+        """Nothing is left, even if the signal comes twice, and it takes no longer than a kernel."""
+        if not devices():
+            self.skipTest("no OpenCL device")
+        folder = self.folder / "empty"
+        for args, often in ((("speak", "--device", "opencl", "-o", "x.wav", "hello there"), 1),
+                            (("speak", "-o", "x.wav", "hello there"), 2),
+                            (("check", "-o", "x.txt"), 2)):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            process = subprocess.Popen(
+                [PROGRAM, *args], cwd=self.cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                env={**os.environ, "CLVITS_CACHE": "", "POCL_CACHE_DIR": str(folder)})
+            time.sleep(0.5)
+            start = time.monotonic()
+            for _ in range(often):
+                process.send_signal(signal.SIGINT)
+            _, error = process.communicate(timeout=60)
+            with self.subTest(args=args, often=often, error=error):
+                self.assertIn(process.returncode, (INTERRUPTED, -signal.SIGINT)[:often])
+                self.assertLess(time.monotonic() - start, 60 if SANITIZED else 15)
+                self.assertEqual(self.left(), [])
 
     def test_interrupted_while_waiting_for_text(self):
         for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):

@@ -372,6 +372,11 @@ class Devices(ProgramTest):
             self.assertRegex(table, rf"(?m)^{name}[ ,].* ok ")
         self.assertRegex(table, r"(?m)^normal +equal +ok")
 
+    def test_check_of_the_cpu_path(self):
+        done = self.run_program("check", "--device", "cpu", env=self.without_platforms())
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout.decode(), r"\n([4-9]\d) checked, 0 wrong, 0 left")
+
     def test_check_report(self):
         done = self.run_program("check", "-q", "-o", "report.txt")
         self.assertEqual((done.returncode, done.stdout), (0, b""), done.stderr.decode())

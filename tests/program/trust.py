@@ -76,6 +76,7 @@ class Trust(ProgramTest):
         text, level = self.in_flight(2000, "NAN", TEXT)
         self.assertEqual(len(re.findall("the wave stage makes what is no number; this device is "
                                         "not used any more", text)), 1, text)
+        self.assertIn(", then the CPU path: ", text)
         self.assertGreater(level, 60)
 
     def test_no_number_in_a_stream(self):
@@ -89,6 +90,19 @@ class Trust(ProgramTest):
         lines = ". ".join([TEXT] * 8)
         text, _ = self.in_flight(2000, "0.9f * d->scale", "--recheck", "1", lines)
         self.assertRegex(text, "conv.* found while it was used: .*; this device is not used any")
+
+        text, _ = self.in_flight(2000, "0.9f * d->scale", "--recheck", "0", lines)
+        self.assertNotIn("is not used any more", text)
+
+    def test_cache_that_cannot_be_written(self):
+        """One warning, once."""
+        (self.cwd / "file").write_text("")
+        for name in ("file", "file/below"):
+            done = self.run_program("speak", "--device", "opencl", "-m", TINY, "-o", "a.wav", TEXT,
+                                    env={"CLVITS_CACHE": name})
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(re.findall(r"warning: (.*): Not a directory", done.stderr.decode()),
+                             [f"the cache folder {name} cannot be written"])
 
     def test_quirks(self):
         """A device that says it is one that reports are about is spared what they say."""

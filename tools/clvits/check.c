@@ -13,7 +13,7 @@ static const char help[] =
     "which costs time and changes no result.\n"
     "\n"
     "  --device D     a number of clvits devices or a part of a name; otherwise the first GPU,\n"
-    "                 else the first device\n"
+    "                 else the first device; cpu: this processor's CPU path against that for any\n"
     "  --precision P  fp16-storage, fp16: with halves on the device, where flow and decoder have\n"
     "                 them\n"
     "  -o, --output   a file for a report of a fault: what is printed, in full, with what the\n"
@@ -161,7 +161,7 @@ static int check_all(clvits_context_params *params, program_log *log, table *t)
         last = i ? check_halves(params, log, t) : check(params, log, t);
         code = last ? last : code;
     }
-    return code;
+    return !code && program_signal() ? program_interrupted() : code;
 }
 
 static int check_into(const char *path, clvits_context_params *params, program_log *log, table *t)
@@ -202,11 +202,9 @@ int command_check(int argc, char **argv)
         return code < 0 ? CODE_OK : code;
     if (argc)
         return program_fail(CODE_USAGE, "\"%s\" is one argument too many", argv[0]);
-    if (!strcmp(params.device, "cpu"))
-        return program_fail(CODE_USAGE, "the CPU path is what devices are compared with; name an "
-                                        "OpenCL device (clvits devices lists them)");
     if (clvits_cancel_make(&cancel))
         return program_fail(CODE_FAILED, "out of memory");
+    params.cancel = cancel;
     code = program_catch_signals(cancel);
     if (!code)
         code = report ? check_into(report, &params, &log, &t) : check(&params, &log, &t);

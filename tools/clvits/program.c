@@ -2,8 +2,10 @@
 #include "program.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -79,47 +81,143 @@ int program_open(clvits_context **out, clvits_context_params *params, program_lo
     return s ? program_fail(program_code(s, CODE_FAILED), "%s", log->error) : CODE_OK;
 }
 
-/* A handler can be told nothing, so these are the program's only globals. */
-static volatile sig_atomic_t signal_that_came;
-static clvits_cancel *cancel_to_raise;
+/* What is known of signals. A process has them but once, so these are the only globals. */
+static struct {
+    pthread_t watcher, speaker; /* who waits for signals, and who may wait for anything else */
+    bool watches;
+    atomic_int came;
+    atomic_bool ended;
+    sigset_t caught, before;
+    clvits_cancel *cancel;
+} signals;
+static _Atomic(const char *) unfinished[64]; /* files to remove when a signal ends the program */
 
-static void on_signal(int number)
+enum {
+    MOST_UNFINISHED = sizeof(unfinished) / sizeof(*unfinished),
+    WAKE = SIGURG, /* to end what waits; without a handler it is ignored */
+};
+
+static void end_now(void)
 {
-    if (signal_that_came) { /* the second time without grace */
-        signal(number, SIG_DFL);
-        raise(number);
+    const int number = atomic_load(&signals.came);
+
+    for (int i = 0; i < MOST_UNFINISHED; i++) {
+        const char *path = atomic_load(&unfinished[i]);
+        if (path)
+            unlink(path);
     }
-    signal_that_came = number;
-    clvits_cancel_raise(cancel_to_raise);
+    signal(number, SIG_DFL);
+    pthread_sigmask(SIG_UNBLOCK, &signals.caught, NULL);
+    raise(number);
+    _exit(CODE_INTERRUPTED + number);
+}
+
+/* The first signal lets the library end what it does, which may take as long as a kernel takes to
+ * be built. The second, which may be the same one sent twice, leaves it a second, the third
+ * nothing. Compilers in OpenCL drivers exchange handlers under way, so signals are waited for here,
+ * and none has a handler. */
+static void *watch(void *nothing)
+{
+    const struct timespec moment = { .tv_nsec = 50000000 };
+    double end = 0.0;
+
+    (void)nothing;
+    while (!atomic_load(&signals.ended)) {
+        const bool came = atomic_load(&signals.came);
+        const int n = came ? sigtimedwait(&signals.caught, NULL, &moment)
+                           : sigwaitinfo(&signals.caught, NULL);
+        if (n > 0 && n != WAKE && !came) {
+            atomic_store(&signals.came, n);
+            clvits_cancel_raise(signals.cancel);
+        } else if (n > 0 && n != WAKE) {
+            end = end > 0.0 ? program_now() : program_now() + 1.0;
+        }
+        if (end > 0.0 && program_now() >= end)
+            end_now();
+        if (atomic_load(&signals.came)) /* again and again: it may just be about to wait */
+            pthread_kill(signals.speaker, WAKE);
+    }
+    return NULL;
+}
+
+static void wake_up(int number)
+{
+    (void)number;
+}
+
+static void let_signals_go(void)
+{
+    if (!signals.watches)
+        return;
+    atomic_store(&signals.ended, true);
+    pthread_kill(signals.watcher, WAKE);
+    pthread_join(signals.watcher, NULL);
+    pthread_sigmask(SIG_SETMASK, &signals.before, NULL);
+    signals.watches = false;
 }
 
 int program_catch_signals(clvits_cancel *cancel)
 {
     const int caught[] = { SIGINT, SIGTERM, SIGHUP };
-    struct sigaction action = { .sa_handler = cancel ? on_signal : SIG_DFL };
+    const struct sigaction action = { .sa_handler = wake_up };
+    struct sigaction before;
+    sigset_t wake;
 
-    if (cancel)
-        cancel_to_raise = cancel;
-    sigemptyset(&action.sa_mask);
-    for (int i = 0; i < 3; i++) {
-        struct sigaction before;
-        if (sigaction(caught[i], NULL, &before) || before.sa_handler == SIG_IGN)
-            continue; /* as nohup wants it */
-        if (sigaction(caught[i], &action, NULL))
-            return program_fail(CODE_FAILED, "signals cannot be caught: %s", strerror(errno));
+    if (!cancel) {
+        let_signals_go();
+        return CODE_OK;
     }
-    cancel_to_raise = cancel;
+    sigemptyset(&signals.caught);
+    for (int i = 0; i < 3; i++)
+        if (!sigaction(caught[i], NULL, &before) && before.sa_handler != SIG_IGN)
+            sigaddset(&signals.caught, caught[i]); /* others are as nohup wants them */
+    sigemptyset(&wake);
+    sigaddset(&wake, WAKE);
+    sigaddset(&signals.caught, WAKE);
+    signals.cancel = cancel;
+    signals.speaker = pthread_self();
+    /* Threads have the mask of the one that starts them: all keep signals to the watcher. */
+    int error = sigaction(WAKE, &action, NULL) ? errno : 0;
+    if (!error)
+        error = pthread_sigmask(SIG_BLOCK, &signals.caught, &signals.before);
+    if (!error)
+        error = pthread_create(&signals.watcher, NULL, watch, NULL);
+    if (error)
+        return program_fail(CODE_FAILED, "signals cannot be caught: %s", strerror(error));
+    signals.watches = true;
+    pthread_sigmask(SIG_UNBLOCK, &wake, NULL);
     return CODE_OK;
+}
+
+/* Exchange an entry of the files to remove, if it is there. */
+static void exchange(const char *before, const char *after)
+{
+    for (int i = 0; i < MOST_UNFINISHED; i++) {
+        const char *expected = before;
+        if (atomic_compare_exchange_strong(&unfinished[i], &expected, after))
+            return;
+    }
+}
+
+void program_begin_file(const char *temporary)
+{
+    exchange(NULL, temporary);
+}
+
+void program_end_file(const char *temporary)
+{
+    if (temporary)
+        exchange(temporary, NULL);
 }
 
 int program_signal(void)
 {
-    return signal_that_came;
+    return atomic_load(&signals.came);
 }
 
 int program_interrupted(void)
 {
-    return program_fail(CODE_INTERRUPTED + signal_that_came, "interrupted");
+    return program_fail(CODE_INTERRUPTED + program_signal(), "interrupted");
 }
 
 int program_flush(void)
@@ -179,6 +277,7 @@ int text_file_open(text_file *t, const char *path)
         text_file_discard(t);
         return program_fail(CODE_OUTPUT, "%s cannot be written: %s", path, strerror(error));
     }
+    program_begin_file(t->temporary);
     return CODE_OK;
 }
 
@@ -214,6 +313,7 @@ void text_file_discard(text_file *t)
         fclose(t->f);
         unlink(t->temporary);
     }
+    program_end_file(t->temporary);
     free(t->path);
     free(t->temporary);
     *t = (text_file){ 0 };

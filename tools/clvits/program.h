@@ -26,7 +26,7 @@ enum {
     "  2    bad arguments: unknown option, device or speaker, a number out of range, no text\n"  \
     "  3    a voice or text file is missing, damaged or not what it should be\n"                 \
     "  4    the output cannot be written: folder, full disk, closed standard output\n"           \
-    "  130  interrupted by Ctrl-C (143 by SIGTERM)\n"
+    "  130  interrupted by Ctrl-C (143 by SIGTERM, 129 by SIGHUP)\n"
 
 /** In front of every message; each program says its own. */
 extern const char program_name[];
@@ -57,9 +57,15 @@ int program_code(clvits_status status, int file_code);
 /** Open a context that logs to log; prints why it does not. Returns a code. */
 int program_open(clvits_context **out, clvits_context_params *params, program_log *log);
 
-/** Let SIGINT, SIGTERM and SIGHUP raise a flag that ends what runs; NULL, before the flag is freed,
- *  lets them end the program again. Returns a code. */
+/** Let SIGINT, SIGTERM and SIGHUP raise a flag that ends what runs, and the program, without what
+ *  it was writing, if that does not end a second after they came again; NULL, before the flag is
+ *  freed, lets them end the program at once. Returns a code. */
 int program_catch_signals(clvits_cancel *cancel);
+
+/** Have a file removed when a signal ends the program at once, until it is finished or gone; the
+ *  name stays where it is until then, NULL is none. */
+void program_begin_file(const char *temporary);
+void program_end_file(const char *temporary);
 
 /** The signal that came, or 0. */
 int program_signal(void);

@@ -77,6 +77,8 @@ static int open_device(session *s, const char *name, size_t n)
     s->n_devices++;
     const clvits_status status = clvits_voice_open_config(&s->voices[i], s->contexts[i],
                                                           s->set.voice, s->set.config);
+    if (status && program_signal())
+        return program_interrupted();
     if (status)
         return program_fail(program_code(status, CODE_INPUT), "%s",
                             clvits_context_error(s->contexts[i]));
@@ -296,7 +298,8 @@ static int open_common(session *s)
     if (o->dir && strlen(o->dir) > PATH_MAX - 64)
         return program_fail(CODE_OUTPUT, "the name of the output folder is too long");
     if (o->dir) {
-        if (mkdir(o->dir, 0777) && errno != EEXIST)
+        s->made_dir = !mkdir(o->dir, 0777);
+        if (!s->made_dir && errno != EEXIST)
             return program_fail(CODE_OUTPUT, "%s cannot be made: %s", o->dir, strerror(errno));
         return CODE_OK;
     }
@@ -350,6 +353,7 @@ int command_speak(int argc, char **argv)
         code = program_fail(CODE_FAILED, "out of memory");
     if (!code)
         code = program_catch_signals(s.cancel);
+    s.set.context.cancel = s.cancel;
     if (!code)
         code = speech_source_open(&s.set.source);
     if (!code)
@@ -368,6 +372,8 @@ int command_speak(int argc, char **argv)
         clvits_voice_close(&s.voices[i]);
         clvits_context_close(&s.contexts[i]);
     }
+    if (code && s.made_dir)
+        rmdir(s.set.dir); /* if it is empty */
     trace_file_discard(&s.trace);
     plan_table_free(&s.plan);
     if (s.cancel)

@@ -84,6 +84,9 @@ typedef struct speech_output {
 } speech_output;
 
 /** path NULL: raw to standard output. timings_path may be NULL. Returns a code. */
+/** As speech_output_open(), without timings and without a word: the context has the message. */
+int speech_output_begin(speech_output *o, clvits_context *context, const char *path, int rate);
+
 int speech_output_open(speech_output *o, clvits_context *context, const char *path,
                        const char *timings_path, timings_format format, int rate);
 int speech_output_write(speech_output *o, clvits_context *context, const float *samples, size_t n);
@@ -186,6 +189,7 @@ typedef struct session {
     utterance now;
     bool pause_first;
     int64_t start, heard; /* of the utterance, in samples: where in the output, how many so far */
+    bool made_dir;
     int files, spoken;
     char skipped[600]; /* why the last utterance was, while that is not printed yet; or "" */
     const char *where; /* the file that holds the utterances without one of their own, or NULL */

@@ -35,6 +35,24 @@ void speech_clock_heard(speech_clock *c, double seconds, double share)
         fprintf(stderr, "\rclvits: %.1f s of speech\033[K", c->audio);
 }
 
+/* What stands before and after the device's name, where others did its work. */
+static const char *const *surround(const speech_clock *c, const clvits_context *context)
+{
+    static const char *const nothing[] = { "", "" };
+    static const char *const unused[] = { "CPU path (", " was not used)" };
+    static const char *const lost[] = { "", ", then the CPU path" };
+    static const char *const some_lost[] = { "", " and others, not all to the end" };
+    const int devices = clvits_context_device_count(context);
+
+    if (*c->who || !devices)
+        return nothing;
+    if (!clvits_context_launches(context))
+        return unused;
+    return !clvits_context_lost_count(context)             ? nothing
+           : clvits_context_lost_count(context) == devices ? lost
+                                                           : some_lost;
+}
+
 void speech_clock_report(const speech_clock *c, const clvits_context *context,
                          const clvits_voice_info *voice, const char *where)
 {
@@ -43,12 +61,10 @@ void speech_clock_report(const speech_clock *c, const clvits_context *context,
 
     if (c->quiet)
         return;
-    const bool elsewhere = !*c->who && clvits_context_device_count(context) &&
-                           !clvits_context_launches(context);
+    const char *const *around = surround(c, context);
     program_note("%s%s%s: %.2f s of speech in %.2f s, RTF %.3f, first audio after %.3f s%s%s",
-                 elsewhere ? "CPU path (" : "",
-                 *c->who ? c->who : clvits_context_device(context),
-                 elsewhere ? " was not used)" : "", c->audio, c->speaking,
+                 around[0], *c->who ? c->who : clvits_context_device(context), around[1], c->audio,
+                 c->speaking,
                  c->audio > 0.0 ? c->speaking / c->audio : 0.0, c->first > 0.0 ? c->first : 0.0,
                  where ? ", in " : "", where ? where : "");
     if (!c->verbose)

@@ -180,6 +180,28 @@ static line *make_line(many *m, const utterance *u, int number)
     return l;
 }
 
+/* Open the line's files. Where its own cannot be, those of lines before it may fail of the same,
+ * and then say so. */
+static int open_files(many *m, line *l)
+{
+    session *s = m->s;
+    char beside[PATH_MAX];
+    const char *timed = session_timings_path(s, beside, sizeof(beside), l->path);
+    int code = speech_output_begin(&l->out, s->context, l->path, s->info.sample_rate);
+
+    pthread_mutex_lock(&m->lock);
+    while (code && !m->code && m->first != m->added)
+        pthread_cond_wait(&m->finished, &m->lock);
+    if (m->code)
+        code = m->code;
+    else if (code)
+        code = program_fail(code, "%s", clvits_context_error(s->context));
+    else if (timed)
+        code = timings_open(&l->out.timings, timed, s->timings, s->info.sample_rate);
+    pthread_mutex_unlock(&m->lock);
+    return code;
+}
+
 static int add_line(many *m, const utterance *u, int number)
 {
     session *s = m->s;
@@ -189,7 +211,7 @@ static int add_line(many *m, const utterance *u, int number)
 
     if (!l)
         return code ? code : CODE_FAILED;
-    code = session_open_file(s, &l->out, l->path);
+    code = open_files(m, l);
     what.text = l->text;
     what.params.audio = heard;
     what.params.user = l;
@@ -234,9 +256,11 @@ static void describe(const many *m, char *out, size_t size)
     size_t used = 0;
 
     for (int i = 0; i < s->n_devices && s->n_devices > 1 && used < size; i++)
-        used += (size_t)snprintf(out + used, size - used, "%s%.60s (%zu)", i ? " + " : "",
+        used += (size_t)snprintf(out + used, size - used, "%s%.60s (%zu)%s", i ? " + " : "",
                                  clvits_context_device(s->contexts[i]),
-                                 clvits_queue_count(m->queue, (size_t)i));
+                                 clvits_queue_count(m->queue, (size_t)i),
+                                 clvits_context_lost_count(s->contexts[i])
+                                     ? ", then the CPU path in its place" : "");
 }
 
 int speak_many(session *s)

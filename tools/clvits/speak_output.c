@@ -8,16 +8,24 @@
 
 enum { PIECE = 4096 };
 
+int speech_output_begin(speech_output *o, clvits_context *context, const char *path, int rate)
+{
+    *o = (speech_output){ .open = true, .rate = rate };
+    if (!path)
+        return CODE_OK;
+    const clvits_status s = clvits_recording_open(&o->recording, context, path, rate);
+    if (!s)
+        program_begin_file(clvits_recording_temporary(o->recording));
+    return program_code(s, CODE_OUTPUT);
+}
+
 int speech_output_open(speech_output *o, clvits_context *context, const char *path,
                        const char *timings_path, timings_format format, int rate)
 {
-    *o = (speech_output){ .open = true, .rate = rate };
-    if (path) {
-        const clvits_status s = clvits_recording_open(&o->recording, context, path, rate);
-        if (s)
-            return program_fail(program_code(s, CODE_OUTPUT), "%s",
-                                clvits_context_error(context));
-    }
+    const int code = speech_output_begin(o, context, path, rate);
+
+    if (code)
+        return program_fail(code, "%s", clvits_context_error(context));
     return timings_path ? timings_open(&o->timings, timings_path, format, rate) : CODE_OK;
 }
 
@@ -130,9 +138,13 @@ int speech_output_rename(speech_output *o, clvits_context *context, const char *
 
 int speech_output_finish(speech_output *o, clvits_context *context)
 {
-    const clvits_status s = o->recording ? clvits_recording_finish(&o->recording) : CLVITS_OK;
+    clvits_status s = CLVITS_OK;
     int code = CODE_OK;
 
+    if (o->recording) {
+        program_end_file(clvits_recording_temporary(o->recording));
+        s = clvits_recording_finish(&o->recording);
+    }
     if (s)
         code = program_fail(program_code(s, CODE_OUTPUT), "%s", clvits_context_error(context));
     else
@@ -143,6 +155,8 @@ int speech_output_finish(speech_output *o, clvits_context *context)
 
 void speech_output_discard(speech_output *o)
 {
+    if (o->recording)
+        program_end_file(clvits_recording_temporary(o->recording));
     clvits_recording_discard(&o->recording);
     timings_discard(&o->timings);
     o->open = false;

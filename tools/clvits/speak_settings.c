@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 static const char help[] =
@@ -59,7 +60,7 @@ static const char more_help[] =
     "      --precision P          fp32; of flow and decoder on devices: fp16-storage, fp16\n"
     "      --memory SIZE          of a device, at most, as in 256M\n"
     "      --trust T              proof of kernels: cached (once), always, never\n"
-    "      --recheck N            the CPU path checks an operator of every Nth graph\n"
+    "      --recheck N            the CPU path checks an operator of every Nth graph; 0: none\n"
     "      --threads N            of the CPU path; all processors\n"
     "looking inside:\n"
     "      --trace FILE           JSON for Perfetto or chrome://tracing: operators, copies, steps\n"
@@ -79,6 +80,7 @@ enum { DEFAULT_BATCH = 8 };
 int session_parse(session *s, int argc, char **argv)
 {
     settings *o = &s->set;
+    int recheck = -1; /* not said */
     const option table[] = {
         { "model", 'm', OPTION_TEXT, &o->voice, 0, 0 },
         { "config", 'c', OPTION_TEXT, &o->config, 0, 0 },
@@ -105,7 +107,7 @@ int session_parse(session *s, int argc, char **argv)
         { "precision", 0, OPTION_TEXT, &o->context.precision, 0, 0 },
         { "memory", 0, OPTION_TEXT, &o->context.memory, 0, 0 },
         { "trust", 0, OPTION_TEXT, &o->context.trust, 0, 0 },
-        { "recheck", 0, OPTION_INT, &o->context.recheck, 1, INT_MAX },
+        { "recheck", 0, OPTION_INT, &recheck, 0, INT_MAX },
         { "threads", 0, OPTION_INT, &o->context.threads, 1, 1024 },
         { "trace", 0, OPTION_TEXT, &o->trace, 0, 0 },
         { "plan", 0, OPTION_FLAG, &o->plan, 0, 0 },
@@ -124,6 +126,7 @@ int session_parse(session *s, int argc, char **argv)
     if (argc > 1)
         return program_fail(CODE_USAGE, "\"%.40s\" is one argument too many; put the text in "
                                         "quotes", argv[1]);
+    o->context.recheck = recheck ? recheck > 0 ? recheck : 0 : -1;
     if (argc && strcmp(argv[0], "-"))
         o->source.text = argv[0];
     if (o->source.path && !strcmp(o->source.path, "-"))
@@ -184,6 +187,16 @@ static int check_many(session *s)
     return CODE_OK;
 }
 
+static bool is_format(const char *name)
+{
+    static const char *const known[] = { "wav", "flac", "ogg", "opus" };
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+        if (!strcasecmp(name, known[i]))
+            return true;
+    return false;
+}
+
 int session_check(session *s)
 {
     settings *o = &s->set;
@@ -205,6 +218,8 @@ int session_check(session *s)
     if (o->format && !o->dir && !o->stream)
         return program_fail(CODE_USAGE, "--format goes with -d or --stream; with -o the extension "
                                         "says it");
+    if (o->format && o->dir && !is_format(o->format))
+        return program_fail(CODE_USAGE, "--format %s: give wav, flac, ogg or opus", o->format);
     if (o->timings) {
         s->timings = timings_format_of(o->timings);
         if (s->timings == TIMINGS_NONE)
