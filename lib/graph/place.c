@@ -7,30 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whether entry NAME of a forced placement means this node. */
-static bool names(const char *name, size_t n, const clvits_node *node)
-{
-    return (strlen(node->op->name) == n && !strncmp(name, node->op->name, n)) ||
-           !strncmp(name, node->label, n);
-}
-
-/* Whether NAME can mean anything: an operator, or a module or what begins with one. */
-static bool is_name(const char *name, size_t n)
-{
-    static const char *const modules[] = { "enc_p", "emb_g", "dp", "durations", "expand", "flow",
-                                           "dec" };
-
-    for (const clvits_op *const *op = clvits_ops; *op; op++)
-        if (strlen((*op)->name) == n && !strncmp(name, (*op)->name, n))
-            return true;
-    for (size_t i = 0; i < sizeof(modules) / sizeof(*modules); i++) {
-        const size_t m = strlen(modules[i]);
-        if (n >= m && !strncmp(name, modules[i], m) && (n == m || name[m] == '.'))
-            return true;
-    }
-    return false;
-}
-
 /* What an entry, NAME=VALUE of the given size, says of places; *equals is where its '=' stands. */
 static clvits_status read_entry(int *place, const char **equals, const clvits_machine *m,
                                 const char *text, size_t size, clvits_report *r)
@@ -97,7 +73,7 @@ static clvits_status forced_place(int *out, const clvits_machine *m, const clvit
         const clvits_status s = read_entry(&place, &equals, m, text, size, r);
         if (s)
             return s;
-        if (n && names(text, (size_t)(equals - text), n))
+        if (n && clvits_place_means(text, (size_t)(equals - text), n))
             *out = place;
         text += size + (text[size] == ',');
     }
@@ -110,7 +86,7 @@ clvits_status clvits_place_check(const clvits_machine *m, const char *place, clv
 
     for (const char *text = place; !s && text && *text;) {
         const size_t size = strcspn(text, ","), n = strcspn(text, "=");
-        if (!is_rule(text, size) && !is_name(text, n))
+        if (!is_rule(text, size) && !clvits_place_is_name(text, n))
             return clvits_fail(r, CLVITS_E_ARGUMENT,
                                "placement \"%.*s\": give an operator (conv1d, attention, ...; "
                                "\"clvits check\" lists them) or a module: enc_p, dp, flow, dec or "

@@ -79,6 +79,11 @@ clvits_status clvits_packed_weights_get(clvits_packed_weights *w, const clvits_n
                                         const clvits_target *at, clvits_memory *out,
                                         clvits_report *r);
 
+/** Whether a name, n bytes of a forced placement, means a node: its operator, or the first parts of
+ *  its label; and whether it can mean any, as far as that is known without a voice. */
+bool clvits_place_means(const char *name, size_t n, const clvits_node *node);
+bool clvits_place_is_name(const char *name, size_t n);
+
 /** Bytes of a tensor's elements on that place. */
 static inline size_t clvits_element_bytes(const clvits_tensor *t, int place)
 {

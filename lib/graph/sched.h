@@ -80,6 +80,11 @@ void clvits_plan_free(clvits_plan **plan);
 /** Whether a forced placement is well-formed and asks for places that the machine has. */
 clvits_status clvits_place_check(const clvits_machine *m, const char *place, clvits_report *r);
 
+/** Whether every part of a module that a placement names, as in "dec.ups", is in one of the graphs;
+ *  else it fails with what there is instead. */
+clvits_status clvits_place_check_parts(const clvits_graph *const *graphs, int n, const char *place,
+                                       clvits_report *r);
+
 /** Whether nodes are placed by cost: the last "auto" or "device" of a placement says so. */
 bool clvits_place_by_cost(const char *place);
 

@@ -5,6 +5,7 @@
 #include "model/engine_task.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { MAX_TEXT = 16384 };
 
@@ -12,6 +13,32 @@ enum { MAX_TEXT = 16384 };
  * processors busy, and then no more than their caches hold; a GPU wants more, and its launches to
  * be few. */
 enum { IDS_AT_ONCE = 1024, FRAMES_AT_ONCE = 256, GPU_FACTOR = 4 };
+
+/* Whether the voice has the parts that are placed by hand. */
+static clvits_status check_place(const clvits_model *m, const char *place, clvits_report *r)
+{
+    const clvits_stage_options o = { .batch = 1 };
+    const int any = CLVITS_TASK_IDS;
+    clvits_text_stage text = { 0 };
+    clvits_latent_stage latent = { 0 };
+    clvits_wave_stage wave = { 0 };
+
+    if (!place || !strchr(place, '.'))
+        return CLVITS_OK;
+    clvits_status s = clvits_text_stage_build(&text, m, &o, any, r);
+    if (!s)
+        s = clvits_latent_stage_build(&latent, m, &o, any, any, r);
+    if (!s)
+        s = clvits_wave_stage_build(&wave, m, &o, any, r);
+    if (!s) {
+        const clvits_graph *const all[] = { text.graph, latent.graph, wave.graph };
+        s = clvits_place_check_parts(all, 3, place, r);
+    }
+    clvits_graph_close(&text.graph);
+    clvits_graph_close(&latent.graph);
+    clvits_graph_close(&wave.graph);
+    return s;
+}
 
 clvits_status clvits_engine_open(clvits_engine **out, const clvits_model *m,
                                  const clvits_machine *machine, const char *place,
@@ -26,7 +53,9 @@ clvits_status clvits_engine_open(clvits_engine **out, const clvits_model *m,
     e->machine = machine;
     clvits_decoder_context(m->config, &e->before, &e->after);
     clvits_latent_context(m->config, &e->flow_before, &e->flow_after);
-    const clvits_status s = clvits_stage_pool_open(&e->pool, m, machine, place, r);
+    clvits_status s = check_place(m, place, r);
+    if (!s)
+        s = clvits_stage_pool_open(&e->pool, m, machine, place, r);
     if (s)
         clvits_engine_close(&e);
     *out = e;

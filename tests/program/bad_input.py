@@ -88,6 +88,15 @@ class Arguments(ProgramTest):
                 self.fails(USAGE, ("placement", place), *CPU, "--place", place,
                            stdin="hello\nthere\n")
 
+        for name, words in (("dec.nope", ("dec has the parts conv_pre, ups, resblocks",)),
+                            ("dec.up", ("dec has the parts",)), ("flow.x.y", ("flow has", "flows")),
+                            ("dec.ups.9", ("dec.ups has the parts 0, 1",)),
+                            ("dec.conv_pre.x", ("dec.conv_pre has no parts",))):
+            with self.subTest(name=name):
+                self.fails(USAGE, (f'"{name}=cpu"', *words, "in this voice "), *CPU, "--place",
+                           f"conv1d=cpu,{name}=cpu,dec=cpu", "hello")
+        self.speak("-q", "--place", "dec.ups=cpu,dec.ups.1=cpu,dp.flows.3=cpu", "hello")
+
     def test_no_platform(self):
         env = self.without_platforms()
         for args in [("speak", "--device", "opencl", "hello"), ("speak", "--device", "0", "hello"),
