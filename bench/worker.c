@@ -29,6 +29,8 @@ static cJSON *describe_device(const clvits_device_info *d)
     cJSON_AddStringToObject(o, "kernels", d->family == CLVITS_FAMILY_GPU ? "gpu" : "cpu");
     cJSON_AddBoolToObject(o, "gpu", d->gpu);
     cJSON_AddNumberToObject(o, "compute_units", d->compute_units);
+    if (d->clock_mhz)
+        cJSON_AddNumberToObject(o, "clock_mhz", d->clock_mhz);
     cJSON_AddNumberToObject(o, "local_memory", (double)d->local_memory);
     cJSON_AddNumberToObject(o, "global_memory", (double)d->global_memory);
     cJSON_AddBoolToObject(o, "fp16_offered", d->fp16);

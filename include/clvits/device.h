@@ -22,6 +22,7 @@ typedef struct clvits_device_desc {
     char driver[128];
     int is_gpu;
     int compute_units;
+    int clock_mhz; /* the highest that the driver tells; 0: it tells none */
     size_t max_work_group; /* work-items */
     size_t local_memory, global_memory, max_allocation;
     int has_fp16;

@@ -2,6 +2,7 @@
 #include "device/device_impl.h"
 #include "device/source.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,7 +66,7 @@ static void text_of(cl_device_id id, cl_device_info what, char *out, size_t size
 static void read_info(clvits_device_info *info, cl_platform_id platform, cl_device_id id)
 {
     cl_device_type type = 0;
-    cl_uint units = 0, width = 0;
+    cl_uint units = 0, width = 0, clock = 0;
     cl_ulong local = 0, global = 0, alloc = 0;
     cl_bool unified = CL_FALSE;
     char extensions[8192] = "";
@@ -81,6 +82,7 @@ static void read_info(clvits_device_info *info, cl_platform_id platform, cl_devi
         info->platform[0] = '\0';
     clGetDeviceInfo(id, CL_DEVICE_TYPE, sizeof(type), &type, NULL);
     clGetDeviceInfo(id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof(units), &units, NULL);
+    clGetDeviceInfo(id, CL_DEVICE_MAX_CLOCK_FREQUENCY, sizeof(clock), &clock, NULL);
     clGetDeviceInfo(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, sizeof(width), &width, NULL);
     clGetDeviceInfo(id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof(size_t), &info->max_work_group, NULL);
     clGetDeviceInfo(id, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof(info->max_work_item),
@@ -91,6 +93,7 @@ static void read_info(clvits_device_info *info, cl_platform_id platform, cl_devi
     clGetDeviceInfo(id, CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof(unified), &unified, NULL);
     info->gpu = (type & CL_DEVICE_TYPE_GPU) != 0;
     info->compute_units = (int)units;
+    info->clock_mhz = clock <= INT_MAX ? (int)clock : 0;
     info->vector = (int)width;
     info->local_memory = (size_t)local;
     info->global_memory = (size_t)global;

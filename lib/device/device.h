@@ -20,7 +20,7 @@ typedef struct clvits_device_info {
     char name[128], vendor[128], platform[128], version[128], driver[128];
     clvits_family family;
     bool gpu; /* CL_DEVICE_TYPE_GPU */
-    int compute_units;
+    int compute_units, clock_mhz; /* the clock as the driver tells it; 0: it does not */
     int vector; /* floats in a native vector */
     size_t max_work_group, max_work_item[3];
     size_t local_memory, global_memory, max_alloc;

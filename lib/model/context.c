@@ -87,6 +87,7 @@ clvits_status clvits_devices(clvits_device_desc **list, size_t *count)
         d[i] = (clvits_device_desc){ .number = i,
                                      .is_gpu = info[i].gpu,
                                      .compute_units = info[i].compute_units,
+                                     .clock_mhz = info[i].clock_mhz,
                                      .max_work_group = info[i].max_work_group,
                                      .local_memory = info[i].local_memory,
                                      .global_memory = info[i].global_memory,

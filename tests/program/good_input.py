@@ -389,6 +389,28 @@ class Devices(ProgramTest):
         for part in parts[2::2]:
             self.assertTrue(part.startswith("\nnot here: ") or ", 0 wrong, " in part, part)
         self.fails(4, ["no/report.txt"], "check", "-o", "no/report.txt", left=["report.txt"])
+        self.fails(1, ["no OpenCL device"], "check", "-o", "b.txt", left=["report.txt"],
+                   env=self.without_platforms())
+
+    def test_check_report_as_json(self):
+        done = self.run_program("check", "-q", "-o", "report.json")
+        self.assertEqual((done.returncode, done.stdout), (0, b""), done.stderr.decode())
+        report = json.loads((self.cwd / "report.json").read_text(encoding="utf-8"))
+        self.assertEqual(report["format"], "clvits-check 1")
+        for key in ("version", "kernels", "system", "release", "architecture", "cpu"):
+            self.assertTrue(report[key], key)
+        self.assertEqual(report["devices"], devices())
+        self.assertIn(report["device"], [d["name"] for d in devices()])
+        self.assertEqual([r["precision"] for r in report["runs"]],
+                         ["fp32", "fp16-storage", "fp16"])
+        self.assertNotIn("refused", report["runs"][0])
+        for run in report["runs"]:
+            self.assertTrue(bool(run.get("refused")) != bool(run["cases"]), run)
+            for case in run["cases"]:
+                self.assertIn(case["verdict"], ("ok", "left to the CPU path"))
+                self.assertRegex(case["shape"], r"^\(3,")
+                self.assertLessEqual(case.get("error", 0), case["limit"], case)
+        self.assertIn(0, [c["limit"] for c in report["runs"][0]["cases"]])
 
     def with_kernel(self, name, change):
         """The environment in which one of the kernel files is changed."""

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
+#include "check_json.h"
 #include "options.h"
 
 #include <stdarg.h>
 #include <string.h>
 
 static const char help[] =
-    "usage: clvits check [--device NUMBER|PART-OF-NAME] [--precision P] [-o REPORT.txt]\n"
+    "usage: clvits check [--device NUMBER|PART-OF-NAME] [--precision P] [-o REPORT]\n"
     "\n"
     "Run every operator on an OpenCL device and on the CPU path, and compare: one line each with\n"
     "the largest difference relative to the largest value, the verdict, the times on device and\n"
@@ -17,7 +18,8 @@ static const char help[] =
     "  --precision P  fp16-storage, fp16: with halves on the device, where flow and decoder have\n"
     "                 them\n"
     "  -o, --output   a file for a report of a fault: what is printed, in full, with what the\n"
-    "                 device and its driver say of themselves; without --precision, of all three\n"
+    "                 device and its driver say of themselves; without --precision, of all three;\n"
+    "                 as JSON, with the limits, where its name ends in .json\n"
     "  -q, --quiet    only what is wrong\n"
     "  -v             also what the library says while it works\n"
     "\n"
@@ -26,8 +28,10 @@ static const char help[] =
 
 typedef struct table {
     bool quiet;
-    FILE *report; /* NULL: none is wanted */
+    FILE *report; /* as text; NULL: none is wanted */
+    check_json json;
     int checked, wrong, left;
+    bool described; /* the report says of what device it is */
 } table;
 
 /* To the report, and, where it is worth it, to standard output. */
@@ -54,6 +58,7 @@ static int print_row(void *user, const clvits_check_result *r)
     t->wrong += !r->ok;
     t->left += r->ok && !r->taken;
     const bool worth = !t->quiet || !r->ok;
+    check_json_add(&t->json, r);
     if (r->failure) {
         say(t, worth, "%-26s %s; %s\n", r->name, r->failure, r->shape);
         return program_signal();
@@ -93,11 +98,14 @@ static int run(clvits_context *context, table *t)
 }
 
 /* What it takes to tell this device, with this driver and library, from others. */
-static int describe(FILE *f, const char *name)
+static int describe(table *t, const char *name)
 {
     clvits_device_desc *list;
+    FILE *const f = t->report;
     size_t n;
 
+    if (!f)
+        return check_json_begin(&t->json, name);
     if (clvits_devices(&list, &n))
         return program_fail(CODE_FAILED, "out of memory");
     fprintf(f, "clvits %s, kernels %s\n", clvits_version(), clvits_kernels());
@@ -135,7 +143,7 @@ static int check_halves(clvits_context_params *params, program_log *log, table *
     clvits_context *context = NULL;
     int code = CODE_OK;
 
-    log->error[0] = '\0';
+    t->checked = 0;
     if (clvits_context_open(&context, params))
         say(t, !t->quiet, "not here: %s\n", log->error);
     else
@@ -153,14 +161,21 @@ static int check_all(clvits_context_params *params, program_log *log, table *t)
     int code = program_open(&context, params, log);
 
     if (!code)
-        code = describe(t->report, clvits_context_device(context));
+        code = describe(t, clvits_context_device(context));
     clvits_context_close(&context);
+    if (code)
+        return code;
+    t->described = true;
     for (int i = 0, last; i < (wanted ? 1 : 3) && code <= CODE_FAILED && !program_signal(); i++) {
         params->precision = wanted ? wanted : all[i];
         say(t, !t->quiet, "\n%s\n", params->precision);
+        check_json_begin_run(&t->json, params->precision);
+        log->error[0] = '\0';
         last = i ? check_halves(params, log, t) : check(params, log, t);
+        check_json_end_run(&t->json, *log->error && !t->checked ? log->error : NULL);
         code = last ? last : code;
     }
+    check_json_end(&t->json);
     return !code && program_signal() ? program_interrupted() : code;
 }
 
@@ -171,10 +186,14 @@ static int check_into(const char *path, clvits_context_params *params, program_l
 
     if (code)
         return code;
-    t->report = report.f;
+    const size_t n = strlen(path);
+    if (n > 5 && !strcmp(path + n - 5, ".json"))
+        t->json.f = report.f;
+    else
+        t->report = report.f;
     code = check_all(params, log, t);
-    t->report = NULL;
-    if (code > CODE_FAILED) {
+    t->report = t->json.f = NULL;
+    if (code > CODE_FAILED || !t->described) {
         text_file_discard(&report);
         return code;
     }

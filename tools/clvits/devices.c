@@ -14,27 +14,33 @@ static const char help[] =
     "                 what it is spared because of known quirks\n"
     "\n" PROGRAM_CODES;
 
-static void print_json(const clvits_device_desc *list, size_t n)
+static void print_one(FILE *f, const clvits_device_desc *d)
 {
-    printf("[");
-    for (size_t i = 0; i < n; i++) {
-        const clvits_device_desc *d = &list[i];
-        const char *const texts[][2] = { { "name", d->name },       { "vendor", d->vendor },
-                                         { "platform", d->platform }, { "version", d->version },
-                                         { "driver", d->driver } };
-        printf("%s\n  {\"number\": %d", i ? "," : "", d->number);
-        for (size_t k = 0; k < sizeof(texts) / sizeof(*texts); k++) {
-            printf(", \"%s\": ", texts[k][0]);
-            program_json(stdout, texts[k][1], strlen(texts[k][1]));
-        }
-        printf(", \"gpu\": %s, \"compute_units\": %d, \"max_work_group\": %zu, "
-               "\"local_memory\": %zu, \"global_memory\": %zu, \"max_allocation\": %zu, "
-               "\"fp16\": %s, \"unified_memory\": %s}",
-               d->is_gpu ? "true" : "false", d->compute_units, d->max_work_group, d->local_memory,
-               d->global_memory, d->max_allocation, d->has_fp16 ? "true" : "false",
-               d->has_unified_memory ? "true" : "false");
+    const char *const texts[][2] = { { "name", d->name },       { "vendor", d->vendor },
+                                     { "platform", d->platform }, { "version", d->version },
+                                     { "driver", d->driver } };
+
+    fprintf(f, "{\"number\": %d", d->number);
+    for (size_t k = 0; k < sizeof(texts) / sizeof(*texts); k++) {
+        fprintf(f, ", \"%s\": ", texts[k][0]);
+        program_json(f, texts[k][1], strlen(texts[k][1]));
     }
-    printf("%s]\n", n ? "\n" : "");
+    fprintf(f, ", \"gpu\": %s, \"compute_units\": %d, \"clock_mhz\": %d, "
+               "\"max_work_group\": %zu, \"local_memory\": %zu, \"global_memory\": %zu, "
+               "\"max_allocation\": %zu, \"fp16\": %s, \"unified_memory\": %s}",
+            d->is_gpu ? "true" : "false", d->compute_units, d->clock_mhz, d->max_work_group,
+            d->local_memory, d->global_memory, d->max_allocation, d->has_fp16 ? "true" : "false",
+            d->has_unified_memory ? "true" : "false");
+}
+
+void devices_print_json(FILE *f, const clvits_device_desc *list, size_t n)
+{
+    fprintf(f, "[");
+    for (size_t i = 0; i < n; i++) {
+        fprintf(f, "%s\n  ", i ? "," : "");
+        print_one(f, &list[i]);
+    }
+    fprintf(f, "%s]", n ? "\n" : "");
 }
 
 static void print_table(const clvits_device_desc *list, size_t n)
@@ -130,10 +136,12 @@ int command_devices(int argc, char **argv)
     if (s)
         return program_fail(program_code(s, CODE_FAILED), "the devices cannot be listed: %s",
                             clvits_status_text(s));
-    if (json)
-        print_json(list, n);
-    else
+    if (json) {
+        devices_print_json(stdout, list, n);
+        printf("\n");
+    } else {
         print_table(list, n);
+    }
     if (verbose && !json)
         print_tuned(list, n);
     clvits_devices_free(&list);

@@ -92,6 +92,9 @@ int text_file_rename(text_file *t, const char *path); /* in the same folder */
 int text_file_finish(text_file *t);
 void text_file_discard(text_file *t);
 
+/** Devices as JSON. */
+void devices_print_json(FILE *f, const clvits_device_desc *list, size_t n);
+
 int command_check(int argc, char **argv);
 int command_devices(int argc, char **argv);
 int command_info(int argc, char **argv);

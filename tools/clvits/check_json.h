@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+//
+// The report of "clvits check" as JSON, for programs that read reports of faults. Every call does
+// nothing where f is NULL.
+#ifndef CLVITS_TOOLS_CHECK_JSON_H
+#define CLVITS_TOOLS_CHECK_JSON_H
+
+#include "program.h"
+
+typedef struct check_json {
+    FILE *f; /* NULL: none is wanted */
+    int runs, cases;
+} check_json;
+
+/** What was asked, of which device (the context's name for it) and where. Returns a code. */
+int check_json_begin(check_json *j, const char *device);
+
+/** The cases of one precision, and how that ended: refused is NULL, or why it could not run. */
+void check_json_begin_run(check_json *j, const char *precision);
+void check_json_add(check_json *j, const clvits_check_result *r);
+void check_json_end_run(check_json *j, const char *refused);
+
+void check_json_end(check_json *j);
+
+#endif
