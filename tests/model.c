@@ -20,6 +20,8 @@ typedef struct voice_case {
     const char *encoder; /* stem of enc, m and logs where it differs */
 } voice_case;
 
+#define CKPT "lightning_logs/version_0/checkpoints/epoch=5-step=1000.ckpt"
+
 static const voice_case cases[] = {
     { "hf-sdp", NULL, "ref/0_ids", "ref/0", 0, 0.667f, 0.8f, 1 / 1.1f, NULL },
     { "hf-sdp", NULL, "ref/1_ids", "ref/1", 0, 0.5f, 0.9f, 1 / 1.1f, NULL },
@@ -39,6 +41,14 @@ static const voice_case cases[] = {
     { "sherpa-lexicon/model.onnx", NULL, "ref/1_ids", "ref/1", 1, 0.4f, 0.0f, 1.2f, NULL },
     { "sherpa-characters/model.onnx", NULL, "ref/0_ids", "ref/0", 0, 0.667f, 0.0f, 1.0f, NULL },
     { "sherpa-characters/model.onnx", NULL, "ref/0_ids", "ref/0_ort", 0, 0.0f, 0.0f, 1.0f, "" },
+    { "vits-single", NULL, "ref/0_ids", "ref/0", 0, 0.667f, 0.8f, 1.0f, NULL },
+    { "vits-single/G_3000.pth", NULL, "ref/1_ids", "ref/1", 0, 0.4f, 0.6f, 1.2f, NULL },
+    { "vits-speakers", NULL, "ref/0_ids", "ref/0", 0, 0.667f, 0.0f, 1.0f, NULL },
+    { "vits-speakers", NULL, "ref/1_ids", "ref/1", 2, 0.5f, 0.0f, 0.9f, NULL },
+    { "mms", NULL, "ref/0_ids", "ref/0", 0, 0.667f, 0.8f, 1.0f, NULL },
+    { "mms", NULL, "ref/1_ids", "ref/1", 0, 0.5f, 0.9f, 1.0f, NULL },
+    { "piper-ckpt/" CKPT, NULL, "ref/0_ids", "ref/0", 0, 0.667f, 0.8f, 1.0f, NULL },
+    { "piper-ckpt-speakers/" CKPT, NULL, "ref/0_ids", "ref/0", 1, 0.333f, 0.5f, 1.0f, NULL },
     { "mini", NULL, "ref/0_ids", "ref16/0_sdp", 0, 0, 0, 1, "ref16/0" },
     { "mini", NULL, "ref/1_ids", "ref16/1_sdp", 0, 0, 0, 1, "ref16/1" },
     { "mini", NULL, "ref/2_ids", "ref16/2_sdp", 0, 0, 0, 1, "ref16/2" },
@@ -85,8 +95,11 @@ static bool open_voice(fixture *f, const voice_case *c)
              shared ? SHARED_VOICES : mini ? SOURCE_VOICES : GOLDEN_DIR, c->voice + shared);
     snprintf(f->folder, sizeof(f->folder), "%s/%s", shared ? SHARED_VOICES : GOLDEN_DIR,
              c->voice + shared);
-    if (strrchr(f->folder, '.') > strrchr(f->folder, '/'))
-        *strrchr(f->folder, '/') = '\0';
+    char *below = strstr(f->folder, "/" CKPT);
+    if (!below && strrchr(f->folder, '.') > strrchr(f->folder, '/'))
+        below = strrchr(f->folder, '/');
+    if (below)
+        *below = '\0';
     snprintf(config, sizeof(config), "%s/%s", f->folder, c->config ? c->config : "");
     if (shared && access(path, R_OK)) {
         fprintf(stderr, "skipped: %s is not there\n", path);

@@ -287,6 +287,76 @@ START_TEST(paddings)
 }
 END_TEST
 
+START_TEST(capital_letters)
+{
+    static const struct {
+        clvits_text_case rule;
+        const char *ids; /* of "aABЯß" */
+    } rules[] = { { CLVITS_CASE_KEPT, "4 20 17" },
+                  { CLVITS_CASE_LOWER_ELSE, "4 20 5 18 17" },
+                  { CLVITS_CASE_LOWER, "4 4 5 18 17" } };
+    clvits_text_settings s = settings_of(CLVITS_PADDING_NONE);
+    clvits_report r = { 0 };
+    char ids[64];
+
+    ck_assert_int_eq(clvits_symbols_add(&symbols, "A", &(int32_t){ 20 }, 1, &r), CLVITS_OK);
+    for (int i = 0; i < LENGTH(rules); i++) {
+        s.lower_case = rules[i].rule;
+        ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "aABЯß", &r), CLVITS_OK);
+        ck_assert_str_eq(ids, rules[i].ids);
+    }
+}
+END_TEST
+
+START_TEST(phonemes_as_they_stand)
+{
+    clvits_text_settings s = settings_of(CLVITS_PADDING_NONE);
+    clvits_text_reader *reader;
+    const clvits_sentence *x;
+    clvits_report r = { .log = keep_log };
+    char ids[64];
+
+    s.kind = CLVITS_TEXT_PHONEMES;
+    ck_assert_int_eq(clvits_symbols_add(&symbols, ",", &(int32_t){ 20 }, 1, &r), CLVITS_OK);
+    ck_assert_int_eq(clvits_symbols_add(&symbols, "ˈ", &(int32_t){ 21 }, 1, &r), CLVITS_OK);
+    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, " ab,  ˈaɪ.\nc\t'", &r), CLVITS_OK);
+    ck_assert_str_eq(ids, "4 5 20 3 3 21 4 | 6 3 14"); /* ɪ alone is no symbol */
+    ck_assert_msg(strstr(logged, "ɪ") != NULL, "%s", logged);
+    ck_assert_msg(strstr(logged, "B") == NULL, "%s", logged);
+    s.longest_match = 1;
+    s.bare = 1;
+    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "ab, ˈaɪ", &r), CLVITS_OK);
+    ck_assert_str_eq(ids, "4 5 3 16");
+
+    ck_assert_int_eq(clvits_text_open(&reader, &s, " ab  é", 7, &r), CLVITS_OK);
+    ck_assert_int_eq(clvits_text_next(&x, reader, &r), CLVITS_OK);
+    ck_assert_int_eq(x->n_words, 2);
+    ck_assert_uint_eq(x->words[1].start, 5);
+    ck_assert_uint_eq(x->words[1].n, 2);
+    ck_assert_int_eq(x->tokens[x->n_tokens - 1].word, 1);
+    clvits_text_close(&reader);
+
+    s.kind = CLVITS_TEXT_IDS;
+    s.unread = "no text: use ids";
+    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "a", &r), CLVITS_E_UNSUPPORTED);
+    ck_assert_str_eq(r.text, s.unread);
+}
+END_TEST
+
+START_TEST(romanised_voices_say_so)
+{
+    clvits_text_settings s = settings_of(CLVITS_PADDING_NONE);
+    clvits_report r = { .log = keep_log };
+    char ids[64];
+
+    s.romanised = 1;
+    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "a ж", &r), CLVITS_OK);
+    ck_assert_msg(strstr(logged, "uroman") != NULL, "%s", logged);
+    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "жж", &r), CLVITS_E_ARGUMENT);
+    ck_assert_msg(strstr(r.text, "uroman") != NULL, "%s", r.text);
+}
+END_TEST
+
 START_TEST(spans_lead_back_to_the_text)
 {
     const char text[] = "  \"Hello, world!\"  a-b 'c' ";
@@ -511,6 +581,9 @@ Suite *suite(void)
     tcase_add_loop_test(t, sentences_are_divided, 0, LENGTH(sentence_cases));
     tcase_add_loop_test(t, clauses_are_divided, 0, LENGTH(clause_cases));
     tcase_add_test(t, paddings);
+    tcase_add_test(t, capital_letters);
+    tcase_add_test(t, phonemes_as_they_stand);
+    tcase_add_test(t, romanised_voices_say_so);
     tcase_add_test(t, spans_lead_back_to_the_text);
     tcase_add_test(t, unknown_warning);
     tcase_add_test(t, nothing_to_speak_is_refused);

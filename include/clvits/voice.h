@@ -14,8 +14,10 @@ extern "C" {
 typedef struct clvits_voice clvits_voice;
 
 /**
- * Open a voice: a Hugging Face VitsModel folder, or a Piper voice (NAME.onnx, beside which
- * NAME.onnx.json stands).
+ * Open a voice: a Piper voice (NAME.onnx, beside which NAME.onnx.json stands), a Hugging Face
+ * VitsModel, a checkpoint of the original VITS code, of MMS-TTS or of Piper's trainer (a file of
+ * PyTorch, with its configuration beside it); or the folder of one. What it is, is seen from the
+ * content.
  *
  * @param[out] out      NULL on failure
  * @param      context  outlives the voice
@@ -131,6 +133,7 @@ typedef struct clvits_speak_params {
     int speaker;            /* 0 to n_speakers - 1 */
     int language;           /* 0 to n_languages - 1 */
     uint64_t seed;          /* the same seed gives the same speech */
+    int phonemes;           /* not 0: the text is symbols of the voice already (IPA for most) */
     clvits_audio_fn audio;  /* may be NULL */
     void *user;
     clvits_cancel *cancel;  /* may be NULL; outlives the call */

@@ -226,7 +226,9 @@ static void begin(speaking *k, speech *s, const clvits_utterance *u, const clvit
                                              "an utterance has both text and ids; give one")
                                : check(v, &u->params, &s->report);
     if (!status && u->text) {
-        const clvits_text_settings t = text_settings(&v->file, u->params.language);
+        clvits_text_settings t = text_settings(&v->file, u->params.language);
+        if (u->params.phonemes)
+            t.kind = CLVITS_TEXT_PHONEMES;
         status = clvits_text_open(&s->reader, &t, u->text, u->n, &s->report);
     }
     if (status)

@@ -2,35 +2,10 @@
 #include "model/voice_file.h"
 #include "io/file.h"
 #include "io/onnx.h"
+#include "io/torch.h"
 #include "model/voice_parts.h"
 
 #include <string.h>
-
-#define SAFETENSORS "model.safetensors"
-
-static clvits_status open_folder(clvits_opening *o, const char *path)
-{
-    const size_t n = strlen(path);
-    const char *slash = n && path[n - 1] == '/' ? "" : "/";
-    const char *config = clvits_opening_keep(o, "%s%sconfig.json", path, slash);
-    const char *weights = clvits_opening_keep(o, "%s%s" SAFETENSORS, path, slash);
-    const char *pickled = clvits_opening_keep(o, "%s%spytorch_model.bin", path, slash);
-
-    if (!config || !weights || !pickled)
-        return o->r->status;
-    if (!clvits_file_exists(weights) && clvits_file_exists(pickled))
-        return clvits_fail(o->r, CLVITS_E_UNSUPPORTED,
-                           "%s has pytorch_model.bin, but no " SAFETENSORS "; save the model "
-                           "again with safe_serialization",
-                           path);
-    if (!clvits_file_exists(weights) && !clvits_file_exists(config))
-        return clvits_fail(o->r, CLVITS_E_FILE,
-                           "%s holds no voice: there is no config.json and no " SAFETENSORS "; for "
-                           "a Piper voice give the path of its .onnx file",
-                           path);
-    o->v->name = clvits_opening_name(o, path, "");
-    return o->v->name ? clvits_voice_hf_open(o, weights) : o->r->status;
-}
 
 /* The first bytes of a file; what is beyond its end stays zero. */
 static clvits_status first_bytes(unsigned char bytes[16], const char *path, clvits_report *r)
@@ -44,29 +19,43 @@ static clvits_status first_bytes(unsigned char bytes[16], const char *path, clvi
     return status;
 }
 
+/* The name of the voice in a file whose own name says what it is, unless the folder's was taken. */
+static clvits_status name_by_file(clvits_opening *o, const char *path, const char *extension)
+{
+    if (!o->v->name)
+        o->v->name = clvits_opening_name(o, path, extension);
+    return o->v->name ? CLVITS_OK : o->r->status;
+}
+
+/* The same for a file that is called as in every other folder. */
+static clvits_status name_by_folder(clvits_opening *o, const char *path)
+{
+    const int folder = clvits_path_folder(path);
+    const char *parent = folder ? clvits_opening_keep(o, "%.*s", folder, path) : ".";
+
+    return parent ? name_by_file(o, parent, "") : o->r->status;
+}
+
 static clvits_status open_file(clvits_opening *o, const char *path)
 {
+    const char *last = path + clvits_path_folder(path);
+    const char *dot = strrchr(last, '.');
     unsigned char bytes[16];
 
     if (first_bytes(bytes, path, o->r))
         return o->r->status;
     const size_t length = strlen(path);
     const bool says_onnx = length > 5 && !strcmp(path + length - 5, ".onnx");
-    if (bytes[8] == '{' && !bytes[7] && !bytes[6] && !bytes[5] && !says_onnx) {
-        const int folder = clvits_path_folder(path);
-        const char *parent = folder ? clvits_opening_keep(o, "%.*s", folder, path) : ".";
-        o->v->name = parent ? clvits_opening_name(o, parent, "") : NULL;
-        return o->v->name ? clvits_voice_hf_open(o, path) : o->r->status;
+    if (bytes[8] == '{' && !bytes[7] && !bytes[6] && !bytes[5] && !says_onnx)
+        return name_by_folder(o, path) ? o->r->status : clvits_voice_hf_open(o, path);
+    if (clvits_torch_detect(bytes)) {
+        if (clvits_checkpoint_step(last) >= 0 ? name_by_folder(o, path)
+                                              : name_by_file(o, path, dot ? dot : ""))
+            return o->r->status;
+        return clvits_voice_torch_open(o, path);
     }
-    if (clvits_onnx_detect(path)) {
-        o->v->name = clvits_opening_name(o, path, ".onnx");
-        return o->v->name ? clvits_voice_piper_open(o, path) : o->r->status;
-    }
-    if (!memcmp(bytes, "PK\3\4", 4))
-        return clvits_fail(o->r, CLVITS_E_UNSUPPORTED,
-                           "%s is a PyTorch checkpoint (or another zip archive); export the voice "
-                           "as a Hugging Face VitsModel or with Piper first",
-                           path);
+    if (clvits_onnx_detect(path))
+        return name_by_file(o, path, ".onnx") ? o->r->status : clvits_voice_piper_open(o, path);
     if (bytes[0] == '{')
         return clvits_fail(o->r, CLVITS_E_FORMAT,
                            "%s is JSON; give the path of the voice that it describes", path);
@@ -74,7 +63,18 @@ static clvits_status open_file(clvits_opening *o, const char *path)
         return clvits_fail(o->r, CLVITS_E_FORMAT,
                            "%s is no ONNX model, as its name says; it may be damaged", path);
     return clvits_fail(o->r, CLVITS_E_FORMAT,
-                       "%s is no voice: neither a safetensors file nor an ONNX model", path);
+                       "%s is no voice: neither a safetensors file, nor an ONNX model, nor a "
+                       "checkpoint of PyTorch",
+                       path);
+}
+
+static clvits_status open_folder(clvits_opening *o, const char *path)
+{
+    const char *file = clvits_voice_in_folder(o, path);
+
+    if (!file || name_by_file(o, path, ""))
+        return o->r->status;
+    return open_file(o, file);
 }
 
 static clvits_status open_any(clvits_voice_file *out, clvits_opening *o, const char *path)

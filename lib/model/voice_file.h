@@ -43,12 +43,17 @@ typedef struct clvits_voice_file {
 
 /**
  * Open a voice. What it is, is seen from the content:
- *  - a Hugging Face VitsModel: the folder, or a .safetensors file in it. Beside it stand
+ *  - a Hugging Face VitsModel: a .safetensors file, or pytorch_model.bin. Beside it stand
  *    config.json, and vocab.json with tokenizer_config.json; a model.safetensors.json, which
  *    gives symbols and defaults the way Piper does, is preferred to those two;
  *  - a Piper voice: the .onnx file, beside which NAME.onnx.json stands;
  *  - a voice of sherpa-onnx: the .onnx file, whose metadata says what it is, beside which
- *    tokens.txt stands, and lexicon.txt where its text needs that.
+ *    tokens.txt stands, and lexicon.txt where its text needs that;
+ *  - a checkpoint of the original training code (and, with vocab.txt, of MMS-TTS) or of Piper's
+ *    trainer, in a file of PyTorch. For its configuration see clvits_config_of().
+ *
+ * Of a folder, model.safetensors is opened, else the newest G_STEP.pth, else the only file that may
+ * be a voice.
  *
  * @param[out] out          empty on failure; free with clvits_voice_file_free()
  * @param      config_path  the JSON file with the configuration; NULL for the usual name

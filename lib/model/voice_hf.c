@@ -6,44 +6,9 @@
 
 #include <string.h>
 
-/* Keys that give other models away, at the top or in the sections of a training configuration. */
-static const char *const sections[] = { "", "model.", "data.", "train." };
-static const struct {
-    const char *key, *model;
-} look_alikes[] = {
-    { "num_tones", "MeloTTS or Bert-VITS2" },
-    { "num_languages", "MeloTTS or Bert-VITS2" },
-    { "disable_bert", "MeloTTS" },
-    { "use_spk_conditioned_encoder", "Bert-VITS2" },
-    { "bert_gen", "Bert-VITS2" },
-    { "use_transformer_flows", "VITS2" },
-    { "use_transformer_flow", "VITS2" },
-    { "use_mel_posterior_encoder", "VITS2" },
-    { "gen_istft_n_fft", "an iSTFT decoder (MB-iSTFT-VITS)" },
-    { "mb_istft_vits", "an iSTFT decoder (MB-iSTFT-VITS)" },
-    { "ms_istft_vits", "an iSTFT decoder (MS-iSTFT-VITS)" },
-    { "istft_vits", "an iSTFT decoder (iSTFT-VITS)" },
-};
-
-static clvits_status refuse_look_alikes(clvits_json *j)
-{
-    for (size_t i = 0; i < sizeof(look_alikes) / sizeof(look_alikes[0]); i++) {
-        for (size_t s = 0; s < sizeof(sections) / sizeof(sections[0]); s++) {
-            char key[64] = "";
-            strcat(strcat(key, sections[s]), look_alikes[i].key);
-            if (clvits_json_at(j, key))
-                return clvits_json_fail(j, CLVITS_E_UNSUPPORTED,
-                                        "%s says that this is %s, which is not VITS and is not "
-                                        "supported",
-                                        key, look_alikes[i].model);
-        }
-    }
-    return CLVITS_OK;
-}
-
 static clvits_status check_type(clvits_json *j)
 {
-    if (refuse_look_alikes(j))
+    if (clvits_refuse_config(j))
         return j->status;
     if (!clvits_json_at(j, "model_type") && clvits_json_object(j, "model", CLVITS_JSON_OPTIONAL))
         return clvits_json_fail(j, CLVITS_E_UNSUPPORTED,
@@ -74,63 +39,6 @@ static void check_fixed(clvits_json *j)
         clvits_json_fail(j, CLVITS_E_UNSUPPORTED,
                          "depth_separable_channels is %d; only 2 is supported",
                          separable_channels);
-}
-
-static void read_dilations(clvits_json *j, clvits_config *c)
-{
-    static const char key[] = "resblock_dilation_sizes";
-    const cJSON *list = clvits_json_at(j, key), *row, *item;
-    int i = 0;
-
-    if (j->status)
-        return;
-    if (!cJSON_IsArray(list) || cJSON_GetArraySize(list) != c->n_resblocks) {
-        clvits_json_fail(j, CLVITS_E_FORMAT,
-                         "%s should be a list of %d lists, as many as resblock_kernel_sizes has "
-                         "items",
-                         key, c->n_resblocks);
-        return;
-    }
-    cJSON_ArrayForEach(row, list) {
-        int n = 0;
-
-        if (!cJSON_IsArray(row) || cJSON_GetArraySize(row) > CLVITS_MAX_STAGES) {
-            clvits_json_fail(j, CLVITS_E_FORMAT, "%s should be a list of lists of at most %d", key,
-                             CLVITS_MAX_STAGES);
-            return;
-        }
-        cJSON_ArrayForEach(item, row)
-            if (!clvits_json_node_int(&c->resblock_dilation_sizes[i][n++], item)) {
-                clvits_json_fail(j, CLVITS_E_FORMAT, "%s should hold whole numbers only", key);
-                return;
-            }
-        c->n_resblock_dilations[i++] = n;
-    }
-}
-
-static void read_decoder(clvits_json *j, clvits_config *c)
-{
-    int n_kernels = 0;
-
-    c->resblock = 1;
-    clvits_json_int(j, &c->upsample_initial_channel, "upsample_initial_channel",
-                    CLVITS_JSON_REQUIRED);
-    clvits_json_ints(j, c->upsample_rates, &c->n_upsamples, CLVITS_MAX_STAGES, "upsample_rates");
-    clvits_json_ints(j, c->upsample_kernel_sizes, &n_kernels, CLVITS_MAX_STAGES,
-                     "upsample_kernel_sizes");
-    if (n_kernels != c->n_upsamples)
-        clvits_json_fail(j, CLVITS_E_FORMAT,
-                         "upsample_kernel_sizes has %d items and upsample_rates %d", n_kernels,
-                         c->n_upsamples);
-    clvits_json_ints(j, c->resblock_kernel_sizes, &c->n_resblocks, CLVITS_MAX_STAGES,
-                     "resblock_kernel_sizes");
-    read_dilations(j, c);
-    clvits_json_float(j, &c->leaky_relu_slope, "leaky_relu_slope", CLVITS_JSON_OPTIONAL);
-
-    c->hop_length = c->n_upsamples > 0;
-    for (int i = 0; i < c->n_upsamples; i++)
-        if (__builtin_mul_overflow(c->hop_length, c->upsample_rates[i], &c->hop_length))
-            clvits_json_fail(j, CLVITS_E_FORMAT, "the product of upsample_rates is absurdly large");
 }
 
 static void read_duration(clvits_json *j, clvits_config *c)
@@ -167,7 +75,9 @@ static void read_config(clvits_json *j, clvits_config *c)
     clvits_json_int(j, &c->window_size, "window_size", CLVITS_JSON_OPTIONAL);
     clvits_json_float(j, &c->layer_norm_eps, "layer_norm_eps", CLVITS_JSON_OPTIONAL);
     check_fixed(j);
-    read_decoder(j, c);
+    c->resblock = 1;
+    clvits_decoder_read(j, c, "");
+    clvits_json_float(j, &c->leaky_relu_slope, "leaky_relu_slope", CLVITS_JSON_OPTIONAL);
     read_duration(j, c);
 
     clvits_json_int(j, &c->flow_n_couplings, "prior_encoder_num_flows", CLVITS_JSON_OPTIONAL);
@@ -221,7 +131,7 @@ static clvits_status read_vocabulary(clvits_voice_file *v, clvits_json *j)
     return CLVITS_OK;
 }
 
-static void read_tokenizer(clvits_voice_file *v, clvits_json *j, clvits_report *r)
+static void read_tokenizer(clvits_voice_file *v, clvits_json *j)
 {
     int add_blank = 1, normalize = 1, phonemize = 1, romanize = 0;
 
@@ -234,10 +144,8 @@ static void read_tokenizer(clvits_voice_file *v, clvits_json *j, clvits_report *
     v->text.espeak_voice = phonemize ? "en-us" : NULL; /* the format knows no other language */
     v->text.padding = add_blank ? CLVITS_PADDING_BLANK : CLVITS_PADDING_NONE;
     v->text.blank_id = 0;
-    v->text.lower_case = normalize;
-    if (romanize && !j->status)
-        clvits_warn(r, "this voice was trained on romanised text: write the text in Latin letters "
-                       "(the uroman program does that)");
+    v->text.lower_case = normalize ? CLVITS_CASE_LOWER_ELSE : CLVITS_CASE_KEPT;
+    v->text.romanised = romanize;
 }
 
 clvits_status clvits_hf_text_read(clvits_voice_file *v, const char *vocab_path,
@@ -252,7 +160,7 @@ clvits_status clvits_hf_text_read(clvits_voice_file *v, const char *vocab_path,
         return vocab.status;
 
     if (!clvits_json_open(&tokenizer, tokenizer_path, r))
-        read_tokenizer(v, &tokenizer, r);
+        read_tokenizer(v, &tokenizer);
     clvits_json_close(&tokenizer);
     return tokenizer.status;
 }
@@ -294,6 +202,6 @@ clvits_status clvits_voice_hf_open(clvits_opening *o, const char *path)
     if (!status)
         status = read_text(o, path);
     if (!status)
-        status = clvits_safetensors_open(&o->v->raw, path, o->r);
+        status = clvits_opening_arrays(o, path);
     return status ? status : clvits_opening_finish(o, path);
 }

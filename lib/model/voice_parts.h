@@ -13,6 +13,10 @@ typedef struct clvits_opening {
     clvits_voice_file *v;    /* being filled */
     const char *config_path; /* given by the caller, or NULL */
     int keep_all;            /* raw keeps what inference has no use for */
+    /* For a file of PyTorch: */
+    const struct clvits_torch *torch; /* open, else NULL */
+    const struct clvits_value *state; /* the DICT of its tensors, */
+    const char *prefix;               /* and what is in front of the names there */
     clvits_report *r;
 } clvits_opening;
 
@@ -28,6 +32,23 @@ const char *clvits_opening_name(clvits_opening *o, const char *path, const char 
 
 /** Length of a path up to and with its last slash. */
 int clvits_path_folder(const char *path);
+
+/** The step in the name of a training run's checkpoint, as G_1000.pth; -1: it is none. */
+long clvits_checkpoint_step(const char *name);
+
+/** The path of the file in a folder that is the voice; NULL with the report filled in. */
+const char *clvits_voice_in_folder(clvits_opening *o, const char *path);
+
+/**
+ * The path of a checkpoint's configuration: given by the caller, else PATH.json, else config.json
+ * beside it, else the only .json file there, else config.json in the folder above (and for
+ * checkpoints of Lightning, which keeps them some folders down, above those). NULL with the report
+ * filled in.
+ */
+const char *clvits_config_of(clvits_opening *o, const char *path);
+
+/** Read the arrays of a file of PyTorch that is open, else of the .safetensors file, into raw. */
+clvits_status clvits_opening_arrays(clvits_opening *o, const char *path);
 
 /**
  * Check the configuration, then bring the arrays in raw to what it needs. What a format reads of
@@ -58,6 +79,35 @@ clvits_status clvits_hf_text_read(clvits_voice_file *v, const char *vocab_path,
 /** A Piper voice, or one of sherpa-onnx; path is its .onnx file. */
 clvits_status clvits_voice_piper_open(clvits_opening *o, const char *path);
 
+/** Any voice in a file of PyTorch. */
+clvits_status clvits_voice_torch_open(clvits_opening *o, const char *path);
+
+/** A checkpoint of the original training code, or of MMS-TTS; the file is open. */
+clvits_status clvits_voice_vits_open(clvits_opening *o, const char *path);
+
+/** A checkpoint of Piper's trainer; the file is open. */
+clvits_status clvits_voice_piper_checkpoint_open(clvits_opening *o, const char *path);
+
+/**
+ * How a checkpoint of the original training code reads text: symbols, cleaners, names of speakers.
+ *
+ * @param v      its configuration is complete
+ * @param vocab  the path of MMS-TTS's list of symbols, or NULL
+ */
+clvits_status clvits_vits_text_read(clvits_voice_file *v, clvits_json *j, const char *vocab);
+
+/**
+ * The geometry as training code calls it: what clvits_decoder_read() reads and inter_channels,
+ * hidden_channels, filter_channels, n_heads, n_layers, kernel_size, use_sdp, resblock.
+ *
+ * @param section  before the keys: "", or as "model."
+ */
+void clvits_geometry_read(clvits_json *j, clvits_config *c, const char *section);
+
+/** Speakers and their channels, from their keys; clvits_config_measure() went before. */
+void clvits_speakers_read(clvits_json *j, clvits_config *c, const char *n_key,
+                          const char *gin_key);
+
 /**
  * What the JSON file beside a Piper voice says: rate, default scales, symbols and their handling,
  * names of speakers.
@@ -81,6 +131,21 @@ clvits_status clvits_tokens_read(clvits_voice_file *v, const char *path, clvits_
  */
 clvits_status clvits_sherpa_read(clvits_opening *o, const clvits_onnx_metadata *m,
                                  const char *path);
+
+/**
+ * The decoder as training configurations have it: upsample_initial_channel, upsample_rates,
+ * upsample_kernel_sizes, resblock_kernel_sizes and resblock_dilation_sizes, and the hop_length that
+ * they make.
+ *
+ * @param section  before the keys: "", or as "model."
+ */
+void clvits_decoder_read(clvits_json *j, clvits_config *c, const char *section);
+
+/** Refuse the configuration of a model that only looks like VITS. */
+clvits_status clvits_refuse_config(clvits_json *j);
+
+/** Refuse a model by the name of a tensor that VITS does not have. */
+clvits_status clvits_refuse_tensor(const char *name, const char *path, clvits_report *r);
 
 /** Add a symbol after a check of its ids; key is where it stands in the JSON file. */
 clvits_status clvits_voice_symbol_add(clvits_voice_file *v, clvits_json *j, const char *key,

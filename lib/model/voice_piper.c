@@ -79,7 +79,7 @@ static clvits_status read_kind(clvits_voice_file *v, clvits_json *j)
         return j->status;
     v->text.kind = by_text ? CLVITS_TEXT_CHARACTERS : CLVITS_TEXT_ESPEAK;
     v->text.padding = CLVITS_PADDING_PIPER;
-    v->text.lower_case = by_text;
+    v->text.lower_case = by_text ? CLVITS_CASE_LOWER_ELSE : CLVITS_CASE_KEPT;
     if (!by_text) {
         v->text.espeak_voice = clvits_arena_text(&v->arena, voice, strlen(voice));
         if (!v->text.espeak_voice)

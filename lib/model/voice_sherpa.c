@@ -189,7 +189,7 @@ static clvits_status read_text(const sherpa *s)
         return s->o->r->status;
     if (!strcmp(text(s, "frontend"), "characters")) {
         t->kind = CLVITS_TEXT_CHARACTERS;
-        t->lower_case = 1;
+        t->lower_case = CLVITS_CASE_LOWER_ELSE;
         return CLVITS_OK;
     }
     if (pinyin) {

@@ -24,6 +24,14 @@ typedef clvits_status (*clvits_weight_fn)(void *user, const clvits_weight *w);
 clvits_status clvits_weights_walk(const clvits_config *c, clvits_weight_fn visit, void *user);
 
 /**
+ * Read off a model's tensors, under any of their names, what training configurations do not say:
+ * n_vocab, speakers and their channels, the attention's window, the duration predictor, the flow's
+ * couplings and layers, the kernels at both ends of the decoder. Whatever is not there stays as it
+ * was.
+ */
+void clvits_config_measure(clvits_config *c, const clvits_arrays *raw);
+
+/**
  * Bring the arrays of any voice file to the one set that the model is built from: canonical
  * names, float32, weight normalisation folded, nothing but what clvits_weights_walk() visits.
  *

@@ -59,10 +59,10 @@ static const char *const rows[][2] = {
     { "posterior_encoder.wavenet.*", "enc_q.enc.*" },
 };
 
-enum { MAX_NUMBERS = 4, MAX_DIGITS = 6 };
+enum { MAX_DIGITS = 6 };
 
-/* The rest at `*` (or the empty end) when the name fits, else NULL. */
-static const char *match(const char *pattern, const char *name, int numbers[MAX_NUMBERS])
+const char *clvits_weight_match(const char *pattern, const char *name,
+                                int numbers[CLVITS_WEIGHT_NUMBERS])
 {
     int n = 0;
 
@@ -148,8 +148,8 @@ int clvits_weight_name(char *out, size_t size, clvits_weight_part *part, const c
     *part = take_suffix(plain);
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        int numbers[MAX_NUMBERS];
-        const char *rest = match(rows[i][0], plain, numbers);
+        int numbers[CLVITS_WEIGHT_NUMBERS];
+        const char *rest = clvits_weight_match(rows[i][0], plain, numbers);
         if (rest)
             return rewrite(out, size, rows[i][1], numbers, rest);
     }

@@ -11,6 +11,17 @@ typedef enum clvits_weight_part {
     CLVITS_WEIGHT_DIRECTION /* v */
 } clvits_weight_part;
 
+enum { CLVITS_WEIGHT_NUMBERS = 4 }; /* that a name has, at most */
+
+/**
+ * Whether a name is as a pattern says, in which `#` is a number, `*` at the end the rest.
+ *
+ * @param[out] numbers  that were found, in their order
+ * @return the rest at `*`, or the empty end; NULL when it is not
+ */
+const char *clvits_weight_match(const char *pattern, const char *name,
+                                int numbers[CLVITS_WEIGHT_NUMBERS]);
+
 /**
  * The canonical name of an array of a voice file: Hugging Face names are translated, the suffixes
  * of weight normalisation become `weight` and the part, any other name is copied.

@@ -4,17 +4,22 @@
 
 /*
  * The tokenizer of MMS and of Hugging Face's VITS: a character as it stands where the table has
- * it, else its lower case, else nothing. White space of any kind reads as a space.
+ * it, else its lower case, else nothing; or the other way round. White space of any kind reads as a
+ * space.
  */
 static const clvits_symbol *find(const clvits_piece *p, uint32_t c)
 {
     const clvits_symbols *symbols = p->settings->symbols;
+    const clvits_text_case rule = p->settings->lower_case;
+    const uint32_t lower = rule == CLVITS_CASE_KEPT ? c : clvits_char_lower(c);
+    const uint32_t first = rule == CLVITS_CASE_LOWER ? lower : c;
     char utf8[4];
-    const clvits_symbol *s = clvits_symbols_find(symbols, utf8, (size_t)clvits_utf8_write(utf8, c));
+    const clvits_symbol *s =
+        clvits_symbols_find(symbols, utf8, (size_t)clvits_utf8_write(utf8, first));
 
-    if (!s && p->settings->lower_case)
-        s = clvits_symbols_find(symbols, utf8,
-                                (size_t)clvits_utf8_write(utf8, clvits_char_lower(c)));
+    if (!s && lower != c)
+        s = clvits_symbols_find(
+            symbols, utf8, (size_t)clvits_utf8_write(utf8, first == c ? lower : c));
     if (!s && (c == 0x21A || c == 0x21B)) /* Romanian tables have t with a cedilla instead */
         s = clvits_symbols_find(symbols, utf8, (size_t)clvits_utf8_write(utf8, 0x163));
     return s;

@@ -49,7 +49,7 @@ clvits_status clvits_piece_mark(clvits_piece *p, char mark, int32_t word)
 {
     const clvits_symbol *symbol = clvits_symbols_find(p->settings->symbols, &mark, 1);
 
-    if (!symbol)
+    if (!symbol || (p->settings->bare && mark != ' '))
         return CLVITS_OK;
     return clvits_piece_token_add(p, symbol, word,
                                   mark == ' ' ? CLVITS_TOKEN_SPACE : CLVITS_TOKEN_MARK);
@@ -102,6 +102,8 @@ static clvits_status add_char(clvits_piece *p, uint32_t c, int32_t word)
                                                            : CLVITS_TOKEN_SOUND;
     uint32_t base, mark;
 
+    if (p->settings->bare && (class == CLVITS_TOKEN_MARK || c == 0x2C8 || c == 0x2CC))
+        return CLVITS_OK;
     if (clvits_char_decompose(&base, &mark, c)) {
         const clvits_symbol *first = find_char(p, base), *second = find_char(p, mark);
         if (first && second) {

@@ -67,6 +67,7 @@ clvits_status clvits_piece_phonemes(clvits_piece *p, const char *text, size_t n,
 /** The front-ends: sentence text to tokens and words. */
 clvits_status clvits_text_espeak(clvits_piece *p, const char *text, clvits_span sentence);
 clvits_status clvits_text_characters(clvits_piece *p, const char *text, clvits_span sentence);
+clvits_status clvits_text_phonemes(clvits_piece *p, const char *text, clvits_span sentence);
 clvits_status clvits_text_words(clvits_piece *p, const char *text, clvits_span sentence);
 
 /** Load espeak-ng and try the voice, so that what is missing is told before the first sentence. */

@@ -29,8 +29,9 @@ static clvits_status check_settings(clvits_text_reader *t, clvits_report *r)
     const clvits_text_settings *s = &t->settings;
 
     if (s->kind == CLVITS_TEXT_IDS)
-        return clvits_fail(r, CLVITS_E_UNSUPPORTED,
-                           "this voice does not say how it reads text; give it ids");
+        return clvits_fail(r, CLVITS_E_UNSUPPORTED, "%s",
+                           s->unread ? s->unread
+                                     : "this voice does not say how it reads text; give it ids");
     if (!s->symbols || !s->symbols->count)
         return clvits_fail(r, CLVITS_E_FORMAT, "the voice has no symbols to write text with");
     if (t->settings.max_ids == 0)
@@ -130,6 +131,10 @@ static void name_words(char *out, size_t size, const clvits_unknown *u)
 
 static clvits_status finish(clvits_text_reader *t, clvits_report *r)
 {
+    const char *way_out = t->settings.romanised && t->settings.kind == CLVITS_TEXT_CHARACTERS
+                              ? "; it was trained on romanised text: give it what the uroman "
+                                "program (pip install uroman) makes of the text"
+                              : "";
     char names[400];
 
     if (t->finished)
@@ -147,12 +152,12 @@ static clvits_status finish(clvits_text_reader *t, clvits_report *r)
     }
     if (!t->spoken && t->unknown.n)
         return clvits_fail(r, CLVITS_E_ARGUMENT,
-                           "the voice has none of the symbols of the text: %s", names);
+                           "the voice has none of the symbols of the text: %s%s", names, way_out);
     if (!t->spoken)
         return clvits_fail(r, CLVITS_E_ARGUMENT,
                            "the text has nothing to speak, only spaces and punctuation");
     if (t->unknown.n)
-        clvits_warn(r, "skipped symbols that the voice does not have: %s", names);
+        clvits_warn(r, "skipped symbols that the voice does not have: %s%s", names, way_out);
     return CLVITS_OK;
 }
 
@@ -182,9 +187,13 @@ static clvits_status read_piece(int *more, clvits_text_reader *t, clvits_report 
         return clvits_text_espeak(&t->piece, t->text, t->split.span);
     case CLVITS_TEXT_LEXICON:
         return clvits_text_words(&t->piece, t->text, t->split.span);
-    default:
-        return clvits_text_characters(&t->piece, t->text, t->split.span);
+    case CLVITS_TEXT_PHONEMES:
+        return clvits_text_phonemes(&t->piece, t->text, t->split.span);
+    case CLVITS_TEXT_CHARACTERS:
+    case CLVITS_TEXT_IDS: /* refused when the reader was opened */
+        break;
     }
+    return clvits_text_characters(&t->piece, t->text, t->split.span);
 }
 
 static int ids_of(const clvits_text_reader *t, const clvits_symbol *s)

@@ -55,7 +55,8 @@ typedef enum clvits_text_kind {
     CLVITS_TEXT_IDS = 0,   /* nothing does: the voice takes ids only */
     CLVITS_TEXT_ESPEAK,    /* IPA through espeak-ng */
     CLVITS_TEXT_CHARACTERS, /* the text's own code points */
-    CLVITS_TEXT_LEXICON    /* a list of words and their symbols */
+    CLVITS_TEXT_LEXICON,    /* a list of words and their symbols */
+    CLVITS_TEXT_PHONEMES    /* the text is symbols of the voice already */
 } clvits_text_kind;
 
 /** What stands between the ids of the symbols. */
@@ -64,6 +65,13 @@ typedef enum clvits_text_padding {
     CLVITS_PADDING_PIPER, /* ^ _ p _ p _ ... $, with the ids that the table gives to ^ _ $ */
     CLVITS_PADDING_BLANK  /* blank_id between all ids and at both ends (VITS, MMS) */
 } clvits_text_padding;
+
+/** What becomes of capital letters, in CLVITS_TEXT_CHARACTERS. */
+typedef enum clvits_text_case {
+    CLVITS_CASE_KEPT = 0,
+    CLVITS_CASE_LOWER_ELSE, /* lower case where the table lacks the character as it is */
+    CLVITS_CASE_LOWER       /* lower case first, as it is where the table lacks that */
+} clvits_text_case;
 
 /** The limit on ids where the settings give none: 400 symbols the way Piper pads them. */
 enum { CLVITS_TEXT_MAX_IDS = 803 };
@@ -89,7 +97,10 @@ typedef struct clvits_text_settings {
     int32_t blank_id;  /* for CLVITS_PADDING_BLANK */
     int longest_match; /* symbols of several code points win over their parts; else never used:
                           Piper and the Hugging Face tokenizer look up one code point at a time */
-    int lower_case;    /* CLVITS_TEXT_CHARACTERS: where the table lacks the character as it is */
+    clvits_text_case lower_case;
+    int bare;          /* phonemes without stress and punctuation, as some voices know them */
+    int romanised;     /* the voice knows what the uroman program makes of a text */
+    const char *unread; /* CLVITS_TEXT_IDS: why nothing reads text, and what to do; or NULL */
     int max_ids;       /* per sentence, padding included; 0 is CLVITS_TEXT_MAX_IDS */
 } clvits_text_settings;
 

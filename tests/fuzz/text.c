@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .padding = (clvits_text_padding)(data[0] % 3),
         .symbols = &symbols,
         .longest_match = data[0] >> 2 & 1,
-        .lower_case = data[0] >> 3 & 1,
+        .lower_case = (clvits_text_case)(data[0] >> 3 & 1),
         .max_ids = MAX_IDS,
     };
     const char *text = (const char *)data + 1;

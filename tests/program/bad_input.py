@@ -44,6 +44,7 @@ class Arguments(ProgramTest):
             (("cpu+", "missing"), ("speak", "--device", "cpu+", "-d", "a", "x")),
             (("one device",), ("speak", "--device", "cpu+cpu", "-d", "a", "--plan", "x")),
             ((".json", ".tsv", ".srt"), ("speak", "--timings", "times.txt", "x")),
+            (("--phonemes", "--ids"), ("speak", "--phonemes", "--ids", "1")),
             (("one argument too many",), ("devices", "all")),
             (("one voice",), ("info", "a", "b")),
         ]:
@@ -226,9 +227,10 @@ class Voice(ProgramTest):
 
     def test_missing(self):
         self.refuses(("nowhere", "No such file"), "nowhere")
-        self.refuses(("config.json",), self.folder / "no-platforms")
+        self.refuses(("holds no voice",), self.folder / "no-platforms")
         for name in ("config.json", "model.safetensors", "vocab.json"):
             voice = self.copy("hf-sdp")
+            (voice / "model_weight_g.safetensors").unlink()  # would be the only one there
             (voice / name).unlink()
             with self.subTest(missing=name):
                 self.refuses((name,), voice)

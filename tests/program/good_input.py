@@ -12,7 +12,7 @@ import struct
 import subprocess
 import unittest
 
-from support import (PROGRAM, SANITIZED, SOURCE, SPEAKERS, TINY, ProgramTest, devices,
+from support import (GOLDEN, PROGRAM, SANITIZED, SOURCE, SPEAKERS, TINY, ProgramTest, devices,
                      flac_length, main, ogg_length, samples_of, snr, wav_samples)
 
 TEXT = "hello there people. how are you"
@@ -136,6 +136,14 @@ class Files(ProgramTest):
                 self.assertIn("warning: skipped line 4: ", done.stderr.decode())
                 shutil.rmtree(self.cwd / "many")
         self.assertRegex(done.stderr.decode(), r"\(\d+\) \+ .* \(\d+\): \d+\.\d\d s of speech in ")
+
+    def test_phonemes(self):
+        done = self.speak("-m", GOLDEN / "vits-single" / "G_3000.pth", "-c",
+                          GOLDEN / "vits-single" / "config.json", "--phonemes", "--output-raw",
+                          "--seed", "3", "z\u0259, b")
+        ids = "0 68 0 83 0 3 0 16 0 44 0"
+        self.assertEqual(samples_of(done.stdout),
+                         self.raw("-m", GOLDEN / "vits-single", "--seed", "3", "--ids", ids))
 
     def test_ids(self):
         rate, got = wav_samples(self.spoken("--ids", "19,27 25 25\t15"))

@@ -6,8 +6,7 @@
 static const char help[] =
     "usage: clvits info [OPTION]... [VOICE]\n"
     "\n"
-    "Say what a voice is: a folder in Hugging Face's format, or a Piper voice NAME.onnx. Without\n"
-    "VOICE, the embedded one.\n"
+    "Say what a voice is: whatever \"clvits speak\" takes. Without VOICE, the embedded one.\n"
     "\n"
     "  -c, --config FILE its configuration, where that does not stand beside it\n"
     "  --json            as JSON, with every speaker\n"

@@ -115,6 +115,7 @@ static int open_voice(session *s)
     set_float(&s->params.sentence_silence, o->sentence_silence);
     set_float(&s->params.volume, o->volume);
     s->params.seed = o->seed;
+    s->params.phonemes = o->phonemes;
     s->params.cancel = s->cancel;
     return o->speaker ? find_speaker(s, o->speaker, &s->speaker) : CODE_OK;
 }

@@ -158,7 +158,7 @@ void speech_clock_report(const speech_clock *c, const clvits_context *context,
 
 typedef struct settings {
     const char *voice, *config, *speaker, *output, *dir, *format, *timings, *trace, *ceilings;
-    bool raw, stream, plan;
+    bool phonemes, raw, stream, plan;
     int batch; /* utterances at once; 0: not said */
     float noise_scale, noise_w, length_scale, sentence_silence, volume; /* NAN: the default */
     uint64_t seed;

@@ -18,14 +18,16 @@ static const char help[] =
     "folder. - and _ are the same in the names of options.\n"
     "\n"
     "voice:\n"
-    "  -m, --model VOICE          folder of a Hugging Face VitsModel, or a Piper voice\n"
-    "                             NAME.onnx; otherwise the embedded voice\n"
+    "  -m, --model VOICE          a Piper voice NAME.onnx, a checkpoint G_*.pth or NAME.ckpt, a\n"
+    "                             folder of one of them or of a Hugging Face VitsModel;\n"
+    "                             otherwise the embedded voice\n"
     "  -c, --config FILE          of the voice, where it does not stand beside it\n"
     "  -s, --speaker ID|NAME      otherwise the first\n"
     "text:\n"
     "  -f, --input-file FILE      one utterance per line; - is standard input\n"
     "      --json-input           lines are objects as Piper's: \"text\", and optionally\n"
     "                             \"speaker\" (name), \"speaker_id\", \"output_file\"\n"
+    "      --phonemes             the text is symbols of the voice already, IPA for most\n"
     "      --ids \"N N ...\"        symbol ids instead of text, as the voice's model takes them\n"
     "speech:\n"
     "  -o, --output-file FILE     all of it in one file: .wav .flac .ogg .opus; - is --output-raw\n"
@@ -87,6 +89,7 @@ int session_parse(session *s, int argc, char **argv)
         { "speaker", 's', OPTION_TEXT, &o->speaker, 0, 0 },
         { "input-file", 'f', OPTION_TEXT, &o->source.path, 0, 0 },
         { "json-input", 0, OPTION_FLAG, &o->source.json, 0, 0 },
+        { "phonemes", 0, OPTION_FLAG, &o->phonemes, 0, 0 },
         { "ids", 0, OPTION_TEXT, &o->source.ids, 0, 0 },
         { "output-file", 'o', OPTION_TEXT, &o->output, 0, 0 },
         { "output-dir", 'd', OPTION_TEXT, &o->dir, 0, 0 },
@@ -204,6 +207,8 @@ int session_check(session *s)
     if ((o->source.text != NULL) + (o->source.path != NULL) + (o->source.ids != NULL) > 1)
         return program_fail(CODE_USAGE, "the text is given more than once; choose one of TEXT, -f "
                                         "and --ids");
+    if (o->phonemes && o->source.ids)
+        return program_fail(CODE_USAGE, "--phonemes says what text is; leave it or --ids out");
     if (o->source.json && (o->source.text || o->source.ids))
         return program_fail(CODE_USAGE, "--json-input reads lines; leave TEXT and --ids out");
     if (o->stream && check_stream(o))

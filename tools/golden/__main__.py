@@ -11,6 +11,7 @@ SETS = {
     "hf": ("hf", "Hugging Face voices with random weights"),
     "mini": ("mini", "references of the embedded voice (needs --voices)"),
     "piper": ("onnx_voice", "Piper voices with random weights, as ONNX"),
+    "checkpoint": ("checkpoint", "checkpoints of training code with random weights"),
     "ops": ("ops", "single operators"),
     "torch": ("torch_file", "files of PyTorch, in both forms"),
     "sherpa": ("sherpa_voice", "voices of sherpa-onnx with random weights, as ONNX"),

@@ -85,7 +85,7 @@ def _build(spec):
     return model
 
 
-def _ids(phonemes):
+def ids_of(phonemes):
     """Piper's sequence: start, pad, then every phoneme and a pad, end."""
     ids = [PHONEMES.index("^"), 0]
     for phoneme in phonemes:
@@ -178,7 +178,7 @@ def describe(spec, hop):
 
 def _run_case(model, spec, index):
     case = spec["cases"][index]
-    ids = _ids(case["phonemes"])
+    ids = ids_of(case["phonemes"])
     rng = np.random.default_rng(spec["seed"] * 1000 + index)
     return trace(model, ids, case, rng, common.duration_noise(rng, len(ids)))
 
@@ -189,7 +189,7 @@ def _write_case(model, path, name, index, spec, hop):
     common.check(f"{name}/{index}", stages, case["length_scale"], hop)
     common.save(path.parent / "ref", f"{index}_", **stages)
 
-    ids = _ids(case["phonemes"])
+    ids = ids_of(case["phonemes"])
     case = {**case, "noise_scale": 0.0, "noise_w": 0.0}
     silent = trace(model, ids, case, np.random.default_rng(0), torch.zeros(1, 2, len(ids)))
     common.check(f"{name}/{index} zero noise", silent, case["length_scale"], hop)
