@@ -509,7 +509,9 @@ static const struct {
 /* Up to the end of the pickle, which leaves one value. */
 static clvits_status run(clvits_machine *m)
 {
-    for (;;) {
+    clvits_status s =
+        clvits_machine_grow(m, &m->stack, &m->stack_capacity, 0, sizeof(*m->stack));
+    while (!s) {
         const unsigned char *code = clvits_machine_need(m, 1);
         if (!code)
             return m->r->status;
@@ -517,10 +519,10 @@ static clvits_status run(clvits_machine *m)
             break;
         if (!operations[*code].run)
             return clvits_machine_damaged(m, "a byte in it is no operation");
-        const clvits_status s = operations[*code].run(m, operations[*code].with);
-        if (s)
-            return s;
+        s = operations[*code].run(m, operations[*code].with);
     }
+    if (s)
+        return s;
     if (m->depth != 1 || m->n_marks)
         return clvits_machine_damaged(m, "it ends before everything is made");
     return clvits_machine_check(m, m->stack);
