@@ -1,15 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# setup.sh demo|test: install what the demo or the tests need and this machine lacks. It says what
-# and why first, asks nothing, and does nothing when all is there.
+# setup.sh demo|test|matrix: install what the demo, the tests or matrix.sh need and this machine
+# lacks. It says what and why first, asks nothing, and does nothing when all is there.
 #
 # Debian and its kin only; elsewhere it checks, and names what is missing.
 set -euo pipefail
 
 # Each row: must (or may: done without where it does not exist), for whom, package, probe, why.
 # A probe finds the same thing however it was installed: a command, a pkg-config module, a C
-# header, a shared library or an OpenCL driver's file.
+# header, a shared library, an OpenCL driver's file or any file.
 table='
 must demo gcc                   cmd:cc                    C compiler
 must demo libc6-dev             header:stdio.h            C library headers
@@ -31,6 +31,18 @@ must test check                 pc:check                  unit tests
 must test pocl-opencl-icd       icd:pocl                  OpenCL device on which the tests run
 may  test mesa-opencl-icd       icd:rusticl               another OpenCL compiler (llvmpipe)
 may  test oclgrind              cmd:oclgrind              OpenCL simulator that checks every access
+may  test valgrind              cmd:valgrind              checks every access of the host
+may  matrix qemu-user             cmd:qemu-aarch64          runs programs for AArch64
+may  matrix gcc-aarch64-linux-gnu cmd:aarch64-linux-gnu-gcc compiles them
+may  matrix libc6-dev-arm64-cross file:/usr/aarch64-linux-gnu/include/stdio.h compiles them
+may  matrix intel-opencl-icd      cmd:ocloc                 compiles kernels for Intel GPUs
+may  matrix clang-15              cmd:clang-15              compiles kernels for AMD and NVIDIA GPUs
+may  matrix rocm-device-libs      file:/usr/lib/x86_64-linux-gnu/amdgcn/bitcode/ocml.bc for AMD GPUs
+may  matrix libclc-15             file:/usr/lib/clc/nvptx64--nvidiacl.bc for NVIDIA GPUs
+may  matrix clang-14              cmd:clang-14              compiles kernels to SPIR-V
+may  matrix llvm-spirv-14         cmd:llvm-spirv-14         compiles kernels to SPIR-V
+may  matrix spirv-tools           cmd:spirv-val             validates SPIR-V
+may  matrix python3-venv          file:/usr/lib/python3*/ensurepip/__init__.py gets OpenCL runtimes
 '
 
 # Whether an OpenCL device can be used at all: a loader, a driver and a device behind it.
@@ -65,6 +77,7 @@ probe()
     header:*) echo "#include <$what>" | cc -fsyntax-only -x c - 2>/dev/null ;;
     lib:*) [[ $(PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null) == *"$what "* ]] ;;
     icd:*) grep -qsF "$what" "${OCL_ICD_VENDORS:-/etc/OpenCL/vendors}"/*.icd ;;
+    file:*) compgen -G "$what" >/dev/null ;;
     device:*) device_found ;;
     esac
 }
@@ -207,10 +220,13 @@ demo)
     ensure 'must demo pocl-opencl-icd device: an OpenCL device, as none was found: the processor'
     ;;
 test)
+    ensure "$(grep -vE '^(must|may) +matrix ' <<<"$table")"
+    ;;
+matrix)
     ensure "$table"
     ;;
 *)
-    echo "usage: setup.sh demo|test" >&2
+    echo "usage: setup.sh demo|test|matrix" >&2
     exit 2
     ;;
 esac

@@ -117,24 +117,7 @@ check()
     meson test -C "$dir" --no-rebuild --logbase "$1" --num-processes $at_once --print-errorlogs \
         "${@:2}" </dev/null
     status=$?
-    counts=$(python3 - "$dir/meson-logs/$1.json" <<'END'
-import json, sys
-passed = failed = skipped = 0
-try:
-    lines = open(sys.argv[1], encoding="utf-8").read().splitlines()
-except FileNotFoundError:
-    lines = []
-for line in lines:
-    result = json.loads(line)["result"]
-    if result in ("OK", "EXPECTEDFAIL"):
-        passed += 1
-    elif result == "SKIP":
-        skipped += 1
-    else:
-        failed += 1
-print(passed, failed, skipped)
-END
-    ) || counts="0 1 0"
+    counts=$(python3 tools/results.py "$dir/meson-logs/$1.json") || counts="0 1 0"
     # shellcheck disable=SC2086 # three numbers
     set -- $counts
     if [ $status != 0 ] && [ "$2" = 0 ]; then

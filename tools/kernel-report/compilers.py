@@ -123,7 +123,7 @@ def nvidia_library():
 
 def nvidia(target, source, options, folder):
     out = folder / "kernel.ptx"
-    run([*clang_command("nvptx64-unknown-nvidiacl", out), f"-march={target.name}",
+    run([*clang_command("nvptx64-unknown-nvidiacl", out), f"-march={target.ptx or target.name}",
          *link([nvidia_library()]), *options, str(source)])
     if not ptxas():
         return parse.ptx(out.read_text(encoding="utf-8"))
@@ -149,7 +149,31 @@ def intel(target, source, options, folder):
     return parse.intel(parse.ze_info(binary.read_bytes()), log)
 
 
-MAKERS = {"amd": amd, "intel": intel, "nvidia": nvidia}
+@functools.cache
+def spirv_tools():
+    """A clang and the translator of its bitcode, the last ones whose pointers have types; and the
+    validator."""
+    tools = {"clang-14": "clang-14", "llvm-spirv-14": "llvm-spirv-14", "spirv-val": "spirv-tools"}
+    for tool, package in tools.items():
+        if not shutil.which(tool):
+            raise Missing(f"{tool} (Debian: {package})")
+    return "clang-14", "llvm-spirv-14"
+
+
+def spirv(_, source, options, folder):
+    """The program as SPIR-V 1.2 that its validator takes."""
+    clang_path, translator = spirv_tools()
+    bitcode, out = folder / "kernel.bc", folder / "kernel.spv"
+    # The translator knows no instruction that optimising brings in.
+    run([clang_path, "-x", "cl", "-cl-std=CL1.2", "-target", "spir64", "-O1", "-Xclang",
+         "-disable-llvm-passes", "-Xclang", "-finclude-default-header", "-emit-llvm", "-c", "-o",
+         str(bitcode), *options, str(source)])
+    run([translator, "--spirv-max-version=1.2", str(bitcode), "-o", str(out)])
+    run(["spirv-val", "--target-env", "opencl2.2", str(out)])
+    return parse.spirv(run(["spirv-dis", str(out)]))
+
+
+MAKERS = {"amd": amd, "intel": intel, "khronos": spirv, "nvidia": nvidia}
 
 
 @functools.cache
@@ -169,6 +193,9 @@ def version(target):
     """Who compiles for a target; Missing when nobody is here."""
     if target.maker == "intel":
         return ocloc_version()
+    if target.maker == "khronos":
+        return "llvm-spirv " + asked([spirv_tools()[1], "--version"], r"LLVM version ([0-9.]+)",
+                                     "llvm-spirv")
     text = f"clang {clang()[1]}"
     if target.maker == "amd":
         amd_options(target.name)

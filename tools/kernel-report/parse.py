@@ -119,3 +119,11 @@ def ptx(text):
     if not figures:
         raise Unreadable("no kernels in the PTX")
     return figures
+
+
+def spirv(text):
+    """From the text of a module, which says nothing of any GPU: the kernels that it has."""
+    figures = {name: {} for name in re.findall(r'OpEntryPoint Kernel %\S+ "([^"]+)"', text)}
+    if not figures:
+        raise Unreadable("no kernels in the SPIR-V")
+    return figures

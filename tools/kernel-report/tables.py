@@ -68,7 +68,7 @@ def markdown(report):
     for row in rows:
         of = work.setdefault((row["way"], row["kernel"]), {})
         of[row["options"]] = row["work"]
-    shown = [t for t in targets.TARGETS if t.name in report["compilers"]]
+    shown = [t for t in targets.TARGETS if t.name in report["compilers"] and t.maker != "khronos"]
     lines = ["| kernel | work | local | " + " | ".join(t.title for t in shown) + " |",
              "|---|---:|---:|" + "---|" * len(shown)]
     for key in sorted(work, key=lambda k: (k[0] != "", -max(work[k].values()))):

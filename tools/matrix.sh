@@ -1,0 +1,276 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# matrix.sh [--quick] [--list] [CELL...]: run the tests on every OpenCL runtime, under every checker
+# and through every offline compiler that this machine has or can install, and end with a table: a
+# line for each cell, passed, failed, or skipped and why. The exit code is 1 when one failed.
+#
+# --quick installs only what test.sh needs and runs a few tests of each cell, in some minutes; the
+# whole takes hours. CELLs choose lines of the table; --list names them.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+project=$PWD
+
+# CELL|WHAT IT IS|QUICK
+cells='
+pocl|PoCL, as Debian has it: both families of kernels|quick
+pocl-new|a newer PoCL, with fp16 and sub-groups|
+intel|Intel'"'"'s OpenCL runtime for CPUs|
+rusticl|Rusticl on llvmpipe|quick
+oclgrind-races|Oclgrind with a phone'"'"'s limits: data races|quick
+oclgrind-reads|Oclgrind with a phone'"'"'s limits: uninitialised and out-of-bounds accesses|quick
+faults|the fault layer: every call fails once|quick
+mali|the fault layer, faking a Mali|
+adreno|the fault layer, faking an Adreno|
+none|no OpenCL at all: the CPU path|quick
+arm64|AArch64 under qemu-user, with its own PoCL|
+asan|AddressSanitizer and UBSan|quick
+tsan|ThreadSanitizer|quick
+valgrind|valgrind on one utterance|quick
+soak|2,000 utterances of mixed voices, lengths and devices|
+offline-intel|offline: Intel Gen9, Gen11, Xe-LP, Arc|quick
+offline-amd|offline: AMD gfx90a, gfx1030, gfx1100|quick
+offline-nvidia|offline: NVIDIA sm_75, sm_80, sm_86, sm_90|quick
+offline-spirv|offline: SPIR-V, validated|quick
+'
+
+quick=
+chosen=()
+for word; do
+    case $word in
+    -h | --help)
+        sed -n 's/^# \{0,1\}//; 3,/^set/{/^set/d; p}' "$0"
+        exit 0
+        ;;
+    --list)
+        awk -F'|' 'NF == 3 { printf "%-16s%s%s\n", $1, $2, $3 == "" ? "" : " (also quick)" }' \
+            <<<"$cells"
+        exit 0
+        ;;
+    --quick) quick=1 ;;
+    *)
+        if ! grep -q "^$word|" <<<"$cells"; then
+            echo "matrix: there is no cell $word; --list names them" >&2
+            exit 2
+        fi
+        chosen+=("$word")
+        ;;
+    esac
+done
+
+out=$project/build-matrix
+mkdir -p "$out"
+. tools/bare.sh
+tools/setup.sh test || exit 1
+[ -n "$quick" ] || tools/setup.sh matrix || exit 1
+
+cores=$(nproc)
+at_once=$((cores < 4 ? 2 : cores / 2))
+pocl=/etc/OpenCL/vendors/pocl.icd
+unset CLVITS_TEST_DEVICE CLVITS_TEST_FAMILY
+export OCL_ICD_VENDORS=$pocl
+
+# What a cell's function says of its end: a word, and why.
+verdict=
+reason=
+passes() { verdict=pass reason=$1; }
+fails() { verdict=FAIL reason=$1; }
+skips() { verdict=skip reason=$1; }
+
+# build NAME COMPILER [SETUP OPTION...]: a build folder with everything in it, once.
+build()
+{
+    local dir=$out/$1
+    if [ ! -f "$dir/build.ninja" ]; then
+        CC=$2 meson setup "$dir" -Dwerror=true -Dtests=enabled "${@:3}" >"$log" 2>&1 || return 1
+    fi
+    ninja -C "$dir" >>"$log" 2>&1
+}
+
+# check BUILD [TEST OPTION...]: run tests, each cell with kernels of its own, and count.
+check()
+{
+    local dir=$out/$1 counts
+    rm -f "$dir/meson-logs/$cell"*.json
+    POCL_CACHE_DIR=$out/cache/$cell/pocl CLVITS_CACHE=$out/cache/$cell/clvits \
+        meson test -C "$dir" --no-rebuild --logbase "$cell" --num-processes "$at_once" \
+        --print-errorlogs "${@:2}" </dev/null >>"$log" 2>&1
+    # The log of a run in a wrapper has the wrapper's name behind the cell's.
+    counts=$(python3 tools/results.py "$dir/meson-logs/$cell"*.json)
+    case $counts in
+    "0 0 "*) fails "no test ran" ;;
+    *" 0 "*) passes "$(awk '{ print $1 " tests" ($3 ? ", " $3 " skipped" : "") }' <<<"$counts")" ;;
+    *) fails "$(awk '{ print $2 " of " $1 + $2 " tests" }' <<<"$counts")" ;;
+    esac
+}
+
+build_and_check()
+{
+    mkdir -p "$out/cache/$cell/pocl" "$out/cache/$cell/clvits"
+    if build "$1" gcc "${options[@]}"; then
+        check "$1" "${@:2}"
+    else
+        fails "the build"
+    fi
+}
+
+# in_short TEST... -- TEST OPTION...: the first ones in a quick run, else the second.
+in_short()
+{
+    local short=()
+    while [ "$1" != -- ]; do
+        short+=("$1")
+        shift
+    done
+    shift
+    if [ -n "$quick" ]; then
+        wanted=("${short[@]}")
+    else
+        wanted=("$@")
+    fi
+}
+
+cell_pocl()
+{
+    in_short conv1d-opencl attention-opencl engine-opencl engine-gpu-kernels -- \
+        --suite opencl --suite gpu-kernels
+    build_and_check gcc "${wanted[@]}"
+}
+
+cell_rusticl()
+{
+    if [ ! -f /etc/OpenCL/vendors/rusticl.icd ]; then
+        skips "mesa-opencl-icd is not installed"
+        return
+    fi
+    in_short conv1d-rusticl attention-rusticl spline-rusticl -- --suite rusticl
+    build_and_check gcc "${wanted[@]}"
+}
+
+oclgrind()
+{
+    command -v oclgrind >/dev/null || { skips "oclgrind is not installed"; return; }
+    build gcc gcc || { fails "the build"; return; }
+    mapfile -t wanted < <(meson test -C "$out/gcc" --list 2>/dev/null |
+        sed -n "s/.* \([a-z0-9_-]*oclgrind-$1\)\$/\1/p" |
+        grep -E "${quick:+^(align|embedding|move|spline)-}" || true)
+    build_and_check gcc "${wanted[@]}"
+}
+
+cell_oclgrind_races() { oclgrind races; }
+cell_oclgrind_reads() { oclgrind reads; }
+
+cell_faults()
+{
+    in_short faults malloc-opencl -- faults malloc-all-opencl malloc-all-cpu-path \
+        faults-{any,argument,buffer,build,context,copy,fill,finish,kernel,launch,map,program} \
+        faults-{queue,read,write}
+    build_and_check gcc "${wanted[@]}"
+}
+
+cell_mali() { build_and_check gcc faults-like-mali; }
+cell_adreno() { build_and_check gcc faults-like-adreno; }
+cell_soak() { build_and_check gcc soak; }
+
+cell_asan()
+{
+    local options=(--buildtype=debugoptimized "-Db_sanitize=address,undefined")
+    in_short voice-file conv1d-cpu-path engine-cpu-path -- --suite files --suite program \
+        --suite cpu-path --suite cpu-baseline --suite opencl
+    ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 CK_TIMEOUT_MULTIPLIER=4 \
+        UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 CLVITS_TEST_TINY=1 \
+        LSAN_OPTIONS=suppressions=$project/tests/lsan.supp:print_suppressions=0 \
+        build_and_check sanitize --timeout-multiplier 4 "${wanted[@]}"
+}
+
+cell_tsan()
+{
+    local options=(--buildtype=debugoptimized -Db_sanitize=thread)
+    in_short threads-cpu-path -- engine-cpu-path engine-opencl queue-cpu-path threads-cpu-path \
+        threads-opencl
+    TSAN_OPTIONS=halt_on_error=1 CK_TIMEOUT_MULTIPLIER=4 CLVITS_TEST_TINY=1 CK_RUN_CASE=threads \
+        build_and_check threads --timeout-multiplier 4 "${wanted[@]}"
+}
+
+# speaks NAME WRAPPER... : the program says a word on the CPU path or wherever it chooses.
+speaks()
+{
+    local wav=$out/$1.wav
+    rm -f "$wav"
+    "${@:2}" "$out/gcc/tools/clvits" speak -o "$wav" "Hi." >>"$log" 2>&1 && [ -s "$wav" ]
+}
+
+cell_none()
+{
+    build gcc gcc || { fails "the build"; return; }
+    mkdir -p "$out/no-platforms"
+    export OCL_ICD_VENDORS=$out/no-platforms
+    if ! speaks none env; then
+        fails "clvits speak"
+        return
+    fi
+    in_short engine-cpu-path -- --suite cpu-path --suite files
+    build_and_check gcc "${wanted[@]}"
+}
+
+cell_valgrind()
+{
+    command -v valgrind >/dev/null || { skips "valgrind is not installed"; return; }
+    build gcc gcc || { fails "the build"; return; }
+    export OCL_ICD_VENDORS=$out/no-platforms
+    mkdir -p "$OCL_ICD_VENDORS"
+    if speaks valgrind valgrind -q --error-exitcode=9 --leak-check=full \
+        --errors-for-leak-kinds=definite; then
+        passes "the CPU path, no error, no leak"
+    else
+        fails "see the log"
+    fi
+}
+
+# The kernels of every variant through the compilers of a maker.
+offline()
+{
+    build gcc gcc || { fails "the build"; return; }
+    python3 tools/kernel-report --build "$out/gcc" --target "$1" ${quick:+--sample 32} >"$log" 2>&1
+    case $? in
+    0) passes "$(grep -cE '^[a-z0-9_]+  ' "$log") kernels within their budgets" ;;
+    77) skips "$(grep -m 1 -o 'left out.*' "$log")" ;;
+    *) fails "$(tail -n 1 "$log")" ;;
+    esac
+}
+
+cell_offline_intel() { offline intel; }
+cell_offline_amd() { offline amd; }
+cell_offline_nvidia() { offline nvidia; }
+cell_offline_spirv() { offline khronos; }
+
+. tools/matrix/runtimes.sh
+. tools/matrix/arm64.sh
+
+table=$out/table.txt
+: >"$table"
+while IFS='|' read -r cell what in_quick; do
+    [ -n "$cell" ] || continue
+    if [ ${#chosen[@]} -gt 0 ]; then
+        [[ " ${chosen[*]} " == *" $cell "* ]] || continue
+    elif [ -n "$quick" ] && [ -z "$in_quick" ]; then
+        continue
+    fi
+    echo "== $cell: $what"
+    log=$out/$cell.log
+    : >"$log"
+    began=$SECONDS
+    # A shell of its own: what a cell sets ends with it.
+    (
+        options=()
+        "cell_${cell//-/_}" </dev/null
+        printf '%-16s%-6s%5d s  %s: %s\n' "$cell" "${verdict:-FAIL}" $((SECONDS - began)) "$what" \
+            "${reason:-ended without a verdict}" >>"$table"
+    )
+    tail -n 1 "$table"
+done <<<"$cells"
+
+echo
+echo "logs: $out/CELL.log"
+cat "$table"
+! grep -q ' FAIL ' "$table"
