@@ -73,26 +73,55 @@ static bool is_version(const char *text)
     return isdigit((unsigned char)*text) && strspn(text, "0123456789.") == strlen(text);
 }
 
+/* Drivers from a version on, below another: FROM<=TEXT<BELOW, of which something may be missing. */
+typedef struct range {
+    const char *from, *text, *below; /* NULL: no bound */
+} range;
+
+/* Take a range apart, in place. */
+static bool parse_range(range *r, char *field)
+{
+    char *text = strstr(field, "<=");
+
+    *r = (range){ .from = text ? field : NULL, .text = text ? text + 2 : field };
+    if (text)
+        *text = '\0';
+    char *below = strchr(r->text, '<');
+    if (below) {
+        *below = '\0';
+        r->below = trim(below + 1);
+    }
+    r->text = trim((char *)r->text);
+    if (r->from)
+        r->from = trim(field);
+    return (r->from || r->below) && (!r->from || is_version(r->from)) &&
+           (!r->below || is_version(r->below));
+}
+
+/* Whether a version stands there that is within. */
+static bool within(const range *r, const char *at)
+{
+    return at && isdigit((unsigned char)*at) &&
+           (!r->from || compare_versions(at, r->from) >= 0) &&
+           (!r->below || compare_versions(at, r->below) < 0);
+}
+
 /* Whether the driver is meant; *sense becomes false where nothing is. */
 static bool driver_fits(char *field, const clvits_device_info *d, bool *sense)
 {
-    char *below = strchr(field, '<');
     const char *texts[] = { d->driver, d->version };
     bool fits = false;
+    range r;
 
     if (is_any(field))
         return true;
-    if (!below || below == field || !is_version(trim(below + 1))) {
-        *sense = false;
-        return false;
+    *sense = parse_range(&r, field);
+    if (*sense && !*r.text)
+        return within(&r, d->driver);
+    for (int i = 0; i < 2 && *sense; i++) {
+        const char *at = find(texts[i], r.text);
+        fits = fits || (at && within(&r, at + strlen(r.text)));
     }
-    *below = '\0';
-    for (int i = 0; i < 2; i++) {
-        const char *at = find(texts[i], trim(field));
-        if (at && is_version((char[]){ at[strlen(field)], '\0' }))
-            fits = fits || compare_versions(at + strlen(field), trim(below + 1)) < 0;
-    }
-    *below = '<';
     return fits;
 }
 
@@ -123,13 +152,13 @@ static bool take(clvits_quirks *q, const char *text, bool meant)
     const bool named = n && n < sizeof(q->without[0]) &&
                        strspn(kernel, "abcdefghijklmnopqrstuvwxyz0123456789_") == n;
 
-    if (!flush && !group && !named)
+    if ((!flush && !group && !named) || (meant && named && q->n_without == CLVITS_MAX_WITHOUT))
         return false;
     if (meant && flush)
         least(&q->flush, flush);
     if (meant && group)
         least(&q->group, group);
-    if (meant && named && q->n_without < CLVITS_MAX_WITHOUT)
+    if (meant && named)
         memcpy(q->without[q->n_without++], kernel, n + 1);
     return true;
 }
@@ -145,7 +174,8 @@ static bool read_row(clvits_quirks *q, char *line, const clvits_device_info *d)
     const bool meant = driver &&
                        (is_any(field[VENDOR]) || find(d->vendor, field[VENDOR]) ||
                         find(d->platform, field[VENDOR])) &&
-                       (is_any(field[FAMILY]) || find(d->name, field[FAMILY]));
+                       (is_any(field[FAMILY]) || find(d->name, field[FAMILY]) ||
+                        find(d->version, field[FAMILY]));
     if (!sense || !take(q, field[QUIRK], meant))
         return false;
     const size_t used = strlen(q->text);

@@ -6,7 +6,7 @@
 
 #include "device/device.h"
 
-enum { CLVITS_MAX_WITHOUT = 8, CLVITS_QUIRKS_TEXT = 1024 };
+enum { CLVITS_MAX_WITHOUT = 16, CLVITS_QUIRKS_TEXT = 1024 };
 
 /** What the rows ask for, of one device; zero: nothing. */
 typedef struct clvits_quirks {
@@ -20,7 +20,7 @@ typedef struct clvits_quirks {
 /**
  * Take up the rows that are for a device.
  *
- * @return how many rows make no sense, which are left out
+ * @return how many rows make no sense, or are more than fit, which are left out
  */
 int clvits_quirks_read(clvits_quirks *out, const char *table, const clvits_device_info *d);
 
