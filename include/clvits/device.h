@@ -12,14 +12,17 @@
 extern "C" {
 #endif
 
+/** Bytes for one of a driver's texts; what is longer is cut. Some are above 150. */
+enum { CLVITS_DEVICE_TEXT = 512 };
+
 /** An OpenCL device of this machine, as its driver describes it. Sizes are in bytes. */
 typedef struct clvits_device_desc {
     int number;           /* what clvits_context_params.device takes, as decimal digits */
-    char name[128];
-    char vendor[128];
-    char platform[128];
-    char version[128];    /* "OpenCL 3.0 ..." */
-    char driver[128];
+    char name[CLVITS_DEVICE_TEXT];
+    char vendor[CLVITS_DEVICE_TEXT];
+    char platform[CLVITS_DEVICE_TEXT];
+    char version[CLVITS_DEVICE_TEXT]; /* "OpenCL 3.0 ..." */
+    char driver[CLVITS_DEVICE_TEXT];
     int is_gpu;
     int compute_units;
     int clock_mhz; /* the highest that the driver tells; 0: it tells none */

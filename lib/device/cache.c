@@ -2,6 +2,7 @@
 #include "device/cache.h"
 
 #include "base/file.h"
+#include "device/source.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,8 +28,9 @@ uint64_t clvits_hash(uint64_t h, const void *data, size_t n)
 
 static uint64_t key_of(uint64_t h, const clvits_device *d, const char *source, const char *options)
 {
-    const char *parts[] = { CLVITS_VERSION_TEXT, d->info.platform, d->info.name,   d->info.vendor,
-                            d->info.version,     d->info.driver,   options,        source };
+    const char *parts[] = { CLVITS_VERSION_TEXT,      d->info.platform, d->info.platform_version,
+                            d->info.name,             d->info.vendor,   d->info.version,
+                            d->info.driver,           options,          source };
     for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
         h = clvits_hash(h, parts[i], strlen(parts[i]) + 1);
     return h;
@@ -36,7 +38,7 @@ static uint64_t key_of(uint64_t h, const clvits_device *d, const char *source, c
 
 uint64_t clvits_cache_key(const clvits_device *d)
 {
-    return key_of(CLVITS_HASH, d, "", "");
+    return key_of(CLVITS_HASH, d, clvits_build, "");
 }
 
 static struct header make_header(const clvits_device *d, const char *source, const char *options)

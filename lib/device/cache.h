@@ -14,7 +14,7 @@ cl_program clvits_cache_load(clvits_device *d, const char *source, const char *o
 void clvits_cache_store(clvits_device *d, const char *source, const char *options,
                         cl_program program, const clvits_report *r);
 
-/** What tells devices apart, with their drivers, and versions of this library. */
+/** What tells devices apart, with their drivers, and builds of this library. */
 uint64_t clvits_cache_key(const clvits_device *d);
 
 #endif

@@ -3,10 +3,11 @@
 #include "device/source.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_PLATFORMS = 32, MAX_DEVICES = 64 };
+enum { MAX_PLATFORMS = 32, MAX_DEVICES = 64, MAX_TEXT = 1 << 20 };
 
 const char *clvits_cl_error(cl_int e)
 {
@@ -56,11 +57,32 @@ clvits_status clvits_cl_fail(clvits_report *r, const clvits_device *d, const cha
                        d ? d->info.name : "OpenCL", what, clvits_cl_error(e), e);
 }
 
-static void text_of(cl_device_id id, cl_device_info what, char *out, size_t size)
+/* A driver's answer for a platform (id NULL) or a device, with a zero after it; NULL where there
+ * is none. Drivers answer nothing at all into a buffer that is too small. */
+static char *answer_of(cl_platform_id platform, cl_device_id id, cl_uint what)
 {
-    if (clGetDeviceInfo(id, what, size, out, NULL) != CL_SUCCESS)
-        out[0] = '\0';
-    out[size - 1] = '\0';
+    size_t n = 0;
+    cl_int e = id ? clGetDeviceInfo(id, what, 0, NULL, &n)
+                  : clGetPlatformInfo(platform, what, 0, NULL, &n);
+    char *text = e == CL_SUCCESS && n < MAX_TEXT ? calloc(1, n + 1) : NULL;
+
+    if (text)
+        e = id ? clGetDeviceInfo(id, what, n, text, NULL)
+               : clGetPlatformInfo(platform, what, n, text, NULL);
+    if (e != CL_SUCCESS) {
+        free(text);
+        text = NULL;
+    }
+    return text;
+}
+
+static void text_of(char out[CLVITS_INFO_TEXT], cl_platform_id platform, cl_device_id id,
+                    cl_uint what)
+{
+    char *text = answer_of(platform, id, what);
+
+    snprintf(out, CLVITS_INFO_TEXT, "%s", text ? text : "");
+    free(text);
 }
 
 static void read_info(clvits_device_info *info, cl_platform_id platform, cl_device_id id)
@@ -69,17 +91,15 @@ static void read_info(clvits_device_info *info, cl_platform_id platform, cl_devi
     cl_uint units = 0, width = 0, clock = 0;
     cl_ulong local = 0, global = 0, alloc = 0;
     cl_bool unified = CL_FALSE;
-    char extensions[8192] = "";
 
     memset(info, 0, sizeof(*info));
-    text_of(id, CL_DEVICE_NAME, info->name, sizeof(info->name));
-    text_of(id, CL_DEVICE_VENDOR, info->vendor, sizeof(info->vendor));
-    text_of(id, CL_DEVICE_VERSION, info->version, sizeof(info->version));
-    text_of(id, CL_DRIVER_VERSION, info->driver, sizeof(info->driver));
-    text_of(id, CL_DEVICE_EXTENSIONS, extensions, sizeof(extensions));
-    if (clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof(info->platform), info->platform,
-                          NULL) != CL_SUCCESS)
-        info->platform[0] = '\0';
+    text_of(info->name, platform, id, CL_DEVICE_NAME);
+    text_of(info->vendor, platform, id, CL_DEVICE_VENDOR);
+    text_of(info->version, platform, id, CL_DEVICE_VERSION);
+    text_of(info->driver, platform, id, CL_DRIVER_VERSION);
+    text_of(info->platform, platform, NULL, CL_PLATFORM_NAME);
+    text_of(info->platform_version, platform, NULL, CL_PLATFORM_VERSION);
+    char *extensions = answer_of(platform, id, CL_DEVICE_EXTENSIONS);
     clGetDeviceInfo(id, CL_DEVICE_TYPE, sizeof(type), &type, NULL);
     clGetDeviceInfo(id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof(units), &units, NULL);
     clGetDeviceInfo(id, CL_DEVICE_MAX_CLOCK_FREQUENCY, sizeof(clock), &clock, NULL);
@@ -99,7 +119,8 @@ static void read_info(clvits_device_info *info, cl_platform_id platform, cl_devi
     info->global_memory = (size_t)global;
     info->max_alloc = (size_t)alloc;
     info->unified_memory = unified == CL_TRUE;
-    info->fp16 = strstr(extensions, "cl_khr_fp16") != NULL;
+    info->fp16 = extensions && strstr(extensions, "cl_khr_fp16");
+    free(extensions);
     /* llvmpipe calls itself a CPU, but runs work-groups and dislikes wide vectors. */
     info->family = (type & CL_DEVICE_TYPE_CPU) && !strstr(info->platform, "rusticl")
                        ? CLVITS_FAMILY_CPU
@@ -158,13 +179,15 @@ clvits_status clvits_device_list(clvits_device_info **list, int *count, clvits_r
     return CLVITS_OK;
 }
 
-static void heed_quirks(clvits_device *d)
+static void heed_quirks(clvits_device *d, const char *table)
 {
     const size_t most = d->info.max_work_group;
 
-    for (const clvits_source *f = clvits_sources; f->name; f++)
+    for (const clvits_source *f = clvits_sources; f->name && !table; f++)
         if (!strcmp(f->name, "devices.quirks"))
-            clvits_quirks_read(&d->quirks, f->text, &d->info);
+            table = f->text;
+    if (table)
+        clvits_quirks_read(&d->quirks, table, &d->info);
     if (d->quirks.group && (size_t)d->quirks.group < most)
         d->info.max_work_group = (size_t)d->quirks.group;
 }
@@ -224,7 +247,7 @@ clvits_status clvits_device_open(clvits_device **out, int index, const clvits_de
     d->place = p->place;
     d->memory = p->memory;
     read_info(&d->info, f.platform[index], d->id);
-    heed_quirks(d);
+    heed_quirks(d, p->quirks);
     if (p->family)
         d->info.family = (clvits_family)(p->family - 1);
     d->cache_dir = p->cache_dir ? strdup(p->cache_dir) : NULL;

@@ -15,9 +15,13 @@
  */
 typedef enum clvits_family { CLVITS_FAMILY_GPU = 0, CLVITS_FAMILY_CPU = 1 } clvits_family;
 
+enum { CLVITS_INFO_TEXT = 512 }; /* of a driver's texts; Adreno's platforms have above 150 bytes */
+
 /** What a device says of itself. */
 typedef struct clvits_device_info {
-    char name[128], vendor[128], platform[128], version[128], driver[128];
+    char name[CLVITS_INFO_TEXT], vendor[CLVITS_INFO_TEXT], platform[CLVITS_INFO_TEXT];
+    char version[CLVITS_INFO_TEXT], driver[CLVITS_INFO_TEXT];
+    char platform_version[CLVITS_INFO_TEXT]; /* where PoCL names its LLVM */
     clvits_family family;
     bool gpu; /* CL_DEVICE_TYPE_GPU */
     int compute_units, clock_mhz; /* the clock as the driver tells it; 0: it does not */
@@ -64,6 +68,7 @@ typedef struct clvits_device_params {
     clvits_record_mode record;
     int place;              /* what traces call the device */
     size_t memory;          /* bytes that all buffers may take; 0: what there is */
+    const char *quirks;     /* a table instead of cl/devices.quirks; NULL normally */
 } clvits_device_params;
 
 /** Open the index-th device of clvits_device_list(). */

@@ -9,8 +9,8 @@
 struct clvits_replay {
     clvits_device *device;
     clvits_kernel *const *kernels;
-    int n, n_recordings;
-    void *recordings[]; /* of calls.most launches each, the last one of what is left */
+    int n, most, n_recordings;
+    void *recordings[]; /* of `most` launches each, the last one of what is left */
 };
 
 static const clvits_player *const players[] = { &clvits_player_khr, &clvits_player_qcom };
@@ -62,8 +62,8 @@ static void refuse(clvits_device *d, const char *what, cl_int e, clvits_report *
 /* How many launches are in recording i. */
 static int launches_in(const clvits_replay *p, int i)
 {
-    const int most = p->device->calls.most, left = p->n - i * most;
-    return left < most ? left : most;
+    const int left = p->n - i * p->most;
+    return left < p->most ? left : p->most;
 }
 
 void clvits_replay_make(clvits_replay **out, clvits_kernel *const *kernels, int n,
@@ -75,7 +75,9 @@ void clvits_replay_make(clvits_replay **out, clvits_kernel *const *kernels, int 
     *out = NULL;
     if (!d || !clvits_device_records(d))
         return;
-    const int most = d->calls.most, recordings = n / most + (n % most != 0);
+    const int flush = d->quirks.flush;
+    const int most = flush && flush < d->calls.most ? flush : d->calls.most;
+    const int recordings = n / most + (n % most != 0);
     clvits_replay *p = calloc(1, sizeof(*p) + (size_t)recordings * sizeof(*p->recordings));
     if (!p) {
         refuse(d, "record", CL_OUT_OF_HOST_MEMORY, r);
@@ -84,6 +86,7 @@ void clvits_replay_make(clvits_replay **out, clvits_kernel *const *kernels, int 
     p->device = d;
     p->kernels = kernels;
     p->n = n;
+    p->most = most;
     for (; p->n_recordings < recordings && e == CL_SUCCESS; p->n_recordings += e == CL_SUCCESS)
         e = d->player->record(&p->recordings[p->n_recordings], d,
                               kernels + p->n_recordings * most, launches_in(p, p->n_recordings));
@@ -119,12 +122,16 @@ clvits_status clvits_replay_run(clvits_replay *p, clvits_report *r)
     clvits_device *d = p->device;
     clvits_status s = CLVITS_OK;
 
+    if (d->quirks.flush)
+        clFlush(d->queue);
     for (int i = 0; i < p->n_recordings && !s; i++) {
-        const int first = i * d->calls.most, n = launches_in(p, i);
+        const int first = i * p->most, n = launches_in(p, i);
         const cl_int e = atomic_load(&d->refused) ? CL_INVALID_OPERATION
                                                   : d->player->enqueue(d, p->recordings[i]);
         if (e == CL_SUCCESS) {
             atomic_fetch_add(&d->launches, (unsigned long long)n);
+            if (d->quirks.flush)
+                clFlush(d->queue);
             continue;
         }
         for (int k = 0; k < n && !s; k++)

@@ -12,5 +12,6 @@ typedef struct clvits_source {
 
 extern const clvits_source clvits_sources[]; /* ends with a NULL name */
 extern const char clvits_sources_hash[];     /* hexadecimal SHA-256 over names and texts */
+extern const char clvits_build[];            /* likewise over the library's own code */
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // What trials of kernels have shown. The file in the cache folder, one for a device with its driver
-// and this version of the library: a line that says so, a line for each kernel, and an end.
+// and this build of the library: a line that says so, a line for each kernel, and an end.
 #include "base/file.h"
 #include "device/cache.h"
 

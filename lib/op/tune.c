@@ -130,7 +130,7 @@ clvits_tuned_device clvits_target_names(const clvits_target *at)
     const clvits_device_info *info = clvits_device_get_info(at->device);
     const bool gpu = info->family == CLVITS_FAMILY_GPU;
     clvits_row_name(d.name, sizeof(d.name), info->name);
-    snprintf(driver, sizeof(driver), "%s %s, %s kernels", info->platform, info->driver,
+    snprintf(driver, sizeof(driver), "%.120s %.140s, %s kernels", info->platform, info->driver,
              gpu ? "gpu" : "cpu");
     clvits_row_name(d.driver, sizeof(d.driver), driver);
     if (gpu && strstr(info->platform, "rusticl") && !info->gpu)

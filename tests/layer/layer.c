@@ -21,8 +21,8 @@ EXPORTED cl_int clInitLayer(cl_uint n, const struct _cl_icd_dispatch *target, cl
                             const struct _cl_icd_dispatch **out);
 
 enum kind {
-    BUFFER, BUILD, PROGRAM, KERNEL, ARGUMENT, LAUNCH, READ, WRITE, COPY, FILL, MAP, FINISH, CONTEXT,
-    QUEUE, ANY, KINDS
+    BUFFER, BUILD, PROGRAM, KERNEL, ARGUMENT, LAUNCH, READ, WRITE, COPY, FILL, MAP, FLUSH, FINISH,
+    CONTEXT, QUEUE, ANY, KINDS
 };
 
 static const struct {
@@ -40,6 +40,7 @@ static const struct {
     [COPY] = { "copy", CL_DEVICE_NOT_AVAILABLE },
     [FILL] = { "fill", CL_DEVICE_NOT_AVAILABLE },
     [MAP] = { "map", CL_MAP_FAILURE },
+    [FLUSH] = { "flush", CL_DEVICE_NOT_AVAILABLE },
     [FINISH] = { "finish", CL_DEVICE_NOT_AVAILABLE },
     [CONTEXT] = { "context", CL_DEVICE_NOT_AVAILABLE },
     [QUEUE] = { "queue", CL_OUT_OF_RESOURCES },
@@ -64,7 +65,7 @@ typedef struct faults {
     int n;
     long lost; /* launches; -1: never */
     size_t more_than; /* the buffers that fail; 0: none */
-    const char *name, *vendor, *driver, *platform, *extensions;
+    const char *name, *vendor, *driver, *version, *platform, *platform_version, *extensions;
     bool gpu, leaks;
     size_t local, group, alloc, global; /* 0: as it is */
     char text[TEXT];
@@ -86,8 +87,13 @@ static bool parse_limit(faults *f, const char *key, const char *value)
     const struct {
         const char *key;
         const char **text;
-    } texts[] = { { "name", &f->name }, { "vendor", &f->vendor }, { "driver", &f->driver },
-                  { "platform", &f->platform }, { "extensions", &f->extensions } };
+    } texts[] = { { "name", &f->name },
+                  { "vendor", &f->vendor },
+                  { "driver", &f->driver },
+                  { "version", &f->version },
+                  { "platform", &f->platform },
+                  { "platform-version", &f->platform_version },
+                  { "extensions", &f->extensions } };
     char *end;
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
@@ -448,6 +454,12 @@ static void *CL_API_CALL map_buffer(cl_command_queue q, cl_mem m, cl_bool wait, 
     return p;
 }
 
+static cl_int CL_API_CALL flush(cl_command_queue q)
+{
+    const cl_int e = count(FLUSH);
+    return e ? e : driver->clFlush(q);
+}
+
 /* What was enqueued before a device went away has ended with it. */
 static cl_int CL_API_CALL finish(cl_command_queue q)
 {
@@ -473,8 +485,11 @@ static cl_int CL_API_CALL device_info(cl_device_id d, cl_device_info what, size_
     const struct {
         cl_device_info what;
         const char *text;
-    } texts[] = { { CL_DEVICE_NAME, now.name }, { CL_DEVICE_VENDOR, now.vendor },
-                  { CL_DRIVER_VERSION, now.driver }, { CL_DEVICE_EXTENSIONS, now.extensions } };
+    } texts[] = { { CL_DEVICE_NAME, now.name },
+                  { CL_DEVICE_VENDOR, now.vendor },
+                  { CL_DRIVER_VERSION, now.driver },
+                  { CL_DEVICE_VERSION, now.version },
+                  { CL_DEVICE_EXTENSIONS, now.extensions } };
     const struct {
         cl_device_info what;
         size_t value;
@@ -506,9 +521,11 @@ static cl_int CL_API_CALL device_info(cl_device_id d, cl_device_info what, size_
 static cl_int CL_API_CALL platform_info(cl_platform_id p, cl_platform_info what, size_t size,
                                         void *out, size_t *needed)
 {
-    return what == CL_PLATFORM_NAME && now.platform
-               ? answer(now.platform, strlen(now.platform) + 1, size, out, needed)
-               : driver->clGetPlatformInfo(p, what, size, out, needed);
+    const char *text = what == CL_PLATFORM_NAME      ? now.platform
+                       : what == CL_PLATFORM_VERSION ? now.platform_version
+                                                     : NULL;
+    return text ? answer(text, strlen(text) + 1, size, out, needed)
+                : driver->clGetPlatformInfo(p, what, size, out, needed);
 }
 
 __attribute__((destructor)) static void tell_leaks(void)
@@ -568,6 +585,7 @@ cl_int clInitLayer(cl_uint n, const struct _cl_icd_dispatch *target, cl_uint *n_
     table.clEnqueueCopyBuffer = copy_buffer;
     table.clEnqueueFillBuffer = fill_buffer;
     table.clEnqueueMapBuffer = map_buffer;
+    table.clFlush = flush;
     table.clFinish = finish;
     *out = &table;
     *n_out = most;

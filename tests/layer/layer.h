@@ -9,7 +9,8 @@
 //   KIND:N=E      with OpenCL's error E instead of what the kind is best known for
 //   lost:N        after N launches, everything fails: the device is gone
 //   buffer>BYTES  larger buffers cannot be had
-//   name=TEXT, vendor=TEXT, driver=TEXT, platform=TEXT, extensions=TEXT
+//   name=TEXT, vendor=TEXT, driver=TEXT, version=TEXT, extensions=TEXT, platform=TEXT,
+//   platform-version=TEXT
 //                 what every device, or platform, says of itself
 //   type=gpu      and that it is one
 //   local=BYTES, group=N, alloc=BYTES, global=BYTES
@@ -18,8 +19,8 @@
 //   like=mali, like=adreno
 //                 all of these, as on such a phone
 //   leaks         what is left of the objects at the process's end is told, with exit code 86
-// A KIND is buffer, build, program, kernel, argument, launch, read, write, copy, fill, map, finish,
-// context, queue, or any: of all these.
+// A KIND is buffer, build, program, kernel, argument, launch, read, write, copy, fill, map, flush,
+// finish, context, queue, or any: of all these.
 #ifndef CLVITS_TESTS_LAYER_H
 #define CLVITS_TESTS_LAYER_H
 

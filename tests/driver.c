@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+//
+// What a driver says of itself is taken whole, tells its caches from another's, and what a table
+// says that a device must be spared is spared. tests/layer stands between loader and driver.
+#include "harness.h"
+
+#include "device/cache.h"
+#include "graph/plan.h"
+#include "layer/layer.h"
+
+#include <dlfcn.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REPORT " | https://example.org/1\n"
+
+static layer_set_fn layer_set;
+static layer_calls_fn count_calls;
+
+static void *find(void *module, const char *name)
+{
+    void *f = dlsym(module, name);
+    ck_assert_msg(f != NULL, "%s", dlerror());
+    return f;
+}
+
+static void begin(void)
+{
+    void *module = dlopen(getenv("OPENCL_LAYERS"), RTLD_NOW);
+
+    ck_assert_msg(module != NULL, "%s", dlerror());
+    *(void **)&layer_set = find(module, "clvits_layer_set");
+    *(void **)&count_calls = find(module, "clvits_layer_calls");
+    clvits_device_info *list;
+    clvits_report r = { 0 };
+    int n;
+    ck_assert_int_eq(clvits_device_list(&list, &n, &r), CLVITS_OK); /* the loader reads the layer */
+    free(list);
+}
+
+/* A device of the first platform, which says of itself what `faults` has. */
+static clvits_device *open_as(const char *faults)
+{
+    const clvits_device_params p = { 0 };
+    clvits_report r = { 0 };
+    clvits_device *d;
+
+    ck_assert_msg(layer_set(faults) == 0, "%s", faults);
+    ck_assert_msg(clvits_device_open(&d, 0, &p, &r) == CLVITS_OK, "%s", r.text);
+    return d;
+}
+
+START_TEST(long_texts_are_read)
+{
+    static const char *const kinds[] = { "name",    "vendor",   "driver",
+                                         "version", "platform", "platform-version" };
+    const char *got[LENGTH(kinds)];
+    char faults[512], text[300];
+
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    snprintf(faults, sizeof(faults), "%s=%s", kinds[_i], text);
+    clvits_device *d = open_as(faults);
+    const clvits_device_info *i = clvits_device_get_info(d);
+    got[0] = i->name;
+    got[1] = i->vendor;
+    got[2] = i->driver;
+    got[3] = i->version;
+    got[4] = i->platform;
+    got[5] = i->platform_version;
+    ck_assert_str_eq(got[_i], text);
+    const uint64_t key = clvits_cache_key(d);
+    clvits_device_close(&d);
+    faults[strlen(faults) - 1] = 'y';
+    d = open_as(faults);
+    ck_assert_uint_ne(clvits_cache_key(d), key);
+    clvits_device_close(&d);
+}
+END_TEST
+
+/* Beyond what there is room for: cut, and no more. */
+START_TEST(endless_texts_are_cut)
+{
+    char faults[1000];
+
+    snprintf(faults, sizeof(faults), "platform=%0*d;extensions=%*s cl_khr_fp16", 600, 7, 300, "");
+    clvits_device *d = open_as(faults);
+    ck_assert_uint_eq(strlen(clvits_device_get_info(d)->platform), CLVITS_INFO_TEXT - 1);
+    ck_assert(clvits_device_get_info(d)->fp16);
+    clvits_device_close(&d);
+}
+END_TEST
+
+/* The device under test again, with a table of quirks and kernels for GPUs. */
+static void begin_spared(harness *h, const char *table, clvits_record_mode record)
+{
+    const clvits_device_params p = { .cache_dir = getenv("CLVITS_CACHE"),
+                                     .quirks = table,
+                                     .record = record,
+                                     .family = 1 + CLVITS_FAMILY_GPU };
+    clvits_device_info *list;
+    int n, found = -1;
+
+    ck_assert_int_eq(layer_set(NULL), 0);
+    harness_begin(h, 2);
+    const clvits_device_info info = *clvits_device_get_info(h->machine.device[1]);
+    clvits_device_close(&h->machine.device[1]);
+    ck_assert_int_eq(clvits_device_list(&list, &n, &h->report), CLVITS_OK);
+    for (int i = 0; i < n && found < 0; i++)
+        if (!strcmp(list[i].name, info.name))
+            found = i;
+    free(list);
+    ck_assert_int_eq(clvits_device_open(&h->machine.device[1], found, &p, &h->report), CLVITS_OK);
+}
+
+static const struct {
+    const char *table;
+    clvits_record_mode record;
+    int every; /* launches; 0: the driver knows when */
+} flushes[] = {
+    { "*|*|*|group 32" REPORT, CLVITS_RECORD_OFF, 0 },
+    { "*|*|*|flush 3" REPORT, CLVITS_RECORD_OFF, 3 },
+    { "*|*|*|flush 3" REPORT, CLVITS_RECORD_ON, 3 },
+    { "*|*|*|flush 1" REPORT, CLVITS_RECORD_ON, 1 },
+};
+
+/* Whether launches are recorded or not, no more than so many wait. */
+START_TEST(launches_are_flushed)
+{
+    enum { NODES = 8, USES = 3 };
+    const clvits_unary_params negate = { .kind = CLVITS_SCALE, .a = -1.0f };
+    const float *values;
+    harness h;
+
+    begin_spared(&h, flushes[_i].table, flushes[_i].record);
+    clvits_tensor *x = harness_input(&h, clvits_graph_clock(h.graph, 5), 3, -1, 1, &values);
+    for (int i = 0; i < NODES; i++)
+        x = clvits_flip(clvits_unary(x, &negate));
+    clvits_graph_keep(x);
+    harness_plan(&h);
+    const uint64_t before = clvits_device_launches(h.machine.device[1]);
+    const long flushed = count_calls("flush");
+    for (int i = 0; i < USES; i++) {
+        harness_go(&h);
+        for (int k = 0; k < 2 * 5 * 3; k++) /* an even number of each */
+            ck_assert_float_eq(harness_output(&h, x)[k], values[k]);
+    }
+    const long launches = (long)(clvits_device_launches(h.machine.device[1]) - before);
+    ck_assert_int_eq(launches, USES * 2 * NODES);
+    if (flushes[_i].every)
+        ck_assert_int_ge(count_calls("flush") - flushed, launches / flushes[_i].every);
+    else
+        ck_assert_int_eq(count_calls("flush"), flushed);
+    harness_end(&h);
+}
+END_TEST
+
+static const clvits_step *step_of(const harness *h, const char *op)
+{
+    for (int i = 0; i < h->plan->n_steps; i++)
+        if (h->plan->steps[i].node && !strcmp(h->plan->steps[i].node->op->name, op))
+            return &h->plan->steps[i];
+    ck_abort_msg("no %s", op);
+}
+
+/* Groups are as small as is said, and a kernel that is left out is not run; the result stands. */
+START_TEST(groups_and_kernels_are_spared)
+{
+    enum { T = 9, C = 40 };
+    static const char *const tables[] = { "", "*|*|*|group 16" REPORT,
+                                          "*|*|*|without layer_norm" REPORT };
+    const clvits_unary_params negate = { .kind = CLVITS_SCALE, .a = -1.0f };
+    const float *x, *ones, *zeros;
+    harness h;
+
+    begin_spared(&h, tables[_i], CLVITS_RECORD_OFF);
+    clvits_tensor *y = clvits_layer_norm(
+        harness_input(&h, clvits_graph_clock(h.graph, T), C, -1, 1, &x), NULL,
+        harness_weight(&h, 1, (int64_t[]){ C }, 1, 1, &ones),
+        harness_weight(&h, 1, (int64_t[]){ C }, 0, 0, &zeros),
+        &(clvits_layer_norm_params){ .eps = 1e-5f });
+    y = clvits_graph_keep(clvits_unary(y, &negate));
+    harness_plan(&h);
+    harness_go(&h);
+    double want[2 * T * C];
+    for (int t = 0; t < 2 * T; t++) {
+        double mean = 0.0, square = 0.0;
+        for (int c = 0; c < C; c++)
+            mean += (double)x[t * C + c] / C;
+        for (int c = 0; c < C; c++)
+            square += ((double)x[t * C + c] - mean) * ((double)x[t * C + c] - mean) / C;
+        for (int c = 0; c < C; c++)
+            want[t * C + c] = (mean - (double)x[t * C + c]) / sqrt(square + 1e-5);
+    }
+    harness_close(&h, y, want, 1e-5);
+    /* This one wants groups of 64. */
+    ck_assert_int_eq(step_of(&h, "layer_norm")->place, _i ? CLVITS_CPU_PLACE : 1);
+    const size_t *local = step_of(&h, "unary")->launch.local;
+    const size_t items = local[0] * (local[1] ? local[1] : 1) * (local[2] ? local[2] : 1);
+    ck_assert_int_eq(step_of(&h, "unary")->place, 1);
+    ck_assert(items > 0 && (items <= 16) == (_i == 1));
+    harness_end(&h);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("driver");
+    TCase *t = tcase_create("driver");
+
+    if (!getenv("OPENCL_LAYERS"))
+        return 77;
+    tcase_add_checked_fixture(t, begin, NULL);
+    tcase_set_timeout(t, HARNESS_TIMEOUT);
+    tcase_add_loop_test(t, long_texts_are_read, 0, 6);
+    tcase_add_test(t, endless_texts_are_cut);
+    tcase_add_loop_test(t, launches_are_flushed, 0, LENGTH(flushes));
+    tcase_add_loop_test(t, groups_and_kernels_are_spared, 0, 3);
+    suite_add_tcase(s, t);
+    return harness_main(s);
+}
