@@ -75,6 +75,7 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d(ARGUMENTS)
     const int2 valid = valid_steps(d, phase, len);
     const int first = valid.x + get_global_id(0) * d.job, end = min(first + d.job, valid.y);
     const int step = d.stride * d.x.ld;
+    const place to = place_of(&d, b, o, n, bias, residual, sum, y, a);
     int taps = d.K, tap = d.dilation * d.x.ld, channels = d.I / d.groups;
 
     x += at(d.x, b, -d.pad, group * channels);
@@ -145,10 +146,14 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d(ARGUMENTS)
                 finish_gate(&d, b, (u + r) * d.phases + phase - d.shift, o, n,
                             LOAD(0, acc + s * LANES), LOAD(1, acc + s * LANES), bias, a);
 #else
+            const int t = (u + r) * d.phases + phase - d.shift;
             for (int l = 0; l < n && r >= s / 3 * 3; l += WIDTH) {
                 const int c = n < WIDTH ? 0 : min(l, n - WIDTH); // the last vector may overlap
-                finish_some(&d, b, (u + r) * d.phases + phase - d.shift, o + c, n - c,
-                            LOAD(0, acc + s * LANES + c), bias, residual, sum, y, a);
+                const vec v = LOAD(0, acc + s * LANES + c);
+                if (to.fits)
+                    finish_vector(&to, t, c, v);
+                else
+                    finish_some(&d, b, t, o + c, n - c, v, bias, residual, sum, y, a);
             }
 #endif
         }
@@ -310,6 +315,30 @@ float total(const vec v)
     return (f.s0 + f.s1) + (f.s2 + f.s3);
 }
 
+// The epilogue of channel o in rows t, t + step, ..., of which there are n, one to a lane of v: for
+// the sake of the tanh, which then is of all lanes at once.
+void finish_column(const conv1d_dims *d, const int b, const int t, const int step, const int n,
+                   const int o, float *v, global const float *bias,
+                   global const Y_TYPE *residual, global const Y_TYPE *sum, global Y_TYPE *y,
+                   global Y_TYPE *a)
+{
+    for (int i = 0; i < n; i++) {
+        const int row = t + i * step;
+        if (d->has_bias)
+            v[i] += bias[d->has_bias == 2 ? at(d->bias, b, 0, o) : o];
+        if (d->has_residual)
+            v[i] += GET_Y(residual, at(d->residual, b, row, o));
+        if (d->has_sum)
+            v[i] += GET_Y(sum, at(d->sum, b, row, o));
+        v[i] *= d->scale;
+        if (d->has_y)
+            PUT_Y(v[i], y, at(d->y, b, row, o));
+    }
+    STORE(tanh(LOAD(0, v)), 0, v);
+    for (int i = 0; i < n && d->has_act; i++)
+        PUT_Y(v[i], a, at(d->a, b, t + i * step, o));
+}
+
 kernel void conv1d_dot(ARGUMENTS)
 {
     const int column = get_global_id(1), phase = column % d.phases, group = column / d.phases;
@@ -331,6 +360,10 @@ kernel void conv1d_dot(ARGUMENTS)
     ivec fresh;
     for (int i = 0; i < WIDTH; i++)
         ((int *)&fresh)[i] = i < WIDTH - rest ? 0 : -1;
+#if WIDTH > 4 // as CPUs have it; GPUs would keep the sums in memory
+    float sums[WIDTH];
+    STORE((vec)(0.0f), 0, sums);
+#endif
     for (int u = first; u < end; u++) {
         vec acc = (vec)(0.0f);
         for (int k = 0; k < taps; k++) {
@@ -342,7 +375,18 @@ kernel void conv1d_dot(ARGUMENTS)
                 acc = MAD(select((vec)(0.0f), VALUES(GET_XS(WIDTH, p, last)), fresh),
                           GET_WS(WIDTH, q, last), acc);
         }
-        finish(&d, b, u * d.phases + phase - d.shift, group, total(acc), bias, residual, sum, y, a);
+        const int t = u * d.phases + phase - d.shift;
+#if WIDTH > 4
+        if (d.act == CLVITS_ACT_TANH) {
+            const int i = (u - first) % WIDTH;
+            sums[i] = total(acc);
+            if (i == WIDTH - 1 || u == end - 1)
+                finish_column(&d, b, t - i * d.phases, d.phases, i + 1, group, sums, bias,
+                              residual, sum, y, a);
+            continue;
+        }
+#endif
+        finish(&d, b, t, group, total(acc), bias, residual, sum, y, a);
     }
 }
 #endif

@@ -124,6 +124,61 @@ void finish_some(const conv1d_dims *d, const int b, const int t, const int o, co
                at(d->a, b, t, c));
 }
 
+// Where an epilogue's tensors have channel o of row 0: what finish_some() would look up again for
+// every vector, since a store may have changed it as far as the compiler knows.
+typedef struct {
+    global const float *bias;
+    global const Y_TYPE *residual, *sum;
+    global Y_TYPE *y, *a;
+    int has_bias, has_residual, has_sum, has_y, has_act;
+    int of_residual, of_sum, of_y, of_a; // elements from a row to the next
+    float scale, slope;
+    int fits; // the n channels are vectors, and their epilogue has no more than a leaky ReLU
+} place;
+
+place place_of(const conv1d_dims *d, const int b, const int o, const int n,
+               global const float *bias, global const Y_TYPE *residual, global const Y_TYPE *sum,
+               global Y_TYPE *y, global Y_TYPE *a)
+{
+    const int to = targets(d, o), c = to == 2 ? o - d->O / 2 : o;
+    place p;
+
+    p.fits = n >= WIDTH && d->act != CLVITS_ACT_TANH && to == targets(d, o + n - 1);
+    p.has_bias = d->has_bias;
+    p.has_residual = d->has_residual && to & 1;
+    p.has_sum = d->has_sum && to & 2;
+    p.has_y = d->has_y && to & 1;
+    p.has_act = d->has_act && to & 2;
+    p.bias = bias + (d->has_bias == 2 ? at(d->bias, b, 0, o) : o);
+    p.residual = residual + at(d->residual, b, 0, c);
+    p.sum = sum + at(d->sum, b, 0, c);
+    p.y = y + at(d->y, b, 0, c);
+    p.a = a + at(d->a, b, 0, c);
+    p.of_residual = d->residual.ld;
+    p.of_sum = d->sum.ld;
+    p.of_y = d->y.ld;
+    p.of_a = d->a.ld;
+    p.scale = d->scale;
+    p.slope = d->act == CLVITS_ACT_LEAKY_RELU ? d->act_slope : 1.0f;
+    return p;
+}
+
+// As finish_some() for WIDTH channels from the place's channel c on.
+void finish_vector(const place *p, const int t, const int c, vec v)
+{
+    if (p->has_bias)
+        v += LOAD(0, p->bias + c);
+    if (p->has_residual)
+        v += GET_YS(WIDTH, p->residual, t * p->of_residual + c);
+    if (p->has_sum)
+        v += GET_YS(WIDTH, p->sum, t * p->of_sum + c);
+    v *= p->scale;
+    if (p->has_y)
+        PUT_YS(WIDTH, v, p->y, t * p->of_y + c);
+    if (p->has_act)
+        PUT_YS(WIDTH, leaky_relus(v, p->slope), p->a, t * p->of_a + c);
+}
+
 #if GATE
 // The gate of n channels from o on, v and w being theirs of either half.
 void finish_gate(const conv1d_dims *d, const int b, const int t, const int o, const int n, vec v,
