@@ -1,8 +1,9 @@
 // conv1d_toom.cl — the convolution of conv1d.cl in Toom-Cook form: toom.h has the mathematics,
 //                  dims.h says how tiles lie in the rows and how w is packed
 //
-// Seven points serve all filters: m + r = 8. Tile number `step` of residue class `class` is number
-// step * dilation + class, so that group g of taps reads the tile g * dilation further.
+// Seven points serve all filters: m + r = 8. Tile number `k` of residue class `class` is number
+// k * dilation + class, so that group g of taps reads the tile g * dilation further. Tiles are of
+// steps, which are rows where there is one phase.
 //
 //   conv1d_toom       CPU devices: a work-item keeps ROWS tiles of LANES channels in registers
 //   conv1d_toom_tile  GPUs: a work-group stages transformed inputs in local memory
@@ -22,20 +23,20 @@
 #endif
 
 #define POINTS 7
-#define OUTPUTS 5    // of a tile, at most
+#define OUTPUTS 6    // of a tile, at most; conv1d_toom_tile: one less
 #define EACH_POINT(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6)
 
-// The first output row of a tile; `shift` rows of the first tiles come before row 0.
-int tile_row(const conv1d_dims *d, const int tile, const int shift)
+// The first step of a tile; `shift` steps of the first tiles come before step 0.
+int tile_step(const conv1d_dims *d, const int tile, const int shift)
 {
     return tile / d->dilation * d->m * d->dilation + tile % d->dilation - shift;
 }
 
-// How many tiles begin before row len.
+// How many tiles begin before the step of row len.
 int count_tiles(const conv1d_dims *d, const int len, const int shift)
 {
-    const int rows = d->m * d->dilation;
-    return len > 0 ? (len + shift + rows - 1) / rows * d->dilation : 0;
+    const int all = d->m * d->dilation, steps = (len + d->shift + d->phases - 1) / d->phases;
+    return len > 0 ? (steps + shift + all - 1) / all * d->dilation : 0;
 }
 
 // Whether an input row is valid; the others count as zeros, whatever lies there.
@@ -49,7 +50,7 @@ void transform(const conv1d_dims *dims, const int tile0, const int tiles, const 
     const conv1d_dims d = *dims;
 
     for (int tile = 0; tile < tiles; tile++) {
-        const int row = tile_row(&d, tile0 + tile, shift) - d.pad;
+        const int row = tile_step(&d, tile0 + tile, shift) - d.pad;
         const int inside = row >= 0 && row + (POINTS - 1) * d.dilation < len;
 #define TOOM_PLACE(k) const int x##k = clamp(row + k * d.dilation, 0, len - 1) * d.x.ld;
         EACH_POINT(TOOM_PLACE)
@@ -118,7 +119,7 @@ void output(const int m, local const float *s, const int next, vec *y)
     EACH_POINT(TOOM_SUM)
     const vec last = in[POINTS - 1]; // infinity belongs to the last output
     in[POINTS - 1] = (vec)(0.0f);
-    TOOM_OUTPUT_7_5(vec, in, out)
+    TOOM_OUTPUT_7_6(vec, in, out)
     for (int i = 0; i < OUTPUTS; i++)
         y[i] = i == m - 1 ? out[i] + last : out[i];
 }
@@ -129,17 +130,19 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d_toom(ARGUMENTS
     local float scratch[SCRATCH];
     const int b = get_global_id(2), len = valid_rows(run, d.clock, d.B, b);
     const int from = valid_rows(run, d.from, d.B, b);
-    const int shift = first_row(run, d.clock, d.B, b) % (d.m * d.dilation);
+    const int shift = first_row(run, d.clock, d.B, b) / d.phases % (d.m * d.dilation);
     const int groups = (d.K + d.r - 1) / d.r, pitch = d.I + WIDTH;
     const int tile0 = get_global_id(0) * d.job;
     const int tiles = min(count_tiles(&d, len, shift) - tile0, d.job);
     const int rows = (tiles + ROWS - 1) / ROWS * ROWS, all = rows + (groups - 1) * d.dilation;
-    const int outputs = d.O / (1 + GATE), blocks = (outputs + MADE - 1) / MADE;
-    const int block0 = get_global_id(1) * d.blocks, block1 = min(block0 + d.blocks, blocks);
+    const int outputs = d.O / (1 + GATE), each = (outputs + MADE - 1) / MADE; // of a phase
+    const int block0 = get_global_id(1) * d.blocks;
+    const int block1 = min(block0 + d.blocks, each * d.phases);
+    const int next = d.dilation * d.phases; // rows from a step of a tile to the next
     local float *sums = scratch + POINTS * all * pitch;
 
     if (get_global_id(0) == 0)
-        for (int block = block0; block < block1; block++)
+        for (int block = block0; block < min(block1, each); block++)
             zero_guards(&d, b, len, block * MADE, min(outputs - block * MADE, MADE), 0, 1, y, a);
     if (tiles <= 0)
         return;
@@ -147,15 +150,17 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d_toom(ARGUMENTS
     transform(&d, tile0, all, shift, from, pitch, x, scratch);
     w += block0 * POINTS * groups * d.I * LANES;
     for (int block = block0; block < block1; block++) {
-        const int o = block * MADE, n = min(outputs - o, MADE);
+        const int o = block % each * MADE, n = min(outputs - o, MADE);
+        const int row0 = block / each - d.shift; // of step 0
+        const place to = place_of(&d, b, o, n, bias, residual, sum, y, a);
         for (int k = 0; k < POINTS; k++, w += groups * d.I * LANES)
             for (int i = 0; i < rows; i += ROWS) {
                 // These tiles' outputs, and inputs that the next work-item has in their place.
                 for (int r = i; r < min(i + ROWS, tiles) && k < d.m; r++) {
-                    const int t = tile_row(&d, tile0 + r, shift) + k * d.dilation;
+                    const int step = tile_step(&d, tile0 + r, shift) + k * d.dilation;
+                    const int t = step * d.phases + row0, ahead = step + d.job * d.m;
                     if (t >= 0 && t < len)
                         fetch_row(&d, b, t, o, n, residual, sum, y, a);
-                    const int ahead = t + d.job * d.m;
                     for (int c = o; c < min(o + n, d.I) && ahead >= 0 && ahead < from;
                          c += 64 / sizeof(X_TYPE))
                         FETCH(x + ahead * d.x.ld + c, 0);
@@ -164,22 +169,27 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d_toom(ARGUMENTS
                          w, sums + (k * rows + i) * LANES);
             }
         for (int tile = 0; tile < tiles; tile++) {
-            const int row = tile_row(&d, tile0 + tile, shift);
+            const int row = tile_step(&d, tile0 + tile, shift) * d.phases + row0;
             vec v[OUTPUTS];
 #if GATE
             vec u[OUTPUTS];
             output(d.m, sums + tile * LANES, rows * LANES, v);
             output(d.m, sums + tile * LANES + WIDTH, rows * LANES, u);
-            for (int i = 0, t = row; i < d.m; i++, t += d.dilation)
+            for (int i = 0, t = row; i < d.m; i++, t += next)
                 if (t >= 0 && t < len)
                     finish_gate(&d, b, t, o, n, v[i], u[i], bias, a);
 #else
             for (int l = 0; l < n; l += WIDTH) {
                 const int c = n < WIDTH ? 0 : min(l, n - WIDTH); // the last vector may overlap
                 output(d.m, sums + tile * LANES + c, rows * LANES, v);
-                for (int i = 0, t = row; i < d.m; i++, t += d.dilation)
-                    if (t >= 0 && t < len)
+                for (int i = 0, t = row; i < d.m; i++, t += next) {
+                    if (t < 0 || t >= len)
+                        continue;
+                    if (to.fits)
+                        finish_vector(&to, t, c, v[i]);
+                    else
                         finish_some(&d, b, t, o + c, n - c, v[i], bias, residual, sum, y, a);
+                }
             }
 #endif
         }
@@ -241,7 +251,7 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1d_toom_tile(
         barrier(CLK_LOCAL_MEM_FENCE);
         for (int i = item; i < all * CHUNK; i += GROUP) {
             const int tile = i / CHUNK, c = i % CHUNK;
-            const int row = tile_row(&d, tile0 + tile, shift) - d.pad;
+            const int row = tile_step(&d, tile0 + tile, shift) - d.pad;
             float in[POINTS], out[POINTS];
             if (c0 + c >= d.I)
                 continue;
@@ -282,9 +292,9 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1d_toom_tile(
     }
     if (item_c * 4 >= n)
         return;
-    finish_tile(&d, b, tile_row(&d, tile0 + item_t, shift), len, o + item_c * 4, n - item_c * 4,
+    finish_tile(&d, b, tile_step(&d, tile0 + item_t, shift), len, o + item_c * 4, n - item_c * 4,
                 s0, bias, residual, sum, y, a);
-    finish_tile(&d, b, tile_row(&d, tile0 + item_t + ITEMS_T, shift), len, o + item_c * 4,
+    finish_tile(&d, b, tile_step(&d, tile0 + item_t + ITEMS_T, shift), len, o + item_c * 4,
                 n - item_c * 4, s1, bias, residual, sum, y, a);
 }
 #endif

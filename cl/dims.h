@@ -43,13 +43,14 @@ enum {
 // The blocked convolution, plain and transposed. Output row t takes phase p of step u, where
 // t = u * phases + p - shift; a plain convolution has one phase and no shift.
 //
-// In Toom-Cook form F(m, r), for stride 1, one group and one phase: with row t of a run being row
-// t' = first row + t of the whole, the rows of one residue i = t' mod dilation form an ordinary
-// convolution, whose tile k has the rows t' = (k * m + q) * dilation + i, q < m. An output's bits
-// depend on its place q and on all inputs of its tile, so tiles are counted in the whole. Inputs
-// outside the valid rows are zeros. Weights are packed as [block of lanes][P][G][I][lanes], where
-// P = m + r - 1 points and G = ceil(K / r) groups of taps; G > 1 only with m = r, so that group g
-// reads the transformed tile k + g.
+// In Toom-Cook form F(m, r), for stride 1 and one group: with step u of a run being step
+// u' = first row / phases + u of the whole, the steps of one residue i = u' mod dilation form an
+// ordinary convolution, whose tile k has the steps u' = (k * m + q) * dilation + i, q < m. An
+// output's bits depend on its place q and on all inputs of its tile, so tiles are counted in the
+// whole. Inputs outside the valid rows are zeros. All phases read the same transformed inputs.
+// Weights are packed as [phase][block of lanes][P][G][I][lanes], where P = m + r - 1 points and
+// G = ceil(K / r) groups of taps; G > 1 only with m = r, so that group g reads the transformed tile
+// k + g.
 typedef struct {
     int B, I, O;         // O: output channels of one phase
     int K;               // taps (of one phase)
@@ -63,7 +64,7 @@ typedef struct {
     int job;             // steps that a work-item makes, where it makes more than a tile; on the
                          // CPU path the most that a job makes
     int m, r;            // outputs of a tile and taps of a group, of CLVITS_CONV_TOOM
-    int blocks;          // of channels that a work-item makes, of CLVITS_CONV_TOOM
+    int blocks;          // of channels, of all phases, that a work-item makes, of CLVITS_CONV_TOOM
     int clock;           // slot of the output's valid length
     int from;            // slot of the input's valid length
     int has_bias;        // 1: one vector; 2: one vector per item (its view is bias)

@@ -105,6 +105,15 @@
         y[2] = e1 + 4.0f * s[3] + s[4];                                                           \
     }
 
+#define TOOM_OUTPUT_5_4(T, s, y)                                                                  \
+    {                                                                                             \
+        const T e1 = s[1] + s[2], o1 = s[1] - s[2];                                               \
+        y[0] = s[0] + e1 + s[3];                                                                  \
+        y[1] = o1 + 2.0f * s[3];                                                                  \
+        y[2] = e1 + 4.0f * s[3];                                                                  \
+        y[3] = o1 + 8.0f * s[3] + s[4];                                                           \
+    }
+
 #define TOOM_PAIRS(T, s)                                                                          \
     const T e1 = s[1] + s[2], o1 = s[1] - s[2], e2 = s[3] + s[4], o2 = s[3] - s[4];
 
@@ -148,6 +157,17 @@
         y[4] = e1 + 16.0f * e2 + 0.0625f * e3 + s[6];                                             \
     }
 
+#define TOOM_OUTPUT_7_6(T, s, y)                                                                  \
+    {                                                                                             \
+        TOOM_PAIRS_7(T, s)                                                                        \
+        y[0] = e1 + e2 + e3;                                                                      \
+        y[1] = o1 + 2.0f * o2 + 0.5f * o3;                                                        \
+        y[2] = e1 + 4.0f * e2 + 0.25f * e3;                                                       \
+        y[3] = o1 + 8.0f * o2 + 0.125f * o3;                                                      \
+        y[4] = e1 + 16.0f * e2 + 0.0625f * e3;                                                    \
+        y[5] = o1 + 32.0f * o2 + 0.03125f * o3 + s[6];                                            \
+    }
+
 #define TOOM_OUTPUT_8_4(T, s, y)                                                                  \
     {                                                                                             \
         TOOM_PAIRS(T, s)                                                                          \
@@ -172,6 +192,7 @@
 
 // Every form there is: DO(m, r, P).
 #define TOOM_FORMS(DO)                                                                            \
-    DO(3, 3, 5) DO(4, 3, 6) DO(5, 3, 7) DO(6, 3, 8) DO(4, 4, 7) DO(3, 5, 7) DO(4, 5, 8)
+    DO(4, 2, 5) DO(6, 2, 7) DO(3, 3, 5) DO(4, 3, 6) DO(5, 3, 7) DO(6, 3, 8) DO(4, 4, 7)           \
+    DO(3, 5, 7) DO(4, 5, 8)
 
 #endif

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "golden.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct conv_case {
     const char *name;
@@ -27,6 +29,9 @@ static const conv_case cases[] = {
     { "wide", 1, 128, 80, 90, 16, 8, 4, 0, CLVITS_ACT_LEAKY_RELU, .bias = true, .large = true },
     { "halves", 2, 16, 24, 31, 8, 4, 2, 0.1f, CLVITS_ACT_LEAKY_RELU, .bias = true,
       .halves = true },
+    { "two taps of a phase", 2, 40, 35, 33, 8, 4, 2, 0.1f, CLVITS_ACT_LEAKY_RELU, .bias = true },
+    { "three taps of a phase", 1, 33, 32, 29, 11, 4, 3, .bias = true },
+    { "four taps of a phase", 1, 32, 67, 26, 8, 2, 3 },
 };
 
 static double leaky(double v, double slope)
@@ -53,9 +58,21 @@ static void truth(const conv_case *c, int U, const float *x, const int *len, con
             }
 }
 
-START_TEST(forward)
+/* At least 110 dB of signal to noise. */
+static void check_noise(harness *h, const clvits_tensor *t, const double *want)
 {
-    const conv_case *c = &cases[_i];
+    const float *got = harness_output(h, t);
+    double signal = 0, noise = 0;
+
+    for (int64_t i = 0; i < clvits_tensor_count(t); i++) {
+        signal += want[i] * want[i];
+        noise += ((double)got[i] - want[i]) * ((double)got[i] - want[i]);
+    }
+    ck_assert_msg(noise <= 1e-11 * signal, "%.1f dB", 10 * log10(signal / noise));
+}
+
+static void run_case(const conv_case *c, const char *rows)
+{
     harness h;
     const float *x, *w, *bias = NULL;
     clvits_tensor *act = NULL, *tb = NULL;
@@ -64,8 +81,6 @@ START_TEST(forward)
                                                .only_act = c->only_act };
     int len[4];
 
-    if (c->large && getenv("CLVITS_TEST_TINY"))
-        return;
     harness_begin(&h, c->B);
     const int clock = clvits_graph_clock(h.graph, c->T);
     clvits_tensor *tx = harness_input_like(&h, c->halves, clock, c->I, &x);
@@ -78,6 +93,8 @@ START_TEST(forward)
         tb = harness_weight(&h, 1, (int64_t[]){ c->O }, -1, 1, &bias);
     clvits_tensor *y = clvits_graph_keep(clvits_conv_transpose1d(tx, tw, tb, &p, &act));
     clvits_graph_keep(act);
+    if (rows)
+        harness_tune(&h, rows);
     harness_plan(&h);
     for (int b = 0; b < c->B; b++) {
         len[b] = c->T - 5 * b;
@@ -92,12 +109,74 @@ START_TEST(forward)
     truth(c, y->T, x, len, w, bias, want);
     if (!c->only_act)
         harness_close(&h, y, want, tolerance);
+    if (!c->only_act && c->B == 1 && !c->halves)
+        check_noise(&h, y, want);
     for (int64_t i = 0; i < clvits_tensor_count(y); i++)
         want[i] = leaky(want[i], (double)0.2f);
     if (act)
         harness_close(&h, act, want, tolerance);
     free(want);
     harness_end(&h);
+}
+
+START_TEST(forward)
+{
+    if (!cases[_i].large || !getenv("CLVITS_TEST_TINY"))
+        run_case(&cases[_i], NULL);
+}
+END_TEST
+
+/* For devices that would not choose it, and shapes that it is not chosen for. */
+static const char transformed[] = "* | * | conv1d | * | layout=5\n";
+
+START_TEST(forward_transformed)
+{
+    const conv_case *c = &cases[_i];
+
+    if (c->K > c->S && c->I >= 32 && c->O > 16 && !(c->large && getenv("CLVITS_TEST_TINY")))
+        run_case(c, transformed);
+}
+END_TEST
+
+/* A stretch of a whole has its bits wherever it begins, beyond the rows that reach it. */
+START_TEST(stretch_equals_whole)
+{
+    enum { T = 70, MOST = 40, I = 40, O = 35, S = 4 };
+    const int K = (_i + 2) * S - 1, pad = S / 2;
+    const clvits_conv_transpose1d_params p = { .stride = S, .pad = pad };
+    float whole[(T + 4) * S * O];
+    int before, after;
+
+    if (getenv("CLVITS_TEST_TINY"))
+        return;
+    clvits_conv_transpose1d_reach(K, S, &before, &after);
+    for (int from = -1; from < 12; from += from < 0 ? 1 : 5) {
+        const int rows = from < 0 ? T : MOST;
+        const float *w;
+        harness h;
+        harness_begin(&h, 1);
+        clvits_tensor *tw = harness_weight(&h, 3, (int64_t[]){ I, O, K }, -1, 1, &w);
+        const float *x = harness_random(&h, T * I, -1, 1);
+        const int clock = clvits_graph_clock(h.graph, rows);
+        clvits_tensor *tx =
+            harness_input_of(&h, CLVITS_F32, clock, I, x + (from < 0 ? 0 : from * I));
+        clvits_tensor *y = clvits_graph_keep(clvits_conv_transpose1d(tx, tw, NULL, &p, NULL));
+        harness_tune(&h, transformed);
+        harness_plan(&h);
+        harness_length(&h, clock, 0, rows);
+        if (from >= 0)
+            ck_assert_int_eq(clvits_run_set_first(h.run, clock, 0, from, &h.report), 0);
+        harness_go(&h);
+        const float *got = harness_output(&h, y);
+        const int begin = from <= 0 ? 0 : (before + 1) * S, end = (rows - after) * S - pad;
+        if (from < 0)
+            memcpy(whole, got, (size_t)y->T * O * sizeof(float));
+        else
+            ck_assert_mem_eq(got + begin * O, whole + (from * S + begin) * O,
+                             (size_t)(end - begin) * O * sizeof(float));
+        ck_assert_int_lt(begin + 10, end);
+        harness_end(&h);
+    }
 }
 END_TEST
 
@@ -180,6 +259,8 @@ int main(void)
 
     tcase_set_timeout(t, HARNESS_TIMEOUT);
     tcase_add_loop_test(t, forward, 0, LENGTH(cases));
+    tcase_add_loop_test(t, forward_transformed, 0, LENGTH(cases));
+    tcase_add_loop_test(t, stretch_equals_whole, 0, 3);
     tcase_add_loop_test(t, as_in_pytorch, 0, LENGTH(golden_cases));
     tcase_add_test(t, refuses_what_does_not_fit);
     tcase_add_test(t, refuses_a_stride_of_zero);

@@ -15,10 +15,11 @@
 #include <toom.h>
 
 enum {
-    WIDTH = 64,          /* most channels that are transformed at a time */
+    WIDTH = 128,         /* most channels that are transformed at a time, for several phases; */
+    NARROW = 64,         /* and for one */
     X_FLOATS = 40 << 10, /* of the stack: for transformed inputs */
     Y_FLOATS = 24 << 10, /* and for sums; both together are to fit a second-level cache */
-    TILES = 48,          /* of a stretch, at least, where there are so many */
+    TILES = 48,          /* of a stretch, at least, where there are so many; half for phases */
     CLASSES = 12,        /* most residue classes of a stretch */
 };
 
@@ -35,6 +36,7 @@ typedef struct toom {
     const clvits_conv_job *j;
     const form *form;
     int P, G;
+    int all;                     /* blocks of all phases */
     int width;                   /* channels of a chunk */
     int classes, steps, blocks;  /* of a stretch; a job has `stretches` of them */
     int stretches;
@@ -195,8 +197,8 @@ typedef struct span {
     int shift; /* rows of the first step before row 0 */
 } span;
 
-/* Row of the output where a tile begins. */
-static int row_of(const toom *t, const span *s, int tile)
+/* The step where a tile begins. */
+static int step_of(const toom *t, const span *s, int tile)
 {
     const conv1d_dims *d = t->j->d;
     return (s->k0 + tile / s->classes) * t->form->m * d->dilation - s->shift + s->i0 +
@@ -212,7 +214,7 @@ static void transform(const toom *t, const span *s, int c, int n, float *x)
 
     for (int i = 0; i < tiles; i++) {
         const float *rows[TOOM_MAX_P];
-        int row = row_of(t, s, i) - d->pad;
+        int row = step_of(t, s, i) - d->pad;
         for (int p = 0; p < t->P; p++, row += d->dilation)
             rows[p] = row >= 0 && row < len ? t->j->x + clvits_at(d->x, s->b, row) + c : zeros;
         t->form->input(rows, n, d->pre_slope, x + (long)i * t->width, (long)tiles * t->width);
@@ -236,13 +238,23 @@ static void multiply(const toom *t, const span *s, const product *job, const flo
         }
 }
 
-/* What the epilogue of a stretch adds and writes, and what the next one reads. */
-static clvits_ahead look_ahead(const toom *t, const span *s, int c, int n, bool more)
+/* The first channel of a block, those of all phases being counted. */
+static int channel_of(const toom *t, int block)
+{
+    const int each = t->all / t->j->d->phases;
+    return block / each * t->j->d->O + block % each * t->j->d->lanes;
+}
+
+/* What the epilogue of a stretch, of blocks [block, end), adds and writes, and what the next one
+ * reads. Where rows lie side by side, phases do as channels do. */
+static clvits_ahead look_ahead(const toom *t, const span *s, int block, int end, bool more)
 {
     const clvits_conv_job *j = t->j;
     const conv1d_dims *d = j->d;
-    const clvits_conv_part part = { .b = s->b, .len = j->run[d->clock * d->B + s->b], .o0 = c,
-                                    .n = n };
+    const int c = channel_of(t, block), last = channel_of(t, end - 1) + d->lanes;
+    const clvits_conv_part part = { .b = s->b, .len = j->run[d->clock * d->B + s->b],
+                                    .o0 = c % d->O,
+                                    .n = least(last, d->phases * d->O) - c };
     const int whole = t->form->m * d->dilation, rows = s->steps * whole;
     const int row = s->k0 * whole - s->shift;
     const int read = row + rows - d->pad + (t->G - 1) * whole + (t->P - t->form->m) * d->dilation;
@@ -254,7 +266,7 @@ static clvits_ahead look_ahead(const toom *t, const span *s, int c, int n, bool 
     if (more)
         clvits_want(&a, j->x + clvits_at(d->x, s->b, from), d->x.ld, d->I,
                     least(read + rows - from, left), 0);
-    clvits_want_epilogue(&a, j, &part, row, 1, rows);
+    clvits_want_epilogue(&a, j, &part, row * d->phases + c / d->O - d->shift, d->phases, rows);
     clvits_spread(&a, t->P * t->G * t->blocks * ceil_div(d->I, CLVITS_FETCHED) *
                           ceil_div(s->steps * s->classes, ROWS));
     return a;
@@ -263,27 +275,29 @@ static clvits_ahead look_ahead(const toom *t, const span *s, int c, int n, bool 
 static void finish(const toom *t, const span *s, const clvits_conv_part *part, int lanes,
                    const float *y)
 {
-    const int tiles = s->steps * s->classes;
+    const conv1d_dims *d = t->j->d;
+    const int tiles = s->steps * s->classes, first = part->p - d->shift;
     float rows[TOOM_MAX_M * MAX_LANES];
 
     for (int i = 0; i < tiles; i++) {
         t->form->output(y + (long)i * lanes, (long)tiles * lanes, lanes, rows);
-        CLVITS_CPU_PATH(conv_finish)(t->j, part, rows, lanes, row_of(t, s, i), t->j->d->dilation,
-                                     t->form->m);
+        CLVITS_CPU_PATH(conv_finish)(t->j, part, rows, lanes, step_of(t, s, i) * d->phases + first,
+                                     d->dilation * d->phases, t->form->m);
     }
 }
 
-/* Block number `block` of the output's channels; returns its lanes. */
+/* Block number `block` of the channels of all phases; returns its lanes. */
 static int block_of(const toom *t, const span *s, int block, clvits_conv_part *part)
 {
     const conv1d_dims *d = t->j->d;
     /* A gate's block has lanes for the same channels of both halves. */
     const bool gate = d->act == CLVITS_ACT_GATE;
     const int lanes = gate ? d->lanes / 2 : d->lanes, outputs = gate ? d->O / 2 : d->O;
-    const int o0 = block * lanes;
+    const int each = t->all / d->phases, o0 = block % each * lanes;
 
     *part = (clvits_conv_part){
         .b = s->b,
+        .p = block / each,
         .len = t->j->run[d->clock * d->B + s->b],
         .o0 = o0,
         .n = outputs - o0 < lanes ? outputs - o0 : lanes,
@@ -297,10 +311,9 @@ static void run_stretch(const toom *t, const span *s, int block, int end, bool m
 {
     const conv1d_dims *d = t->j->d;
     const long sums = (long)t->P * s->steps * s->classes;
-    const int c0 = block * d->lanes, c1 = end * d->lanes < d->O ? end * d->lanes : d->O;
     float x[X_FLOATS] __attribute__((aligned(64))), y[Y_FLOATS] __attribute__((aligned(64)));
     clvits_conv_part part;
-    clvits_ahead next = look_ahead(t, s, c0, c1 - c0, more);
+    clvits_ahead next = look_ahead(t, s, block, end, more);
 
     for (int c = 0; c < d->I; c += t->width) {
         const int n = d->I - c < t->width ? d->I - c : t->width;
@@ -332,17 +345,18 @@ static void run_job(void *context, int index)
     const int class = rest % t->classed, split = rest / t->classed % t->split;
     const int b = rest / t->classed / t->split, whole = t->form->m * d->dilation;
     const int first = t->j->run[(CLVITS_FIRST_ROWS + d->clock) * d->B + b];
-    const int len = t->j->run[d->clock * d->B + b], all = ceil_div(d->O, d->lanes);
-    const int block = split * t->blocks, end = block + t->blocks < all ? block + t->blocks : all;
+    const int len = t->j->run[d->clock * d->B + b];
+    const int block = split * t->blocks, end = least(block + t->blocks, t->all);
     const int k0 = step * t->stretches * t->steps;
-    span s = { .b = b, .i0 = class * t->classes, .shift = first % whole };
-    int last = ceil_div(len + s.shift, whole);
+    span s = { .b = b, .i0 = class * t->classes, .shift = first / d->phases % whole };
+    int last = ceil_div(ceil_div(len + d->shift, d->phases) + s.shift, whole);
     clvits_conv_part part;
 
     s.classes = d->dilation - s.i0 < t->classes ? d->dilation - s.i0 : t->classes;
     for (int o = block; o < end && step == 0 && class == 0; o++) {
         block_of(t, &s, o, &part);
-        CLVITS_CPU_PATH(conv_zero_guards)(t->j, &part);
+        if (part.p == 0)
+            CLVITS_CPU_PATH(conv_zero_guards)(t->j, &part);
     }
     if (last > k0 + t->stretches * t->steps)
         last = k0 + t->stretches * t->steps;
@@ -358,14 +372,16 @@ static void run_job(void *context, int index)
 static void choose_job(toom *t, int steps)
 {
     const conv1d_dims *d = t->j->d;
-    const int all = ceil_div(d->O, d->lanes);
+    const int all = t->all;
 
-    t->width = ceil_div(d->I, ceil_div(d->I, WIDTH));
+    /* Phases make more blocks of the same inputs, and write further apart. */
+    const int widest = d->phases > 1 ? WIDTH : NARROW, tiles = d->phases > 1 ? TILES / 2 : TILES;
+    t->width = ceil_div(d->I, ceil_div(d->I, widest));
     t->width = ceil_div(t->width, CLVITS_VECTOR) * CLVITS_VECTOR;
     t->classes = least(least(d->dilation, CLASSES), X_FLOATS / (t->P * t->width * t->G));
     const int most_x = X_FLOATS / (t->P * t->width * t->classes) - (t->G - 1);
     const int most_y = Y_FLOATS / (t->P * d->lanes * t->classes);
-    const int enough = ceil_div(TILES, t->classes), half = least(most_x, most_y / all) / 2;
+    const int enough = ceil_div(tiles, t->classes), half = least(most_x, most_y / all) / 2;
     t->steps = least(half > enough ? half : enough, least(most_x, most_y));
     t->steps = least(t->steps, steps);
     t->blocks = least(most_y / t->steps, all);
@@ -390,11 +406,12 @@ static void choose_job(toom *t, int steps)
 void CLVITS_CPU_PATH(conv_toom)(const clvits_conv_job *j, int most)
 {
     const conv1d_dims *d = j->d;
-    toom t = { .j = j, .P = d->m + d->r - 1, .G = ceil_div(d->K, d->r), .form = forms };
+    toom t = { .j = j, .P = d->m + d->r - 1, .G = ceil_div(d->K, d->r), .form = forms,
+               .all = ceil_div(d->O, d->lanes) * d->phases };
 
     while (t.form->m != d->m || t.form->r != d->r)
         t.form++;
     /* A run may begin within a tile. */
-    choose_job(&t, ceil_div(most, d->m * d->dilation) + 1);
+    choose_job(&t, ceil_div(ceil_div(most + d->shift, d->phases), d->m * d->dilation) + 1);
     clvits_pool_run(j->pool, t.stepped * t.classed * t.split * d->B, run_job, &t);
 }

@@ -38,6 +38,10 @@ clvits_tensor *clvits_conv1d(clvits_tensor *x, clvits_tensor *w, clvits_tensor *
  */
 void clvits_conv1d_reach(int taps, int dilation, int pad_left, int *before, int *after);
 
+/** As clvits_conv1d_reach(): the rows of x around row (t + padding) / stride, rounded down, that
+ *  may reach the bits of row t of the result. */
+void clvits_conv_transpose1d_reach(int taps, int stride, int *before, int *after);
+
 /** w [I][O][K], as PyTorch keeps it. Returns y, or act(y) where params->only_act; act (may be
  *  NULL) receives the activated copy. */
 clvits_tensor *clvits_conv_transpose1d(clvits_tensor *x, clvits_tensor *w, clvits_tensor *bias,

@@ -161,11 +161,11 @@ void clvits_decoder_context(const clvits_config *c, int *before_frames, int *aft
     for (int i = c->n_upsamples - 1; i >= 0; i--) {
         const int K = c->upsample_kernel_sizes[i], rate = c->upsample_rates[i];
         const int pad = (K - rate) / 2;
+        int b, a;
         blocks_reach(c, &before, &after);
-        /* Output row t of an upsampling reads the rows from (t + pad - K + 1) / rate, rounded up,
-         * to (t + pad) / rate, rounded down. */
-        lo = -floor_div(-(lo - before + pad - K + 1), rate);
-        hi = floor_div(hi + after + pad, rate);
+        clvits_conv_transpose1d_reach(K, rate, &b, &a);
+        lo = floor_div(lo - before + pad, rate) - b;
+        hi = floor_div(hi + after + pad, rate) + a;
     }
     before = after = 0;
     reach_on(c->conv_pre_kernel, 1, &before, &after);

@@ -169,6 +169,12 @@ int clvits_conv_channel(const conv1d_dims *d, int O, int b, int lane)
     return c >= O / 2 ? O : lane < half ? c : O / 2 + c;
 }
 
+int clvits_conv_tap(const conv1d_dims *d, const clvits_conv_weight *w, int p, int k)
+{
+    const int tap = w->transposed ? p + (d->K - 1 - k) * d->phases : k;
+    return k < d->K && tap < w->K ? tap : -1;
+}
+
 int64_t clvits_conv_pack(const conv1d_dims *d, const clvits_target *at,
                          const clvits_conv_weight *w, float *out)
 {
@@ -190,9 +196,9 @@ int64_t clvits_conv_pack(const conv1d_dims *d, const clvits_target *at,
                             d->act != CLVITS_ACT_GATE;
         float *to = out + j * block;
         for (int k = 0; k < d->K; k++) {
-            const int tap = w->transposed ? p + (d->K - 1 - k) * d->phases : k;
+            const int tap = clvits_conv_tap(d, w, p, k);
             for (int c = 0; c < rows; c++, to += narrow ? N / 2 : N)
-                for (int l = 0; l < N && c < I && tap < w->K; l++) {
+                for (int l = 0; l < N && c < I && tap >= 0; l++) {
                     const int o = clvits_conv_channel(d, O, b, l);
                     if (o < O)
                         to[l] = w->data[(o0 + o) * w->o + c * w->i + tap];
@@ -285,12 +291,12 @@ void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims
         choose_job(at, d, (int)ceil_div((size_t)y->T, (size_t)d->phases));
 }
 
-/* Rows of x that take part in all rows of the tile that makes row t: all of the tile but its last,
- * which only the point at infinity sees, and so only the output whose formula reads it. */
-static clvits_range tile_reach(const conv1d_dims *d, int64_t t)
+/* Rows of x that take part in all steps of the tile that makes step u: all of the tile but its
+ * last, which only the point at infinity sees, and so only the output whose formula reads it. */
+static clvits_range tile_reach(const conv1d_dims *d, int64_t u)
 {
-    const int64_t row = t / d->dilation, taps = (d->K + d->r - 1) / d->r * d->r;
-    const int64_t first = row / d->m * d->m * d->dilation + t % d->dilation - d->pad;
+    const int64_t step = u / d->dilation, taps = (d->K + d->r - 1) / d->r * d->r;
+    const int64_t first = step / d->m * d->m * d->dilation + u % d->dilation - d->pad;
 
     return (clvits_range){ first, first + (d->m + taps - 3) * d->dilation + 1 };
 }
@@ -298,10 +304,10 @@ static clvits_range tile_reach(const conv1d_dims *d, int64_t t)
 clvits_range clvits_conv_reach(const void *dims, clvits_range out)
 {
     const conv1d_dims *d = dims;
-    const int64_t first = out.first > 0 ? out.first : 0, last = out.end - 1;
-    clvits_range in = { (first + d->shift) / d->phases * d->stride - d->pad,
-                        (last + d->shift) / d->phases * d->stride - d->pad +
-                            (int64_t)(d->K - 1) * d->dilation + 1 };
+    const int64_t first = ((out.first > 0 ? out.first : 0) + d->shift) / d->phases;
+    const int64_t last = (out.end - 1 + d->shift) / d->phases;
+    clvits_range in = { first * d->stride - d->pad,
+                        last * d->stride - d->pad + (int64_t)(d->K - 1) * d->dilation + 1 };
 
     if (d->layout != CLVITS_CONV_TOOM)
         return in;
@@ -465,7 +471,7 @@ static const clvits_knob knobs[] = {
       { CLVITS_CONV_BLOCKS, CLVITS_CONV_TILE, CLVITS_CONV_DOT, CLVITS_CONV_DEPTHWISE,
         CLVITS_CONV_TOOM } },
     { "m", true, 4, { 3, 4, 5, 6 } },
-    { "r", true, 3, { 3, 4, 5 } },
+    { "r", true, 4, { 2, 3, 4, 5 } },
     { "lanes", false, 5, { 4, 8, 16, 32, 64 } },
     { "group", false, 3, { 16, 32, 64 } },
     { "chunk", false, 4, { 0, 4, 8, 16 } },

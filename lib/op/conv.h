@@ -25,6 +25,9 @@ typedef struct clvits_conv_weight {
 int64_t clvits_conv_pack(const conv1d_dims *d, const clvits_target *at,
                          const clvits_conv_weight *w, float *out);
 
+/** Where the weight keeps tap k of phase p; -1: nowhere, the tap is zero. */
+int clvits_conv_tap(const conv1d_dims *d, const clvits_conv_weight *w, int p, int k);
+
 /** The output channel, counted from its group's first, of a lane in block b; O and more: none. */
 int clvits_conv_channel(const conv1d_dims *d, int O, int b, int lane);
 

@@ -35,7 +35,7 @@ enum {
 
 bool clvits_toom_fits(const conv1d_dims *d, int m, int r)
 {
-    if (d->stride != 1 || d->groups != 1 || d->phases != 1 || d->K < 2 || d->K > MAX_G * r ||
+    if (d->stride != 1 || d->groups != 1 || d->K < 2 || d->K > MAX_G * r ||
         (d->K > r && m != r))
         return false;
     for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++)
@@ -97,20 +97,31 @@ bool clvits_toom_runs(const clvits_target *at, const conv1d_dims *d, int m, int 
         return false;
     if (info->family == CLVITS_FAMILY_CPU)
         return d->I >= clvits_conv_vector(at) && most_tiles(at, d, m, r) > 0;
-    return d->I % 4 == 0 && d->act != CLVITS_ACT_GATE && group(at->device) >= 16 &&
-           info->local_memory >= TILE_LOCAL * sizeof(float) &&
+    return r > 2 && d->phases == 1 && d->I % 4 == 0 && d->act != CLVITS_ACT_GATE &&
+           group(at->device) >= 16 && info->local_memory >= TILE_LOCAL * sizeof(float) &&
            chunk(at->device, d, m, r, LEAST_LANES) > 0;
 }
 
 void clvits_toom_form(const clvits_target *at, const conv1d_dims *d, int *m, int *r)
 {
-    *r = d->K <= 3 ? 3 : d->K == 5 ? 5 : 4;
+    *r = d->K <= 3 ? d->K : d->K == 5 ? 5 : 4;
     if (at->device) /* these have kernels for seven points */
         *m = 8 - *r;
     else
         *m = *r == 3 && (int64_t)d->I * d->O <= 128 * 128 ? 6 : 4;
     if (!clvits_toom_runs(at, d, *m, *r))
         *m = *r = 0;
+}
+
+/* As measured: transformed weights of many phases are too many for the caches, and wider vectors
+ * want more channels to make up for the transforms; a kernel also more of all phases together. */
+static bool phases_win(const clvits_target *at, const conv1d_dims *d)
+{
+    const int least = clvits_conv_vector(at) > 8 ? 32 : 24;
+
+    return d->K == 2 && d->I >= least && d->O >= least &&
+           (at->cpu || d->O * d->phases >= 128) &&
+           (int64_t)d->I * d->O * d->phases <= 128 * 64 * 8;
 }
 
 /* As measured: from 32 channels on the products outweigh the transforms. */
@@ -121,6 +132,8 @@ bool clvits_toom_wins(const clvits_target *at, const conv1d_dims *d)
     clvits_toom_form(at, d, &m, &r);
     if (at->device && clvits_device_get_info(at->device)->family == CLVITS_FAMILY_GPU)
         return false; /* not measured: a matter for tuned rows */
+    if (d->phases > 1)
+        return m && phases_win(at, d);
     if (at->device && (d->I < 64 || d->O < 64) && d->K < 7)
         return false;
     if (at->device)
@@ -141,12 +154,14 @@ static size_t ceil_div(size_t a, size_t b)
 /* Tiles of one item at capacity; a run may begin within a tile. */
 static size_t tiles(const conv1d_dims *d, int rows)
 {
-    return (ceil_div((size_t)rows, (size_t)(d->m * d->dilation)) + 1) * (size_t)d->dilation;
+    const size_t steps = ceil_div((size_t)(rows + d->shift), (size_t)d->phases);
+    return (ceil_div(steps, (size_t)(d->m * d->dilation)) + 1) * (size_t)d->dilation;
 }
 
+/* Of all phases. */
 static size_t blocks(const conv1d_dims *d)
 {
-    return ceil_div((size_t)d->O, (size_t)d->lanes);
+    return ceil_div((size_t)d->O, (size_t)d->lanes) * (size_t)d->phases;
 }
 
 void clvits_toom_job(const clvits_target *at, conv1d_dims *d, int rows)
@@ -200,21 +215,36 @@ void clvits_toom_launch(const clvits_node *n, const clvits_target *at, const con
     clvits_halves_launch(l, n->in[0], n->halves & CLVITS_HALF_WEIGHTS, y);
 }
 
-void clvits_conv1d_reach(int taps, int dilation, int pad_left, int *before, int *after)
+/* In the form where it is most: steps of a tile before an output, and those after it together with
+ * the taps of zero beyond the filter. */
+static void most_reach(int taps, int *before, int *after)
 {
     const conv1d_dims d = { .stride = 1, .groups = 1, .phases = 1, .K = taps };
-    int tile = 0, over = 0; /* rows of a tile beside an output; taps of zero beyond the filter */
 
+    *before = *after = 0;
     for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
         const form *f = &forms[i];
         if (!clvits_toom_fits(&d, f->m, f->r))
             continue;
         const int more = f->m - 1 + (taps + f->r - 1) / f->r * f->r - taps;
-        tile = f->m - 1 > tile ? f->m - 1 : tile;
-        over = more > over ? more : over;
+        *before = f->m - 1 > *before ? f->m - 1 : *before;
+        *after = more > *after ? more : *after;
     }
-    *before = pad_left + tile * dilation;
-    *after = (taps - 1 + over) * dilation - pad_left;
+}
+
+void clvits_conv1d_reach(int taps, int dilation, int pad_left, int *before, int *after)
+{
+    most_reach(taps, before, after);
+    *before = pad_left + *before * dilation;
+    *after = (taps - 1 + *after) * dilation - pad_left;
+}
+
+void clvits_conv_transpose1d_reach(int taps, int stride, int *before, int *after)
+{
+    const int each = (taps + stride - 1) / stride;
+
+    most_reach(each, before, after);
+    *before += each - 1;
 }
 
 /* G g at point j of a group of r taps. */
@@ -233,15 +263,15 @@ int64_t clvits_toom_pack(const conv1d_dims *d, const clvits_target *at,
                          const clvits_conv_weight *w, float *out)
 {
     const int P = d->m + d->r - 1, G = (d->K + d->r - 1) / d->r, N = d->lanes;
-    const int n = (int)blocks(d);
+    const int n = (int)blocks(d), each = n / d->phases;
     const int64_t block = (int64_t)P * G * d->I * N, all = n * block;
 
     if (!out)
         return all;
     memset(out, 0, (size_t)all * sizeof(*out));
     for (int i = 0; i < n * N; i++) {
-        const int o = clvits_conv_channel(d, d->O, i / N, i % N);
-        const bool narrow = at->cpu && N > at->cpu->table->vector && d->O - i / N * N <= N / 2 &&
+        const int p = i / N / each, b = i / N % each, o = clvits_conv_channel(d, d->O, b, i % N);
+        const bool narrow = at->cpu && N > at->cpu->table->vector && d->O - b * N <= N / 2 &&
                             d->act != CLVITS_ACT_GATE;
         const int lanes = narrow ? N / 2 : N;
         float *to = out + i / N * block + i % N;
@@ -250,8 +280,10 @@ int64_t clvits_toom_pack(const conv1d_dims *d, const clvits_target *at,
         for (int g = 0; g < G; g++)
             for (int c = 0; c < d->I; c++) {
                 double taps[TOOM_MAX_P] = { 0 };
-                for (int k = 0; k < d->r && g * d->r + k < d->K; k++)
-                    taps[k] = (double)w->data[o * w->o + c * w->i + g * d->r + k];
+                for (int k = 0; k < d->r; k++) {
+                    const int tap = clvits_conv_tap(d, w, p, g * d->r + k);
+                    taps[k] = tap >= 0 ? (double)w->data[o * w->o + c * w->i + tap] : 0.0;
+                }
                 for (int j = 0; j < P; j++)
                     to[(((int64_t)j * G + g) * d->I + c) * lanes] =
                         (float)transform(taps, d->r, P, j);
