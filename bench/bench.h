@@ -230,6 +230,10 @@ void bench_note_failure(bench_record *r, clvits_report *report);
 /** A further number of a record. */
 void bench_value(bench_record *r, const char *name, double value);
 
+/** What n parts come to of a whole, "sum_of_parts", and so many seconds of them alone (0: not
+ *  known), "alone"; the whole says why where that is off by more than 10 %. */
+void bench_add_up(bench_record *whole, const bench_record *parts, int n, double alone);
+
 /** The seconds that an operator has in a stage's record. */
 void bench_operator(bench_record *r, const char *name, double seconds);
 

@@ -142,11 +142,6 @@ static clvits_status run_once(bench *b, const voice *v, clvits_engine *e, senten
     return s;
 }
 
-static double median_of(const bench_record *r)
-{
-    return bench_statistics(r->device.n ? &r->device : &r->host).median;
-}
-
 static void send_parts(bench *b, const voice *v, sentence *t)
 {
     const bool silent = t->silent || b->no_events;
@@ -186,7 +181,6 @@ void bench_sentence(bench *b, const voice *v, clvits_engine *plain, double alone
     clvits_engine *e = NULL;
     hearing h = { 0 };
     bench_times untraced = { 0 };
-    double sum = 0.0;
 
     t = (sentence){ .whole = { .level = "stage", .verdict = "ok" } };
     snprintf(whole->name, sizeof(whole->name), "%s/sentence", v->name);
@@ -210,20 +204,10 @@ void bench_sentence(bench *b, const voice *v, clvits_engine *plain, double alone
         bench_note_failure(whole, &b->report);
     } else {
         bench_quiet_end(b, whole);
-        for (int i = 0; i < PARTS; i++)
-            sum += median_of(&t.part[i]);
         voice_values(whole, NULL, &h, 1, v->model.config->sampling_rate);
-        bench_value(whole, "sum_of_parts", sum / median_of(whole));
-        bench_value(whole, "over_untraced",
-                    median_of(whole) / bench_statistics(&untraced).median);
-        alone /= bench_statistics(&whole->host).min;
-        if (alone > 0.0)
-            bench_value(whole, "alone", alone);
-        if (alone > 0.0 && fabs(alone - 1.0) > 0.1)
-            snprintf(whole->reason, sizeof(whole->reason),
-                     "the stages alone take %.0f %% of this", 100.0 * alone);
-        if (fabs(sum / median_of(whole) - 1.0) > 0.1)
-            snprintf(whole->reason, sizeof(whole->reason), "the parts do not add up to this");
+        bench_add_up(whole, t.part, PARTS, alone);
+        bench_value(whole, "over_untraced", bench_statistics(&whole->host).median /
+                                                bench_statistics(&untraced).median);
     }
     bench_send(b, whole);
     if (!s)

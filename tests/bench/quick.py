@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 
+import agree
+
 PROGRAM = sys.argv[1]
 SKIPPED, ENOUGH = 77, 20
 CACHES = ("CLVITS_CACHE", "POCL_CACHE_DIR", "MESA_SHADER_CACHE_DIR", "CUDA_CACHE_PATH")
@@ -37,29 +39,17 @@ def quick(folder, name):
     assert taken < 2 * float(stated.group(1)) + 10, "it states its time well"
     result = json.loads(path.read_text())
     assert result["complete"]
-    return {(r["device"], r["name"]): r for r in result["results"]}
+    return agree.by_case(result)
 
 
 def main():
     with tempfile.TemporaryDirectory() as name:
         first, second = (quick(pathlib.Path(name), which) for which in ("first", "second"))
-    quiet = far = 0
-    for key, one in first.items():
-        other = second.get(key)
-        times = [(r.get("device_seconds") or r.get("host_seconds")) for r in (one, other) if r]
-        if len(times) < 2 or not all(times) or one["noisy"] or other["noisy"]:
-            continue
-        if times[0]["median"] <= 20e-6: # a timer's own error
-            continue
-        quiet += 1
-        ratio = times[1]["median"] / times[0]["median"]
-        # The clock drifts in every run, by less than what would be called noisy.
-        most = 1.1 * max(1 + r["noise"]["drift"] for r in (one, other))
-        if not 1 / most < ratio < most:
-            far += 1
-            print(f"{key}: {ratio:.2f} times the first run's, {most:.2f} at most")
-    print(f"{quiet} cases were quiet in both runs, {far} of them differ by more than their drift "
-          "and 10 %")
+    quiet, far = agree.compare(first, second)
+    for key, ratio, most in far:
+        print(f"{key}: {ratio:.2f} times the first run's, {most:.2f} at most")
+    print(f"{quiet} cases were quiet in both runs, {len(far)} of them differ by more than their "
+          "drift and 10 %")
     if quiet < ENOUGH:
         print(f"fewer than {ENOUGH}: the machine is too busy to compare two runs")
         return SKIPPED

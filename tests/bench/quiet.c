@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+//
+// What is called noisy, and what does not add up, told from samples and a clock of the test's own:
+// a real machine is seldom quiet enough for a test to ask anything of it.
+#include "../../bench/bench.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+
+Suite *suite(void);
+double __wrap_bench_now(void);
+
+enum { SAMPLES = 9 };
+
+static double seconds, step; /* the time, and how far it goes from one look to the next */
+
+/* The only clock there is. */
+double __wrap_bench_now(void)
+{
+    return seconds += step;
+}
+
+/* Samples about a median, the middle half of which spans a share of it. */
+static bench_times around(double median, double spread)
+{
+    bench_times t = { .n = SAMPLES };
+
+    for (int i = 0; i < SAMPLES; i++)
+        t.sample[i] = median * (1.0 + spread * (i - SAMPLES / 2) / (SAMPLES / 2));
+    return t;
+}
+
+/* A case during which the same work came to take `slower` times as long; other work, which the
+ * system counts, is too short a matter to be seen. */
+static bench_record measured(double spread, double slower)
+{
+    bench b = { 0 };
+    bench_record r = { .host = around(0.01, spread) };
+
+    step = 1e-3;
+    bench_quiet_begin(&b);
+    step *= slower;
+    bench_quiet_end(&b, &r);
+    return r;
+}
+
+START_TEST(a_quiet_machine_is_called_quiet)
+{
+    const bench_record r = measured(0.02, 1.0);
+
+    ck_assert(r.noise.taken);
+    ck_assert_double_eq_tol(r.noise.spread, 0.02, 1e-6);
+    ck_assert_double_eq_tol(r.noise.drift, 0.0, 1e-6);
+    ck_assert(!bench_is_noisy(&r.noise));
+}
+END_TEST
+
+START_TEST(what_disturbs_is_called_noise)
+{
+    const bench_record wide = measured(0.3, 1.0), slow = measured(0.02, 1.25);
+    bench_record r = measured(0.02, 1.05);
+
+    ck_assert(bench_is_noisy(&wide.noise));
+    ck_assert_double_eq_tol(slow.noise.drift, 0.25, 1e-6);
+    ck_assert(bench_is_noisy(&slow.noise));
+    ck_assert(!bench_is_noisy(&r.noise));
+    r.noise.others = 0.5;
+    ck_assert(bench_is_noisy(&r.noise));
+    r.noise.others = 0.0;
+    r.noise.stolen = 0.05;
+    ck_assert(bench_is_noisy(&r.noise));
+    r.noise.taken = false;
+    ck_assert(!bench_is_noisy(&r.noise));
+}
+END_TEST
+
+/* The fastest that the process saw counts, before or after the case. */
+START_TEST(a_clock_that_was_faster_once_is_remembered)
+{
+    bench b = { 0 };
+    bench_record r = { .host = around(0.01, 0.0) };
+
+    step = 1e-3;
+    bench_quiet_begin(&b);
+    bench_quiet_end(&b, &r);
+    ck_assert(!bench_is_noisy(&r.noise));
+    step = 1.3e-3;
+    bench_quiet_begin(&b);
+    bench_quiet_end(&b, &r);
+    ck_assert_double_eq_tol(r.noise.drift, 0.3, 1e-6);
+    ck_assert(bench_is_noisy(&r.noise));
+}
+END_TEST
+
+static const struct {
+    double parts, alone; /* of the whole; alone 0: not known */
+    const char *reason;
+} sums[] = {
+    { 1.0, 1.0, "" },
+    { 1.0, 0.0, "" },
+    { 1.08, 0.93, "" },
+    { 0.92, 1.08, "" },
+    { 1.0, 0.8, "the stages alone take 80 % of this" },
+    { 1.0, 1.25, "the stages alone take 125 % of this" },
+    { 0.85, 1.0, "the parts do not add up to this" },
+    { 1.2, 1.3, "the parts do not add up to this" },
+};
+
+static double value(const bench_record *r, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItem(r->values, name);
+    return item ? strtod(item->valuestring, NULL) : NAN;
+}
+
+START_TEST(sums_are_held_to_ten_percent)
+{
+    const double seconds_of_whole = 0.02;
+    bench_record whole = { .host = around(seconds_of_whole, 0.0) }, parts[2] = { 0 };
+
+    parts[0].device = around(0.75 * sums[_i].parts * seconds_of_whole, 0.0);
+    parts[1].host = around(0.25 * sums[_i].parts * seconds_of_whole, 0.0);
+    bench_add_up(&whole, parts, 2, sums[_i].alone * seconds_of_whole);
+    ck_assert_str_eq(whole.reason, sums[_i].reason);
+    ck_assert_double_eq_tol(value(&whole, "sum_of_parts"), sums[_i].parts, 1e-4);
+    if (sums[_i].alone > 0.0)
+        ck_assert_double_eq_tol(value(&whole, "alone"), sums[_i].alone, 1e-4);
+    else
+        ck_assert(isnan(value(&whole, "alone")));
+    cJSON_Delete(whole.values);
+}
+END_TEST
+
+Suite *suite(void)
+{
+    Suite *s = suite_create("bench_quiet");
+    TCase *t = tcase_create("quiet");
+
+    tcase_add_test(t, a_quiet_machine_is_called_quiet);
+    tcase_add_test(t, what_disturbs_is_called_noise);
+    tcase_add_test(t, a_clock_that_was_faster_once_is_remembered);
+    tcase_add_loop_test(t, sums_are_held_to_ten_percent, 0, LENGTH(sums));
+    suite_add_tcase(s, t);
+    return s;
+}
