@@ -6,9 +6,11 @@
 #include <math.h>
 
 /* About 15 phonemes a second, each with its padding; a frame is 256 samples. VITS base is Piper's
- * high quality, and MMS but for the rate; Piper's low and medium share its text side. */
+ * high quality; Piper's medium shares its text side and latent. MMS, and Piper's low, have these at
+ * another rate. */
 const bench_shape bench_shapes[] = {
     { "base", 192, 192, 2, 192, 86.1, 32, true },
+    { "mms-low", 192, 192, 2, 192, 62.5, 32, false },
     { "x-low", 96, 96, 2, 96, 62.5, 32, false },
     { "mini", 96, 96, 2, 192, 62.5, 32, false },
 };
