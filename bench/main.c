@@ -27,6 +27,7 @@ static const char help[] =
     "  -c, --cache DIR     keep built kernels there, and follow the rows in its tuned.txt, which\n"
     "                      count for nothing otherwise\n"
     "  -h, --help          this text\n"
+    "      --version       the version\n"
     "compare shows the times of several files side by side. It fails when a device got slower\n"
     "than in the first file by more than the threshold, 10 % by default, went wrong, or is\n"
     "missing, or one of its cases is; a case that was disturbed counts when even its best time is\n"

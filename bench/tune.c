@@ -36,12 +36,13 @@ static const char help[] =
     "                     seconds later; the shapes with the most work come first\n"
     "  -f, --filter TEXT  only shapes with this in their name, as --list prints it\n"
     "  -o, --output FILE  write there rather than to tuned.txt in the cache folder\n"
-    "  -n, --dry-run      write nothing\n"
+    "  -n, --dry-run      measure and print, and keep no rows\n"
     "  -l, --list         list the shapes and end\n"
     "  -t, --threads N    of the CPU path; one per processor by default\n"
     "  -k, --kernels KIND gpu or cpu: which kernels an OpenCL device runs; its own by default\n"
     "  -c, --cache DIR    the cache folder, as CLVITS_CACHE\n"
     "  -h, --help         this text\n"
+    "      --version      the version\n"
     "The environment counts as for clvits.\n"
     "Exit codes: 0 fine; 1 a candidate computed something wrong; 2 usage; 3 it could not run, or\n"
     "a file could not be read or written; 130, 143 interrupted: the file has what was found until\n"
@@ -403,10 +404,10 @@ int main(int argc, char **argv)
         return program_fail(3, "out of memory");
     code = run(&o, shared);
     if (!o.list && !code)
-        printf("%d shape%s measured, %d row%s %s %s; candidates: %d wrong, %d did not run.\n",
-               shared->done, program_plural(shared->done), shared->rows,
-               program_plural(shared->rows), o.dry ? "not written to" : "written to",
-               o.output ? o.output : "a file", shared->wrong, shared->failed);
+        printf("%d shape%s measured, %d row%s found and %s%s; candidates: %d wrong, %d did not "
+               "run.\n", shared->done, program_plural(shared->done), shared->rows,
+               program_plural(shared->rows), o.dry ? "kept nowhere (--dry-run)" : "written to ",
+               o.dry ? "" : o.output, shared->wrong, shared->failed);
     const int flushed = program_flush();
     return code ? code : shared->wrong ? 1 : flushed ? 3 : 0;
 }

@@ -48,4 +48,10 @@ __attribute__((format(printf, 2, 3))) void clvits_warn(const clvits_report *r, c
 __attribute__((format(printf, 2, 3))) void clvits_info(const clvits_report *r, const char *format,
                                                        ...);
 
+/** What makes a noun agree with a number in front of it. */
+static inline const char *clvits_plural(int n)
+{
+    return n == 1 ? "" : "s";
+}
+
 #endif

@@ -22,7 +22,8 @@ void clvits_trust_keep(const clvits_machine *m, const clvits_report *r)
     for (int i = 1; i < m->n_places && trials; i++)
         clvits_verdicts_save(m->device[i], r);
     if (trials)
-        clvits_info(r, "%d kernels tried on known answers in %.0f ms", trials, ms);
+        clvits_info(r, "%d kernel%s tried on known answers in %.0f ms", trials,
+                    clvits_plural(trials), ms);
 }
 
 /* Carry out a trial and keep what it shows, unless that may be another matter the next time. */

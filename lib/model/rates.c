@@ -160,8 +160,8 @@ clvits_status clvits_rates_get(clvits_rates *rates, const clvits_machine *m, con
     if (cached && clvits_rates_read(rates, m->n_places, path, head))
         return CLVITS_OK;
     const int64_t start = clvits_trace_now(r);
-    clvits_info(r, "measuring what operators cost on %d devices and the CPU path",
-                m->n_places - 1);
+    clvits_info(r, "measuring what operators cost on %d device%s and the CPU path",
+                m->n_places - 1, clvits_plural(m->n_places - 1));
     const clvits_status s = clvits_rates_measure(rates, m, r);
     clvits_trace_host(r, start, "measure rates", NULL, NULL);
     if (!s && cached && !write_rates(rates, m, cache_dir, path, head))

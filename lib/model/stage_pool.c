@@ -74,6 +74,7 @@ void clvits_stage_pool_close(clvits_stage_pool **pool)
 static void tell(const clvits_stage_pool *p, const clvits_stage *s, const clvits_report *r)
 {
     const bool text = s->size.kind == CLVITS_STAGE_TEXT;
+    const int launches = clvits_plan_launches(s->plan), copies = clvits_plan_copies(s->plan);
     double bytes = 0, unshared = 0;
 
     for (int i = 0; i < p->machine->n_places; i++) {
@@ -81,11 +82,11 @@ static void tell(const clvits_stage_pool *p, const clvits_stage *s, const clvits
         unshared += (double)clvits_plan_bytes_unshared(s->plan, i);
     }
     clvits_info(r,
-                "%s plan for up to %d %s: %d launches, %d copies between devices, %.1f MiB "
+                "%s plan for up to %d %s: %d launch%s, %d cop%s between devices, %.1f MiB "
                 "(%.1f without reuse)",
                 clvits_stage_names[s->size.kind], text ? s->size.ids : s->size.frames,
-                text ? "ids" : "frames", clvits_plan_launches(s->plan),
-                clvits_plan_copies(s->plan), bytes / 1048576, unshared / 1048576);
+                text ? "ids" : "frames", launches, launches == 1 ? "" : "es", copies,
+                copies == 1 ? "y" : "ies", bytes / 1048576, unshared / 1048576);
 }
 
 static clvits_status build(clvits_stage_pool *p, clvits_stage *s, const clvits_plan *like,

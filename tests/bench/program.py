@@ -72,6 +72,10 @@ def usage(folder):
         expect(done.returncode == 2 and done.stdout.count("\n") == 1 and
                f'clvits-bench: CLVITS_{variable} "{value}"' in done.stdout,
                f"what is wrong with {variable} is said")
+    done = run("--version")
+    expect(done.returncode == 0 and
+           re.fullmatch(r"clvits-bench \d+\.\d+\.\d+, kernels [0-9a-f]{12}\n", done.stdout),
+           "it says its version")
     path = folder / "threads.json"
     done = run(*one, "-f", "flip/", "-j", str(path), CLVITS_THREADS="1", CLVITS_CPU="baseline")
     cpu, = json.loads(path.read_text())["devices"]

@@ -95,6 +95,8 @@ def usage(folder):
     expect(done.returncode == 2 and done.stdout.count("\n") == 1 and
            'clvits-tune: CLVITS_RECORD "yes": give auto, off or on' in done.stdout,
            "what is wrong with the environment is said")
+    done = run(TUNE, "--version")
+    expect(done.returncode == 0 and done.stdout.startswith("clvits-tune "), "it says its version")
     expect(not os.path.exists(os.path.dirname(none)), "no folder is made for a file that was named")
     done = run(TUNE, *cpu, "-v", "mini")
     expect(done.returncode == 0 and f"conv1d   {SHAPE}" in done.stdout, "shapes are listed")

@@ -7,10 +7,12 @@ import json
 import os
 import pathlib
 import re
+import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 TOOL, BENCH = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 OTHERS = ("half", "peak")  # what asks a device about itself
@@ -229,6 +231,23 @@ def check_readme(listed):
         f"{sorted(shown - run_by_voices)} too many, and lacks {sorted(run_by_voices - shown)}")
 
 
+def check_interrupted(folder):
+    """Ctrl-C ends it with a word and no more."""
+    bench = folder / "bench" / "clvits-bench"
+    bench.parent.mkdir()
+    bench.write_text("#!/bin/sh\ntouch began\nexec sleep 60\n")
+    bench.chmod(0o755)
+    with subprocess.Popen([sys.executable, TOOL, "--build", folder], cwd=folder, text=True,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                          start_new_session=True) as tool:
+        while tool.poll() is None and not (folder / "began").exists():
+            time.sleep(0.02)
+        if tool.poll() is None: # or there is no compiler here
+            os.killpg(tool.pid, signal.SIGINT)
+            said = tool.communicate(timeout=30)[1]
+            assert (tool.returncode, said) == (130, "kernel-report: interrupted\n"), said
+
+
 def main():
     check_parsers()
     check_occupancy()
@@ -238,6 +257,7 @@ def main():
         check_markdown(folder)
         check_missing(folder)
         check_broken(folder)
+        check_interrupted(folder)
     listed = json.loads(subprocess.run([BENCH, "launches"], check=True, text=True,
                                        stdout=subprocess.PIPE).stdout)
     check_launches(listed)

@@ -61,8 +61,7 @@ int main(int argc, char **argv)
     if (!strcmp(name, "--help") || !strcmp(name, "-h"))
         return show(help);
     if (!strcmp(name, "--version"))
-        return printf("clvits %s, kernels %.12s\n", clvits_version(), clvits_kernels()),
-               program_flush();
+        return program_print_version(), program_flush();
     for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
         if (!strcmp(name, commands[i].name)) {
             const int code = commands[i].run(argc - 2, argv + 2);

@@ -86,6 +86,10 @@ static int read_long(reading *r)
 
     if (same_name(name, "help", n))
         return print_help(r);
+    if (!*r->command && same_name(name, "version", n)) {
+        program_print_version();
+        return -1;
+    }
     for (int i = 0; i < r->n; i++) {
         const option *o = &r->table[i];
         if (!o->name || !same_name(name, o->name, n))

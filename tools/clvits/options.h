@@ -27,9 +27,9 @@ typedef struct option {
  * --name=value, -n value, -nvalue; "--" ends them.
  *
  * What is no option moves to the front of argv, in its order, and *argc becomes its count.
- * --help and -h print the help.
+ * --help and -h print the help, and a program's --version its version.
  *
- * @return CODE_OK, CODE_USAGE (said why), or -1 when the help was printed
+ * @return CODE_OK, CODE_USAGE (said why), or -1 when one of these was printed
  */
 int options_parse(const option *table, int n, const char *command, const char *help, int *argc,
                   char **argv);

@@ -81,6 +81,11 @@ int program_open(clvits_context **out, clvits_context_params *params, program_lo
     return s ? program_fail(program_code(s, CODE_FAILED), "%s", log->error) : CODE_OK;
 }
 
+void program_print_version(void)
+{
+    printf("%s %s, kernels %.12s\n", program_name, clvits_version(), clvits_kernels());
+}
+
 /* What is known of signals. A process has them but once, so these are the only globals. */
 static struct {
     pthread_t watcher, speaker; /* who waits for signals, and who may wait for anything else */

@@ -43,6 +43,8 @@ static inline const char *program_plural(int n)
 /** As program_fail(), for what does not end the program. */
 void program_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+void program_print_version(void);
+
 /** What the library logs: a failure is kept for whoever reports it, the rest printed as asked, a
  *  warning that repeats the last one not again. */
 typedef struct program_log {

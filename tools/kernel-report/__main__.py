@@ -107,7 +107,8 @@ def make(build, wanted, jobs, sample=1):
     if not chosen:
         return report
     listed = sorted(launches(build), key=lambda launch: -launch["work"])
-    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+    pool = concurrent.futures.ThreadPoolExecutor(jobs)
+    try:
         results = {}
         for target in chosen:
             for program in sorted({(launch["program"], launch["options"]) for launch in listed
@@ -117,6 +118,8 @@ def make(build, wanted, jobs, sample=1):
             for launch in (launch for launch in listed if is_for(target, launch, sample)):
                 done = results[target, (launch["program"], launch["options"])].result()
                 report["rows"].append(row_of(target, launch, done))
+    finally:
+        pool.shutdown(cancel_futures=True)
     return report
 
 
@@ -134,7 +137,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(
         prog="kernel-report", description=__doc__,
         epilog="Exit codes: 0 within the budgets, 1 beyond them, 2 bad arguments, 3 no report, 77 "
-               "no compiler is here.")
+               "no compiler is here, 130 interrupted.")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build",
                         help="Meson's build folder, for the list of launches (build)")
     parser.add_argument("--target", action="append", default=[],
@@ -176,4 +179,8 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("kernel-report: interrupted", file=sys.stderr)
+        sys.exit(130)
