@@ -153,6 +153,8 @@ static double most_seconds(void)
 {
 #if defined(__SANITIZE_ADDRESS__)
     return 10.0;
+#elif defined(__has_feature)
+    return __has_feature(address_sanitizer) ? 10.0 : 1.0;
 #else
     return 1.0;
 #endif

@@ -22,6 +22,9 @@ clvits_status clvits_file_read(void **bytes, size_t *size, size_t most, const ch
                                clvits_report *r);
 void clvits_file_free(void *bytes, size_t size);
 
+/** Zeroed memory for so many bytes of a file, from a page's start, or NULL; release it likewise. */
+void *clvits_file_memory(size_t size);
+
 /** The first bytes of a regular file, as many as there are, up to size. */
 clvits_status clvits_file_head(void *bytes, size_t size, size_t *got, const char *path,
                                clvits_report *r);

@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 enum {
     ALIGN = 64,
@@ -138,13 +137,10 @@ static clvits_status read_parts(reader *f)
         return clvits_fail_memory(f->r, "the list of storages");
     clvits_status s = place(f, list, &n);
     if (!s && out->file_size) {
-        out->file =
-            mmap(NULL, out->file_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (out->file == MAP_FAILED) {
-            out->file = NULL;
+        out->file = clvits_file_memory(out->file_size);
+        if (!out->file)
             s = clvits_fail(f->r, CLVITS_E_MEMORY, "out of memory for %zu bytes of %s",
                             out->file_size, f->t->file.path);
-        }
     }
     for (size_t i = 0; i < n && !s; i++)
         s = clvits_file_part((char *)out->file + list[i]->place,
