@@ -58,6 +58,22 @@ float lanes_max(const float16 v)
     return e[0];
 }
 
+// row_sum(): the sum over a row's lanes, of which this work-item has one; part has a number for
+// each. Every work-item of the group must call it.
+#define DEFINE_ROW_SUM(LANES) \
+    float row_sum(local float *part, const int lane, const float v) \
+    { \
+        barrier(CLK_LOCAL_MEM_FENCE); \
+        part[lane] = v; \
+        for (int some = (LANES) / 2; some > 0; some /= 2) { \
+            barrier(CLK_LOCAL_MEM_FENCE); \
+            if (lane < some) \
+                part[lane] += part[lane + some]; \
+        } \
+        barrier(CLK_LOCAL_MEM_FENCE); \
+        return part[0]; \
+    }
+
 // GELU, exactly: x Phi(x) with Phi(-z sqrt 2) = erfc(z) / 2 and, after Shepherd and Laframboise
 // (Math. Comp. 36, 1981), erfc(z) = e^(-z^2) P(u) / (1 + 2z), u = (z - 2) / (z + 2). P is a
 // Chebyshev fit of degree 9 on 0 <= z <= 11; relative error below 3e-8. As in lib/cpu/math.h.

@@ -15,20 +15,7 @@
 #if ROWS
 
 DEFINE_GELU(gelu, float)
-
-// The sum over a row's lanes; every work-item of the group must call it.
-float row_sum(local float *part, const int lane, const float v)
-{
-    barrier(CLK_LOCAL_MEM_FENCE);
-    part[lane] = v;
-    for (int half_lanes = LANES / 2; half_lanes > 0; half_lanes /= 2) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (lane < half_lanes)
-            part[lane] += part[lane + half_lanes];
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
-    return part[0];
-}
+DEFINE_ROW_SUM(LANES)
 
 kernel __attribute__((reqd_work_group_size(LANES, ROWS, 1)))
 void layer_norm(const norm_dims d, global const int *run, global const float *restrict x,

@@ -30,20 +30,7 @@ void zero_guards(const separable_dims d, const int b, const int len, const int i
 #define LANES (GROUP / ROWS)
 
 DEFINE_GELU(gelu, float)
-
-// The sum over a row's lanes; every work-item of the group must call it.
-float row_sum(local float *part, const int lane, const float v)
-{
-    barrier(CLK_LOCAL_MEM_FENCE);
-    part[lane] = v;
-    for (int some = LANES / 2; some > 0; some /= 2) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (lane < some)
-            part[lane] += part[lane + some];
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
-    return part[0];
-}
+DEFINE_ROW_SUM(LANES)
 
 // The row's n channels normalised, and their GELU; those of this work-item have been written by
 // itself or before a barrier. Without channels, nothing happens to the row.

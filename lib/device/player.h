@@ -63,7 +63,13 @@ void clvits_player_find(clvits_device *d, clvits_record_mode mode);
 /** A device's answer, with a zero after it; NULL where there is none. Freed by the caller. */
 void *clvits_device_answer(const clvits_device *d, cl_device_info what, size_t *size);
 
-/** An extension's function; NULL where there is none. A pointer to functions, for memcpy(). */
-void *clvits_extension_call(cl_platform_id platform, const char *name);
+/** An extension's function, and the pointer to functions that receives it. */
+typedef struct clvits_extension_call {
+    void *to;
+    const char *name;
+} clvits_extension_call;
+
+/** Look all of them up; false where one is missing. */
+bool clvits_extension_calls(cl_platform_id platform, const clvits_extension_call *calls, size_t n);
 
 #endif

@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct clvits_replay {
     clvits_device *device;
@@ -28,10 +29,17 @@ void *clvits_device_answer(const clvits_device *d, cl_device_info what, size_t *
     return answer;
 }
 
-void *clvits_extension_call(cl_platform_id platform, const char *name)
+bool clvits_extension_calls(cl_platform_id platform, const clvits_extension_call *calls, size_t n)
 {
-    void *call = clGetExtensionFunctionAddressForPlatform(platform, name);
-    return call ? call : dlsym(RTLD_DEFAULT, name); /* drivers that are their own loader */
+    for (size_t i = 0; i < n; i++) {
+        void *call = clGetExtensionFunctionAddressForPlatform(platform, calls[i].name);
+        if (!call) /* drivers that are their own loader */
+            call = dlsym(RTLD_DEFAULT, calls[i].name);
+        if (!call)
+            return false;
+        memcpy(calls[i].to, &call, sizeof(call)); /* no object can point at a function */
+    }
+    return true;
 }
 
 void clvits_player_find(clvits_device *d, clvits_record_mode mode)

@@ -47,14 +47,13 @@ static bool is_known(cl_uint version)
 
 static bool find(clvits_device *d, cl_platform_id platform)
 {
-    const struct {
-        void *to;
-        const char *name;
-    } calls[] = { { &d->calls.khr.create, "clCreateCommandBufferKHR" },
-                  { &d->calls.khr.add, "clCommandNDRangeKernelKHR" },
-                  { &d->calls.khr.finish, "clFinalizeCommandBufferKHR" },
-                  { &d->calls.khr.enqueue, "clEnqueueCommandBufferKHR" },
-                  { &d->calls.khr.release, "clReleaseCommandBufferKHR" } };
+    const clvits_extension_call calls[] = {
+        { &d->calls.khr.create, "clCreateCommandBufferKHR" },
+        { &d->calls.khr.add, "clCommandNDRangeKernelKHR" },
+        { &d->calls.khr.finish, "clFinalizeCommandBufferKHR" },
+        { &d->calls.khr.enqueue, "clEnqueueCommandBufferKHR" },
+        { &d->calls.khr.release, "clReleaseCommandBufferKHR" },
+    };
     const cl_uint version = version_of(d, clvits_player_khr.extension);
     cl_bitfield required = 0, capabilities = 0;
 
@@ -66,12 +65,8 @@ static bool find(clvits_device *d, cl_platform_id platform)
         clGetDeviceInfo(d->id, COMMAND_BUFFER_CAPABILITIES, sizeof(capabilities), &capabilities,
                         NULL) != CL_SUCCESS)
         return false;
-    for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
-        void *call = clvits_extension_call(platform, calls[i].name);
-        if (!call)
-            return false;
-        memcpy(calls[i].to, &call, sizeof(call));
-    }
+    if (!clvits_extension_calls(platform, calls, sizeof(calls) / sizeof(*calls)))
+        return false;
     /* Up to 0.9.7 a list is in use until the driver has noticed that it ended, which can be later
      * than the host did. From then on an in-order queue is enough. */
     d->calls.khr.overlap = version < VERSION(0, 9, 8) &&

@@ -26,13 +26,12 @@ static bool lists(const char *list, const char *word)
 
 static bool find(clvits_device *d, cl_platform_id platform)
 {
-    const struct {
-        void *to;
-        const char *name;
-    } calls[] = { { &d->calls.qcom.create, "clNewRecordingQCOM" },
-                  { &d->calls.qcom.finish, "clEndRecordingQCOM" },
-                  { &d->calls.qcom.enqueue, "clEnqueueRecordingQCOM" },
-                  { &d->calls.qcom.release, "clReleaseRecordingQCOM" } };
+    const clvits_extension_call calls[] = {
+        { &d->calls.qcom.create, "clNewRecordingQCOM" },
+        { &d->calls.qcom.finish, "clEndRecordingQCOM" },
+        { &d->calls.qcom.enqueue, "clEnqueueRecordingQCOM" },
+        { &d->calls.qcom.release, "clReleaseRecordingQCOM" },
+    };
     size_t size = 0;
     char *extensions = clvits_device_answer(d, CL_DEVICE_EXTENSIONS, &size);
     const bool has = extensions && lists(extensions, clvits_player_qcom.extension);
@@ -44,12 +43,8 @@ static bool find(clvits_device *d, cl_platform_id platform)
             CL_SUCCESS ||
         !most)
         return false;
-    for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
-        void *call = clvits_extension_call(platform, calls[i].name);
-        if (!call)
-            return false;
-        memcpy(calls[i].to, &call, sizeof(call));
-    }
+    if (!clvits_extension_calls(platform, calls, sizeof(calls) / sizeof(*calls)))
+        return false;
     d->calls.most = most < 4096 ? (int)most : 4096;
     d->calls.forgets = true; /* it does not say */
     return true;

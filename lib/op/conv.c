@@ -224,17 +224,12 @@ clvits_packing clvits_conv_packing(const clvits_node *n, const clvits_target *at
     };
 }
 
-static size_t ceil_div(size_t a, size_t b)
-{
-    return (a + b - 1) / b;
-}
-
 /* Columns of jobs: blocks of channels times phases, groups and items. */
 static size_t columns(const conv1d_dims *d)
 {
     if (d->layout == CLVITS_CONV_DEPTHWISE)
-        return ceil_div((size_t)d->O, (size_t)d->lanes);
-    return ceil_div((size_t)(d->O / d->groups), (size_t)d->lanes) * (size_t)d->phases *
+        return clvits_ceil_div((size_t)d->O, (size_t)d->lanes);
+    return clvits_ceil_div((size_t)(d->O / d->groups), (size_t)d->lanes) * (size_t)d->phases *
            (size_t)d->groups;
 }
 
@@ -252,8 +247,8 @@ static void choose_job(const clvits_target *at, conv1d_dims *d, int steps)
     if (!info)
         return;
     const size_t wanted = JOBS_EACH * (size_t)info->compute_units;
-    while (d->job > tile && others * ceil_div((size_t)steps, (size_t)d->job) < wanted)
-        d->job = (int)ceil_div((size_t)d->job / 2, (size_t)tile) * tile;
+    while (d->job > tile && others * clvits_ceil_div((size_t)steps, (size_t)d->job) < wanted)
+        d->job = (int)clvits_ceil_div((size_t)d->job / 2, (size_t)tile) * tile;
 }
 
 void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims *d)
@@ -288,7 +283,7 @@ void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims
     if (at->device && d->layout == CLVITS_CONV_TOOM)
         clvits_toom_job(at, d, y->T);
     else
-        choose_job(at, d, (int)ceil_div((size_t)y->T, (size_t)d->phases));
+        choose_job(at, d, (int)clvits_ceil_div((size_t)y->T, (size_t)d->phases));
 }
 
 /* Rows of x that take part in all steps of the tile that makes step u: all of the tile but its
@@ -339,8 +334,8 @@ void clvits_conv_launch(const clvits_node *n, const clvits_target *at, const voi
     const conv1d_dims *d = dims;
     const clvits_tensor *y = n->out[0] ? n->out[0] : n->out[1];
     const bool gpu = clvits_device_get_info(at->device)->family == CLVITS_FAMILY_GPU;
-    const size_t steps = ceil_div((size_t)y->T, (size_t)d->phases);
-    const size_t jobs = ceil_div(steps, (size_t)d->job);
+    const size_t steps = clvits_ceil_div((size_t)y->T, (size_t)d->phases);
+    const size_t jobs = clvits_ceil_div(steps, (size_t)d->job);
     const size_t group =
         clvits_device_work_group(at->device, (size_t)tuned(at, d, "group", TILE_GROUP));
     char more[64] = "";
@@ -364,7 +359,8 @@ void clvits_conv_launch(const clvits_node *n, const clvits_target *at, const voi
         snprintf(more, sizeof(more), " -DLANES=%d -DGROUP=%d -DCHUNK=%d", d->lanes, (int)group,
                  chunk(d, (int)group, tuned(at, d, "chunk", TILE_CHUNK)));
         l->local[0] = group;
-        l->global[0] = ceil_div(steps, (size_t)TILE_FLOATS * group / (size_t)d->lanes) * group;
+        const size_t rows = (size_t)TILE_FLOATS * group / (size_t)d->lanes;
+        l->global[0] = clvits_ceil_div(steps, rows) * group;
     } else if (d->layout == CLVITS_CONV_DEPTHWISE) {
         l->global[0] = jobs * columns(d);
         l->global[1] = (size_t)d->B;

@@ -146,22 +146,17 @@ bool clvits_toom_wins(const clvits_target *at, const conv1d_dims *d)
            (!wide || d->K > 3 || (int64_t)d->I * d->O < 192 * 768);
 }
 
-static size_t ceil_div(size_t a, size_t b)
-{
-    return (a + b - 1) / b;
-}
-
 /* Tiles of one item at capacity; a run may begin within a tile. */
 static size_t tiles(const conv1d_dims *d, int rows)
 {
-    const size_t steps = ceil_div((size_t)(rows + d->shift), (size_t)d->phases);
-    return (ceil_div(steps, (size_t)(d->m * d->dilation)) + 1) * (size_t)d->dilation;
+    const size_t steps = clvits_ceil_div((size_t)(rows + d->shift), (size_t)d->phases);
+    return (clvits_ceil_div(steps, (size_t)(d->m * d->dilation)) + 1) * (size_t)d->dilation;
 }
 
 /* Of all phases. */
 static size_t blocks(const conv1d_dims *d)
 {
-    return ceil_div((size_t)d->O, (size_t)d->lanes) * (size_t)d->phases;
+    return clvits_ceil_div((size_t)d->O, (size_t)d->lanes) * (size_t)d->phases;
 }
 
 void clvits_toom_job(const clvits_target *at, conv1d_dims *d, int rows)
@@ -177,10 +172,10 @@ void clvits_toom_job(const clvits_target *at, conv1d_dims *d, int rows)
     }
     d->job = most_tiles(at, d, d->m, d->r);
     d->blocks = (int)blocks(d);
-    while (ceil_div(all, (size_t)d->job) * ceil_div(blocks(d), (size_t)d->blocks) * (size_t)d->B <
-           wanted) {
+    while (clvits_ceil_div(all, (size_t)d->job) * clvits_ceil_div(blocks(d), (size_t)d->blocks) *
+               (size_t)d->B < wanted) {
         if (d->job > 2 * step || (d->job > step && d->blocks == 1))
-            d->job = (int)ceil_div((size_t)d->job / 2, (size_t)step) * step;
+            d->job = (int)clvits_ceil_div((size_t)d->job / 2, (size_t)step) * step;
         else if (d->blocks > 1)
             d->blocks = (d->blocks + 1) / 2;
         else
@@ -201,8 +196,8 @@ void clvits_toom_launch(const clvits_node *n, const clvits_target *at, const con
     l->dimensions = 3;
     l->local[0] = gpu ? (size_t)group(at->device) : 1;
     l->local[1] = l->local[2] = 1;
-    l->global[0] = ceil_div(tiles(d, y->T), (size_t)d->job) * l->local[0];
-    l->global[1] = ceil_div(blocks(d), (size_t)d->blocks);
+    l->global[0] = clvits_ceil_div(tiles(d, y->T), (size_t)d->job) * l->local[0];
+    l->global[1] = clvits_ceil_div(blocks(d), (size_t)d->blocks);
     l->global[2] = (size_t)d->B;
     if (gpu)
         snprintf(more, sizeof(more), "GROUP=%d -DCHUNK=%d", group(at->device),
