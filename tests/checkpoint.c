@@ -408,6 +408,34 @@ START_TEST(knows_relatives_by_their_tensors)
 }
 END_TEST
 
+static const struct {
+    const char *name;
+    clvits_status status;
+    const char *message;
+} relatives[] = {
+    { "melotts", CLVITS_E_UNSUPPORTED, "MeloTTS" },
+    { "vits2", CLVITS_E_UNSUPPORTED, "VITS2" },
+    { "mb-istft", CLVITS_E_UNSUPPORTED, "iSTFT" },
+    { "so-vits-svc", CLVITS_E_UNSUPPORTED, "so-vits-svc" },
+    { "rvc", CLVITS_E_UNSUPPORTED, "RVC" },
+    { "gpt-sovits", CLVITS_E_UNSUPPORTED, "GPT-SoVITS" },
+    { "icefall", CLVITS_E_UNSUPPORTED, "icefall" },
+    { "espnet", CLVITS_E_UNSUPPORTED, "ESPnet" },
+    { "hifigan", CLVITS_E_UNSUPPORTED, "HiFi-GAN" },
+    { "unknown", CLVITS_E_UNSUPPORTED, "fc.weight" },
+    { "list", CLVITS_E_FORMAT, "holds no tensors" },
+};
+
+START_TEST(refuses_relatives)
+{
+    char path[512];
+
+    snprintf(path, sizeof(path), GOLDEN "relatives/%s.pth", relatives[_i].name);
+    refuse(path, NULL, relatives[_i].status, relatives[_i].message);
+    ck_assert_msg(strstr(r.text, path), "no path in: %s", r.text);
+}
+END_TEST
+
 START_TEST(finds_steps)
 {
     ck_assert_int_eq(clvits_checkpoint_step("G_0.pth"), 0);
@@ -440,6 +468,7 @@ Suite *suite(void)
     tcase_add_test(t, takes_what_configurations_differ_in);
     tcase_add_test(t, reads_lists_of_symbols);
     tcase_add_loop_test(t, knows_relatives_by_their_tensors, 0, LENGTH(tensors));
+    tcase_add_loop_test(t, refuses_relatives, 0, LENGTH(relatives));
     tcase_add_test(t, finds_steps);
     suite_add_tcase(s, t);
     return s;

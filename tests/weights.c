@@ -212,6 +212,57 @@ START_TEST(folds_weight_norm)
 }
 END_TEST
 
+/* The same weights whether data is copied or taken; what two tensors share is never overwritten. */
+START_TEST(takes_data_in_place)
+{
+    static const char *const layers[] = { "dec.ups.0", "flow.flows.2.enc.in_layers.0" };
+    const clvits_config c = odd_voice(1, 5, 1);
+    source *s = new_source(&c);
+    clvits_arrays out, taken;
+    clvits_report r = { 0 };
+
+    for (int i = 0; i < 2; i++)
+        split(s, layers[i], ".weight_g", ".weight_v");
+    const clvits_array alone = *item(s, "dec.ups.0.weight_v");
+    const clvits_array shared = *item(s, "flow.flows.2.enc.in_layers.0.weight_v");
+    const size_t size = (size_t)clvits_array_count(&shared) * sizeof(float);
+    float *before = malloc(size);
+    ck_assert_ptr_nonnull(before);
+    memcpy(before, shared.data, size);
+    /* Another tensor begins with its last element. */
+    give(s, "enc_q.pre.bias", 1, (const int64_t[]){ 1 })->data =
+        (const float *)shared.data + clvits_array_count(&shared) - 1;
+
+    ck_assert_msg(!canonical(&out, s, &c, &r), "%s", r.text);
+    ck_assert_mem_eq(shared.data, before, size);
+    clvits_arrays raw = { .items = s->items, .count = s->count };
+    ck_assert_msg(!clvits_weights_take(&taken, &raw, &c, &r), "%s", r.text);
+    ck_assert_uint_eq(taken.count, out.count);
+    for (size_t i = 0; i < out.count; i++)
+        ck_assert_mem_eq(out.items[i].data, taken.items[i].data,
+                         (size_t)clvits_array_count(&out.items[i]) * sizeof(float));
+    ck_assert_ptr_eq(clvits_arrays_find(&taken, "dec.ups.0.weight")->data, alone.data);
+    ck_assert_mem_eq(shared.data, before, size);
+    clvits_arrays_free(&taken);
+    clvits_arrays_free(&out);
+    free(before);
+    free_source(s);
+}
+END_TEST
+
+START_TEST(knows_what_is_of_training)
+{
+    ck_assert(clvits_weight_of_training("enc_q.enc.in_layers.15.weight_v"));
+    ck_assert(clvits_weight_of_training("posterior_encoder.conv_pre.weight"));
+    ck_assert(clvits_weight_of_training("dp.post_flows.7.proj.bias"));
+    ck_assert(clvits_weight_of_training("dp.flows.1.pre.weight"));
+    ck_assert(clvits_weight_of_training("duration_predictor.flows.1.conv_pre.weight"));
+    ck_assert(!clvits_weight_of_training("duration_predictor.flows.2.conv_pre.weight"));
+    ck_assert(!clvits_weight_of_training("flow.flows.1.pre.weight"));
+    ck_assert(!clvits_weight_of_training("enc_p.emb.weight"));
+}
+END_TEST
+
 START_TEST(a_zero_direction_gives_zero)
 {
     const clvits_config c = odd_voice(1, 0, 1);
@@ -420,6 +471,8 @@ Suite *suite(void)
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, takes_every_kind_of_voice, 0, sizeof(kinds) / sizeof(kinds[0]));
     tcase_add_loop_test(t, folds_weight_norm, 0, 2);
+    tcase_add_test(t, takes_data_in_place);
+    tcase_add_test(t, knows_what_is_of_training);
     tcase_add_test(t, a_zero_direction_gives_zero);
     tcase_add_test(t, converts_halves_and_unaligned_floats);
     tcase_add_test(t, names_everything_that_does_not_fit);

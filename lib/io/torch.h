@@ -42,4 +42,9 @@ const clvits_value *clvits_torch_root(const clvits_torch *t);
 clvits_status clvits_torch_arrays(clvits_arrays *out, const clvits_torch *t,
                                   const clvits_value *dict, const char *prefix, clvits_report *r);
 
+/** The same without those whose names, less the prefix, the caller has no use for. */
+clvits_status clvits_torch_arrays_but(clvits_arrays *out, const clvits_torch *t,
+                                      const clvits_value *dict, const char *prefix,
+                                      int (*useless)(const char *name), clvits_report *r);
+
 #endif

@@ -27,6 +27,7 @@ typedef struct reader {
     clvits_arrays *out;
     clvits_report *r;
     const char *prefix;
+    int (*useless)(const char *name); /* or NULL */
     part *parts;    /* by a storage's index */
     size_t n_parts; /* storages */
     size_t copies;  /* bytes that may still be copied */
@@ -64,7 +65,9 @@ static const clvits_stored *wanted(const reader *f, const clvits_value *dict, si
         (key->kind != CLVITS_VALUE_TEXT && key->kind != CLVITS_VALUE_BYTES))
         return NULL;
     *name = key->text + n;
-    return key->length >= n && !memcmp(key->text, f->prefix, n) ? v->tensor : NULL;
+    if (key->length < n || memcmp(key->text, f->prefix, n) || (f->useless && f->useless(*name)))
+        return NULL;
+    return v->tensor;
 }
 
 /* Whether an array can hold the tensor; widens what is needed of its storage. */
@@ -239,8 +242,15 @@ static clvits_status read_dict(reader *f, const clvits_value *dict)
 clvits_status clvits_torch_arrays(clvits_arrays *out, const clvits_torch *t,
                                   const clvits_value *dict, const char *prefix, clvits_report *r)
 {
+    return clvits_torch_arrays_but(out, t, dict, prefix, NULL, r);
+}
+
+clvits_status clvits_torch_arrays_but(clvits_arrays *out, const clvits_torch *t,
+                                      const clvits_value *dict, const char *prefix,
+                                      int (*useless)(const char *name), clvits_report *r)
+{
     clvits_report own = { 0 };
-    reader f = { .t = t, .out = out, .r = r ? r : &own, .prefix = prefix };
+    reader f = { .t = t, .out = out, .r = r ? r : &own, .prefix = prefix, .useless = useless };
     clvits_status s;
 
     *out = (clvits_arrays){ 0 };

@@ -72,8 +72,10 @@ clvits_status clvits_opening_finish(clvits_opening *o, const char *path)
     clvits_report why = { 0 };
 
     clvits_status status = clvits_config_check(&v->config, &why);
-    if (!status)
+    if (!status && o->keep_all)
         status = clvits_weights_canonical(&v->weights, &v->raw, &v->config, &why);
+    else if (!status)
+        status = clvits_weights_take(&v->weights, &v->raw, &v->config, &why);
     if (!status && !o->keep_all)
         clvits_arrays_keep_used(&v->raw, &v->weights);
     v->text.symbols = &v->symbols;

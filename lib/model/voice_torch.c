@@ -3,6 +3,7 @@
 // Which voice a file of PyTorch holds, and where in it.
 #include "io/torch.h"
 #include "model/voice_parts.h"
+#include "model/weights.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -136,5 +137,6 @@ clvits_status clvits_opening_arrays(clvits_opening *o, const char *path)
 {
     if (!o->torch)
         return clvits_safetensors_open(&o->v->raw, path, o->r);
-    return clvits_torch_arrays(&o->v->raw, o->torch, o->state, o->prefix, o->r);
+    return clvits_torch_arrays_but(&o->v->raw, o->torch, o->state, o->prefix,
+                                   o->keep_all ? NULL : clvits_weight_of_training, o->r);
 }

@@ -13,6 +13,7 @@ typedef struct entry {
     char name[112];
     clvits_weight_part part;
     int used;
+    int alone; /* nothing else in the file lies where its data does */
     const clvits_array *array;
 } entry;
 
@@ -27,6 +28,7 @@ typedef struct gather {
     clvits_report *r;
     entry *entries; /* sorted by name and part */
     size_t n_entries;
+    int take; /* data that is alone may be overwritten */
     trouble missing, wrong, left;
 } gather;
 
@@ -108,29 +110,42 @@ static const float *real_data(gather *g, const clvits_array *a, int writable)
     return copy;
 }
 
+/* Added up in lanes, which compilers keep in vectors. */
+static double sum_of_squares(const float *v, int64_t n)
+{
+    double lane[8] = { 0 }, sum = 0;
+    int64_t i = 0;
+
+    for (; i + 8 <= n; i += 8)
+        for (int k = 0; k < 8; k++)
+            lane[k] += (double)v[i + k] * v[i + k];
+    for (; i < n; i++)
+        sum += (double)v[i] * v[i];
+    for (int k = 0; k < 8; k++)
+        sum += lane[k];
+    return sum;
+}
+
 /* w = g v/|v| in place, the norm taken over all axes but the first. */
 static void fold(float *v, const float *gain, int64_t rows, int64_t columns)
 {
     for (int64_t i = 0; i < rows; i++, v += columns) {
-        double square = 0;
-        for (int64_t j = 0; j < columns; j++)
-            square += (double)v[j] * v[j];
-
+        const double square = sum_of_squares(v, columns);
         const double scale = square > 0 ? gain[i] / sqrt(square) : 0;
         for (int64_t j = 0; j < columns; j++)
             v[j] = (float)(v[j] * scale);
     }
 }
 
-static const float *folded_data(gather *g, const clvits_array *gain, const clvits_array *direction)
+static const float *folded_data(gather *g, const clvits_array *gain, const entry *direction)
 {
     const int64_t rows = clvits_array_count(gain);
-    float *v = (float *)real_data(g, direction, 1);
+    float *v = (float *)real_data(g, direction->array, !g->take || !direction->alone);
     float *gains = malloc((size_t)rows * sizeof(*gains));
 
     if (v && gains) {
         clvits_array_floats(gain, gains);
-        fold(v, gains, rows, clvits_array_count(direction) / rows);
+        fold(v, gains, rows, clvits_array_count(direction->array) / rows);
     }
     free(gains);
     return gains ? v : NULL;
@@ -139,10 +154,10 @@ static const float *folded_data(gather *g, const clvits_array *gain, const clvit
 /* x - x is 0 but for what is not finite. */
 static int all_finite(const float *data, int64_t n)
 {
-    float sum = 0.0f;
+    int bad = 0;
     for (int64_t i = 0; i < n; i++)
-        sum += data[i] - data[i] != 0.0f;
-    return sum == 0.0f;
+        bad |= data[i] - data[i] != 0.0f;
+    return !bad;
 }
 
 static clvits_status add(gather *g, const clvits_weight *w, const float *data)
@@ -188,7 +203,7 @@ static clvits_status visit(void *user, const clvits_weight *w)
                                                      { w->shape[0], 1, 1 } });
         return CLVITS_OK;
     }
-    return add(g, w, folded_data(g, gain->array, direction->array));
+    return add(g, w, folded_data(g, gain->array, direction));
 }
 
 static int starts(const char *name, const char *prefix)
@@ -196,10 +211,24 @@ static int starts(const char *name, const char *prefix)
     return !strncmp(name, prefix, strlen(prefix));
 }
 
+static int is_of_training(const char *name)
+{
+    return starts(name, "enc_q.") || starts(name, "dp.post_") || starts(name, "dp.flows.1.");
+}
+
+int clvits_weight_of_training(const char *name)
+{
+    char canonical[112];
+    clvits_weight_part part;
+
+    return clvits_weight_name(canonical, sizeof(canonical), &part, name) &&
+           is_of_training(canonical);
+}
+
 /* Tensors that only training uses, or conditioning that nothing feeds. */
 static int may_be_left(const char *name, const clvits_config *c)
 {
-    if (starts(name, "enc_q.") || starts(name, "dp.post_") || starts(name, "dp.flows.1."))
+    if (is_of_training(name))
         return 1;
     return c->gin_channels == 0 && (strstr(name, ".cond.") || strstr(name, ".cond_layer."));
 }
@@ -224,6 +253,41 @@ static clvits_status name_entries(gather *g, const clvits_arrays *raw)
             return clvits_fail(g->r, CLVITS_E_FORMAT,
                                "the voice has %s twice: as %s and as %s", g->entries[i].name,
                                g->entries[i - 1].array->name, g->entries[i].array->name);
+    return CLVITS_OK;
+}
+
+static int by_address(const void *a, const void *b)
+{
+    const entry *const *x = a, *const *y = b;
+    const uintptr_t p = (uintptr_t)(*x)->array->data, q = (uintptr_t)(*y)->array->data;
+    return (p > q) - (p < q);
+}
+
+/* Find out which entries share no data with another. */
+static clvits_status part_entries(gather *g)
+{
+    entry **list = calloc(g->n_entries + 1, sizeof(*list)), *last = NULL;
+    uintptr_t end = 0; /* of what was passed; last reaches it */
+
+    if (!list)
+        return clvits_fail_memory(g->r, "the names of the weights");
+    for (size_t i = 0; i < g->n_entries; i++)
+        list[i] = &g->entries[i];
+    qsort(list, g->n_entries, sizeof(*list), by_address);
+    for (size_t i = 0; i < g->n_entries; i++) {
+        const clvits_array *a = list[i]->array;
+        const uintptr_t start = (uintptr_t)a->data;
+        const uintptr_t stop = start + (size_t)clvits_array_count(a) * clvits_dtype_size(a->dtype);
+
+        list[i]->alone = !last || start >= end;
+        if (last && start < end)
+            last->alone = 0;
+        if (!last || stop > end) {
+            end = stop;
+            last = list[i];
+        }
+    }
+    free(list);
     return CLVITS_OK;
 }
 
@@ -254,19 +318,30 @@ static clvits_status judge(gather *g, const clvits_config *c)
                        text + strlen("; "));
 }
 
+static clvits_status bring(gather *g, const clvits_arrays *raw, const clvits_config *c)
+{
+    *g->out = (clvits_arrays){ 0 };
+    clvits_status status = name_entries(g, raw);
+    if (!status && g->take)
+        status = part_entries(g);
+    if (!status)
+        status = clvits_weights_walk(c, visit, g);
+    if (!status)
+        status = judge(g, c);
+    if (status)
+        clvits_arrays_free(g->out);
+    free(g->entries);
+    return status;
+}
+
 clvits_status clvits_weights_canonical(clvits_arrays *out, const clvits_arrays *raw,
                                        const clvits_config *c, clvits_report *r)
 {
-    gather g = { .out = out, .r = r };
+    return bring(&(gather){ .out = out, .r = r }, raw, c);
+}
 
-    *out = (clvits_arrays){ 0 };
-    clvits_status status = name_entries(&g, raw);
-    if (!status)
-        status = clvits_weights_walk(c, visit, &g);
-    if (!status)
-        status = judge(&g, c);
-    if (status)
-        clvits_arrays_free(out);
-    free(g.entries);
-    return status;
+clvits_status clvits_weights_take(clvits_arrays *out, clvits_arrays *raw, const clvits_config *c,
+                                  clvits_report *r)
+{
+    return bring(&(gather){ .out = out, .take = 1, .r = r }, raw, c);
 }

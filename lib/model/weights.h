@@ -44,4 +44,14 @@ void clvits_config_measure(clvits_config *c, const clvits_arrays *raw);
 clvits_status clvits_weights_canonical(clvits_arrays *out, const clvits_arrays *raw,
                                        const clvits_config *c, clvits_report *r);
 
+/**
+ * The same without copies where it can be: the data of raw, which has to be its own memory, is
+ * overwritten, and is not what its names say afterwards.
+ */
+clvits_status clvits_weights_take(clvits_arrays *out, clvits_arrays *raw, const clvits_config *c,
+                                  clvits_report *r);
+
+/** Whether a tensor of that name, of any format, is there for training alone. */
+int clvits_weight_of_training(const char *name);
+
 #endif

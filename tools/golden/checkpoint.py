@@ -227,6 +227,36 @@ def write(out, name):
     common.save_json(folder / "ref" / "index.json", cases)
 
 
+# Models that only look like VITS, by a tensor each that VITS does not have, in the containers that
+# their code saves: a function of the dict of tensors.
+_RUN = lambda state: dict(model=state, iteration=1, optimizer={}, learning_rate=1e-4)  # noqa: E731
+RELATIVES = {
+    "melotts": (["enc_p.tone_emb.weight"], _RUN),
+    "vits2": (["flow.flows.0.pre_transformer.attn_layers.0.conv_q.weight"], _RUN),
+    "mb-istft": (["dec.subband_conv_post.weight_g"], _RUN),
+    "so-vits-svc": (["enc_p.f0_emb.weight"], _RUN),
+    "rvc": (["enc_p.emb_phone.weight"], lambda state: dict(
+        weight=state, config=[1025, 32, 192], info="10epoch", sr="40k", f0=1, version="v2")),
+    "gpt-sovits": (["enc_p.text_embedding.weight"], lambda state: dict(weight=state, config={})),
+    "icefall": (["generator.text_encoder.emb.weight"], lambda state: dict(model=state, epoch=1)),
+    "espnet": (["tts.generator.text_encoder.emb.weight"], lambda state: state),
+}
+
+
+def write_relatives(folder):
+    """Tiny files, most of them with the table that makes them look like VITS."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, (tensors, wrap) in RELATIVES.items():
+        state = {"enc_p.emb.weight": torch.zeros(2, 2)} if name in ("melotts", "vits2") else {}
+        state.update({tensor: torch.zeros(2, 2) for tensor in tensors})
+        torch.save(wrap(state), folder / f"{name}.pth")
+    vocoder = {"conv_pre.weight_g": torch.zeros(2, 1, 1), "ups.0.bias": torch.zeros(2)}
+    torch.save({"generator": vocoder}, folder / "hifigan.pth")
+    torch.save({"fc.weight": torch.zeros(2, 2)}, folder / "unknown.pth")
+    torch.save([1, 2], folder / "list.pth")
+
+
 def write_all(out, _arguments):
     for name in VOICES:
         write(out, name)
+    write_relatives(Path(out) / "relatives")
