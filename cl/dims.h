@@ -216,6 +216,26 @@ typedef struct {
     clvits_view stats, ends, noise, z;
 } prior_dims;
 
+// Alignment search. Its choices, one bit for every frame and column of the text, lie in words of
+// SEARCH_FRAMES frames, the first frame lowest: word (g,c) says at which of frames 32g .. 32g + 31
+// a path through column c comes from column c - 1. Bits where no path can be are zeros.
+enum { SEARCH_FRAMES = 32 };
+
+typedef struct {
+    int B;
+    int T;             // columns of the values; the text has no more
+    int C;             // columns of the words: T, rounded up
+    int text, frames;  // slots of both lengths
+    clvits_view value, bits;
+} search_dims;
+
+typedef struct {
+    int B;
+    int T;             // columns of the words
+    int text, frames;  // slots of both lengths
+    clvits_view bits, y, ends;
+} backtrack_dims;
+
 // A spline's constants beyond what its parameters say: knot k lies at
 // -tail + k * step + gain * (share of the bins before it); low parts take up the rounding.
 typedef struct {

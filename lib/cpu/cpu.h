@@ -40,6 +40,7 @@ typedef void clvits_cpu_fn(const clvits_cpu_call *call);
 typedef enum clvits_cpu_id {
     CLVITS_CPU_AFFINE,
     CLVITS_CPU_ATTENTION,
+    CLVITS_CPU_BACKTRACK,
     CLVITS_CPU_BINARY,
     CLVITS_CPU_CONCAT,
     CLVITS_CPU_CONV1D, /* transposed as well */
@@ -56,6 +57,7 @@ typedef enum clvits_cpu_id {
     CLVITS_CPU_NORMAL,
     CLVITS_CPU_PRIOR,
     CLVITS_CPU_SAMPLE,
+    CLVITS_CPU_SEARCH,
     CLVITS_CPU_SEPARABLE,
     CLVITS_CPU_SOFTMAX,
     CLVITS_CPU_SPLINE,

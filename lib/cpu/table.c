@@ -3,6 +3,7 @@
 
 clvits_cpu_fn CLVITS_CPU_PATH(affine);
 clvits_cpu_fn CLVITS_CPU_PATH(attention);
+clvits_cpu_fn CLVITS_CPU_PATH(backtrack);
 clvits_cpu_fn CLVITS_CPU_PATH(binary);
 clvits_cpu_fn CLVITS_CPU_PATH(concat);
 clvits_cpu_fn CLVITS_CPU_PATH(conv1d);
@@ -20,6 +21,7 @@ clvits_cpu_fn CLVITS_CPU_PATH(normal);
 clvits_cpu_fn CLVITS_CPU_PATH(prior);
 clvits_cpu_fn CLVITS_CPU_PATH(spline);
 clvits_cpu_fn CLVITS_CPU_PATH(sample);
+clvits_cpu_fn CLVITS_CPU_PATH(search);
 clvits_cpu_fn CLVITS_CPU_PATH(separable);
 clvits_cpu_fn CLVITS_CPU_PATH(softmax);
 clvits_cpu_fn CLVITS_CPU_PATH(sum);
@@ -34,6 +36,7 @@ const clvits_cpu_table CLVITS_ISA_PASTE(clvits_cpu_table, CLVITS_ISA) = {
     .fn = {
         [CLVITS_CPU_AFFINE] = CLVITS_CPU_PATH(affine),
         [CLVITS_CPU_ATTENTION] = CLVITS_CPU_PATH(attention),
+        [CLVITS_CPU_BACKTRACK] = CLVITS_CPU_PATH(backtrack),
         [CLVITS_CPU_BINARY] = CLVITS_CPU_PATH(binary),
         [CLVITS_CPU_CONCAT] = CLVITS_CPU_PATH(concat),
         [CLVITS_CPU_CONV1D] = CLVITS_CPU_PATH(conv1d),
@@ -51,6 +54,7 @@ const clvits_cpu_table CLVITS_ISA_PASTE(clvits_cpu_table, CLVITS_ISA) = {
         [CLVITS_CPU_SPLINE] = CLVITS_CPU_PATH(spline),
         [CLVITS_CPU_PRIOR] = CLVITS_CPU_PATH(prior),
         [CLVITS_CPU_SAMPLE] = CLVITS_CPU_PATH(sample),
+        [CLVITS_CPU_SEARCH] = CLVITS_CPU_PATH(search),
         [CLVITS_CPU_SEPARABLE] = CLVITS_CPU_PATH(separable),
         [CLVITS_CPU_SOFTMAX] = CLVITS_CPU_PATH(softmax),
         [CLVITS_CPU_SUM] = CLVITS_CPU_PATH(sum),

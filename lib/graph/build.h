@@ -134,6 +134,25 @@ clvits_tensor *clvits_durations(clvits_tensor *logw, int length_scale_slot, clvi
 clvits_tensor *clvits_expand(clvits_tensor *x, clvits_tensor *ends, int clock);
 
 /**
+ * Monotonic alignment search (Kim et al. 2020): the path through value (B,F,T) with the largest
+ * sum that begins in column 0, ends in the text's last one and goes on by no column or one with
+ * every frame, as the frames of each column: CLVITS_I32 (B,text,1), text being the clock of T.
+ *
+ * ends receives their running sums, as clvits_expand() wants them. Sums are added up in fp32, frame
+ * by frame, and ties stay in their column: the same path everywhere. It is a constant: nothing is
+ * differentiated through it. A text longer than its frames has no path: then all is 0.
+ */
+clvits_tensor *clvits_search(clvits_tensor *value, int text, clvits_tensor **ends);
+
+/**
+ * How likely frames z (B,F,D) are in the normal distributions of a text's symbols, m and logs
+ * (B,T,D), as logarithms: (B,F,T), what clvits_search() looks for a path through.
+ *
+ * Σ_d -½ log 2π - logs - ½ ((z - m) exp(-logs))², as the sum of two matrix products and one row.
+ */
+clvits_tensor *clvits_likelihood(clvits_tensor *z, clvits_tensor *m, clvits_tensor *logs);
+
+/**
  * The prior of frames, m + noise * exp(logs) * scale: m and logs are the halves of the row of stats
  * (B,T,2C) whose id covers the frame, zeros after the last end.
  *

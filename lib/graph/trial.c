@@ -37,6 +37,13 @@ static int rows_for(const clvits_node *n)
     return rows < LEAST_ROWS ? LEAST_ROWS : rows > MOST_ROWS ? MOST_ROWS : (int)rows;
 }
 
+/* Of an alignment the text: as long as the frames, there would be one path alone. */
+static bool is_text(const clvits_node *n, int clock)
+{
+    return (n->op == &clvits_op_search || n->op == &clvits_op_backtrack) &&
+           clock == ((const clvits_search_params *)n->params)->text;
+}
+
 /* The clocks of the node's graph, made small; those that inputs have are set by themselves. */
 static void copy_clocks(clvits_graph *g, const clvits_node *n, bool small)
 {
@@ -54,7 +61,7 @@ static void copy_clocks(clvits_graph *g, const clvits_node *n, bool small)
         if (above[i] && !derived)
             c->parent = -1;
         if (c->parent < 0) {
-            c->capacity = rows;
+            c->capacity = is_text(n, i) ? (rows + 2) / 3 : rows;
             continue;
         }
         const int64_t all = ((int64_t)g->clocks[c->parent].capacity * c->mul + c->add) / c->div;

@@ -324,11 +324,22 @@ static void normal(clvits_check_graph *g, int i)
     compare(g, clvits_normal(g->graph, rows(g), 21, g->seed_slot, i));
 }
 
+static void search(clvits_check_graph *g, int i)
+{
+    const int frames = clvits_graph_clock(g->graph, 91), text = rows(g);
+    clvits_tensor *value = input(g, frames, ROWS, -1, 1), *ends = NULL;
+
+    (void)i;
+    compare(g, clvits_search(value, text, &ends));
+    compare(g, ends);
+}
+
 const clvits_check_case clvits_check_cases[] = {
     { "affine", &clvits_op_affine, CLOSE, affine, 0 },
     { "affine, reverse", &clvits_op_affine, CLOSE, affine, 1 },
     { "attention", &clvits_op_attention, CLOSE, attention, 0 },
     { "attention, relative", &clvits_op_attention, CLOSE, attention, 1 },
+    { "backtrack", &clvits_op_backtrack, 0, search, 0 },
     { "binary, add", &clvits_op_binary, CLOSE, binary, CLVITS_ADD },
     { "binary, subtract", &clvits_op_binary, CLOSE, binary, CLVITS_SUB },
     { "binary, multiply", &clvits_op_binary, CLOSE, binary, CLVITS_MUL },
@@ -364,6 +375,7 @@ const clvits_check_case clvits_check_cases[] = {
     { "prior", &clvits_op_prior, CLOSE, prior, 0 },
     { "prior, drawn", &clvits_op_prior, CLOSE, prior, 1 },
     { "sample", &clvits_op_sample, CLOSE, sample, 0 },
+    { "search", &clvits_op_search, 0, search, 0 },
     { "separable", &clvits_op_separable, CLOSE, separable, 0 },
     { "softmax", &clvits_op_softmax, CLOSE, softmax, 0 },
     { "spline", &clvits_op_spline, CLOSE, spline, 0 },

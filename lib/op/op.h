@@ -97,6 +97,7 @@ struct clvits_op {
 /* Every operator; definitions in lib/op/R.c. */
 extern const clvits_op clvits_op_affine;
 extern const clvits_op clvits_op_attention;
+extern const clvits_op clvits_op_backtrack;
 extern const clvits_op clvits_op_binary;
 extern const clvits_op clvits_op_concat;
 extern const clvits_op clvits_op_conv1d;
@@ -114,6 +115,7 @@ extern const clvits_op clvits_op_matmul;
 extern const clvits_op clvits_op_normal;
 extern const clvits_op clvits_op_prior;
 extern const clvits_op clvits_op_sample;
+extern const clvits_op clvits_op_search;
 extern const clvits_op clvits_op_separable;
 extern const clvits_op clvits_op_softmax;
 extern const clvits_op clvits_op_spline;
@@ -234,5 +236,10 @@ typedef struct clvits_prior_params {
 typedef struct clvits_expand_params {
     int clock; /* of the frames */
 } clvits_expand_params;
+
+/** search, backtrack: the clocks of the text and of the frames. */
+typedef struct clvits_search_params {
+    int text, frames;
+} clvits_search_params;
 
 #endif

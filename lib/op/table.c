@@ -4,6 +4,7 @@
 const clvits_op *const clvits_ops[] = {
     &clvits_op_affine,
     &clvits_op_attention,
+    &clvits_op_backtrack,
     &clvits_op_binary,
     &clvits_op_concat,
     &clvits_op_conv1d,
@@ -22,6 +23,7 @@ const clvits_op *const clvits_ops[] = {
     &clvits_op_prior,
     &clvits_op_spline,
     &clvits_op_sample,
+    &clvits_op_search,
     &clvits_op_separable,
     &clvits_op_softmax,
     &clvits_op_sum,
