@@ -18,48 +18,54 @@ typedef struct voice_case {
     int speaker;
     float noise_scale, noise_w, length_scale; /* noise_scale 0: no noise files */
     const char *encoder; /* stem of enc, m and logs where it differs */
+    int language;
 } voice_case;
 
 #define CKPT "lightning_logs/version_0/checkpoints/epoch=5-step=1000.ckpt"
 
 static const voice_case cases[] = {
-    { "hf-sdp", NULL, "ref/0_ids", "ref/0", 0, 0.667f, 0.8f, 1 / 1.1f, NULL },
-    { "hf-sdp", NULL, "ref/1_ids", "ref/1", 0, 0.5f, 0.9f, 1 / 1.1f, NULL },
-    { "hf-sdp", NULL, "ref/2_ids", "ref/2", 0, 0.667f, 0.8f, 1 / 1.1f, NULL },
+    { "hf-sdp", NULL, "ref/0_ids", "ref/0", 0, 0.667f, 0.8f, 1 / 1.1f, NULL, 0 },
+    { "hf-sdp", NULL, "ref/1_ids", "ref/1", 0, 0.5f, 0.9f, 1 / 1.1f, NULL, 0 },
+    { "hf-sdp", NULL, "ref/2_ids", "ref/2", 0, 0.667f, 0.8f, 1 / 1.1f, NULL, 0 },
     { "hf-sdp/model_weight_g.safetensors", NULL, "ref/0_ids", "ref/0", 0, 0.667f, 0.8f, 1 / 1.1f,
-      NULL },
-    { "hf-dp-speakers", NULL, "ref/0_ids", "ref/0", 0, 0.667f, 0.0f, 1.0f, NULL },
-    { "hf-dp-speakers", NULL, "ref/1_ids", "ref/1", 2, 0.4f, 0.0f, 1 / 0.8f, NULL },
-    { "hf-dp-speakers", NULL, "ref/2_ids", "ref/2", 3, 0.667f, 0.0f, 1.0f, NULL },
-    { "piper-single/model.onnx", NULL, "ref/0_ids", "ref/0", 0, 0.667f, 0.8f, 1.0f, NULL },
-    { "piper-single/model.onnx", NULL, "ref/1_ids", "ref/1", 0, 0.4f, 0.6f, 1.3f, NULL },
-    { "piper-multi/model.onnx", NULL, "ref/0_ids", "ref/0", 1, 0.333f, 0.5f, 1.0f, NULL },
-    { "piper-multi/model.onnx", NULL, "ref/1_ids", "ref/1", 3, 0.6f, 0.8f, 0.9f, NULL },
-    { "piper-single/model.onnx", NULL, "ref/0_ids", "ref/0_ort", 0, 0.0f, 0.0f, 1.0f, "" },
-    { "piper-multi/model.onnx", NULL, "ref/1_ids", "ref/1_ort", 3, 0.0f, 0.0f, 0.9f, "" },
-    { "sherpa-lexicon/model.onnx", NULL, "ref/0_ids", "ref/0", 2, 0.667f, 0.0f, 1.0f, NULL },
-    { "sherpa-lexicon/model.onnx", NULL, "ref/1_ids", "ref/1", 1, 0.4f, 0.0f, 1.2f, NULL },
-    { "sherpa-characters/model.onnx", NULL, "ref/0_ids", "ref/0", 0, 0.667f, 0.0f, 1.0f, NULL },
-    { "sherpa-characters/model.onnx", NULL, "ref/0_ids", "ref/0_ort", 0, 0.0f, 0.0f, 1.0f, "" },
-    { "vits-single", NULL, "ref/0_ids", "ref/0", 0, 0.667f, 0.8f, 1.0f, NULL },
-    { "vits-single/G_3000.pth", NULL, "ref/1_ids", "ref/1", 0, 0.4f, 0.6f, 1.2f, NULL },
-    { "vits-speakers", NULL, "ref/0_ids", "ref/0", 0, 0.667f, 0.0f, 1.0f, NULL },
-    { "vits-speakers", NULL, "ref/1_ids", "ref/1", 2, 0.5f, 0.0f, 0.9f, NULL },
-    { "mms", NULL, "ref/0_ids", "ref/0", 0, 0.667f, 0.8f, 1.0f, NULL },
-    { "mms", NULL, "ref/1_ids", "ref/1", 0, 0.5f, 0.9f, 1.0f, NULL },
-    { "piper-ckpt/" CKPT, NULL, "ref/0_ids", "ref/0", 0, 0.667f, 0.8f, 1.0f, NULL },
-    { "piper-ckpt-speakers/" CKPT, NULL, "ref/0_ids", "ref/0", 1, 0.333f, 0.5f, 1.0f, NULL },
-    { "mini", NULL, "ref/0_ids", "ref16/0_sdp", 0, 0, 0, 1, "ref16/0" },
-    { "mini", NULL, "ref/1_ids", "ref16/1_sdp", 0, 0, 0, 1, "ref16/1" },
-    { "mini", NULL, "ref/2_ids", "ref16/2_sdp", 0, 0, 0, 1, "ref16/2" },
-    { "mini", NULL, "ref/1_ids", "ref16/1_noisy", 0, 0.333f, 0.5f, 1 / 0.9f, "ref16/1" },
-    { "@mini-fp32/model.safetensors", NULL, "ref/0_ids", "ref/0_sdp", 0, 0, 0, 1, "ref/0" },
-    { "@mini-fp32/model.safetensors", NULL, "ref/1_ids", "ref/1_sdp", 0, 0, 0, 1, "ref/1" },
-    { "@mini-fp32/model.safetensors", NULL, "ref/2_ids", "ref/2_sdp", 0, 0, 0, 1, "ref/2" },
+      NULL, 0 },
+    { "hf-dp-speakers", NULL, "ref/0_ids", "ref/0", 0, 0.667f, 0.0f, 1.0f, NULL, 0 },
+    { "hf-dp-speakers", NULL, "ref/1_ids", "ref/1", 2, 0.4f, 0.0f, 1 / 0.8f, NULL, 0 },
+    { "hf-dp-speakers", NULL, "ref/2_ids", "ref/2", 3, 0.667f, 0.0f, 1.0f, NULL, 0 },
+    { "piper-single/model.onnx", NULL, "ref/0_ids", "ref/0", 0, 0.667f, 0.8f, 1.0f, NULL, 0 },
+    { "piper-single/model.onnx", NULL, "ref/1_ids", "ref/1", 0, 0.4f, 0.6f, 1.3f, NULL, 0 },
+    { "piper-multi/model.onnx", NULL, "ref/0_ids", "ref/0", 1, 0.333f, 0.5f, 1.0f, NULL, 0 },
+    { "piper-multi/model.onnx", NULL, "ref/1_ids", "ref/1", 3, 0.6f, 0.8f, 0.9f, NULL, 0 },
+    { "piper-single/model.onnx", NULL, "ref/0_ids", "ref/0_ort", 0, 0.0f, 0.0f, 1.0f, "", 0 },
+    { "piper-multi/model.onnx", NULL, "ref/1_ids", "ref/1_ort", 3, 0.0f, 0.0f, 0.9f, "", 0 },
+    { "sherpa-lexicon/model.onnx", NULL, "ref/0_ids", "ref/0", 2, 0.667f, 0.0f, 1.2f, NULL, 0 },
+    { "sherpa-characters/model.onnx", NULL, "ref/0_ids", "ref/0", 0, 0.667f, 0.0f, 1.0f, NULL, 0 },
+    { "sherpa-characters/model.onnx", NULL, "ref/0_ids", "ref/0_ort", 0, 0.0f, 0.0f, 1.0f, "", 0 },
+    { "vits-single", NULL, "ref/0_ids", "ref/0", 0, 0.667f, 0.8f, 1.0f, NULL, 0 },
+    { "vits-single/G_3000.pth", NULL, "ref/1_ids", "ref/1", 0, 0.4f, 0.6f, 1.2f, NULL, 0 },
+    { "vits-speakers", NULL, "ref/0_ids", "ref/0", 0, 0.667f, 0.0f, 1.0f, NULL, 0 },
+    { "vits-speakers", NULL, "ref/1_ids", "ref/1", 2, 0.5f, 0.0f, 0.9f, NULL, 0 },
+    { "mms", NULL, "ref/0_ids", "ref/0", 0, 0.667f, 0.8f, 1.0f, NULL, 0 },
+    { "mms", NULL, "ref/1_ids", "ref/1", 0, 0.5f, 0.9f, 1.0f, NULL, 0 },
+    { "piper-ckpt/" CKPT, NULL, "ref/0_ids", "ref/0", 0, 0.667f, 0.8f, 1.0f, NULL, 0 },
+    { "piper-ckpt-speakers/" CKPT, NULL, "ref/0_ids", "ref/0", 1, 0.333f, 0.5f, 1.0f, NULL, 0 },
+    { "coqui-languages", NULL, "ref/0_ids", "ref/0", 1, 0.667f, 0.8f, 1.0f, NULL, 2 },
+    { "coqui-languages", NULL, "ref/1_ids", "ref/1", 0, 0.667f, 0.8f, 1.0f, NULL, 0 },
+    { "coqui-phonemes", NULL, "ref/0_ids", "ref/0", 2, 0.667f, 0.0f, 1.0f, NULL, 1 },
+    { "coqui-vectors", NULL, "ref/0_ids", "ref/0", 1, 0.667f, 0.0f, 1.0f, NULL, 0 },
+    { "coqui-single/model.pth", NULL, "ref/0_ids", "ref/0", 0, 0.667f, 0.8f, 1.0f, NULL, 0 },
+    { "coqui-single/model.onnx", NULL, "ref/0_ids", "ref/0_ort", 0, 0.0f, 0.0f, 1.0f, "", 0 },
+    { "mini", NULL, "ref/0_ids", "ref16/0_sdp", 0, 0, 0, 1, "ref16/0", 0 },
+    { "mini", NULL, "ref/1_ids", "ref16/1_sdp", 0, 0, 0, 1, "ref16/1", 0 },
+    { "mini", NULL, "ref/2_ids", "ref16/2_sdp", 0, 0, 0, 1, "ref16/2", 0 },
+    { "mini", NULL, "ref/1_ids", "ref16/1_noisy", 0, 0.333f, 0.5f, 1 / 0.9f, "ref16/1", 0 },
+    { "@mini-fp32/model.safetensors", NULL, "ref/0_ids", "ref/0_sdp", 0, 0, 0, 1, "ref/0", 0 },
+    { "@mini-fp32/model.safetensors", NULL, "ref/1_ids", "ref/1_sdp", 0, 0, 0, 1, "ref/1", 0 },
+    { "@mini-fp32/model.safetensors", NULL, "ref/2_ids", "ref/2_sdp", 0, 0, 0, 1, "ref/2", 0 },
     { "@mini-fp32/model_dp.safetensors", "config_dp.json", "ref/0_ids", "ref/0_dp", 0, 0, 0, 1,
-      "ref/0" },
+      "ref/0", 0 },
     { "@mini-fp32/model_dp.safetensors", "config_dp.json", "ref/2_ids", "ref/2_dp", 0, 0, 0, 1,
-      "ref/2" },
+      "ref/2", 0 },
 };
 
 typedef struct fixture {
@@ -160,6 +166,17 @@ static const float *noise(fixture *f, const char *name, int channels, int rows)
     return values;
 }
 
+/* The language of the case, for each id. */
+static const int32_t *languages(fixture *f, int n)
+{
+    int32_t *ids = clvits_arena_array(&f->h.arena, (size_t)n, sizeof(*ids));
+
+    ck_assert_ptr_nonnull(ids);
+    for (int i = 0; i < n; i++)
+        ids[i] = f->c->language;
+    return ids;
+}
+
 /* Returns the number of frames; stats and ends receive what the next stage reads. */
 static int run_text(fixture *f, float **stats, int32_t **ends, int *n_ids)
 {
@@ -179,6 +196,8 @@ static int run_text(fixture *f, float **stats, int32_t **ends, int *n_ids)
     stages_length(&f->h, &run, s.clock, N);
     stages_write(&f->h, &run, s.ids, ids);
     stages_write(&f->h, &run, s.sid, &c->speaker);
+    if (s.lids)
+        stages_write(&f->h, &run, s.lids, languages(f, N));
     if (s.noise)
         stages_write(&f->h, &run, s.noise, noise(f, "noise_dp", 2, N));
     stages_go(&f->h, &run);

@@ -34,11 +34,40 @@ static int line_of(const char *text, const char *at)
     return line;
 }
 
-static clvits_status parse(clvits_json *j, const char *text, size_t size)
+/*
+ * Python writes Infinity and NaN, which JSON does not know, as Coqui's configurations show: null
+ * takes the place of the former, 0 that of the latter, and spaces that of what is left of them.
+ */
+static int replace_infinities(char *text, size_t size)
+{
+    static const struct {
+        const char *word, *by;
+    } words[] = { { "-Infinity", "null     " }, { "Infinity", "null    " }, { "NaN", "0  " } };
+    int quoted = 0, replaced = 0;
+
+    for (size_t i = 0; i < size; i++) {
+        if (quoted && text[i] == '\\')
+            i++;
+        else if (text[i] == '"')
+            quoted = !quoted;
+        for (size_t k = 0; k < sizeof(words) / sizeof(words[0]) && !quoted && i < size; k++) {
+            const size_t n = strlen(words[k].word);
+            if (n <= size - i && !memcmp(text + i, words[k].word, n)) {
+                memcpy(text + i, words[k].by, n);
+                replaced = 1;
+            }
+        }
+    }
+    return replaced;
+}
+
+static clvits_status parse(clvits_json *j, char *text, size_t size)
 {
     const char *end = text;
 
     if (size)
+        j->root = cJSON_ParseWithLengthOpts(text, size, &end, 0);
+    if (size && !j->root && replace_infinities(text, size))
         j->root = cJSON_ParseWithLengthOpts(text, size, &end, 0);
     if (!j->root)
         return clvits_json_fail(j, CLVITS_E_FORMAT,

@@ -9,11 +9,11 @@ typedef struct key {
     char text[64];
 } key;
 
-static key in(const char *section, const char *name)
+static key in(const char *section, const char *name, const char *suffix)
 {
     key k;
 
-    snprintf(k.text, sizeof(k.text), "%s%s", section, name);
+    snprintf(k.text, sizeof(k.text), "%s%s%s", section, name, suffix);
     return k;
 }
 
@@ -48,23 +48,23 @@ static void read_dilations(clvits_json *j, clvits_config *c, const char *name)
     }
 }
 
-void clvits_decoder_read(clvits_json *j, clvits_config *c, const char *section)
+void clvits_decoder_read(clvits_json *j, clvits_config *c, const char *section, const char *suffix)
 {
     int n_kernels = 0;
 
-    clvits_json_int(j, &c->upsample_initial_channel, in(section, "upsample_initial_channel").text,
-                    CLVITS_JSON_REQUIRED);
+    clvits_json_int(j, &c->upsample_initial_channel,
+                    in(section, "upsample_initial_channel", suffix).text, CLVITS_JSON_REQUIRED);
     clvits_json_ints(j, c->upsample_rates, &c->n_upsamples, CLVITS_MAX_STAGES,
-                     in(section, "upsample_rates").text);
+                     in(section, "upsample_rates", suffix).text);
     clvits_json_ints(j, c->upsample_kernel_sizes, &n_kernels, CLVITS_MAX_STAGES,
-                     in(section, "upsample_kernel_sizes").text);
+                     in(section, "upsample_kernel_sizes", suffix).text);
     if (n_kernels != c->n_upsamples)
         clvits_json_fail(j, CLVITS_E_FORMAT,
                          "upsample_kernel_sizes has %d items and upsample_rates %d", n_kernels,
                          c->n_upsamples);
     clvits_json_ints(j, c->resblock_kernel_sizes, &c->n_resblocks, CLVITS_MAX_STAGES,
-                     in(section, "resblock_kernel_sizes").text);
-    read_dilations(j, c, in(section, "resblock_dilation_sizes").text);
+                     in(section, "resblock_kernel_sizes", suffix).text);
+    read_dilations(j, c, in(section, "resblock_dilation_sizes", suffix).text);
 
     c->hop_length = c->n_upsamples > 0;
     for (int i = 0; i < c->n_upsamples; i++)

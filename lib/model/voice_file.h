@@ -50,7 +50,9 @@ typedef struct clvits_voice_file {
  *  - a voice of sherpa-onnx: the .onnx file, whose metadata says what it is, beside which
  *    tokens.txt stands, and lexicon.txt where its text needs that;
  *  - a checkpoint of the original training code (and, with vocab.txt, of MMS-TTS) or of Piper's
- *    trainer, in a file of PyTorch. For its configuration see clvits_config_of().
+ *    trainer, in a file of PyTorch. For its configuration see clvits_config_of();
+ *  - a voice of Coqui, likewise, with the files of speakers and languages that its configuration
+ *    names beside it.
  *
  * Of a folder, model.safetensors is opened, else the newest G_STEP.pth, else the only file that may
  * be a voice.

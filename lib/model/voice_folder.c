@@ -12,7 +12,7 @@
 
 /* In the order in which they are preferred; what else is in the folder then does not matter. */
 static const char *const preferred[] = { "model.safetensors", "pytorch_model.bin", "best_model.pth",
-                                         "model_file.pth" };
+                                         "model_file.pth", "model.pth" };
 
 static int ends(const char *name, const char *tail)
 {
@@ -26,8 +26,9 @@ static int may_be_voice(const char *name)
     static const char *const tails[] = { ".safetensors", ".onnx", ".pth", ".pth.tar", ".pt",
                                          ".ckpt", ".bin" };
 
-    if (name[0] == '.' || !strncmp(name, "D_", 2))
-        return 0;
+    if (name[0] == '.' || !strncmp(name, "D_", 2) || !strncmp(name, "speaker", 7) ||
+        !strncmp(name, "language", 8))
+        return 0; /* Coqui keeps their names in such files */
     for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++)
         if (ends(name, tails[i]))
             return 1;

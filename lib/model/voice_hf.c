@@ -76,7 +76,7 @@ static void read_config(clvits_json *j, clvits_config *c)
     clvits_json_float(j, &c->layer_norm_eps, "layer_norm_eps", CLVITS_JSON_OPTIONAL);
     check_fixed(j);
     c->resblock = 1;
-    clvits_decoder_read(j, c, "");
+    clvits_decoder_read(j, c, "", "");
     clvits_json_float(j, &c->leaky_relu_slope, "leaky_relu_slope", CLVITS_JSON_OPTIONAL);
     read_duration(j, c);
 

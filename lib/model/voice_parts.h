@@ -85,6 +85,32 @@ clvits_status clvits_voice_torch_open(clvits_opening *o, const char *path);
 /** A checkpoint of the original training code, or of MMS-TTS; the file is open. */
 clvits_status clvits_voice_vits_open(clvits_opening *o, const char *path);
 
+/** A voice of Coqui; the file is open. */
+clvits_status clvits_voice_coqui_open(clvits_opening *o, const char *path);
+
+/**
+ * How a voice of Coqui reads text: symbols, front-end, names of speakers and languages.
+ *
+ * @param path  of the voice, whose configuration is complete and stays open until it is read
+ */
+clvits_status clvits_coqui_text_read(clvits_opening *o, clvits_json *j, const char *path);
+
+/**
+ * The file beside a voice of Coqui that is called like the one that its configuration has at a key,
+ * where the path is one of the machine of training, or by one of the usual names; NULL: there is
+ * none, or the report says why not.
+ */
+const char *clvits_coqui_file(clvits_opening *o, clvits_json *j, const char *path, const char *key,
+                              const char *const usual[4]);
+
+/**
+ * Speakers that are known by vectors of recordings: their table becomes emb_g.weight of raw.
+ *
+ * @param path   of the file of recordings, in JSON or PyTorch's form
+ * @param width  numbers of a vector
+ */
+clvits_status clvits_coqui_vectors_read(clvits_opening *o, const char *path, int width);
+
 /** A checkpoint of Piper's trainer; the file is open. */
 clvits_status clvits_voice_piper_checkpoint_open(clvits_opening *o, const char *path);
 
@@ -138,8 +164,9 @@ clvits_status clvits_sherpa_read(clvits_opening *o, const clvits_onnx_metadata *
  * they make.
  *
  * @param section  before the keys: "", or as "model."
+ * @param suffix   behind them: "", or as "_decoder"
  */
-void clvits_decoder_read(clvits_json *j, clvits_config *c, const char *section);
+void clvits_decoder_read(clvits_json *j, clvits_config *c, const char *section, const char *suffix);
 
 /** Refuse the configuration of a model that only looks like VITS. */
 clvits_status clvits_refuse_config(clvits_json *j);

@@ -22,6 +22,7 @@ static const struct {
 } kinds[] = {
     { "enc_p.emb.weight", clvits_voice_vits_open },
     { "text_encoder.embed_tokens.weight", clvits_voice_hf_open },
+    { "waveform_decoder.conv_pre.weight", clvits_voice_coqui_open },
 };
 
 static int has_tensors(const clvits_value *dict)

@@ -43,7 +43,7 @@ void clvits_geometry_read(clvits_json *j, clvits_config *c, const char *section)
     clvits_json_int(j, &c->kernel_size, join(key, section, "kernel_size"), CLVITS_JSON_REQUIRED);
     clvits_json_bool(j, &c->use_sdp, join(key, section, "use_sdp"), CLVITS_JSON_OPTIONAL);
     read_resblock(j, c, join(key, section, "resblock"));
-    clvits_decoder_read(j, c, section);
+    clvits_decoder_read(j, c, section, "");
     /* The code's two blocks have this many layers, whatever else the lists hold. */
     for (int i = 0; i < c->n_resblocks; i++)
         if (c->n_resblock_dilations[i] > (c->resblock == 2 ? 2 : 3))

@@ -213,7 +213,8 @@ static int starts(const char *name, const char *prefix)
 
 static int is_of_training(const char *name)
 {
-    return starts(name, "enc_q.") || starts(name, "dp.post_") || starts(name, "dp.flows.1.");
+    return starts(name, "enc_q.") || starts(name, "dp.post_") || starts(name, "dp.flows.1.") ||
+           starts(name, "disc.");
 }
 
 int clvits_weight_of_training(const char *name)
@@ -221,8 +222,9 @@ int clvits_weight_of_training(const char *name)
     char canonical[112];
     clvits_weight_part part;
 
-    return clvits_weight_name(canonical, sizeof(canonical), &part, name) &&
-           is_of_training(canonical);
+    return starts(name, "posterior_encoder.") ||
+           (clvits_weight_name(canonical, sizeof(canonical), &part, name) &&
+            is_of_training(canonical));
 }
 
 /* Tensors that only training uses, or conditioning that nothing feeds. */

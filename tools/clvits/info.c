@@ -42,6 +42,15 @@ static void print_json(const clvits_voice *voice, const clvits_voice_info *v)
         else
             printf("null");
     }
+    printf("],\n  \"languages\": [");
+    for (int i = 0; i < v->n_languages && v->n_languages > 1; i++) {
+        const char *name = clvits_voice_language_name(voice, i);
+        printf("%s", i ? ", " : "");
+        if (name)
+            program_json(stdout, name, strlen(name));
+        else
+            printf("null");
+    }
     printf("]\n}\n");
 }
 
@@ -70,6 +79,13 @@ static void print_text(const clvits_voice *voice, const clvits_voice_info *v)
             printf("%s%s", shown == 1 ? ": " : ", ", name);
     }
     printf("\n");
+    if (v->n_languages > 1)
+        printf("languages    %d", v->n_languages);
+    for (int i = 0; i < v->n_languages && v->n_languages > 1; i++) {
+        const char *name = clvits_voice_language_name(voice, i);
+        printf("%s%s", i ? ", " : ": ", name ? name : "?");
+    }
+    printf("%s", v->n_languages > 1 ? "\n" : "");
 }
 
 static int write_piece(void *file, const char *text, size_t n)

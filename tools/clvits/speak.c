@@ -38,6 +38,25 @@ static int find_speaker(const session *s, const char *what, int *out)
     return *out < 0 ? no_speaker(s, what) : CODE_OK;
 }
 
+static int find_language(const session *s, const char *what, int *out)
+{
+    const char *first = clvits_voice_language_name(s->voice, 0);
+    const int n = s->info.n_languages;
+    char *end;
+    const long id = strtol(what, &end, 10);
+
+    *out = end != what && !*end && id >= 0 && id < n ? (int)id
+                                                     : clvits_voice_find_language(s->voice, what);
+    if (*out >= 0)
+        return CODE_OK;
+    if (n == 1)
+        return program_fail(CODE_USAGE, "there is no language %s; this voice has one, number 0",
+                            what);
+    return program_fail(CODE_USAGE, "there is no language %s; this voice has 0 to %d%s%s%s", what,
+                        n - 1, first ? ", the first being \"" : "", first ? first : "",
+                        first ? "\" (clvits info lists them)" : "");
+}
+
 static void set_float(float *out, float value)
 {
     if (!isnan(value))
@@ -117,7 +136,9 @@ static int open_voice(session *s)
     s->params.seed = o->seed;
     s->params.phonemes = o->phonemes;
     s->params.cancel = s->cancel;
-    return o->speaker ? find_speaker(s, o->speaker, &s->speaker) : CODE_OK;
+    if (o->language)
+        code = find_language(s, o->language, &s->params.language);
+    return !code && o->speaker ? find_speaker(s, o->speaker, &s->speaker) : code;
 }
 
 /* How much of all text is spoken at this chunk; negative when that is not known. */

@@ -157,7 +157,8 @@ void speech_clock_report(const speech_clock *c, const clvits_context *context,
 /* The command. */
 
 typedef struct settings {
-    const char *voice, *config, *speaker, *output, *dir, *format, *timings, *trace, *ceilings;
+    const char *voice, *config, *speaker, *language;
+    const char *output, *dir, *format, *timings, *trace, *ceilings;
     bool phonemes, raw, stream, plan;
     int batch; /* utterances at once; 0: not said */
     float noise_scale, noise_w, length_scale, sentence_silence, volume; /* NAN: the default */

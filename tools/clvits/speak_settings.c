@@ -18,11 +18,12 @@ static const char help[] =
     "folder. - and _ are the same in the names of options.\n"
     "\n"
     "voice:\n"
-    "  -m, --model VOICE          a Piper voice NAME.onnx, a checkpoint G_*.pth or NAME.ckpt, a\n"
-    "                             folder of one of them or of a Hugging Face VitsModel;\n"
-    "                             otherwise the embedded voice\n"
+    "  -m, --model VOICE          a voice of Piper or sherpa-onnx NAME.onnx, of Coqui NAME.pth, a\n"
+    "                             checkpoint G_*.pth or NAME.ckpt, a folder of one of them or of\n"
+    "                             a Hugging Face VitsModel; otherwise the embedded voice\n"
     "  -c, --config FILE          of the voice, where it does not stand beside it\n"
     "  -s, --speaker ID|NAME      otherwise the first\n"
+    "  -l, --language ID|NAME     of a voice with several; otherwise the first\n"
     "text:\n"
     "  -f, --input-file FILE      one utterance per line; - is standard input\n"
     "      --json-input           lines are objects as Piper's: \"text\", and optionally\n"
@@ -87,6 +88,7 @@ int session_parse(session *s, int argc, char **argv)
         { "model", 'm', OPTION_TEXT, &o->voice, 0, 0 },
         { "config", 'c', OPTION_TEXT, &o->config, 0, 0 },
         { "speaker", 's', OPTION_TEXT, &o->speaker, 0, 0 },
+        { "language", 'l', OPTION_TEXT, &o->language, 0, 0 },
         { "input-file", 'f', OPTION_TEXT, &o->source.path, 0, 0 },
         { "json-input", 0, OPTION_FLAG, &o->source.json, 0, 0 },
         { "phonemes", 0, OPTION_FLAG, &o->phonemes, 0, 0 },

@@ -9,6 +9,7 @@ from pathlib import Path
 # it imports.
 SETS = {
     "hf": ("hf", "Hugging Face voices with random weights"),
+    "coqui": ("coqui_voice", "voices of Coqui with random weights"),
     "mini": ("mini", "references of the embedded voice (needs --voices)"),
     "piper": ("onnx_voice", "Piper voices with random weights, as ONNX"),
     "checkpoint": ("checkpoint", "checkpoints of training code with random weights"),
