@@ -38,6 +38,7 @@ static void open_voice(const char *path, const char *config)
 
 static void refuse(const char *path, const char *config, clvits_status status, const char *message)
 {
+    clvits_voice_file_free(&v);
     clvits_report_clear(&r);
     ck_assert_msg(clvits_voice_file_open(&v, path, config, &r) == status, "%d: %s", (int)r.status,
                   r.text);
