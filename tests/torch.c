@@ -209,6 +209,145 @@ START_TEST(plain_data)
 }
 END_TEST
 
+/* As Python would print it, more or less. */
+static void print(FILE *to, const clvits_value *v)
+{
+    const size_t n = clvits_value_count(v);
+
+    switch (v->kind) {
+    case CLVITS_VALUE_NONE:
+        fputs("None", to);
+        break;
+    case CLVITS_VALUE_BOOL:
+        fputs(v->integer ? "True" : "False", to);
+        break;
+    case CLVITS_VALUE_INT:
+        fprintf(to, "%lld", (long long)v->integer);
+        break;
+    case CLVITS_VALUE_FLOAT:
+        fprintf(to, "%g", v->number);
+        break;
+    case CLVITS_VALUE_TEXT:
+    case CLVITS_VALUE_BYTES:
+        fprintf(to, "%s'%s'", v->kind == CLVITS_VALUE_BYTES ? "b" : "", v->text);
+        break;
+    case CLVITS_VALUE_TENSOR:
+        fprintf(to, "%s of %lld", v->tensor->element->name, (long long)v->tensor->count);
+        break;
+    default:
+        fputs(v->kind == CLVITS_VALUE_DICT ? "{" : "[", to);
+        for (size_t i = 0; i < n; i++) {
+            fputs(i ? ", " : "", to);
+            if (v->kind == CLVITS_VALUE_DICT) {
+                print(to, clvits_value_key(v, i));
+                fputs(": ", to);
+            }
+            print(to, clvits_value_item(v, i));
+        }
+        fputs(v->kind == CLVITS_VALUE_DICT ? "}" : "]", to);
+    }
+}
+
+#define PICKLE(text) (text), sizeof(text) - 1
+
+/* What golden files do not have. */
+static const struct {
+    const char *bytes;
+    size_t size;
+    const char *printed;
+} pickles[] = {
+    { PICKLE("}(U\1aI01\nU\1bL-5L\nU\1cL99999999999999999999999L\nU\1dI7\nu."),
+      "{'a': True, 'b': -5, 'c': 1e+23, 'd': 7}" },
+    { PICKLE("(U\1aK\1d."), "{'a': 1}" },
+    { PICKLE("(U\1aU\1\xfflp0\n0g0\n."), "['a', b'\xff']" },
+    { PICKLE("\x80\2\x8a\1\xff\x8a\0\x8a\x09\xff\xff\xff\xff\xff\xff\xff\xff\xff\x87."),
+      "[-1, 0, -1]" },
+    { PICKLE("\x80\2\x8a\x08\0\0\0\0\0\0\0\x80J\0\0\0\x80\x86."),
+      "[-9223372036854775808, -2147483648]" },
+    { PICKLE("\x80\5\x95\0\0\0\0\0\0\0\0\x96\2\0\0\0\0\0\0\0xy."), "b'xy'" },
+    { PICKLE("\x80\4(K\1K\2\x91."), "[1, 2]" },
+    { PICKLE("\x80\2NK\1(K\2K\3"
+             "1(00."),
+      "None" },
+    { PICKLE("\x80\2"
+             "cos\nsystem\n."),
+      "'os.system'" },
+    { PICKLE("\x80\2"
+             "ccollections\ndefaultdict\ncos\nsystem\n\x85R."),
+      "{}" },
+    { PICKLE("\x80\2"
+             "ccollections\nOrderedDict\n](](K\1Nee\x85R."),
+      "{1: None}" },
+    { PICKLE("\x80\2"
+             "cbuiltins\nbytearray\n)R."),
+      "b''" },
+    { PICKLE("\x80\2"
+             "c__builtin__\nbytearray\nX\3\0\0\0a\xc3\xbfX\7\0\0\0latin-1\x86R."),
+      "b'a\xff'" },
+    { PICKLE("\x80\2"
+             "c__builtin__\nbytearray\nC\1a\x85R."),
+      "b'a'" },
+    { PICKLE("\x80\2"
+             "cargparse\nNamespace\n)\x81N}X\1\0\0\0aK\1s\x86"
+             "b."),
+      "{'a': 1}" },
+    { PICKLE("\x80\2"
+             "cargparse\nNamespace\n)\x81(Ntb."),
+      "{}" },
+    { PICKLE("(iargparse\nNamespace\n}U\1aK\1sb."), "{'a': 1}" },
+    { PICKLE("(cargparse\nNamespace\no}U\1aK\1sb."), "{'a': 1}" },
+    { PICKLE("ccopy_reg\n_reconstructor\n(cargparse\nNamespace\nc__builtin__\nobject\nNtR."),
+      "{}" },
+    { PICKLE("\x80\2"
+             "ctorch\ndevice\nX\3\0\0\0cpu\x85R."),
+      "'cpu'" },
+    { PICKLE("\x80\2"
+             "cnumpy\ndtype\nX\3\0\0\0<f4\x85R."),
+      "'<f4'" },
+    { PICKLE("\x80\2"
+             "cnumpy._core.multiarray\nscalar\nX\3\0\0\0<i2C\2\xfe\xff\x86R."),
+      "-2" },
+    { PICKLE("\x80\2"
+             "ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._utils\n_rebuild_tensor_v2\n"
+             "ctorch\nTensor\n(" TORCH_FLOATS "K\0K\4\x85K\1\x85\x89}t}tR."),
+      "torch.float32 of 4" },
+    { PICKLE("\x80\2"
+             "ctorch._utils\n_rebuild_tensor_v3\n(" TORCH_FLOATS
+             "K\0K\2\x85K\1\x85\x89}ctorch\nfloat64\ntR."),
+      "torch.float64 of 2" },
+    { PICKLE("\x80\2"
+             "ctorch._utils\n_rebuild_tensor\n((X\7\0\0\0storagectorch.cuda\nFloatStorage\n"
+             "X\1\0\0\0"
+             "0X\6\0\0\0cuda:0K\4NtQK\0))tR."),
+      "torch.float32 of 1" },
+    { PICKLE("\x80\2" TORCH_FLOATS "\x85."), "[None]" },
+};
+
+START_TEST(other_pickles)
+{
+    const torch_storage four = { "0", 4 };
+    const int stores =
+        strstr(pickles[_i].printed, "float") || !strcmp(pickles[_i].printed, "[None]");
+    torch_bytes b = { 0 };
+    clvits_report r = { 0 };
+    char printed[256] = "";
+
+    for (int archive = 0; archive < 2; archive++) {
+        clvits_torch *t;
+        FILE *to = fmemopen(printed, sizeof(printed), "w");
+        b.n = 0;
+        (archive ? torch_archive : torch_stream)(&b, pickles[_i].bytes, pickles[_i].size, &four,
+                                                 (size_t)stores);
+        ck_assert_msg(!clvits_torch_open(&t, files_write("p", b.at, b.n), &r), "%s", r.text);
+        print(to, clvits_torch_root(t));
+        fclose(to);
+        ck_assert_str_eq(printed, pickles[_i].printed);
+        clvits_torch_close(&t);
+    }
+    free(b.at);
+}
+END_TEST
+
 /* Reads everything that is there; the status of opening it. */
 static clvits_status read_all(const char *path, clvits_report *r)
 {
@@ -357,6 +496,7 @@ Suite *suite(void)
     tcase_add_loop_test(t, all_tensors, 0, N_GOLDEN);
     tcase_add_loop_test(t, some_tensors, 0, N_GOLDEN);
     tcase_add_loop_test(t, plain_data, 0, N_GOLDEN);
+    tcase_add_loop_test(t, other_pickles, 0, LENGTH(pickles));
     tcase_add_loop_test(t, refuses_every_truncation, 0, N_GOLDEN);
     tcase_add_loop_test(t, survives_damage, 0, N_GOLDEN);
     tcase_add_loop_test(t, allocations_fail, 0, N_GOLDEN);

@@ -229,6 +229,28 @@ static const struct {
       PICKLE("\x80\2"
              "c_codecs\nencode\nX\3\0\0\0\xe2\x82\xac\x85R."),
       CLVITS_E_FORMAT, "odd arguments" },
+    { "a big-endian type of numpy",
+      PICKLE("\x80\2"
+             "cnumpy\ndtype\nX\2\0\0\0f8\x89\x88\x87R(K\3X\1\0\0\0>Ntb."),
+      CLVITS_E_UNSUPPORTED, "big-endian" },
+    { "a call with names",
+      PICKLE("\x80\4"
+             "cbuiltins\nlist\n)}(NNu\x92."),
+      CLVITS_E_FORMAT, "names for" },
+    { "a view of a storage",
+      PICKLE("\x80\2(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0"
+             "0X\3\0\0\0cpuK\4]tQ."),
+      CLVITS_E_UNSUPPORTED, "views of storages" },
+    { "a type of tensors",
+      PICKLE("\x80\2"
+             "ctorch._utils\n_rebuild_tensor_v3\n(" TORCH_FLOATS
+             "K\0K\2\x85K\1\x85\x89}ctorch\nodd\ntR."),
+      CLVITS_E_UNSUPPORTED, "torch.odd" },
+    { "a negated tensor",
+      PICKLE("\x80\2"
+             "ctorch._utils\n_rebuild_tensor_v2\n(" TORCH_FLOATS
+             "K\0K\2\x85K\1\x85\x89}}(X\3\0\0\0neg\x88utR."),
+      CLVITS_E_UNSUPPORTED, "negated" },
     { "half a number of numpy",
       PICKLE("\x80\2"
              "cnumpy.core.multiarray\nscalar\nX\1\0\0\0"

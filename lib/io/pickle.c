@@ -54,11 +54,10 @@ static clvits_status push_long(clvits_machine *m, int size)
         return m->r->status;
     const bool negative = n && bytes[n - 1] & 128;
     for (size_t i = 0; i < n; i++)
-        sum += ldexp(bytes[i], 8 * (int)i);
+        sum += ldexp(negative ? 255 - bytes[i] : bytes[i], 8 * (int)i);
     if (n > 8)
         return clvits_machine_push(
-            m, (value){ .kind = CLVITS_VALUE_FLOAT,
-                        .number = negative ? sum - ldexp(1.0, 8 * (int)n) : sum });
+            m, (value){ .kind = CLVITS_VALUE_FLOAT, .number = negative ? -sum - 1.0 : sum });
     for (size_t i = 0; i < 8; i++)
         bits |= (uint64_t)(i < n ? bytes[i] : negative ? 255 : 0) << 8 * i;
     return clvits_machine_push(m, (value){ .kind = CLVITS_VALUE_INT, .integer = (int64_t)bits });
@@ -509,8 +508,7 @@ static const struct {
 /* Up to the end of the pickle, which leaves one value. */
 static clvits_status run(clvits_machine *m)
 {
-    clvits_status s =
-        clvits_machine_grow(m, &m->stack, &m->stack_capacity, 0, sizeof(*m->stack));
+    clvits_status s = clvits_machine_grow(m, &m->stack, &m->stack_capacity, 0, sizeof(*m->stack));
     while (!s) {
         const unsigned char *code = clvits_machine_need(m, 1);
         if (!code)
