@@ -64,7 +64,7 @@ static void done(void *user, const clvits_spoken *spoken)
     snprintf(s->message, sizeof(s->message), "%s", spoken->message);
 }
 
-static void begin(fixture *f, const char *place)
+static void begin_with(fixture *f, const char *voice, const char *place)
 {
     const char *name = getenv("CLVITS_TEST_DEVICE");
     clvits_device_desc *list;
@@ -75,9 +75,15 @@ static void begin(fixture *f, const char *place)
     const clvits_context_params p = { .device = name ? name : n ? "0" : "cpu", .place = place };
     *f = (fixture){ 0 };
     ck_assert_int_eq(clvits_context_open(&f->context, &p), CLVITS_OK);
-    ck_assert_int_eq(clvits_voice_open(&f->voice, f->context, NULL), CLVITS_OK);
+    ck_assert_msg(clvits_voice_open(&f->voice, f->context, voice) == CLVITS_OK, "%s",
+                  clvits_context_error(f->context));
     for (int i = 0; i < MAX_IDS; i++)
         f->ids[i] = 1 + i * 7 % 23;
+}
+
+static void begin(fixture *f, const char *place)
+{
+    begin_with(f, NULL, place);
 }
 
 static void forget(speech *s)
@@ -213,6 +219,32 @@ START_TEST(one_does_not_end_the_others)
 }
 END_TEST
 
+START_TEST(each_in_its_language)
+{
+    fixture f;
+    clvits_voice_info info;
+
+    begin_with(&f, GOLDEN_DIR "/coqui-languages", NULL);
+    clvits_voice_get_info(f.voice, &info);
+    ck_assert_int_eq(info.n_languages, 3);
+    ck_assert_str_eq(clvits_voice_language_name(f.voice, 1), "en");
+    ck_assert_ptr_null(clvits_voice_language_name(f.voice, 3));
+    ck_assert_int_eq(clvits_voice_find_language(f.voice, "fr-fr"), 2);
+    for (int i = 0; i < 7; i++) {
+        clvits_utterance *u = add(&f, NULL, 30);
+        u->params.seed = 1;
+        u->params.language = i % 4;
+        u->params.speaker = i / 4;
+    }
+    compare(&f);
+    for (int i = 0; i < 7; i++)
+        ck_assert_int_eq(f.together[i].status, i == 3 ? CLVITS_E_ARGUMENT : CLVITS_OK);
+    ck_assert_ptr_nonnull(strstr(f.together[3].message, "language 3"));
+    ck_assert(f.together[0].timings != f.together[1].timings);
+    end(&f);
+}
+END_TEST
+
 START_TEST(few_or_none)
 {
     fixture f;
@@ -239,6 +271,7 @@ int main(void)
     tcase_set_timeout(t, HARNESS_TIMEOUT);
     tcase_add_loop_test(t, each_as_alone, 0, 2);
     tcase_add_test(t, one_does_not_end_the_others);
+    tcase_add_test(t, each_in_its_language);
     tcase_add_test(t, few_or_none);
     suite_add_tcase(s, t);
     return harness_main(s);

@@ -249,6 +249,21 @@ START_TEST(languages_may_be_those_of_the_data)
 }
 END_TEST
 
+START_TEST(python_writes_more_than_json)
+{
+    open_voice(changed("coqui-single", "\"datasets\": []",
+                       "\"datasets\": [NaN, -Infinity, Infinity, \"NaN\\\" Infinity\"]"));
+    ck_assert_str_eq(logged, "");
+}
+END_TEST
+
+START_TEST(too_few_characters_are_told_of)
+{
+    open_voice(changed("coqui-single", "\"phonemes\": \"a", "\"phonemes\": \""));
+    ck_assert_ptr_nonnull(strstr(logged, "has 29 characters, but the model 30 symbols"));
+}
+END_TEST
+
 static const struct {
     const char *voice, *part, *by;
     clvits_status status;
@@ -351,6 +366,8 @@ Suite *suite(void)
     tcase_add_test(t, opens_a_voice_of_recordings);
     tcase_add_loop_test(t, the_configuration_chooses_the_front_end, 0, LENGTH(front_ends));
     tcase_add_test(t, languages_may_be_those_of_the_data);
+    tcase_add_test(t, python_writes_more_than_json);
+    tcase_add_test(t, too_few_characters_are_told_of);
     tcase_add_loop_test(t, wrong_configurations_are_refused, 0, LENGTH(refusals));
     tcase_add_loop_test(t, wrong_vectors_are_refused, 0, LENGTH(vectors));
     tcase_add_loop_test(t, wrong_names_are_refused, 0, LENGTH(name_files));

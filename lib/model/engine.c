@@ -249,9 +249,10 @@ static clvits_status check_item(const clvits_engine *e, const clvits_item *item,
     if (item->sid < 0 || item->sid >= speakers)
         return clvits_fail(r, CLVITS_E_ARGUMENT, "speaker %d; this voice has 0 to %d", item->sid,
                            speakers - 1);
-    if (item->lid < 0 || item->lid >= (c->n_languages > 1 ? c->n_languages : 1))
-        return clvits_fail(r, CLVITS_E_ARGUMENT, "language %d; this voice has 0 to %d", item->lid,
-                           c->n_languages > 1 ? c->n_languages - 1 : 0);
+    for (int k = 0; k < item->n_ids && c->n_languages; k++)
+        if (item->lids[k] < 0 || item->lids[k] >= c->n_languages)
+            return clvits_fail(r, CLVITS_E_ARGUMENT, "language %d; this voice has 0 to %d",
+                               (int)item->lids[k], c->n_languages - 1);
     for (int k = 0; k < item->n_ids; k++)
         if (item->ids[k] < 0 || item->ids[k] >= c->n_vocab)
             return clvits_fail(r, CLVITS_E_ARGUMENT, "id %d at position %d; this voice has 0 to %d",

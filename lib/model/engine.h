@@ -27,7 +27,8 @@ void clvits_engine_close(clvits_engine **engine);
 typedef struct clvits_item {
     const int32_t *ids;
     int n_ids; /* 1 to 16384 */
-    int sid, lid;
+    int sid;
+    const int32_t *lids; /* the language of each id, of models that have any */
     uint64_t seed;
     float noise_scale, noise_w, length_scale;
     const atomic_int *cancel; /* NULL, or ends the item when it is not 0 */

@@ -139,21 +139,6 @@ clvits_status clvits_task_end_item(clvits_task *t, clvits_item *item, clvits_rep
     return s;
 }
 
-/* Every id is of the item's language. */
-static clvits_status write_language(clvits_run *run, const clvits_tensor *lids, int i,
-                                    const clvits_item *item, clvits_report *r)
-{
-    int32_t *rows = malloc((size_t)item->n_ids * sizeof(*rows));
-
-    if (!rows)
-        return clvits_fail_memory(r, "the languages of ids");
-    for (int k = 0; k < item->n_ids; k++)
-        rows[k] = item->lid;
-    const clvits_status s = clvits_run_write(run, lids, i, rows, r);
-    free(rows);
-    return s;
-}
-
 static clvits_status run_text(clvits_task *t, clvits_report *r)
 {
     const clvits_text_stage *stage = &t->text.stage->text;
@@ -171,7 +156,7 @@ static clvits_status run_text(clvits_task *t, clvits_report *r)
         if (!s && stage->sid)
             s = clvits_run_write(run, stage->sid, i, &item->sid, r);
         if (!s && stage->lids)
-            s = write_language(run, stage->lids, i, item, r);
+            s = clvits_run_write(run, stage->lids, i, item->lids, r);
     }
     return s ? s : clvits_stage_go(&t->text, r);
 }

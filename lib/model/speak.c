@@ -235,6 +235,18 @@ static void begin(speaking *k, speech *s, const clvits_utterance *u, const clvit
         end(k, s);
 }
 
+/* All n ids are of the language that was asked for; false when memory ran out. */
+static bool set_language(const clvits_voice *v, speech *s, clvits_item *item, size_t n)
+{
+    if (!v->file.config.n_languages)
+        return true;
+    int32_t *lids = clvits_arena_array(&s->arena, n, sizeof(*lids));
+    for (size_t i = 0; lids && i < n; i++)
+        lids[i] = s->what->params.language;
+    item->lids = lids;
+    return lids;
+}
+
 /* The utterance's next sentence as an item; false: it has ended. */
 static bool next_item(speaking *k, speech *s, clvits_item *item)
 {
@@ -268,7 +280,6 @@ static bool next_item(speaking *k, speech *s, clvits_item *item)
         .ids = ids,
         .n_ids = n > INT32_MAX ? INT32_MAX : (int)n,
         .sid = p->speaker,
-        .lid = p->language,
         /* Sentences of a text must not repeat each other's noise. */
         .seed = p->seed + (uint64_t)s->chunk.sentence * 0x9e3779b97f4a7c15u,
         .noise_scale = p->noise_scale,
@@ -277,11 +288,12 @@ static bool next_item(speaking *k, speech *s, clvits_item *item)
         .cancel = p->cancel ? &p->cancel->raised : NULL,
         .durations = clvits_arena_array(&s->arena, n, sizeof(int32_t)),
     };
-    if (!item->durations) {
+    if (!item->durations || !set_language(k->voice, s, item, n)) {
         clvits_fail_memory(&s->report, "durations");
         end(k, s);
+        return false;
     }
-    return item->durations;
+    return true;
 }
 
 /* The smaller of two counts of frames, of which 0 is no wish. */

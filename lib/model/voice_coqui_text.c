@@ -447,6 +447,9 @@ clvits_status clvits_coqui_text_read(clvits_opening *o, clvits_json *j, const ch
     if (j->status || add_symbols(&y, &c, use_phonemes) || read_padding(&y, &c) ||
         read_front_end(o, j, use_phonemes))
         return j->status ? j->status : o->r->status;
+    if (y.next != o->v->config.n_vocab)
+        clvits_warn(o->r, "the configuration has %d characters, but the model %d symbols: text may "
+                          "be spoken wrongly", (int)y.next, o->v->config.n_vocab);
     const clvits_status status = read_speakers(o, j, path);
     return status ? status : read_languages(o, j, path);
 }

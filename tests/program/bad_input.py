@@ -112,6 +112,14 @@ class Arguments(ProgramTest):
                 self.fails(USAGE, ("no speaker", "0 to 3"), *args, "--speaker", speaker)
         self.fails(USAGE, ("no speaker", "one"), *CPU, "--speaker", "1", "hello")
 
+    def test_language(self):
+        voice = ("-m", GOLDEN / "coqui-languages")
+        for language in ("pl", "3", "-1", ""):
+            with self.subTest(language=language):
+                self.fails(USAGE, ("no language", "0 to 2", "de"), *CPU, *voice, "-l", language,
+                           "ein kind")
+        self.fails(USAGE, ("no language", "one"), *CPU, "--language", "en", "hello")
+
     def test_ids(self):
         self.fails(USAGE, ("29", "0 to 28"), *CPU, "--ids", "1 2 29")
         for ids in ("1 two", "-1", "1.5", "99999999999", " "):

@@ -192,6 +192,27 @@ class Progress(ProgramTest):
         self.assertEqual(self.left(), [])
 
 
+class Languages(ProgramTest):
+    VOICE = GOLDEN / "coqui-languages"
+
+    def raw(self, *args):
+        done = self.run_program("speak", "-q", "--device", "cpu", "-m", self.VOICE, "--output-raw",
+                                *args, "ein kind")
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        return done.stdout
+
+    def test_by_id_and_name(self):
+        want = self.raw("--language", "2")
+        self.assertEqual(self.raw("-l", "fr-fr"), want)
+        self.assertNotEqual(self.raw(), want)
+        self.assertEqual(self.raw("-l", "de"), self.raw())
+
+    def test_names(self):
+        info = json.loads(self.run_program("info", "--json", self.VOICE).stdout)
+        self.assertEqual(info["languages"], ["de", "en", "fr-fr"])
+        self.assertEqual(info["speakers"], ["ann", "bob"])
+
+
 class Speakers(ProgramTest):
     def raw(self, *args, **options):
         done = self.run_program("speak", "-q", "--device", "cpu", "-m", SPEAKERS, "--output-raw",
