@@ -17,7 +17,7 @@ typedef struct clvits_check_result {
     double error;      /* largest difference over the largest value; infinite when not a number */
     double tolerance;  /* 0: all bits must be the same */
     double device_milliseconds, cpu_milliseconds; /* of the operator alone, once warm */
-    const char *failure; /* NULL, or why it could not run */
+    const char *failure; /* NULL, or why it could not run, or what kernel is wrong with what rows */
 } clvits_check_result;
 
 /** Receives the operators one after the other; not 0 ends the check. */
@@ -25,8 +25,10 @@ typedef int (*clvits_check_fn)(void *user, const clvits_check_result *result);
 
 /**
  * Run every operator, on odd shapes and items of different lengths, on the context's first OpenCL
- * device and on the CPU path, and compare. Without a device, on the CPU path as built for this
- * processor and as built for every one.
+ * device and on the CPU path, and compare; and then each kernel that it has for the device, with 1
+ * to 300 rows and an empty item, NaNs in memory that nobody wrote, and the rows about its results
+ * compared as well. Without a device, on the CPU path as built for this processor and as built for
+ * every one.
  *
  * Where the context's precision is not fp32, the device runs the operators of flow and decoder with
  * halves. An operator that fails does not keep the others from being checked. What
@@ -39,6 +41,16 @@ typedef int (*clvits_check_fn)(void *user, const clvits_check_result *result);
  *         _E_MEMORY
  */
 CLVITS_API clvits_status clvits_check(clvits_context *context, clvits_check_fn result, void *user);
+
+/**
+ * The same from the first-th check on, counted from 0. A driver may crash: who runs the check in a
+ * process of its own knows by the results that came how far it got, and can go on behind that.
+ */
+CLVITS_API clvits_status clvits_check_from(clvits_context *context, int first,
+                                           clvits_check_fn result, void *user);
+
+/** The name of the i-th check; NULL where there are no more. */
+CLVITS_API const char *clvits_check_name(int i);
 
 #ifdef __cplusplus
 }

@@ -48,6 +48,9 @@ typedef struct clvits_launch {
 /** Append an option to a launch's. */
 void clvits_launch_option(clvits_launch *l, const char *option);
 
+/** Whether two launches are of one kernel, built alike and in groups of one size. */
+bool clvits_launch_same(const clvits_launch *a, const clvits_launch *b);
+
 /** Every OpenCL device of this machine; list is freed with free(). No platform is no failure. */
 clvits_status clvits_device_list(clvits_device_info **list, int *count, clvits_report *r);
 

@@ -11,6 +11,13 @@ void clvits_launch_option(clvits_launch *l, const char *option)
     snprintf(l->options + n, sizeof(l->options) - n, "%s%s", n ? " " : "", option);
 }
 
+bool clvits_launch_same(const clvits_launch *a, const clvits_launch *b)
+{
+    return a->program && b->program && !strcmp(a->program, b->program) &&
+           !strcmp(a->kernel, b->kernel) && !strcmp(a->options, b->options) &&
+           !memcmp(a->local, b->local, sizeof(a->local));
+}
+
 static clvits_status fail(clvits_report *r, const clvits_device *d, const char *what,
                           const char *kernel, cl_int e)
 {

@@ -122,13 +122,6 @@ static void tell(const clvits_plan *p, const clvits_node *n, int place, unsigned
                     clvits_device_get_info(p->machine->device[place])->name, why);
 }
 
-static bool same_kernel(const clvits_launch *a, const clvits_launch *b)
-{
-    return a->program && b->program && !strcmp(a->program, b->program) &&
-           !strcmp(a->kernel, b->kernel) && !strcmp(a->options, b->options) &&
-           !memcmp(a->local, b->local, sizeof(a->local));
-}
-
 /* Whether one of the node's kernels builds there and, where the machine wants that, was found to
  * be right: then that is its variant. The report fails where that is not wanted any more. */
 static bool takes(clvits_plan *p, const clvits_node *n, int place, unsigned char *failed,
@@ -150,7 +143,7 @@ static bool takes(clvits_plan *p, const clvits_node *n, int place, unsigned char
         if (!dims)
             return false;
         n->op->launch(n, &at, dims, &l);
-        if (same_kernel(&l, &last))
+        if (clvits_launch_same(&l, &last))
             continue;
         last = l;
         clvits_status s = clvits_program_check(d, &l, &quiet);

@@ -7,7 +7,8 @@
 #include <string.h>
 
 enum {
-    ITEMS = 2,
+    ITEMS = 3, /* as long as can be, shorter, and empty, as slots of a batch may be */
+    GUARD = 2, /* rows of an output, at least, where so many rows are asked for */
     LEAST_ROWS = 19,
     MOST_ROWS = 101, /* odd, and more than a work-group has */
     FIRST_ROW = 8,   /* of item 1 in the whole */
@@ -44,17 +45,17 @@ static bool is_text(const clvits_node *n, int clock)
            clock == ((const clvits_search_params *)n->params)->text;
 }
 
-/* The clocks of the node's graph, made small; those that inputs have are set by themselves. */
-static void copy_clocks(clvits_graph *g, const clvits_node *n, bool small)
+/* The clocks of the node's graph, of so many rows (0: as many as there); those that inputs have are
+ * set by themselves. */
+static void copy_clocks(clvits_graph *g, const clvits_node *n, int rows)
 {
     const clvits_graph *from = n->graph;
-    const int rows = rows_for(n);
     bool above[CLVITS_MAX_CLOCKS] = { false }; /* an input has it, or one that it comes of */
 
     memcpy(g->clocks, from->clocks, sizeof(g->clocks));
     g->n_clocks = from->n_clocks;
     g->n_scalars = from->n_scalars;
-    for (int i = 1; i < g->n_clocks && small; i++) {
+    for (int i = 1; i < g->n_clocks && rows; i++) {
         struct clvits_clock *c = &g->clocks[i];
         const bool derived = c->parent >= 0 && above[c->parent];
         above[i] = derived || reads_clock(n, i);
@@ -84,9 +85,10 @@ static clvits_tensor *copy_input(clvits_graph *g, const clvits_tensor *t, bool s
     return t->root == t ? root : clvits_graph_slice(root, t->c0, t->C);
 }
 
-/* slope: 0, or what its input 0 is activated with, of which `raw` then is the original. */
+/* slope: 0, or what its input 0 is activated with, of which `raw` then is the original; rows: 0: as
+ * it is, and of its graph. */
 static clvits_status copy_node(clvits_trial *t, const clvits_node *n, float slope,
-                               const clvits_tensor *raw, bool small, clvits_report *r)
+                               const clvits_tensor *raw, int rows, clvits_report *r)
 {
     clvits_tensor *in[CLVITS_MAX_IN];
     unsigned char *params = clvits_arena_alloc(&t->arena, n->op->params_size + 1);
@@ -97,11 +99,11 @@ static clvits_status copy_node(clvits_trial *t, const clvits_node *n, float slop
     memcpy(params, n->params, n->op->params_size);
     if (slope != 0.0f)
         n->op->activate(params, slope);
-    copy_clocks(g, n, small);
+    copy_clocks(g, n, rows);
     clvits_graph_label(g, "%s", n->label);
     clvits_graph_halves(g, n->halves);
     for (int i = 0; i < CLVITS_MAX_IN; i++)
-        in[i] = copy_input(g, i == 0 && raw ? raw : n->in[i], small);
+        in[i] = copy_input(g, i == 0 && raw ? raw : n->in[i], rows > 0);
     t->node = clvits_graph_add(g, n->op, in, CLVITS_MAX_IN, params);
     for (int i = 0; t->node && i < CLVITS_MAX_OUT; i++)
         if (n->out[i] && t->node->out[i]) {
@@ -112,7 +114,7 @@ static clvits_status copy_node(clvits_trial *t, const clvits_node *n, float slop
 }
 
 clvits_status clvits_trial_open(clvits_trial *t, const clvits_machine *m, const clvits_node *n,
-                                const clvits_target *at, float slope, clvits_report *r)
+                                const clvits_target *at, float slope, int rows, clvits_report *r)
 {
     *t = (clvits_trial){ .launch = { .dimensions = 1 } };
     t->cpu = (clvits_machine){ .cpu = m->cpu, .n_places = 1 };
@@ -121,9 +123,12 @@ clvits_status clvits_trial_open(clvits_trial *t, const clvits_machine *m, const 
     t->at = (clvits_target){ .device = at->device, .place = 1, .variant = at->variant };
     clvits_status s = clvits_graph_open(&t->graph, ITEMS, r);
     if (!s)
-        s = copy_node(t, n, slope, NULL, true, r);
+        s = copy_node(t, n, slope, NULL, rows ? rows : rows_for(n), r);
     if (s)
         return s;
+    for (int i = 0; i < CLVITS_MAX_OUT && rows; i++)
+        if (t->node->out[i] && t->node->out[i]->guard < GUARD)
+            t->node->out[i]->guard = GUARD;
     void *dims = clvits_arena_alloc(&t->arena, n->op->dims_size);
     if (!dims)
         return clvits_fail_memory(r, "a trial");
@@ -144,7 +149,7 @@ clvits_status clvits_trial_whole(clvits_trial *t, const clvits_plan *p, const cl
     *t = (clvits_trial){ .launch = step->launch };
     t->cpu = (clvits_machine){ .cpu = p->machine->cpu, .n_places = 1 };
     const clvits_status s = clvits_graph_open(&t->graph, n->graph->batch, r);
-    return s ? s : copy_node(t, n, slope, raw, false, r);
+    return s ? s : copy_node(t, n, slope, raw, 0, r);
 }
 
 void clvits_trial_close(clvits_trial *t)
@@ -251,9 +256,10 @@ static clvits_status go(clvits_trial *t, clvits_run *run, clvits_report *r)
     for (int b = 0; b < ITEMS && !s; b++) {
         for (int c = 1; c < g->n_clocks && !s; c++) {
             const int rows = g->clocks[c].capacity;
+            const int lengths[ITEMS] = { rows, (3 * rows + 4) / 5, 0 };
             if (g->clocks[c].parent >= 0)
                 continue;
-            s = clvits_run_set_length(run, c, b, b ? (3 * rows + 4) / 5 : rows, r);
+            s = clvits_run_set_length(run, c, b, lengths[b], r);
             if (!s)
                 s = clvits_run_set_first(run, c, b, b * FIRST_ROW, r);
         }

@@ -18,9 +18,14 @@ typedef struct clvits_trial {
     bool compared; /* the device gave results: what is wrong is wrong with these */
 } clvits_trial;
 
-/** The trial of a node as clvits_trust_node() says; cheap, since no number is made yet. */
+/**
+ * The trial of a node as clvits_trust_node() says; cheap, since no number is made yet.
+ *
+ * @param rows  of the first item, and then outputs have guard rows whether they are read or not; 0:
+ *              few, but more than a work-group has
+ */
 clvits_status clvits_trial_open(clvits_trial *out, const clvits_machine *m, const clvits_node *n,
-                                const clvits_target *at, float slope, clvits_report *r);
+                                const clvits_target *at, float slope, int rows, clvits_report *r);
 void clvits_trial_close(clvits_trial *t);
 
 /** The node of a plan's step by itself, as it is there, to be computed on the CPU path. */

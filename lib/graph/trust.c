@@ -52,10 +52,12 @@ clvits_status clvits_trust_node(const clvits_machine *m, const clvits_node *n,
     clvits_trial t = { 0 };
     uint64_t key = 0;
     clvits_report own = { .log = r->log, .log_user = r->log_user };
-    clvits_status s = clvits_trial_open(&t, m, n, at, slope, &own);
+    clvits_status s = clvits_trial_open(&t, m, n, at, slope, 0, &own);
 
     if (s) { /* made small, the node is none: nothing can be said of it */
         clvits_trial_close(&t);
+        clvits_info(r, "%s, %s, is used on %s without a trial: %s", n->op->name, n->label,
+                    clvits_device_get_info(d)->name, own.text);
         return s == CLVITS_E_MEMORY ? clvits_fail(r, s, "%s", own.text) : CLVITS_OK;
     }
     s = clvits_trial_key(&key, &t, r);

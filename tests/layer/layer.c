@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "layer.h"
 
-#define CL_TARGET_OPENCL_VERSION 300
+#include "faults.h"
 
-#include <CL/cl.h>
 #include <CL/cl_icd.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,56 +20,9 @@ EXPORTED cl_int clGetLayerInfo(cl_uint name, size_t size, void *value, size_t *n
 EXPORTED cl_int clInitLayer(cl_uint n, const struct _cl_icd_dispatch *target, cl_uint *n_out,
                             const struct _cl_icd_dispatch **out);
 
-enum kind {
-    BUFFER, BUILD, PROGRAM, KERNEL, ARGUMENT, LAUNCH, READ, WRITE, COPY, FILL, MAP, FLUSH, FINISH,
-    CONTEXT, QUEUE, ANY, KINDS
-};
-
-static const struct {
-    const char *name;
-    cl_int error;
-} kinds[KINDS] = {
-    [BUFFER] = { "buffer", CL_MEM_OBJECT_ALLOCATION_FAILURE },
-    [BUILD] = { "build", CL_BUILD_PROGRAM_FAILURE },
-    [PROGRAM] = { "program", CL_OUT_OF_HOST_MEMORY },
-    [KERNEL] = { "kernel", CL_INVALID_PROGRAM_EXECUTABLE },
-    [ARGUMENT] = { "argument", CL_INVALID_ARG_VALUE },
-    [LAUNCH] = { "launch", CL_DEVICE_NOT_AVAILABLE },
-    [READ] = { "read", CL_DEVICE_NOT_AVAILABLE },
-    [WRITE] = { "write", CL_DEVICE_NOT_AVAILABLE },
-    [COPY] = { "copy", CL_DEVICE_NOT_AVAILABLE },
-    [FILL] = { "fill", CL_DEVICE_NOT_AVAILABLE },
-    [MAP] = { "map", CL_MAP_FAILURE },
-    [FLUSH] = { "flush", CL_DEVICE_NOT_AVAILABLE },
-    [FINISH] = { "finish", CL_DEVICE_NOT_AVAILABLE },
-    [CONTEXT] = { "context", CL_DEVICE_NOT_AVAILABLE },
-    [QUEUE] = { "queue", CL_OUT_OF_RESOURCES },
-    [ANY] = { "any", CL_DEVICE_NOT_AVAILABLE },
-};
-
 enum object { CONTEXTS, QUEUES, BUFFERS, PROGRAMS, KERNELS, EVENTS, OBJECTS };
 static const char *const objects[] = { "contexts", "queues", "buffers", "programs", "kernels",
                                        "events" };
-
-enum { MAX_RULES = 16, TEXT = 1024 };
-
-typedef struct rule {
-    enum kind kind;
-    long first;
-    bool on;
-    cl_int error;
-} rule;
-
-typedef struct faults {
-    rule rules[MAX_RULES];
-    int n;
-    long lost; /* launches; -1: never */
-    size_t more_than; /* the buffers that fail; 0: none */
-    const char *name, *vendor, *driver, *version, *platform, *platform_version, *extensions;
-    bool gpu, leaks;
-    size_t local, group, alloc, global; /* 0: as it is */
-    char text[TEXT];
-} faults;
 
 static struct _cl_icd_dispatch table;
 static const struct _cl_icd_dispatch *driver;
@@ -77,114 +30,14 @@ static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER; /* guards now */
 static faults now = { .lost = -1 };
 static atomic_long calls[KINDS], live[OBJECTS];
 
-static bool parse_limit(faults *f, const char *key, const char *value)
-{
-    const struct {
-        const char *key;
-        size_t *size;
-    } sizes[] = { { "local", &f->local }, { "group", &f->group },
-                  { "alloc", &f->alloc }, { "global", &f->global } };
-    const struct {
-        const char *key;
-        const char **text;
-    } texts[] = { { "name", &f->name },
-                  { "vendor", &f->vendor },
-                  { "driver", &f->driver },
-                  { "version", &f->version },
-                  { "platform", &f->platform },
-                  { "platform-version", &f->platform_version },
-                  { "extensions", &f->extensions } };
-    char *end;
-
-    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
-        if (!strcmp(texts[i].key, key)) {
-            *texts[i].text = value;
-            return true;
-        }
-    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
-        if (!strcmp(sizes[i].key, key))
-            return (*sizes[i].size = strtoul(value, &end, 0)) > 0 && !*end;
-    if (!strcmp(key, "type")) {
-        f->gpu = true;
-        return !strcmp(value, "gpu");
-    }
-    if (strcmp(key, "like") || (strcmp(value, "mali") && strcmp(value, "adreno")))
-        return false;
-    const bool mali = *value == 'm';
-    f->gpu = true;
-    f->name = mali ? "Mali-G78 r0p1" : "QUALCOMM Adreno(TM)";
-    f->vendor = mali ? "ARM" : "QUALCOMM";
-    f->platform = mali ? "ARM Platform" : "QUALCOMM Snapdragon(TM)";
-    f->driver = mali ? "3.0 v1.r38p1-01eac0" : "OpenCL 3.0 QUALCOMM build: Compiler E031.45.02.10";
-    f->extensions = "cl_khr_global_int32_base_atomics cl_khr_byte_addressable_store";
-    f->local = 32768;
-    f->group = mali ? 256 : 1024;
-    f->alloc = 256 << 20;
-    f->global = (size_t)2 << 30;
-    return true;
-}
-
-static bool parse_rule(faults *f, const char *kind, char *value)
-{
-    rule r = { .kind = KINDS };
-    char *end;
-
-    for (int k = 0; k < KINDS; k++)
-        if (!strcmp(kinds[k].name, kind))
-            r.kind = (enum kind)k;
-    const long number = strtol(value, &end, 10);
-    if (end == value || number < 0)
-        return false;
-    if (!strcmp(kind, "lost")) {
-        f->lost = number;
-        return !*end;
-    }
-    if (r.kind == KINDS || number < 1 || f->n == MAX_RULES)
-        return false;
-    r.first = number;
-    r.error = kinds[r.kind].error;
-    r.on = *end == '+';
-    end += r.on;
-    if (*end == '=')
-        r.error = (cl_int)strtol(end + 1, &end, 10);
-    f->rules[f->n++] = r;
-    return !*end;
-}
-
-static bool parse(faults *f, const char *text)
-{
-    char *rest = f->text, *at;
-
-    *f = (faults){ .lost = -1 };
-    if (!text)
-        return true;
-    if (strlen(text) >= sizeof(f->text))
-        return false;
-    memcpy(f->text, text, strlen(text) + 1);
-    while ((at = strsep(&rest, ";")) != NULL) {
-        char *sign = at + strcspn(at, ":=>"), what = *sign;
-        *sign = '\0';
-        if (!*at && !what)
-            continue;
-        if (!strcmp(at, "leaks") && !what)
-            f->leaks = true;
-        else if (what == '>' && !strcmp(at, "buffer"))
-            f->more_than = strtoul(sign + 1, NULL, 0);
-        else if (!(what == '=' && parse_limit(f, at, sign + 1)) &&
-                 !(what == ':' && parse_rule(f, at, sign + 1)))
-            return false;
-    }
-    return true;
-}
-
 EXPORTED int clvits_layer_set(const char *text)
 {
     static faults next; /* its texts are pointed at */
 
     pthread_rwlock_wrlock(&lock);
-    const bool ok = parse(&next, text);
+    const bool ok = faults_parse(&next, text);
     if (ok) {
-        parse(&now, text);
+        faults_parse(&now, text);
         for (int k = 0; k < KINDS; k++)
             atomic_store(&calls[k], 0);
     }
@@ -195,7 +48,7 @@ EXPORTED int clvits_layer_set(const char *text)
 EXPORTED long clvits_layer_calls(const char *kind)
 {
     for (int k = 0; k < KINDS; k++)
-        if (!strcmp(kinds[k].name, kind))
+        if (!strcmp(fault_kinds[k].name, kind))
             return atomic_load(&calls[k]);
     return -1;
 }
@@ -215,6 +68,12 @@ EXPORTED long clvits_layer_live(char *text, unsigned long size)
     return sum;
 }
 
+static void crash(void)
+{
+    signal(SIGSEGV, SIG_DFL);
+    raise(SIGSEGV);
+}
+
 /* Counts a call and says how it ends: CL_SUCCESS, so that the driver is asked, or an error. */
 static cl_int count(enum kind kind)
 {
@@ -232,10 +91,12 @@ static cl_int count(enum kind kind)
             e = r->error;
     }
     pthread_rwlock_unlock(&lock);
+    if (e == CRASH)
+        crash();
     return e;
 }
 
-/* The same where a limit applies: a size that is above it is an error of its own. */
+/* Where a size above a limit is an error of its own. */
 static cl_int count_sized(enum kind kind, size_t size, size_t limit, cl_int error)
 {
     const cl_int e = count(kind);
@@ -394,8 +255,13 @@ static cl_int CL_API_CALL launch(cl_command_queue q, cl_kernel k, cl_uint n, con
                                  const cl_event *wait, cl_event *event)
 {
     cl_int e = count(LAUNCH);
-    if (!e)
-        e = check_group(q, k, n, local);
+    char name[64] = "";
+
+    if (now.crash)
+        driver->clGetKernelInfo(k, CL_KERNEL_FUNCTION_NAME, sizeof(name), name, NULL);
+    if (*name && !strcmp(name, now.crash))
+        crash();
+    e = e ? e : check_group(q, k, n, local);
     return e ? e
              : enqueued(driver->clEnqueueNDRangeKernel(q, k, n, offset, global, local, n_wait, wait,
                                                        event), event);

@@ -452,10 +452,24 @@ class Devices(ProgramTest):
         return {"CLVITS_KERNELS": str(kernels)}
 
     def test_check_finds_a_wrong_kernel(self):
-        env = self.with_kernel("pointwise.cl", lambda t: t.replace("v = gelu(v)", "v = v"))
-        done = self.run_program("check", "-q", env=env)
-        self.one_message(done, 1, "1 of ", "went wrong")
-        self.assertRegex(done.stdout.decode(), r"\Aunary, GELU +[0-9.e+-]+ +WRONG.*\n\Z")
+        def change(text):
+            for before, after in (
+                    ("v = gelu(v)", "v = v"),
+                    ("v = tanh(v)", "v = r.t > 200 ? 0.0f : tanh(v)"),  # in long items alone
+                    # Guard rows are left as they were.
+                    ("if (r.t >= -d.y.guard && r.t < len + d.y.guard)", "if (r.valid)")):
+                self.assertIn(before, text)
+                text = text.replace(before, after, 1)
+            return text
+
+        done = self.run_program("check", "-q", env=self.with_kernel("pointwise.cl", change))
+        self.one_message(done, 1, "7 of ", "went wrong")
+        lines = done.stdout.decode().splitlines()
+        self.assertRegex(lines[5], r"^unary, GELU +[0-9.e+-]+ +WRONG")
+        self.assertRegex(lines[6], r"^unary, tanh +with 300 rows: kernel unary .*off by.*, row 2")
+        for line, name in zip(lines, ("affine", "affine, reverse", "coupling", "coupling, reverse",
+                                      "coupling, mean only")):
+            self.assertRegex(line, rf"^{name} +with 1 rows: kernel flow .*not a number")
 
     def test_a_kernel_that_does_not_build_leaves_its_operators_to_the_cpu(self):
         env = self.with_kernel("pointwise.cl", lambda t: t + "this is no kernel\n")

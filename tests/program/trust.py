@@ -117,6 +117,31 @@ class Trust(ProgramTest):
                                env=faked).stdout
         self.assertGreater(snr(samples_of(got), samples_of(want)), 60)
 
+    def test_check_goes_on_without_memory(self):
+        """What one operator is refused says nothing of the others."""
+        if "OPENCL_LAYERS" not in os.environ:
+            self.skipTest("no layers here")
+        done = self.run_program("check", "-q", env={"CLVITS_FAULTS": "launch:30=-5"})
+        self.one_message(done, 1, "1 of ", "went wrong")
+        self.assertRegex(done.stdout.decode(), r"\A[a-z_0-9, ]+ .*CL_OUT_OF_RESOURCES.*\n\Z")
+
+    def test_check_survives_a_crash(self):
+        """A compiler or kernel that ends its process costs one operator; the report is kept."""
+        if "OPENCL_LAYERS" not in os.environ:
+            self.skipTest("no layers here")
+        done = self.run_program("check", "-q", "--precision", "fp32", "-o", "report.txt",
+                                env={"CLVITS_FAULTS": "crash=sum"})
+        self.one_message(done, 1, "1 of ", "went wrong")
+        line = r"(?m)^sum +the driver ended its process, by signal 11 "
+        self.assertRegex(done.stdout.decode(), line)
+        report = (self.cwd / "report.txt").read_text(encoding="utf-8")
+        self.assertRegex(report, r"\A(?s:.*)\ndriver: ")
+        self.assertRegex(report, line)
+        self.assertRegex(report, r"\n5\d checked, 1 wrong, 0 left to the CPU path\n\Z")
+        # Before anything could be checked.
+        done = self.run_program("check", "-o", "none.txt", env={"CLVITS_FAULTS": "context:1=crash"})
+        self.one_message(done, 1, "ended")
+
     def test_what_is_not_there(self):
         self.fails(2, ["perhaps", "cached"], "speak", "--trust", "perhaps", TEXT,
                    left=["cpu.wav"])

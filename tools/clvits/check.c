@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "check_json.h"
+#include "check_process.h"
 #include "options.h"
 
 #include <stdarg.h>
@@ -11,7 +12,7 @@ static const char help[] =
     "Run every operator on an OpenCL device and on the CPU path, and compare: one line each with\n"
     "the largest difference relative to the largest value, the verdict, the times on device and\n"
     "CPU, and the operands' shapes. The verdict CPU: the device leaves this to the CPU path,\n"
-    "which costs time and changes no result.\n"
+    "which costs time and changes no result. A driver that crashes is an operator's failure too.\n"
     "\n"
     "  --device D     a number of clvits devices or a part of a name; otherwise the first GPU,\n"
     "                 else the first device; cpu: this processor's CPU path against that for any\n"
@@ -31,6 +32,7 @@ typedef struct table {
     FILE *report; /* as text; NULL: none is wanted */
     check_json json;
     int checked, wrong, left;
+    const check_process *process;
     bool described; /* the report says of what device it is */
 } table;
 
@@ -54,13 +56,15 @@ static int print_row(void *user, const clvits_check_result *r)
     table *t = user;
     char error[32];
 
-    t->checked++;
+    if (!t->checked++)
+        say(t, !t->quiet, "%s\n%-26s %8s  %-7s %9s %9s  %s\n", t->process->device, "OPERATOR",
+            "ERROR", "VERDICT", "MS", "MS ON CPU", "OPERANDS");
     t->wrong += !r->ok;
     t->left += r->ok && !r->taken;
     const bool worth = !t->quiet || !r->ok;
     check_json_add(&t->json, r);
     if (r->failure) {
-        say(t, worth, "%-26s %s; %s\n", r->name, r->failure, r->shape);
+        say(t, worth, "%-26s %s%s%s\n", r->name, r->failure, *r->shape ? "; " : "", r->shape);
         return program_signal();
     }
     if (!r->taken)
@@ -78,28 +82,52 @@ static int print_row(void *user, const clvits_check_result *r)
     return program_signal() || ferror(stdout);
 }
 
-static int run(clvits_context *context, table *t)
+/* What the checks of one precision came to, as a code. */
+static int outcome(const check_process *p, const table *t)
 {
-    say(t, !t->quiet, "%s\n%-26s %8s  %-7s %9s %9s  %s\n", clvits_context_device(context),
-        "OPERATOR", "ERROR", "VERDICT", "MS", "MS ON CPU", "OPERANDS");
-    t->checked = t->wrong = t->left = 0;
-    const clvits_status s = clvits_check(context, print_row, t);
-    if (s == CLVITS_OK || t->wrong)
+    if (t->checked)
         say(t, !t->quiet, "%d checked, %d wrong, %d left to the CPU path\n", t->checked, t->wrong,
             t->left);
     if (program_signal())
         return program_interrupted();
-    if (s == CLVITS_E_CANCELLED)
+    if (p->stopped)
         return program_flush();
-    if (!s && t->left == t->checked)
+    if (!p->status && t->left == t->checked)
         return program_fail(CODE_FAILED, "nothing was compared: no operator runs on this device");
-    return s ? program_fail(program_code(s, CODE_FAILED), "%s", clvits_context_error(context))
-             : CODE_OK;
+    if (p->crashes)
+        return program_fail(CODE_FAILED,
+                            "%d of %d checks went wrong on %s, whose driver crashed; update it, or "
+                            "use another device", t->wrong, t->checked, p->device);
+    return p->status ? program_fail(program_code(p->status, CODE_FAILED), "%s", p->text) : CODE_OK;
+}
+
+/* In processes of their own; optional: a device need not have what is asked. */
+static int check(const clvits_context_params *params, const program_log *log, table *t,
+                 bool optional)
+{
+    check_process p = { .params = params, .quiet = log->quiet, .verbose = log->verbose,
+                        .result = print_row, .user = t };
+
+    t->checked = t->wrong = t->left = 0;
+    t->process = &p;
+    check_json_begin_run(&t->json, params->precision);
+    int code = check_process_run(&p);
+    const bool refused = !code && !*p.device;
+    check_json_end_run(&t->json, refused ? p.text : NULL);
+    t->process = NULL;
+    if (code || !refused)
+        return code ? code : outcome(&p, t);
+    if (!optional)
+        return program_fail(program_code(p.status, CODE_FAILED), "%s", p.text);
+    say(t, !t->quiet, "not here: %s\n", p.text);
+    return CODE_OK;
 }
 
 /* What it takes to tell this device, with this driver and library, from others. */
-static int describe(table *t, const char *name)
+static int describe(void *user, clvits_context *context)
 {
+    table *t = user;
+    const char *name = clvits_context_device(context);
     clvits_device_desc *list;
     FILE *const f = t->report;
     size_t n;
@@ -123,63 +151,36 @@ static int describe(table *t, const char *name)
         break;
     }
     clvits_devices_free(&list);
+    fflush(f);
     return CODE_OK;
 }
 
-static int check(clvits_context_params *params, program_log *log, table *t)
-{
-    clvits_context *context = NULL;
-    int code = program_open(&context, params, log);
-
-    if (!code)
-        code = run(context, t);
-    clvits_context_close(&context);
-    return code;
-}
-
-/* The same with halves, which a device need not have. */
-static int check_halves(clvits_context_params *params, program_log *log, table *t)
-{
-    clvits_context *context = NULL;
-    int code = CODE_OK;
-
-    t->checked = 0;
-    if (clvits_context_open(&context, params))
-        say(t, !t->quiet, "not here: %s\n", log->error);
-    else
-        code = run(context, t);
-    clvits_context_close(&context);
-    return code;
-}
-
 /* All precisions, into a report; the last code that is none of success. */
-static int check_all(clvits_context_params *params, program_log *log, table *t)
+static int check_all(clvits_context_params *params, const program_log *log, table *t)
 {
     static const char *const all[] = { "fp32", "fp16-storage", "fp16" };
     const char *const wanted = params->precision;
-    clvits_context *context = NULL;
-    int code = program_open(&context, params, log);
+    check_process p = { .params = params, .quiet = log->quiet, .verbose = log->verbose,
+                        .opened = describe, .user = t };
+    int code = check_process_run(&p);
 
-    if (!code)
-        code = describe(t, clvits_context_device(context));
-    clvits_context_close(&context);
+    if (!code && p.status)
+        code = program_fail(program_code(p.status, CODE_FAILED), "%s", p.text);
     if (code)
         return code;
     t->described = true;
     for (int i = 0, last; i < (wanted ? 1 : 3) && code <= CODE_FAILED && !program_signal(); i++) {
         params->precision = wanted ? wanted : all[i];
         say(t, !t->quiet, "\n%s\n", params->precision);
-        check_json_begin_run(&t->json, params->precision);
-        log->error[0] = '\0';
-        last = i ? check_halves(params, log, t) : check(params, log, t);
-        check_json_end_run(&t->json, *log->error && !t->checked ? log->error : NULL);
+        last = check(params, log, t, i > 0);
         code = last ? last : code;
     }
     check_json_end(&t->json);
     return !code && program_signal() ? program_interrupted() : code;
 }
 
-static int check_into(const char *path, clvits_context_params *params, program_log *log, table *t)
+static int check_into(const char *path, clvits_context_params *params, const program_log *log,
+                      table *t)
 {
     text_file report;
     int code = text_file_open(&report, path);
@@ -226,7 +227,7 @@ int command_check(int argc, char **argv)
     params.cancel = cancel;
     code = program_catch_signals(cancel);
     if (!code)
-        code = report ? check_into(report, &params, &log, &t) : check(&params, &log, &t);
+        code = report ? check_into(report, &params, &log, &t) : check(&params, &log, &t, false);
     program_catch_signals(NULL);
     clvits_cancel_free(&cancel);
     return code;

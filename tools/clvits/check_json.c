@@ -45,6 +45,7 @@ int check_json_begin(check_json *j, const char *device)
     fputs(",\n\"devices\": ", j->f);
     devices_print_json(j->f, list, n);
     fputs(",\n\"runs\": [", j->f);
+    fflush(j->f);
     clvits_devices_free(&list);
     return CODE_OK;
 }

@@ -215,6 +215,22 @@ void program_end_file(const char *temporary)
         exchange(temporary, NULL);
 }
 
+pid_t program_fork(void)
+{
+    fflush(NULL);
+    const pid_t child = fork();
+
+    if (child)
+        return child;
+    if (signals.watches)
+        pthread_sigmask(SIG_SETMASK, &signals.before, NULL);
+    signals.watches = false; /* its thread is the parent's */
+    atomic_store(&signals.came, 0);
+    for (int i = 0; i < MOST_UNFINISHED; i++)
+        atomic_store(&unfinished[i], NULL);
+    return 0;
+}
+
 int program_signal(void)
 {
     return atomic_load(&signals.came);

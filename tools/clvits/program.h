@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 enum {
     CODE_OK = 0,
@@ -68,6 +69,10 @@ int program_catch_signals(clvits_cancel *cancel);
  *  name stays where it is until then, NULL is none. */
 void program_begin_file(const char *temporary);
 void program_end_file(const char *temporary);
+
+/** fork(), before which all streams are flushed; the new process catches no signals, and has none
+ *  of the files to remove. */
+pid_t program_fork(void);
 
 /** The signal that came, or 0. */
 int program_signal(void);

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+#include "check_process.h"
+
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef enum message_kind { OPENED, RESULT, ENDED } message_kind;
+
+/* What goes through the pipe. */
+typedef struct message {
+    message_kind kind;
+    clvits_status status;       /* of ENDED */
+    clvits_check_result result; /* but for its texts */
+    bool failed;
+    char name[64], shape[256], text[CHECK_TEXT];
+} message;
+
+static bool send(int fd, const message *m)
+{
+    const char *at = (const char *)m;
+
+    for (size_t left = sizeof(*m); left;) {
+        const ssize_t n = write(fd, at, left);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        at += n;
+        left -= (size_t)n;
+    }
+    return true;
+}
+
+static int send_result(void *user, const clvits_check_result *r)
+{
+    message m = { .kind = RESULT, .result = *r, .failed = r->failure };
+
+    snprintf(m.name, sizeof(m.name), "%s", r->name);
+    snprintf(m.shape, sizeof(m.shape), "%s", r->shape);
+    snprintf(m.text, sizeof(m.text), "%s", r->failure ? r->failure : "");
+    return program_signal() || !send(*(int *)user, &m);
+}
+
+/* What the new process does. */
+static int work(const check_process *p, int first, int fd)
+{
+    program_log log = { .quiet = p->quiet, .verbose = p->verbose };
+    clvits_context_params params = *p->params;
+    clvits_context *context = NULL;
+    clvits_cancel *cancel = NULL;
+    message m = { .kind = ENDED };
+
+    signal(SIGPIPE, SIG_IGN);
+    if (clvits_cancel_make(&cancel))
+        return program_fail(CODE_FAILED, "out of memory");
+    params.cancel = cancel;
+    params.log = program_receive;
+    params.log_user = &log;
+    int code = program_catch_signals(cancel);
+    if (code)
+        return code;
+    m.status = clvits_context_open(&context, &params);
+    if (m.status) {
+        snprintf(m.text, sizeof(m.text), "%s", log.error);
+    } else {
+        message opened = { .kind = OPENED };
+        snprintf(opened.text, sizeof(opened.text), "%s", clvits_context_device(context));
+        if (p->opened)
+            code = p->opened(p->user, context);
+        if (!code && send(fd, &opened) && p->result) {
+            m.status = clvits_check_from(context, first, send_result, &fd);
+            snprintf(m.text, sizeof(m.text), "%s", m.status ? clvits_context_error(context) : "");
+        }
+    }
+    clvits_context_close(&context);
+    if (!code)
+        send(fd, &m);
+    program_catch_signals(NULL);
+    clvits_cancel_free(&cancel);
+    return code;
+}
+
+/* False at the end of what is sent. */
+static bool receive(int fd, message *m, pid_t child, bool *told)
+{
+    char *at = (char *)m;
+
+    for (size_t left = sizeof(*m); left;) {
+        const ssize_t n = read(fd, at, left);
+        if (program_signal() && !*told) {
+            *told = true;
+            kill(child, program_signal());
+        }
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        at += n;
+        left -= (size_t)n;
+    }
+    return true;
+}
+
+/* One process; *next is the check after the last one that it gave a result of. */
+static int run_from(check_process *p, int *next, bool *ended, int *state)
+{
+    bool told = false;
+    message m;
+    int ends[2];
+
+    if (pipe(ends))
+        return program_fail(CODE_FAILED, "no pipe: %s", strerror(errno));
+    const pid_t child = program_fork();
+    if (child < 0) {
+        close(ends[0]);
+        close(ends[1]);
+        return program_fail(CODE_FAILED, "no process: %s", strerror(errno));
+    }
+    if (!child) {
+        close(ends[0]);
+        exit(work(p, *next, ends[1]));
+    }
+    close(ends[1]);
+    *ended = false;
+    while (receive(ends[0], &m, child, &told)) {
+        if (m.kind == OPENED) {
+            snprintf(p->device, sizeof(p->device), "%s", m.text);
+        } else if (m.kind == RESULT) {
+            m.result.name = m.name;
+            m.result.shape = m.shape;
+            m.result.failure = m.failed ? m.text : NULL;
+            ++*next;
+            if (!p->stopped && p->result(p->user, &m.result)) {
+                p->stopped = true;
+                kill(child, SIGTERM);
+            }
+        } else {
+            *ended = true;
+            p->status = m.status;
+            snprintf(p->text, sizeof(p->text), "%s", m.text);
+        }
+    }
+    close(ends[0]);
+    while (waitpid(child, state, 0) < 0 && errno == EINTR)
+        ;
+    return CODE_OK;
+}
+
+int check_process_run(check_process *p)
+{
+    char why[128], shape[] = "";
+    bool ended = false;
+    int next = 0, state = 0;
+
+    while (!ended && !p->stopped) {
+        const int code = run_from(p, &next, &ended, &state);
+        if (code)
+            return code;
+        if (program_signal() || ended || p->stopped)
+            break;
+        if (WIFEXITED(state) && WEXITSTATUS(state)) /* it has said why */
+            return WEXITSTATUS(state);
+        if (WIFSIGNALED(state))
+            snprintf(why, sizeof(why), "the driver ended its process, by signal %d (%s)",
+                     WTERMSIG(state), strsignal(WTERMSIG(state)));
+        else
+            snprintf(why, sizeof(why), "the driver ended its process");
+        const char *name = clvits_check_name(next++);
+        if (!*p->device || !name)
+            return program_fail(CODE_FAILED, "%s, %s", why,
+                                name ? "before anything could be checked" : "after the last check");
+        p->crashes++;
+        p->stopped = p->result(p->user, &(clvits_check_result){ .name = name, .shape = shape,
+                                                                .taken = 1, .error = INFINITY,
+                                                                .failure = why }) != 0;
+        ended = !clvits_check_name(next);
+        p->status = CLVITS_E_DEVICE;
+    }
+    return CODE_OK;
+}
