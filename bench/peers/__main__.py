@@ -12,6 +12,7 @@ import race
 
 HERE = Path(__file__).resolve().parent
 RUNTIMES = ["numpy", "onnxruntime"]
+ALIGNERS = ["numpy", "monotonic-alignment-search"]
 MAKERS = ["onnx", "onnxscript", "piper-tts", "torch"]
 QUALITIES = ("x-low", "medium", "high", "base", "mms")
 TRIES = 3
@@ -44,6 +45,9 @@ def parse(argv):
     parser.add_argument("--torch", action="store_true",
                         help="race PyTorch as well: eager, and with its decoder compiled, which "
                              "takes minutes")
+    parser.add_argument("--alignment", action="store_true",
+                        help="instead of speech race alignment search, against the Cython search "
+                             "of the package monotonic-alignment-search")
     parser.add_argument("--voices", default="medium", help=f"of {', '.join(QUALITIES)} (medium)")
     parser.add_argument("--threads", default="1,all", help="as in 1,3,all (1,all)")
     parser.add_argument("--seconds", default="1,5,30", help="of speech, about (1,5,30)")
@@ -154,6 +158,9 @@ def show(result):
 
 
 def run(arguments):
+    if arguments.alignment:
+        import alignment
+        return alignment.run(arguments)
     import runtimes  # late: it needs the packages
     codes = {0}
     for quality in arguments.voices:
@@ -182,20 +189,23 @@ def run(arguments):
 def main():
     arguments = parse(sys.argv[1:])
     arguments.clvits = arguments.build / "bench" / "peers" / "clvits-peer"
+    arguments.searcher = arguments.build / "bench" / "peers" / "clvits-search-peer"
     arguments.work = arguments.build / "peers"
     if os.environ.get("CLVITS_PEERS_READY") == "1":
         return run(arguments)
-    if not arguments.clvits.exists():
-        print(f"peers: there is no {arguments.clvits}; build clvits, and say where with --build",
+    program = arguments.searcher if arguments.alignment else arguments.clvits
+    if not program.exists():
+        print(f"peers: there is no {program}; build clvits, and say where with --build",
               file=sys.stderr)
         return 2
     if arguments.json:
         race.check(arguments.json)
     arguments.work.mkdir(parents=True, exist_ok=True)
-    python = interpreter(arguments, "runtimes", RUNTIMES)
+    python = interpreter(arguments, "aligners", ALIGNERS) if arguments.alignment else \
+        interpreter(arguments, "runtimes", RUNTIMES)
     if arguments.install_only:
         return 0 if python else 3
-    if not python or not make_voices(arguments):
+    if not python or not (arguments.alignment or make_voices(arguments)):
         return 3
     if arguments.torch and not interpreter(arguments, "makers", MAKERS):
         return 3

@@ -22,6 +22,7 @@ enum {
     WIDE = STRIP * CLVITS_VECTOR,
     LEAST_PANEL = 64, /* columns */
     MOST_PANEL = 512,
+    LEAST_CELLS = 1 << 17, /* of a panel, for which another thread is worth waking */
     MOST_JOBS = 256, /* that can be under way at once */
     LOOKS = 64,      /* for a neighbour, before a thread lets others run */
     DONE = 1 << 30,
@@ -245,12 +246,18 @@ static void search_item_panel(void *context, int index)
 }
 
 /* Wide panels read memory in long pieces; where there are few items, more of them run at once. */
-static int panel_for(const search_dims *d, int threads)
+static int panel_for(const search_dims *d, const int *run, int threads)
 {
     const int wanted = (2 * threads + d->B - 1) / d->B;
-    const int columns = (d->T / wanted + LEAST_PANEL - 1) / LEAST_PANEL * LEAST_PANEL;
+    int frames = 1;
 
-    return columns < LEAST_PANEL ? LEAST_PANEL : columns < MOST_PANEL ? columns : MOST_PANEL;
+    for (int b = 0; b < d->B; b++)
+        frames = run[d->frames * d->B + b] > frames ? run[d->frames * d->B + b] : frames;
+    const int share = d->T / wanted, least = LEAST_CELLS / frames;
+    const int columns = ((share > least ? share : least) + LEAST_PANEL - 1) / LEAST_PANEL;
+    return columns < 1                         ? LEAST_PANEL
+           : columns < MOST_PANEL / LEAST_PANEL ? columns * LEAST_PANEL
+                                               : MOST_PANEL;
 }
 
 clvits_cpu_fn CLVITS_CPU_PATH(search);
@@ -259,7 +266,7 @@ void CLVITS_CPU_PATH(search)(const clvits_cpu_call *call)
 {
     const search_dims *d = call->dims;
     search_job j = { d, call->run, call->in[0], call->out[0],
-                     panel_for(d, clvits_pool_threads(call->pool)), 0, { 0 } };
+                     panel_for(d, call->run, clvits_pool_threads(call->pool)), 0, { 0 } };
     const int jobs = (d->C + j.panel - 1) / j.panel * d->B;
 
     for (; j.first < jobs; j.first += MOST_JOBS) {

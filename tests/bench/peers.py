@@ -14,6 +14,7 @@ import tempfile
 
 PEERS = pathlib.Path(sys.argv[1])
 sys.path.insert(0, str(PEERS))
+import alignment  # noqa: E402
 import race  # noqa: E402
 
 spec = importlib.util.spec_from_file_location("peers_main", PEERS / "__main__.py")
@@ -102,6 +103,35 @@ def check_failure():
     assert fine["ratio"]["median"] == 10.0
     with contextlib.redirect_stdout(io.StringIO()):
         assert peers.show(failed) == 3 and peers.show(fine) == 0
+
+
+class FakeAligner(Fake):
+    """Takes cases of alignment."""
+
+    def set_case(self, items, text, frames):
+        if items > 16:
+            raise MemoryError("no room")
+        self.frames = [frames // text] * items * text
+
+    def durations(self):
+        return self.frames
+
+
+def check_alignment():
+    """Only what aligns alike is timed, and a case without room costs no other."""
+    clvits, other = FakeAligner("clvits", [0.1]), FakeAligner("x", [0.3])
+    fine, failed = (alignment.align(clvits, other, case, 2, 3)
+                    for case in ((1, 100, 500), (64, 100, 500)))
+    other.durations = lambda: [1, 2, 3]
+    wrong = alignment.align(clvits, other, (1, 100, 500), 2, 3)
+    assert abs(fine["ratio"]["median"] - 3) < 1e-9 and fine["durations_equal"], fine
+    assert fine["voice"] == "alignment, 100 x 500, 1 at once" and fine["device"] == "Made up"
+    assert failed["failed"] == "no room" and "ratio" not in failed, failed
+    assert wrong["wrong"] == "other durations" and "ratio" not in wrong, wrong
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        assert [alignment.show(r) for r in (fine, failed, wrong)] == [0, 3, 1]
+    assert "3.0 times faster" in said.getvalue()
+    assert max(items * text * frames for items, text, frames in alignment.CASES) <= 1 << 28
 
 
 PROGRAM = """#!{python}
@@ -231,7 +261,7 @@ def check_texts():
         assert peers.texts_of(folder, "medium", ["1", "5"]) is None
 
 
-for check in (check_ratios, check_disagreement, check_failure, check_death, check_append,
-              check_arguments, check_install, check_refusals, check_texts):
+for check in (check_ratios, check_disagreement, check_failure, check_death, check_alignment,
+              check_append, check_arguments, check_install, check_refusals, check_texts):
     check()
     print(f"{check.__name__}: fine")
