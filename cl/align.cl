@@ -2,6 +2,8 @@
 //            expand: y[f] = x[id whose frames hold f], counted in the whole; zeros after the last
 //            id's frames
 
+#include "align.h"
+
 // One work-group per item: every work-item sums a stretch of ids, then starts its running sum
 // from those before it. Any size of work-group, from 1 to 64, gives the same.
 kernel void durations(const durations_dims d, global const int *run, global const float *logw,

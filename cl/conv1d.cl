@@ -10,6 +10,8 @@
 //   conv1d_dot        one output channel: a dot product over the input's channels
 //   conv1d_depthwise  one channel per group: lanes are neighbouring groups
 
+#include "conv1d.h"
+
 // Knobs, set by lib/op/conv.c. These defaults are legal on every device.
 #ifndef KERNEL
 #define KERNEL 0   // 1 to 4: build that one only, in the order above

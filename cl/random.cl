@@ -1,6 +1,8 @@
 // random.cl — y[b,t,c]: standard normal noise, a function of seed, stream, c and the row's place in
 //             the whole alone
 
+#include "random.h"
+
 // A work-item makes two neighbouring channels of a row: one Philox block.
 kernel void normal(const normal_dims d, global const int *run, global float *y)
 {

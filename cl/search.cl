@@ -8,6 +8,8 @@
 // all frames at which a path can be there. What a panel's last column sums up to, frame by frame,
 // lies for a while where the next panel is going to put its own words.
 
+#include "search.h"
+
 // Knobs, set by lib/op/search.c. The defaults are legal on every device.
 #ifndef KERNEL
 #define KERNEL 0 // 1, 2 or 3: build that one only, in the order below

@@ -1,6 +1,8 @@
 // spline.cl — y[b,t,c] = rational-quadratic spline of x[b,t,c] with the widths, heights and slopes
 // in h[b,t,c], or its inverse; logdet[b,t] = sum over c of log |dy/dx|
 
+#include "spline.h"
+
 // A work-item makes a row.
 kernel void spline(const spline_dims d, global const int *run, global const float *x,
                    global const float *h, global float *y, global float *logdet)

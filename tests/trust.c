@@ -39,8 +39,8 @@ static void listen(void *user, clvits_log_level level, const char *text)
 }
 
 static const char *const copied[] = { "align.cl", "align.h", "common.cl", "conv1d.cl", "conv1d.h",
-                                      "conv1d_toom.cl", "dims.h", "exact.h", "move.cl", "norm.cl",
-                                      "pointwise.cl", "toom.h" };
+                                      "dims.h", "exact.h", "move.cl", "norm.cl", "pointwise.cl",
+                                      "toom.cl", "toom.h" };
 
 /* Every `from` replaced; *found counts them. */
 static char *replace(const char *text, const char *from, const char *to, int *found)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Assembles a program's source: dims.h, exact.h, common.cl, NAME.h if there is one, NAME.cl; a
-// program A_B has A.h and B.h instead. Builds it once per set of options and keeps it for the life
+// Assembles a program's source: dims.h, exact.h, common.cl and NAME.cl, with the headers that this
+// one includes in their places. Builds it once per set of options and keeps it for the life
 // of the device; binaries go through the disk cache (cache.c).
 #include "device/cache.h"
 #include "device/device_impl.h"
@@ -36,14 +36,14 @@ static char *read_file(const char *dir, const char *name)
     return text;
 }
 
-/* The text of a file in cl/; NULL, without a word when it is optional, when there is none. */
-static char *source_of(const clvits_device *d, const char *name, bool optional, clvits_report *r)
+/* The text of a file in cl/; NULL when there is none. */
+static char *source_of(const clvits_device *d, const char *name, clvits_report *r)
 {
     char *text = NULL;
 
     if (d->source_dir) {
         text = read_file(d->source_dir, name);
-        if (!text && !optional)
+        if (!text)
             clvits_fail(r, CLVITS_E_FILE, "cannot read %s/%s", d->source_dir, name);
         return text;
     }
@@ -54,43 +54,68 @@ static char *source_of(const clvits_device *d, const char *name, bool optional, 
                 clvits_fail_memory(r, "a kernel's source");
             return text;
         }
-    if (!optional)
-        clvits_fail(r, CLVITS_E_UNSUPPORTED, "there are no kernels named %s", name);
+    clvits_fail(r, CLVITS_E_UNSUPPORTED, "there are no kernels named %s", name);
     return NULL;
+}
+
+/* A text that grows. */
+typedef struct growing {
+    char *text;
+    size_t n, room;
+} growing;
+
+static bool append(growing *s, const char *text, size_t n, clvits_report *r)
+{
+    if (s->n + n >= s->room) {
+        const size_t room = 2 * (s->n + n) + 1;
+        char *more = n < MAX_SOURCE && s->n < MAX_SOURCE ? realloc(s->text, room) : NULL;
+        if (!more) {
+            clvits_fail_memory(r, "a kernel's source");
+            return false;
+        }
+        s->text = more;
+        s->room = room;
+    }
+    memcpy(s->text + s->n, text, n);
+    s->n += n;
+    s->text[s->n] = '\0';
+    return true;
+}
+
+/* A file's lines, and instead of those that include a header the header's; that includes none. */
+static bool append_file(growing *s, const clvits_device *d, const char *name, bool header,
+                        clvits_report *r)
+{
+    char *text = source_of(d, name, r), own[64];
+    bool ok = text;
+
+    for (const char *line = text; ok && *line;) {
+        const size_t n = strcspn(line, "\n");
+        if (!header && sscanf(line, "#include \"%63[a-z0-9_.]\"", own) == 1)
+            ok = append_file(s, d, own, true, r);
+        else
+            ok = append(s, line, n, r) && append(s, "\n", 1, r);
+        line += n + (line[n] == '\n');
+    }
+    free(text);
+    return ok;
 }
 
 /* All parts in one text; -I would need files beside the program. */
 static char *assemble(const clvits_device *d, const char *name, clvits_report *r)
 {
-    enum { PARTS = 6, SHARED = 3, OWN = 5 };
-    const size_t first = strcspn(name, "_");
-    char header[64], second[64] = "", file[64];
-    snprintf(header, sizeof(header), "%.*s.h", (int)first, name);
-    if (name[first])
-        snprintf(second, sizeof(second), "%s.h", name + first + 1);
-    snprintf(file, sizeof(file), "%s.cl", name);
-    const char *names[PARTS] = { "dims.h", "exact.h", "common.cl", header, second, file };
-    char *parts[PARTS], *all = NULL;
-    size_t size = 1;
-    bool complete = true;
+    static const char *const shared[] = { "dims.h", "exact.h", "common.cl" };
+    char file[64];
+    growing all = { 0 };
+    bool ok = true;
 
-    for (int i = 0; i < PARTS; i++) {
-        const bool optional = i >= SHARED && i < OWN;
-        parts[i] = *names[i] ? source_of(d, names[i], optional, r) : NULL;
-        complete = complete && (parts[i] || optional);
-        size += parts[i] ? strlen(parts[i]) + 1 : 0;
-    }
-    if (complete) {
-        all = malloc(size);
-        if (!all)
-            clvits_fail_memory(r, "a kernel's source");
-    }
-    for (size_t i = 0, at = 0; i < PARTS; i++) {
-        if (all && parts[i])
-            at += (size_t)snprintf(all + at, size - at, "%s\n", parts[i]);
-        free(parts[i]);
-    }
-    return all;
+    snprintf(file, sizeof(file), "%s.cl", name);
+    for (size_t i = 0; i < sizeof(shared) / sizeof(*shared) && ok; i++)
+        ok = append_file(&all, d, shared[i], true, r);
+    if (ok && append_file(&all, d, file, false, r))
+        return all.text;
+    free(all.text);
+    return NULL;
 }
 
 static clvits_status build_failure(clvits_device *d, cl_program program, const clvits_launch *l,

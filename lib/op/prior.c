@@ -2,7 +2,7 @@
 #include "graph/build.h"
 #include "op/rows.h"
 
-enum { WORK_GROUP = 64, MADE = 8 }; /* channels of a work-item, as in cl/align_random.cl */
+enum { WORK_GROUP = 64, MADE = 8 }; /* channels of a work-item, as in cl/prior.cl */
 
 static bool is_scalar(const clvits_node *n, int slot)
 {
@@ -62,7 +62,7 @@ static void launch(const clvits_node *n, const clvits_target *at, const void *di
     const size_t items = clvits_device_work_group(at->device, WORK_GROUP);
 
     (void)n;
-    l->program = "align_random";
+    l->program = "prior";
     l->kernel = "prior";
     l->dimensions = 3;
     l->local[0] = items < 8 ? items : 8;

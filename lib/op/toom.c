@@ -191,7 +191,7 @@ void clvits_toom_launch(const clvits_node *n, const clvits_target *at, const con
     const bool gpu = info->family == CLVITS_FAMILY_GPU;
     char more[64];
 
-    l->program = "conv1d_toom";
+    l->program = "toom";
     l->kernel = gpu ? "conv1d_toom_tile" : "conv1d_toom";
     l->dimensions = 3;
     l->local[0] = gpu ? (size_t)group(at->device) : 1;

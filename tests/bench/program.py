@@ -330,7 +330,7 @@ def wrong_speech(folder, name):
     scale = "const float scale = run_scalar(run, d.slot, d.B, b)"
     done, records = foreign_kernels(
         folder, name, lambda t: t.replace(scale, f"{scale} * (f > 100 ? 0.0f : 1.0f)"),
-        "align_random.cl", ("-q", "-l", "speech", "-f", "(embedded)/"))
+        "prior.cl", ("-q", "-l", "speech", "-f", "(embedded)/"))
     texts = {n.split("/")[1]: r for n, r in records.items()}
     expect(done.returncode == 1 and texts["short"]["verdict"] == "ok" and
            texts["medium"]["verdict"] == "wrong" and "host_seconds" not in texts["medium"] and
@@ -338,7 +338,7 @@ def wrong_speech(folder, name):
            f"rows that are wrong from the 101st on: {texts['medium']}")
     done, records = foreign_kernels(
         folder, name, lambda t: t.replace(scale, f"{scale} * (b > 0 ? 0.0f : 1.0f)"),
-        "align_random.cl", ("-l", "speech", "-f", "(embedded)/short, batch of 4"))
+        "prior.cl", ("-l", "speech", "-f", "(embedded)/short, batch of 4"))
     batch = records["mini (embedded)/short, batch of 4"]
     expect(done.returncode == 1 and batch["verdict"] == "wrong" and "host_seconds" not in batch and
            re.match("item [234] of 4: .* signal to noise", batch["reason"]),

@@ -164,7 +164,7 @@ def write_kernels(kernels, changes):
     shutil.copytree(KERNELS, kernels, dirs_exist_ok=True)
     for kernel in "conv1d_tile", "conv1d":
         change(kernels / "conv1d.cl", kernel, changes)
-    change(kernels / "conv1d_toom.cl", "conv1d_toom_tile", "    w += 1;\n")
+    change(kernels / "toom.cl", "conv1d_toom_tile", "    w += 1;\n")
 
 
 def known_outcome(folder, device):

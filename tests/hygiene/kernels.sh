@@ -12,16 +12,10 @@ found=0
 for file in *.cl; do
     case $file in '*.cl' | common.cl) continue ;; esac
     found=1
-    name=${file%.cl}
-    first=${name%%_*}.h
-    second=${name#*_}.h
-    [ -f "$first" ] || first=/dev/null
-    [ -f "$second" ] || second=/dev/null
     parse() {
         clang -x cl -cl-std=CL1.2 -Xclang -finclude-default-header -fsyntax-only -Wall -Wextra \
             -Wno-missing-prototypes -Wno-unused-function -Wno-sign-compare -Werror \
-            -include dims.h -include exact.h -include common.cl \
-            -include "$first" -include "$second" "$@" "$file" || failed=1
+            -include dims.h -include exact.h -include common.cl "$@" "$file" || failed=1
     }
     parse
     ! grep -q '[XWY]_TYPE' "$file" || parse -DX_HALF=1 -DW_HALF=1 -DY_HALF=1

@@ -57,7 +57,7 @@ class Trust(ProgramTest):
         self.assertEqual((warnings, tried), ([], 0))
 
     def test_what_does_not_build(self):
-        self.change("align_random.cl", "kernel void prior", "kernel void other")
+        self.change("prior.cl", "kernel void prior", "kernel void other")
         level, warnings, _ = self.spoken()
         self.assertGreater(level, 60)
         self.assertEqual(len(warnings), 1, warnings)

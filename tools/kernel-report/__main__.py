@@ -6,6 +6,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import zlib
@@ -29,10 +30,12 @@ WAYS = ("", "fp16-storage", "fp16", "tuned")
 
 def source_of(program):
     """A program's text, put together as the library does (lib/device/program.c)."""
-    room, _, second = program.partition("_")
-    parts = ["dims.h", "exact.h", "common.cl", f"{room}.h", f"{second}.h", f"{program}.cl"]
-    paths = [ROOT / "cl" / part for part in parts]
-    return "\n".join(p.read_text(encoding="utf-8") for p in paths if p.exists())
+    def read(name):
+        return (ROOT / "cl" / name).read_text(encoding="utf-8")
+
+    shared = "".join(map(read, ("dims.h", "exact.h", "common.cl")))
+    return shared + re.sub(r'(?m)^#include "(.*)"\n', lambda line: read(line[1]),
+                           read(f"{program}.cl"))
 
 
 def launches(build):

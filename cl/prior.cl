@@ -1,7 +1,10 @@
-// align_random.cl — prior: z[f,c] = m[id,c] + noise[f,c] * exp(logs[id,c]) * scale, where id is the
-//                   one whose frames hold f; zeros for m and logs after the last id's frames
+// prior.cl — z[f,c] = m[id,c] + noise[f,c] * exp(logs[id,c]) * scale, where id is the one whose
+//            frames hold f; zeros for m and logs after the last id's frames
 //
 // stats holds m, then logs, of each id. Noise is an input, or drawn as in random.cl.
+
+#include "align.h"
+#include "random.h"
 
 #define MADE 8 // channels of a work-item
 

@@ -1,5 +1,5 @@
-// conv1d_toom.cl — the convolution of conv1d.cl in Toom-Cook form: toom.h has the mathematics,
-//                  dims.h says how tiles lie in the rows and how w is packed
+// toom.cl — the convolution of conv1d.cl in Toom-Cook form: toom.h has the mathematics, dims.h says
+//           how tiles lie in the rows and how w is packed
 //
 // Seven points serve all filters: m + r = 8. Tile number `k` of residue class `class` is number
 // k * dilation + class, so that group g of taps reads the tile g * dilation further. Tiles are of
@@ -7,6 +7,9 @@
 //
 //   conv1d_toom       CPU devices: a work-item keeps ROWS tiles of LANES channels in registers
 //   conv1d_toom_tile  GPUs: a work-group stages transformed inputs in local memory
+
+#include "conv1d.h"
+#include "toom.h"
 
 // Knobs, set by lib/op/toom.c. These defaults are legal on every device.
 #ifndef KERNEL
