@@ -268,7 +268,7 @@ START_TEST(a_missing_barrier_is_found)
 {
     fixture f;
 
-    write_kernels("norm.cl", "        barrier(CLK_LOCAL_MEM_FENCE);\n", "");
+    write_kernels("common.cl", "            barrier(CLK_LOCAL_MEM_FENCE); \\\n", "");
     if (!begin(&f, false)) {
         harness_end(&f.h);
         return;
