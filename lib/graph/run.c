@@ -3,6 +3,7 @@
 #include "graph/trust.h"
 
 #include "base/half.h"
+#include "base/pages.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +43,7 @@ static clvits_status make_memory(clvits_run *run, clvits_report *r)
         run->lengths[b] = 1;
     if (p->floats[CLVITS_CPU_PLACE]) {
         const size_t size = (clvits_plan_bytes(p, CLVITS_CPU_PLACE) + 63) & ~(size_t)63;
-        run->memory[CLVITS_CPU_PLACE].host = aligned_alloc(64, size);
+        run->memory[CLVITS_CPU_PLACE].host = clvits_pages_alloc(size);
         if (!run->memory[CLVITS_CPU_PLACE].host)
             return clvits_fail_memory(r, "a run's tensors");
         memset(run->memory[CLVITS_CPU_PLACE].host, 0, size);
