@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
 // Archives and streams of PyTorch that are not what they say: each ends in one error within a
-// second and 64 MiB.
+// second and 64 MiB. And archives that are odd, but right.
 #define _GNU_SOURCE // memmem
+#include "io/torch.h"
 #include "files.h"
 #include "torch_files.h"
 
 #include <check.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,6 +138,115 @@ START_TEST(by_list_of_files)
 }
 END_TEST
 
+/* ---- archives as they should be ---- */
+
+static void check_good(const char *path, int64_t from)
+{
+    clvits_torch *t;
+    clvits_arrays set;
+    clvits_report r = { 0 };
+    float got[4] = { -1 };
+
+    ck_assert_msg(!clvits_torch_open(&t, path, &r), "%s", r.text);
+    ck_assert_msg(!clvits_torch_arrays(&set, t, clvits_torch_root(t), "", &r), "%s", r.text);
+    clvits_torch_close(&t);
+    ck_assert_int_eq(clvits_array_count(&set.items[0]), 4);
+    clvits_array_floats(&set.items[0], got);
+    for (int64_t i = 0; i < 4; i++)
+        ck_assert(got[i] == (float)(from + i));
+    clvits_arrays_free(&set);
+}
+
+static const float ramp[] = { 5, 6, 7, 8 };
+
+START_TEST(sizes_of_64_bits)
+{
+    const torch_entry entries[] = {
+        { GOOD, .declared = sizeof(good) - 1 },
+        { NAMED(STORE, ramp, sizeof(ramp)), .declared = sizeof(ramp) },
+    };
+    torch_bytes b = { 0 };
+
+    torch_zip(&b, entries, 2);
+    check_good(files_write("a.zip", b.at, b.n), 5);
+    free(b.at);
+}
+END_TEST
+
+/* With a comment behind it, which looks like the end of another archive. */
+START_TEST(comment)
+{
+    const torch_entry entries[] = { { GOOD }, { NAMED(STORE, ramp, sizeof(ramp)) } };
+    torch_bytes b = { 0 };
+
+    torch_zip(&b, entries, 2);
+    memcpy(b.at + b.n - 2, "\x1e", 2);
+    torch_put(&b, "PK\5\6\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0comments", 30);
+    check_good(files_write("a.zip", b.at, b.n), 5);
+    free(b.at);
+}
+END_TEST
+
+/* An entry of the list whose sizes or place are in an extra part, behind another one. */
+static void put_large(torch_bytes *b, const char *name, uint64_t size, uint64_t at)
+{
+    const bool large = size > UINT32_MAX, far = at > UINT32_MAX;
+    const uint64_t extra = large ? 16 : far ? 8 : 0;
+
+    torch_put(b, "PK\1\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
+    torch_put_number(b, large ? UINT32_MAX : size, 4);
+    torch_put_number(b, large ? UINT32_MAX : size, 4);
+    torch_put_number(b, strlen(name), 2);
+    torch_put_number(b, 4 + 2 + 4 + extra, 2);
+    torch_put(b, "\0\0\0\0\0\0\0\0\0\0", 10);
+    torch_put_number(b, far ? UINT32_MAX : at, 4);
+    torch_put_text(b, name);
+    torch_put(b, "FB\2\0ZZ\1\0", 8);
+    torch_put_number(b, extra, 2);
+    if (large)
+        torch_put_number(b, size, 8);
+    torch_put_number(b, large ? size : at, large || far ? 8 : 0);
+}
+
+/* Storage "0" lies behind one of 5 GiB, which is a hole. */
+START_TEST(places_of_64_bits)
+{
+    const uint64_t hole = (uint64_t)5 << 30;
+    const torch_entry first[] = { { GOOD }, { NAMED("archive/data/1", "", 0) } };
+    const torch_entry last = { NAMED(STORE, ramp, sizeof(ramp)) };
+    torch_bytes b = { 0 }, tail = { 0 };
+
+    torch_zip(&b, first, 2);
+    const uint64_t header = 30 + 16 + 6; /* of the pickle */
+    const uint64_t one = header + first[0].size, at = one + 30 + 14 + 6 + hole;
+    torch_zip(&tail, &last, 1);
+    tail.n = 30 + strlen(STORE) + 6 + sizeof(ramp);
+    const uint64_t list = at + tail.n;
+    put_large(&tail, DATA, first[0].size, 0);
+    put_large(&tail, "archive/data/1", hole, one);
+    put_large(&tail, STORE, sizeof(ramp), at);
+    const uint64_t end = at + tail.n;
+    torch_put(&tail, "PK\6\6\x2c\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 24);
+    torch_put_number(&tail, 3, 8);
+    torch_put_number(&tail, 3, 8);
+    torch_put_number(&tail, end - list, 8);
+    torch_put_number(&tail, list, 8);
+    torch_put(&tail, "PK\6\7\0\0\0\0", 8);
+    torch_put_number(&tail, end, 8);
+    torch_put_number(&tail, 1, 4);
+    torch_put(&tail, "PK\5\6\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0", 22);
+
+    const char *path = files_write("large.zip", b.at, (size_t)(at - hole));
+    FILE *f = fopen(path, "r+b");
+    ck_assert(f && !fseeko(f, (off_t)at, SEEK_SET));
+    ck_assert_uint_eq(fwrite(tail.at, 1, tail.n, f), tail.n);
+    ck_assert_int_eq(fclose(f), 0);
+    check_good(path, 5);
+    free(b.at);
+    free(tail.at);
+}
+END_TEST
+
 /* ---- streams ---- */
 
 static const struct {
@@ -236,6 +348,9 @@ Suite *suite(void)
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, by_archive, 0, LENGTH(archives));
     tcase_add_test(t, by_list_of_files);
+    tcase_add_test(t, sizes_of_64_bits);
+    tcase_add_test(t, comment);
+    tcase_add_test(t, places_of_64_bits);
     tcase_add_loop_test(t, by_stream, 0, LENGTH(streams));
     suite_add_tcase(s, t);
     return s;
