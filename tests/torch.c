@@ -378,13 +378,15 @@ START_TEST(refuses_every_truncation)
 {
     size_t size;
     char *bytes = files_read(path_of(golden[_i]), &size);
+    const char *path = files_write("t", bytes, size);
 
-    for (size_t n = 0; n < size; n++) {
+    for (size_t n = size; n-- > 0;) {
         clvits_torch *t;
         clvits_report r = { 0 };
 
-        ck_assert_msg(clvits_torch_open(&t, files_write("t", bytes, n), &r) == CLVITS_E_FORMAT,
-                      "%zu of %zu bytes: %s", n, size, r.text);
+        ck_assert_int_eq(truncate(path, (off_t)n), 0);
+        ck_assert_msg(clvits_torch_open(&t, path, &r) == CLVITS_E_FORMAT, "%zu of %zu bytes: %s", n,
+                      size, r.text);
         ck_assert_ptr_null(t);
         ck_assert_ptr_nonnull(strstr(r.text, "/t"));
     }
@@ -400,7 +402,7 @@ START_TEST(survives_damage)
     uint32_t seed = 1;
 
     ck_assert_ptr_nonnull(copy);
-    for (int round = 0; round < 2000; round++) {
+    for (int round = 0; round < 1000; round++) {
         memcpy(copy, bytes, size);
         for (int flips = 0; flips <= round % 3; flips++) {
             seed = seed * 1664525u + 1013904223u;
