@@ -116,7 +116,7 @@ END_TEST
 
 START_TEST(a_full_disk_keeps_the_old_file)
 {
-    const struct rlimit limit = { 1024, 1024 };
+    const struct rlimit limit = { 16384, 16384 }; /* also of what the test itself says */
     char path[512];
 
     snprintf(path, sizeof(path), "%s", files_path("rates.txt"));

@@ -4,14 +4,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PART ".part"
 #define RANDOM ".XXXXXX"
+enum { TRIES = 1000 };
 
 bool clvits_make_folder(const char *path)
 {
@@ -44,15 +47,68 @@ void clvits_cache_tell(atomic_bool *told, const char *folder, const clvits_repor
                     folder, why);
 }
 
-/* Whoever writes such a file holds its lock, which ends with the program. */
+/* Other letters at the end of a path, different ones each time. */
+static void draw(char *path, int turn)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    char *end = path + strlen(path) - strlen("XXXXXX");
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    uint64_t x = (uint64_t)t.tv_nsec ^ (uint64_t)getpid() << 32 ^ (uint64_t)turn << 56;
+    for (int i = 0; i < 6; i++) {
+        x = x * 6364136223846793005u + 1442695040888963407u;
+        end[i] = letters[(x >> 33) % strlen(letters)];
+    }
+}
+
+/* Not mkstemp() and mkdtemp(), which leave them readable by their owner alone. */
+static int open_part(char *path)
+{
+    int fd = -1;
+
+    for (int i = 0; i < TRIES && fd < 0; i++) {
+        draw(path, i);
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+        if (fd < 0 && errno != EEXIST)
+            break;
+    }
+    return fd;
+}
+
+static bool make_part(char *path)
+{
+    for (int i = 0; i < TRIES; i++) {
+        draw(path, i);
+        if (!mkdir(path, 0777))
+            return true;
+        if (errno != EEXIST)
+            break;
+    }
+    return false;
+}
+
+/* A folder with the files in it, but not with folders. */
+static void remove_folder(const char *path)
+{
+    DIR *folder = opendir(path);
+
+    for (struct dirent *e; folder && (e = readdir(folder)) != NULL;)
+        unlinkat(dirfd(folder), e->d_name, 0);
+    if (folder)
+        closedir(folder);
+    rmdir(path);
+}
+
+/* Whoever writes such a file or folder holds its lock, which ends with the program. */
 static void remove_when_left(const char *path)
 {
     const int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
     if (fd < 0)
         return;
-    if (!flock(fd, LOCK_EX | LOCK_NB))
-        unlink(path);
+    if (!flock(fd, LOCK_EX | LOCK_NB) && unlink(path) && (errno == EISDIR || errno == EPERM))
+        remove_folder(path);
     close(fd);
 }
 
@@ -88,7 +144,7 @@ bool clvits_new_file_open(clvits_new_file *n, const char *path, bool locked)
         remove_left(path);
     const int fd = locked ? open(n->part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
                                  0666)
-                          : mkstemp(n->part);
+                          : open_part(n->part);
     if (fd < 0)
         return false;
     if (!locked)
@@ -113,4 +169,65 @@ bool clvits_new_file_close(clvits_new_file *n, bool good)
     unlink(n->part);
     errno = error;
     return false;
+}
+
+bool clvits_new_folder_open(clvits_new_folder *n, const char *path)
+{
+    size_t length = strlen(path);
+
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    if (length >= sizeof(n->path) || length + sizeof(PART RANDOM) > sizeof(n->part)) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    snprintf(n->path, sizeof(n->path), "%.*s", (int)length, path);
+    snprintf(n->part, sizeof(n->part), "%.*s" PART RANDOM, (int)length, path);
+    remove_left(n->path);
+    if (!make_part(n->part))
+        return false;
+    n->lock = open(n->part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (n->lock >= 0)
+        flock(n->lock, LOCK_EX | LOCK_NB); /* in vain at worst, as for files */
+    return true;
+}
+
+/* Rename the new folder to a name that is taken. */
+static bool take_place(const clvits_new_folder *n)
+{
+    char old[CLVITS_MAX_PATH];
+
+    snprintf(old, sizeof(old), "%s", n->part);
+    if (!make_part(old))
+        return false;
+    /* A folder may take the name of an empty one. */
+    bool good = !rename(n->path, old);
+    if (good && rename(n->part, n->path)) {
+        const int error = errno;
+        rename(old, n->path);
+        errno = error;
+        return false;
+    }
+    const int error = errno;
+    remove_folder(old);
+    errno = error;
+    return good;
+}
+
+bool clvits_new_folder_close(clvits_new_folder *n, bool good, bool replace)
+{
+    bool done = false;
+
+    if (good) {
+        done = !rename(n->part, n->path);
+        if (!done && replace && (errno == ENOTEMPTY || errno == EEXIST))
+            done = take_place(n);
+    }
+    const int error = errno;
+    if (!done)
+        remove_folder(n->part);
+    if (n->lock >= 0)
+        close(n->lock);
+    errno = error;
+    return done;
 }

@@ -37,4 +37,20 @@ bool clvits_new_file_open(clvits_new_file *n, const char *path, bool locked);
 /** Give it its name if that is good, and remove it otherwise, or when this fails. */
 bool clvits_new_file_close(clvits_new_file *n, bool good);
 
+/** A folder of files that takes its name once it is complete. */
+typedef struct clvits_new_folder {
+    int lock;
+    char path[CLVITS_MAX_PATH], part[CLVITS_MAX_PATH]; /* part: where its files go */
+} clvits_new_folder;
+
+/** Begin a folder beside its place. What killed programs left there of it is removed. */
+bool clvits_new_folder_open(clvits_new_folder *n, const char *path);
+
+/**
+ * Give it its name if that is good, and remove it otherwise, or when this fails.
+ *
+ * @param replace  a folder of that name goes with its files, of which the caller knows
+ */
+bool clvits_new_folder_close(clvits_new_folder *n, bool good, bool replace);
+
 #endif

@@ -26,21 +26,18 @@ static uint16_t half_of(float x)
     return (uint16_t)(sign | (bits - 0x3f000000));
 }
 
-static float float_of(uint16_t half)
+/* Every kind is computed and one chosen by masks, so that compilers make vectors of it. */
+static uint32_t float_bits_of(uint16_t half)
 {
     const uint32_t sign = (uint32_t)(half & 0x8000) << 16, size = half & 0x7fff;
-    uint32_t bits = sign | ((size << 13) + 0x38000000);
-    float x;
+    const uint32_t normal = (size << 13) + 0x38000000, endless = 0x7f800000 | size << 13;
+    const float x = (float)(int32_t)size * 0x1p-24f;
+    uint32_t tiny;
 
-    if (size >= 0x7c00)
-        bits = sign | 0x7f800000 | size << 13;
-    if (size < 0x0400) {
-        x = (float)size * 0x1p-24f;
-        memcpy(&bits, &x, sizeof(bits));
-        bits |= sign;
-    }
-    memcpy(&x, &bits, sizeof(x));
-    return x;
+    const uint32_t is_tiny = -(uint32_t)(size < 0x0400), is_endless = -(uint32_t)(size >= 0x7c00);
+
+    memcpy(&tiny, &x, sizeof(tiny));
+    return sign | (tiny & is_tiny) | (endless & is_endless) | (normal & ~is_tiny & ~is_endless);
 }
 
 void clvits_halves_pack(void *out, const float *x, size_t n)
@@ -55,11 +52,18 @@ void clvits_halves_pack(void *out, const float *x, size_t n)
 
 void clvits_halves_unpack(float *out, const void *halves, size_t n)
 {
+    enum { BLOCK = 256 }; /* apart from both, so that compilers need not fear overlaps */
     const char *from = halves;
+    uint16_t block[BLOCK];
+    uint32_t bits[BLOCK];
 
-    for (size_t i = 0; i < n; i++) {
-        uint16_t half;
-        memcpy(&half, from + 2 * i, sizeof(half));
-        out[i] = float_of(half);
+    for (size_t i = 0; i < n; i += BLOCK) {
+        const size_t most = n - i < BLOCK ? n - i : BLOCK;
+
+        memcpy(block, from + 2 * i, most * sizeof(*block));
+        memset(block + most, 0, (BLOCK - most) * sizeof(*block));
+        for (int k = 0; k < BLOCK; k++)
+            bits[k] = float_bits_of(block[k]);
+        memcpy(out + i, bits, most * sizeof(*out));
     }
 }
