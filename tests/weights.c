@@ -250,6 +250,32 @@ START_TEST(takes_data_in_place)
 }
 END_TEST
 
+/* A gain that is the norm, as near as a float can be, leaves every bit of the direction. */
+START_TEST(keeps_what_was_folded)
+{
+    const clvits_config c = odd_voice(1, 5, 1);
+    source *s = new_source(&c);
+    clvits_arrays out;
+    clvits_report r = { 0 };
+
+    split(s, "flow.flows.2.enc.in_layers.0", ".weight_g", ".weight_v");
+    const clvits_array *v = item(s, "flow.flows.2.enc.in_layers.0.weight_v");
+    const int64_t rows = v->shape[0], columns = clvits_array_count(v) / rows;
+    float *g = (float *)item(s, "flow.flows.2.enc.in_layers.0.weight_g")->data;
+    for (int64_t i = 0; i < rows; i++) {
+        double square = 0;
+        for (int64_t j = 0; j < columns; j++)
+            square += pow(((const float *)v->data)[i * columns + j], 2);
+        g[i] = (float)sqrt(square);
+    }
+    ck_assert_msg(!canonical(&out, s, &c, &r), "%s", r.text);
+    ck_assert_mem_eq(clvits_arrays_find(&out, "flow.flows.2.enc.in_layers.0.weight")->data, v->data,
+                     (size_t)(rows * columns) * sizeof(float));
+    clvits_arrays_free(&out);
+    free_source(s);
+}
+END_TEST
+
 START_TEST(knows_what_is_of_training)
 {
     ck_assert(clvits_weight_of_training("enc_q.enc.in_layers.15.weight_v"));
@@ -425,7 +451,11 @@ static const struct {
     { "duration_predictor.norm_2.weight", "dp.norm_2.gamma", CLVITS_WEIGHT_WHOLE },
     { "duration_predictor.conv_1.weight", "dp.conv_1.weight", CLVITS_WEIGHT_WHOLE },
     { "duration_predictor.cond.weight", "dp.cond.weight", CLVITS_WEIGHT_WHOLE },
-    { "duration_predictor.post_flows.1.conv_pre.bias", "dp.post_flows.1.conv_pre.bias",
+    { "duration_predictor.post_conv_pre.weight", "dp.post_pre.weight", CLVITS_WEIGHT_WHOLE },
+    { "duration_predictor.post_conv_dds.norms_2.1.bias", "dp.post_convs.norms_2.1.beta",
+      CLVITS_WEIGHT_WHOLE },
+    { "duration_predictor.post_flows.0.translate", "dp.post_flows.0.m", CLVITS_WEIGHT_WHOLE },
+    { "duration_predictor.post_flows.2.conv_pre.bias", "dp.post_flows.3.pre.bias",
       CLVITS_WEIGHT_WHOLE },
     { "decoder.upsampler.2.weight", "dec.ups.2.weight", CLVITS_WEIGHT_WHOLE },
     { "decoder.resblocks.0.convs1.0.bias", "dec.resblocks.0.convs1.0.bias", CLVITS_WEIGHT_WHOLE },
@@ -444,6 +474,30 @@ START_TEST(translates)
     ck_assert_int_eq(clvits_weight_name(out, sizeof(out), &part, names[_i].from), 1);
     ck_assert_str_eq(out, names[_i].to);
     ck_assert_int_eq(part, names[_i].part);
+}
+END_TEST
+
+START_TEST(translates_back)
+{
+    char out[160];
+
+    if (names[_i].part != CLVITS_WEIGHT_WHOLE)
+        return;
+    ck_assert_int_eq(clvits_weight_hf_name(out, sizeof(out), names[_i].to, 1), 1);
+    if (strcmp(names[_i].from, names[_i].to))
+        ck_assert_str_eq(out, names[_i].from);
+    ck_assert_int_eq(clvits_weight_hf_name(out, 12, names[_i].to, 1), 0);
+}
+END_TEST
+
+START_TEST(translates_back_the_plain_predictor)
+{
+    char out[160];
+
+    ck_assert_int_eq(clvits_weight_hf_name(out, sizeof(out), "dp.proj.bias", 1), 1);
+    ck_assert_str_eq(out, "duration_predictor.conv_proj.bias");
+    ck_assert_int_eq(clvits_weight_hf_name(out, sizeof(out), "dp.proj.bias", 0), 1);
+    ck_assert_str_eq(out, "duration_predictor.proj.bias");
 }
 END_TEST
 
@@ -480,6 +534,9 @@ Suite *suite(void)
     tcase_add_test(t, refuses_what_is_not_a_number);
     tcase_add_test(t, refuses_the_same_tensor_twice);
     tcase_add_loop_test(t, translates, 0, sizeof(names) / sizeof(names[0]));
+    tcase_add_loop_test(t, translates_back, 0, sizeof(names) / sizeof(names[0]));
+    tcase_add_test(t, translates_back_the_plain_predictor);
+    tcase_add_test(t, keeps_what_was_folded);
     tcase_add_test(t, refuses_overlong_names);
     suite_add_tcase(s, t);
     return s;

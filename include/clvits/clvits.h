@@ -39,6 +39,7 @@
  */
 #include <clvits/audio.h>
 #include <clvits/check.h>
+#include <clvits/convert.h>
 #include <clvits/device.h>
 #include <clvits/queue.h>
 #include <clvits/status.h>

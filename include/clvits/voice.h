@@ -41,6 +41,14 @@ CLVITS_API void clvits_voice_close(clvits_voice **voice);
 /** The context that a voice was opened on. */
 CLVITS_API clvits_context *clvits_voice_context(const clvits_voice *voice);
 
+/** Parameters of a part of the model, named as in the original code: "enc_p", "dp", "flow", "dec",
+ *  "emb_g", "enc_q", ... */
+typedef struct clvits_voice_module {
+    char name[24];
+    int64_t parameters; /* that speaking uses */
+    int64_t training;   /* that the file has besides, and only training uses */
+} clvits_voice_module;
+
 /** What a voice is. Texts are valid while it is open. */
 typedef struct clvits_voice_info {
     const char *name;
@@ -57,8 +65,26 @@ typedef struct clvits_voice_info {
     /* geometry */
     int hidden_channels, inter_channels, n_layers, n_heads, resblock, stochastic_durations;
     int upsample_initial_channel;
+    const char *kind;   /* of its files, in words: "Piper voice" */
+    const char *origin; /* the kind that it was converted from, or "" */
+    const clvits_voice_module *modules; /* n_modules of them; valid while the voice is open */
+    int n_modules;
+    int has_training;   /* the file has the training side, or a part of it */
 } clvits_voice_info;
 CLVITS_API void clvits_voice_get_info(const clvits_voice *voice, clvits_voice_info *info);
+
+/** What a second of speech takes: billions of operations, a multiply and an add counting as two. */
+typedef struct clvits_voice_cost {
+    double text, durations, flow, decoder; /* enc_p, dp, flow, dec */
+    double total;                          /* with what is between them */
+} clvits_voice_cost;
+
+/**
+ * Add up what the voice's operators take for a second, of sixteen symbols with a blank after each.
+ *
+ * @return CLVITS_OK or _E_MEMORY
+ */
+CLVITS_API clvits_status clvits_voice_get_cost(const clvits_voice *voice, clvits_voice_cost *cost);
 
 /** The name of speaker i, or NULL where the voice has none for it. */
 CLVITS_API const char *clvits_voice_speaker_name(const clvits_voice *voice, int speaker);

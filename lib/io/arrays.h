@@ -38,7 +38,11 @@ typedef struct clvits_arrays {
     size_t count, capacity;
     void *file; /* what was read of it, or NULL */
     size_t file_size;
+    char *about; /* what a .safetensors file's metadata has under CLVITS_ABOUT, or NULL */
 } clvits_arrays;
+
+/** The key of the JSON text that makes a .safetensors file a voice by itself. */
+#define CLVITS_ABOUT "clvits.voice"
 
 /** The array of that name, or NULL. */
 const clvits_array *clvits_arrays_find(const clvits_arrays *set, const char *name);

@@ -93,6 +93,13 @@ clvits_status clvits_json_open(clvits_json *j, const char *path, clvits_report *
     return j->status;
 }
 
+clvits_status clvits_json_open_text(clvits_json *j, char *text, const char *where,
+                                    clvits_report *r)
+{
+    *j = (clvits_json){ .path = where, .report = r };
+    return parse(j, text, strlen(text));
+}
+
 void clvits_json_close(clvits_json *j)
 {
     cJSON_Delete(j->root);
@@ -180,11 +187,19 @@ void clvits_json_int(clvits_json *j, int *out, const char *key, int required)
         clvits_json_node_int(out, node);
 }
 
-void clvits_json_float(clvits_json *j, float *out, const char *key, int required)
+void clvits_json_double(clvits_json *j, double *out, const char *key, int required)
 {
     const cJSON *node = get(j, key, required, cJSON_IsNumber, "a number");
     if (node)
-        *out = (float)node->valuedouble;
+        *out = node->valuedouble;
+}
+
+void clvits_json_float(clvits_json *j, float *out, const char *key, int required)
+{
+    double value = *out;
+
+    clvits_json_double(j, &value, key, required);
+    *out = (float)value;
 }
 
 void clvits_json_bool(clvits_json *j, int *out, const char *key, int required)

@@ -31,6 +31,15 @@ enum { CLVITS_JSON_OPTIONAL = 0, CLVITS_JSON_REQUIRED = 1 };
  */
 clvits_status clvits_json_open(clvits_json *j, const char *path, clvits_report *r);
 
+/**
+ * The same with text that is at hand.
+ *
+ * @param text   is made JSON where it nearly is
+ * @param where  what it is the text of, for messages; outlives the reader
+ */
+clvits_status clvits_json_open_text(clvits_json *j, char *text, const char *where,
+                                    clvits_report *r);
+
 void clvits_json_close(clvits_json *j);
 
 /** Fail with the file's name before the message, unless that has happened already. */
@@ -45,6 +54,7 @@ const struct cJSON *clvits_json_object(clvits_json *j, const char *key, int requ
 
 void clvits_json_int(clvits_json *j, int *out, const char *key, int required);
 void clvits_json_float(clvits_json *j, float *out, const char *key, int required);
+void clvits_json_double(clvits_json *j, double *out, const char *key, int required);
 void clvits_json_bool(clvits_json *j, int *out, const char *key, int required);
 
 /** Text at a key, valid until the file is closed; NULL when missing or not text. */

@@ -165,6 +165,17 @@ static clvits_status check_apart(const reader *f, size_t n)
     return CLVITS_OK;
 }
 
+static clvits_status read_about(const reader *f, const cJSON *metadata)
+{
+    const cJSON *about = cJSON_GetObjectItemCaseSensitive(metadata, CLVITS_ABOUT);
+
+    if (!cJSON_IsString(about))
+        return CLVITS_OK;
+    f->out->about =
+        clvits_arena_text(&f->out->arena, about->valuestring, strlen(about->valuestring));
+    return f->out->about ? CLVITS_OK : clvits_fail_memory(f->r, "the file's metadata");
+}
+
 static clvits_status read_header(reader *f, const cJSON *header)
 {
     const cJSON *entry;
@@ -179,9 +190,9 @@ static clvits_status read_header(reader *f, const cJSON *header)
         return clvits_fail_memory(f->r, "the list of tensors");
 
     cJSON_ArrayForEach(entry, header) {
-        if (!strcmp(entry->string, "__metadata__"))
-            continue;
-        const clvits_status status = read_tensor(f, entry, &f->ranges[n++]);
+        const clvits_status status = strcmp(entry->string, "__metadata__")
+                                         ? read_tensor(f, entry, &f->ranges[n++])
+                                         : read_about(f, entry);
         if (status)
             return status;
     }

@@ -40,11 +40,10 @@ clvits_config clvits_config_default(void)
 }
 
 static const struct int_field {
-    const char *name;
-    size_t offset;
+    clvits_config_field field;
     int min, max;
 } int_fields[] = {
-#define FIELD(name, min, max) { #name, offsetof(clvits_config, name), min, max }
+#define FIELD(name, min, max) { { #name, offsetof(clvits_config, name), 0 }, min, max }
     FIELD(n_vocab, 1, 1 << 20),
     FIELD(inter_channels, 2, MAX_CHANNELS),
     FIELD(hidden_channels, 1, MAX_CHANNELS),
@@ -83,7 +82,7 @@ static const struct int_field {
 
 /* Convolutions that keep the length need as much padding on either side. */
 static const struct int_field odd_fields[] = {
-#define FIELD(name) { #name, offsetof(clvits_config, name), 0, 0 }
+#define FIELD(name) { { #name, offsetof(clvits_config, name), 0 }, 0, 0 }
     FIELD(conv_pre_kernel),
     FIELD(conv_post_kernel),
     FIELD(dp_kernel_size),
@@ -92,11 +91,10 @@ static const struct int_field odd_fields[] = {
 };
 
 static const struct float_field {
-    const char *name;
-    size_t offset;
+    clvits_config_field field;
     float min, max;
 } float_fields[] = {
-#define FIELD(name, min, max) { #name, offsetof(clvits_config, name), min, max }
+#define FIELD(name, min, max) { { #name, offsetof(clvits_config, name), 1 }, min, max }
     FIELD(layer_norm_eps, 1e-12f, 1),
     FIELD(dp_norm_eps, 1e-12f, 1),
     FIELD(leaky_relu_slope, 0, 1),
@@ -106,6 +104,18 @@ static const struct float_field {
     FIELD(length_scale, 1e-3f, 1000),
 #undef FIELD
 };
+
+enum {
+    N_INTS = sizeof(int_fields) / sizeof(int_fields[0]),
+    N_FLOATS = sizeof(float_fields) / sizeof(float_fields[0]),
+};
+
+const clvits_config_field *clvits_config_fields(size_t i)
+{
+    if (i < N_INTS)
+        return &int_fields[i].field;
+    return i - N_INTS < N_FLOATS ? &float_fields[i - N_INTS].field : NULL;
+}
 
 static int int_at(const clvits_config *c, size_t offset)
 {
@@ -122,23 +132,23 @@ static clvits_status check_int(const char *name, int value, int min, int max, cl
 
 static clvits_status check_ranges(const clvits_config *c, clvits_report *r)
 {
-    for (size_t i = 0; i < sizeof(int_fields) / sizeof(int_fields[0]); i++) {
+    for (size_t i = 0; i < N_INTS; i++) {
         const struct int_field *f = &int_fields[i];
-        if (check_int(f->name, int_at(c, f->offset), f->min, f->max, r))
+        if (check_int(f->field.name, int_at(c, f->field.offset), f->min, f->max, r))
             return CLVITS_E_FORMAT;
     }
     for (size_t i = 0; i < sizeof(odd_fields) / sizeof(odd_fields[0]); i++) {
-        const int value = int_at(c, odd_fields[i].offset);
+        const int value = int_at(c, odd_fields[i].field.offset);
         if (value % 2 == 0)
             return clvits_fail(r, CLVITS_E_FORMAT, "configuration: %s is %d, but must be odd",
-                               odd_fields[i].name, value);
+                               odd_fields[i].field.name, value);
     }
-    for (size_t i = 0; i < sizeof(float_fields) / sizeof(float_fields[0]); i++) {
+    for (size_t i = 0; i < N_FLOATS; i++) {
         const struct float_field *f = &float_fields[i];
-        const float value = *(const float *)((const char *)c + f->offset);
+        const float value = *(const float *)((const char *)c + f->field.offset);
         if (!(value >= f->min && value <= f->max)) /* NaN is out of range as well */
             return clvits_fail(r, CLVITS_E_FORMAT, "configuration: %s is %g, but must be %g to %g",
-                               f->name, value, f->min, f->max);
+                               f->field.name, value, f->min, f->max);
     }
     return CLVITS_OK;
 }

@@ -4,6 +4,8 @@
 
 #include "base/status.h"
 
+#include <stddef.h>
+
 enum { CLVITS_MAX_STAGES = 8 };
 
 /**
@@ -69,6 +71,16 @@ static inline int clvits_config_text_channels(const clvits_config *c)
 
 /** What the original code hard-codes, with its default inference scales; the rest zero. */
 clvits_config clvits_config_default(void);
+
+/** A number of a configuration, for those who go through them all; lists are not among them. */
+typedef struct clvits_config_field {
+    const char *name;
+    size_t offset;
+    int is_float; /* else an int */
+} clvits_config_field;
+
+/** The numbers in their order; NULL after the last. */
+const clvits_config_field *clvits_config_fields(size_t i);
 
 /** Refuse, by field name, a geometry that is incomplete, contradictory or absurdly large. */
 clvits_status clvits_config_check(const clvits_config *c, clvits_report *r);

@@ -10,6 +10,8 @@
 #include "io/arrays.h"
 #include "model/config.h"
 
+#include <clvits/voice.h>
+
 /** Canonical weights and the checked configuration they belong to; both outlive the graphs. */
 typedef struct clvits_model {
     const clvits_config *config;
@@ -78,5 +80,8 @@ void clvits_latent_context(const clvits_config *c, int *before, int *after);
  * sizes, dilations and rates.
  */
 void clvits_decoder_context(const clvits_config *c, int *before, int *after);
+
+/** What a second of speech takes; see clvits_voice_get_cost(). */
+clvits_status clvits_model_cost(clvits_voice_cost *out, const clvits_model *m, clvits_report *r);
 
 #endif

@@ -89,7 +89,13 @@ void clvits_voice_get_info(const clvits_voice *v, clvits_voice_info *info)
         .resblock = c->resblock,
         .stochastic_durations = c->use_sdp,
         .upsample_initial_channel = c->upsample_initial_channel,
+        .kind = v->file.kind ? v->file.kind : "",
+        .origin = v->file.origin ? v->file.origin : "",
+        .modules = v->file.modules,
+        .n_modules = v->file.n_modules,
     };
+    for (int i = 0; i < v->file.n_modules; i++)
+        info->has_training |= v->file.modules[i].training > 0;
 }
 
 const char *clvits_voice_speaker_name(const clvits_voice *v, int speaker)

@@ -175,7 +175,7 @@ static clvits_status read_all(clvits_opening *o, clvits_json *j, const char *pat
     if (refuse_other_models(j))
         return j->status;
     read_config(j, &o->v->config);
-    if (j->status || clvits_opening_arrays(o, path) || rename_arrays(o) ||
+    if (j->status || clvits_opening_arrays(o) || rename_arrays(o) ||
         read_vectors(o, j, path))
         return j->status ? j->status : o->r->status;
     measure(&o->v->config, &o->v->raw);

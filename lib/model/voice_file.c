@@ -7,6 +7,18 @@
 
 #include <string.h>
 
+/* A file that says itself what voice it is, or one that others beside it describe. */
+static clvits_status open_safetensors(clvits_opening *o, const char *path)
+{
+    if (clvits_safetensors_open(&o->v->raw, path, o->r))
+        return o->r->status;
+    if (o->v->raw.about && !o->config_path)
+        return clvits_voice_clvits_open(o, path);
+    if (clvits_arrays_find(&o->v->raw, "enc_p.emb.weight"))
+        return clvits_voice_vits_open(o, path);
+    return clvits_voice_hf_open(o, path);
+}
+
 /* The first bytes of a file; what is beyond its end stays zero. */
 static clvits_status first_bytes(unsigned char bytes[16], const char *path, clvits_report *r)
 {
@@ -47,7 +59,7 @@ static clvits_status open_file(clvits_opening *o, const char *path)
     const size_t length = strlen(path);
     const bool says_onnx = length > 5 && !strcmp(path + length - 5, ".onnx");
     if (bytes[8] == '{' && !bytes[7] && !bytes[6] && !bytes[5] && !says_onnx)
-        return name_by_folder(o, path) ? o->r->status : clvits_voice_hf_open(o, path);
+        return name_by_folder(o, path) ? o->r->status : open_safetensors(o, path);
     if (clvits_torch_detect(bytes)) {
         if (clvits_checkpoint_step(last) >= 0 ? name_by_folder(o, path)
                                               : name_by_file(o, path, dot ? dot : ""))

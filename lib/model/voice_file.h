@@ -4,6 +4,7 @@
 
 #include "io/arrays.h"
 #include "model/config.h"
+#include "model/weights.h"
 #include "text/lexicon.h"
 #include "text/text.h"
 
@@ -38,6 +39,9 @@ typedef struct clvits_voice_file {
     int n_languages; /* likewise */
     const char *name;
     const char *kind;   /* what it is, in words */
+    const char *origin; /* what it was before it was converted, or NULL */
+    clvits_voice_module modules[CLVITS_MAX_MODULES]; /* also those of training in the file */
+    int n_modules;
     clvits_arena arena; /* names */
 } clvits_voice_file;
 

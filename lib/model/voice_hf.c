@@ -63,7 +63,7 @@ static void read_duration(clvits_json *j, clvits_config *c)
 
 static void read_config(clvits_json *j, clvits_config *c)
 {
-    float speaking_rate = 1;
+    double speaking_rate = 1;
 
     clvits_json_int(j, &c->n_vocab, "vocab_size", CLVITS_JSON_REQUIRED);
     clvits_json_int(j, &c->inter_channels, "flow_size", CLVITS_JSON_REQUIRED);
@@ -96,11 +96,11 @@ static void read_config(clvits_json *j, clvits_config *c)
     clvits_json_int(j, &c->sampling_rate, "sampling_rate", CLVITS_JSON_REQUIRED);
     clvits_json_float(j, &c->noise_scale, "noise_scale", CLVITS_JSON_OPTIONAL);
     clvits_json_float(j, &c->noise_w, "noise_scale_duration", CLVITS_JSON_OPTIONAL);
-    clvits_json_float(j, &speaking_rate, "speaking_rate", CLVITS_JSON_OPTIONAL);
+    clvits_json_double(j, &speaking_rate, "speaking_rate", CLVITS_JSON_OPTIONAL);
     if (!(speaking_rate > 0))
         clvits_json_fail(j, CLVITS_E_FORMAT, "speaking_rate is %g, but must be above zero",
                          speaking_rate);
-    c->length_scale = 1 / speaking_rate;
+    c->length_scale = (float)(1 / speaking_rate);
 }
 
 /* The geometry and defaults in config.json; nothing is checked but types. */
@@ -165,8 +165,33 @@ clvits_status clvits_hf_text_read(clvits_voice_file *v, const char *vocab_path,
     return tokenizer.status;
 }
 
-static clvits_status read_text(clvits_opening *o, const char *path)
+/*
+ * Names of speakers, languages and other ways to lay out ids, for which the format has no words,
+ * stand in an object "clvits" of config.json where this library made it.
+ */
+static clvits_status read_own_text(clvits_opening *o, const char *config, int *there)
 {
+    clvits_json j;
+
+    *there = 0;
+    if (!clvits_json_open(&j, config, o->r)) {
+        const cJSON *own = clvits_json_object(&j, "clvits", CLVITS_JSON_OPTIONAL);
+        clvits_json part = { .root = (cJSON *)own, .path = config, .report = o->r };
+
+        *there = own != NULL;
+        if (own)
+            j.status = clvits_voice_about_read(o->v, &part, 0);
+    }
+    clvits_json_close(&j);
+    return j.status;
+}
+
+static clvits_status read_text(clvits_opening *o, const char *path, const char *config_path)
+{
+    int own;
+
+    if (read_own_text(o, config_path, &own) || own)
+        return o->r->status;
     const int folder = clvits_path_folder(path);
     const char *beside = clvits_opening_keep(o, "%s.json", path);
     const char *usual = clvits_opening_keep(o, "%.*smodel.safetensors.json", folder, path);
@@ -200,8 +225,8 @@ clvits_status clvits_voice_hf_open(clvits_opening *o, const char *path)
             clvits_fail(o->r, status, "%s: %s", config, why.text);
     }
     if (!status)
-        status = read_text(o, path);
+        status = read_text(o, path, config);
     if (!status)
-        status = clvits_opening_arrays(o, path);
+        status = clvits_opening_arrays(o);
     return status ? status : clvits_opening_finish(o, path);
 }

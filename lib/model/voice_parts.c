@@ -76,6 +76,10 @@ clvits_status clvits_opening_finish(clvits_opening *o, const char *path)
         status = clvits_weights_canonical(&v->weights, &v->raw, &v->config, &why);
     else if (!status)
         status = clvits_weights_take(&v->weights, &v->raw, &v->config, &why);
+    if (!status) {
+        v->n_modules = clvits_weights_modules(v->modules, &v->weights, &v->raw);
+        clvits_opening_count_training(o);
+    }
     if (!status && !o->keep_all)
         clvits_arrays_keep_used(&v->raw, &v->weights);
     v->text.symbols = &v->symbols;

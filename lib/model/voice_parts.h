@@ -47,8 +47,12 @@ const char *clvits_voice_in_folder(clvits_opening *o, const char *path);
  */
 const char *clvits_config_of(clvits_opening *o, const char *path);
 
-/** Read the arrays of a file of PyTorch that is open, else of the .safetensors file, into raw. */
-clvits_status clvits_opening_arrays(clvits_opening *o, const char *path);
+/** Read the arrays of a file of PyTorch that is open into raw; those of a .safetensors file are
+ *  there already. */
+clvits_status clvits_opening_arrays(clvits_opening *o);
+
+/** Count what of such a file only training uses, where it was not read. */
+void clvits_opening_count_training(clvits_opening *o);
 
 /**
  * Check the configuration, then bring the arrays in raw to what it needs. What a format reads of
@@ -62,7 +66,7 @@ clvits_status clvits_opening_finish(clvits_opening *o, const char *path);
  * name that was found from the path is there before.
  */
 
-/** A Hugging Face VitsModel; path is its .safetensors file. */
+/** A Hugging Face VitsModel; path is its .safetensors file, which is open in raw. */
 clvits_status clvits_voice_hf_open(clvits_opening *o, const char *path);
 
 /** The geometry and defaults in a Hugging Face config.json; nothing is checked but types. */
@@ -133,6 +137,22 @@ void clvits_geometry_read(clvits_json *j, clvits_config *c, const char *section)
 /** Speakers and their channels, from their keys; clvits_config_measure() went before. */
 void clvits_speakers_read(clvits_json *j, clvits_config *c, const char *n_key,
                           const char *gin_key);
+
+/** A voice in one file; path is the .safetensors file that is open in raw, with its metadata. */
+clvits_status clvits_voice_clvits_open(clvits_opening *o, const char *path);
+
+/**
+ * Read what clvits_voice_about() makes: name, origin, text settings, symbols and speakers.
+ *
+ * @param with_config  also the configuration, which is complete otherwise
+ */
+clvits_status clvits_voice_about_read(clvits_voice_file *v, clvits_json *j, int with_config);
+
+/** What a voice is beside its weights, as JSON; NULL: out of memory. The caller deletes it. */
+struct cJSON *clvits_voice_about(const clvits_voice_file *v, int with_config);
+
+/** The double with the fewest digits of those that become this float. */
+double clvits_float_shortest(float x);
 
 /**
  * What the JSON file beside a Piper voice says: rate, default scales, symbols and their handling,

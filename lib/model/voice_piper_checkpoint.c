@@ -95,7 +95,7 @@ clvits_status clvits_voice_piper_checkpoint_open(clvits_opening *o, const char *
         return o->r->status;
     o->v->kind = "Piper checkpoint";
     o->v->config = clvits_config_default();
-    clvits_status status = clvits_opening_arrays(o, path);
+    clvits_status status = clvits_opening_arrays(o);
     if (!status)
         status = read_geometry(o, path);
     if (!status)

@@ -134,10 +134,20 @@ clvits_status clvits_voice_torch_open(clvits_opening *o, const char *path)
     return status;
 }
 
-clvits_status clvits_opening_arrays(clvits_opening *o, const char *path)
+clvits_status clvits_opening_arrays(clvits_opening *o)
 {
     if (!o->torch)
-        return clvits_safetensors_open(&o->v->raw, path, o->r);
+        return CLVITS_OK;
     return clvits_torch_arrays_but(&o->v->raw, o->torch, o->state, o->prefix,
                                    o->keep_all ? NULL : clvits_weight_of_training, o->r);
+}
+
+void clvits_opening_count_training(clvits_opening *o)
+{
+    for (size_t i = 0; !o->keep_all && i < clvits_value_count(o->state); i++) {
+        const char *name = tensor_name(o, i);
+        if (name)
+            clvits_weights_add_training(o->v->modules, &o->v->n_modules, name,
+                                        clvits_value_item(o->state, i)->tensor->count);
+    }
 }

@@ -123,7 +123,7 @@ clvits_status clvits_voice_vits_open(clvits_opening *o, const char *path)
         status = j.status;
     }
     if (!status)
-        status = clvits_opening_arrays(o, path);
+        status = clvits_opening_arrays(o);
     if (!status) {
         clvits_config_measure(&v->config, &v->raw);
         clvits_geometry_read(&j, &v->config, "model.");

@@ -130,8 +130,10 @@ static double sum_of_squares(const float *v, int64_t n)
 static void fold(float *v, const float *gain, int64_t rows, int64_t columns)
 {
     for (int64_t i = 0; i < rows; i++, v += columns) {
-        const double square = sum_of_squares(v, columns);
-        const double scale = square > 0 ? gain[i] / sqrt(square) : 0;
+        const double square = sum_of_squares(v, columns), norm = sqrt(square);
+        if (gain[i] == (float)norm)
+            continue; /* v is w itself, to the last bit that a gain can have */
+        const double scale = square > 0 ? gain[i] / norm : 0;
         for (int64_t j = 0; j < columns; j++)
             v[j] = (float)(v[j] * scale);
     }
@@ -160,18 +162,19 @@ static int all_finite(const float *data, int64_t n)
     return !bad;
 }
 
-static clvits_status add(gather *g, const clvits_weight *w, const float *data)
+static clvits_status add(gather *g, const char *name, int rank, const int64_t shape[4],
+                         const float *data)
 {
     if (!data)
         return clvits_fail_memory(g->r, "the weights of the voice");
 
-    clvits_array a = { .name = w->name, .dtype = CLVITS_DTYPE_F32, .rank = w->rank, .data = data };
-    memcpy(a.shape, w->shape, sizeof(a.shape));
+    clvits_array a = { .name = name, .dtype = CLVITS_DTYPE_F32, .rank = rank, .data = data };
+    memcpy(a.shape, shape, sizeof(a.shape));
     /* One such value is enough to make every sample the loudest there is. */
     if (!all_finite(data, clvits_array_count(&a)))
         return clvits_fail(g->r, CLVITS_E_FORMAT,
                            "the voice's tensor %s holds infinities or NaN: the file is damaged; "
-                           "get it again", w->name);
+                           "get it again", name);
     return clvits_arrays_add(g->out, &a, g->r);
 }
 
@@ -185,7 +188,7 @@ static clvits_status visit(void *user, const clvits_weight *w)
     if (whole) {
         whole->used = 1;
         if (same_shape(whole->array, w) && is_real(whole->array))
-            return add(g, w, real_data(g, whole->array, 0));
+            return add(g, w->name, w->rank, w->shape, real_data(g, whole->array, 0));
         note_wrong(g, whole->array, w);
         return CLVITS_OK;
     }
@@ -203,7 +206,7 @@ static clvits_status visit(void *user, const clvits_weight *w)
                                                      { w->shape[0], 1, 1 } });
         return CLVITS_OK;
     }
-    return add(g, w, folded_data(g, gain->array, direction));
+    return add(g, w->name, w->rank, w->shape, folded_data(g, gain->array, direction));
 }
 
 static int starts(const char *name, const char *prefix)
@@ -214,7 +217,7 @@ static int starts(const char *name, const char *prefix)
 static int is_of_training(const char *name)
 {
     return starts(name, "enc_q.") || starts(name, "dp.post_") || starts(name, "dp.flows.1.") ||
-           starts(name, "disc.");
+           starts(name, "disc.") || starts(name, "discriminators.");
 }
 
 int clvits_weight_of_training(const char *name)
@@ -346,4 +349,41 @@ clvits_status clvits_weights_take(clvits_arrays *out, clvits_arrays *raw, const 
                                   clvits_report *r)
 {
     return bring(&(gather){ .out = out, .take = 1, .r = r }, raw, c);
+}
+
+/* A tensor of the training side, at whichever of its parts comes first. */
+static clvits_status add_training(gather *g, const entry *e)
+{
+    const entry *direction = find(g, e->name, CLVITS_WEIGHT_DIRECTION);
+    const clvits_array *a = e->array;
+
+    if (e->part == CLVITS_WEIGHT_WHOLE && is_real(a))
+        return add(g, e->name, a->rank, a->shape, real_data(g, a, 0));
+    if (e->part == CLVITS_WEIGHT_DIRECTION && find(g, e->name, CLVITS_WEIGHT_GAIN))
+        return CLVITS_OK; /* came with its gain */
+    if (e->part != CLVITS_WEIGHT_GAIN || !direction || !is_real(a) || !is_real(direction->array) ||
+        direction->array->rank == 0 || direction->array->shape[0] == 0 ||
+        clvits_array_count(a) != direction->array->shape[0])
+        return clvits_fail(g->r, CLVITS_E_FORMAT,
+                           "the voice's tensor %s, which training needs, is incomplete or holds "
+                           "integers",
+                           e->name);
+    return add(g, e->name, direction->array->rank, direction->array->shape,
+               folded_data(g, a, direction));
+}
+
+clvits_status clvits_weights_training(clvits_arrays *out, const clvits_arrays *raw,
+                                      clvits_report *r)
+{
+    gather g = { .out = out, .r = r };
+
+    *out = (clvits_arrays){ 0 };
+    clvits_status status = name_entries(&g, raw);
+    for (size_t i = 0; i < g.n_entries && !status; i++)
+        if (is_of_training(g.entries[i].name))
+            status = add_training(&g, &g.entries[i]);
+    if (status)
+        clvits_arrays_free(out);
+    free(g.entries);
+    return status;
 }

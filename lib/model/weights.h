@@ -5,6 +5,8 @@
 #include "io/arrays.h"
 #include "model/config.h"
 
+#include <clvits/voice.h>
+
 /** One tensor that a configuration needs, under its canonical name. */
 typedef struct clvits_weight {
     char name[96];
@@ -53,5 +55,30 @@ clvits_status clvits_weights_take(clvits_arrays *out, clvits_arrays *raw, const 
 
 /** Whether a tensor of that name, of any format, is there for training alone. */
 int clvits_weight_of_training(const char *name);
+
+/**
+ * The arrays of a voice file that only training has a use for, under canonical names, float32,
+ * weight normalisation folded. As above, raw must outlive out.
+ *
+ * @return CLVITS_OK (also when there are none), _E_FORMAT or _E_MEMORY
+ */
+clvits_status clvits_weights_training(clvits_arrays *out, const clvits_arrays *raw,
+                                      clvits_report *r);
+
+enum { CLVITS_MAX_MODULES = 12 };
+
+/**
+ * Count parameters by module, which is what canonical names begin with.
+ *
+ * @param out  room for CLVITS_MAX_MODULES; in the model's order
+ * @return how many there are
+ */
+int clvits_weights_modules(clvits_voice_module *out, const clvits_arrays *weights,
+                           const clvits_arrays *raw);
+
+/** Count so many more that only training uses, where the name, of any format, says so. What weight
+ *  normalisation adds does not count. */
+void clvits_weights_add_training(clvits_voice_module *list, int *n, const char *name,
+                                 int64_t count);
 
 #endif

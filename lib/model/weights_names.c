@@ -7,10 +7,12 @@
 
 /*
  * Hugging Face names and what they are called in the original code; the first row that fits is
- * taken. `#` on the left is a number, `*` at the end the rest. On the right `#` is the next of
- * those numbers, `@` its double (the flow, whose flips have no place in the Hugging Face list)
- * and `~` its double less one (the duration flows, where the affine step precedes them).
+ * taken, in either direction. `*` at the end is the rest. `#` on the left is a number, and on the
+ * right the next of those numbers, `@` its double (the flow, whose flips have no place in the
+ * Hugging Face list) and `~` its double less one (the duration flows, where the affine step
+ * precedes them).
  */
+enum { HUGGING_FACE, ORIGINAL };
 static const char *const rows[][2] = {
     { "text_encoder.embed_tokens.*", "enc_p.emb.*" },
     { "text_encoder.project.*", "enc_p.proj.*" },
@@ -44,6 +46,24 @@ static const char *const rows[][2] = {
     { "duration_predictor.flows.#.conv_dds.convs_pointwise.*", "dp.flows.~.convs.convs_1x1.*" },
     { "duration_predictor.flows.#.conv_dds.norms_#.#.weight", "dp.flows.~.convs.norms_#.#.gamma" },
     { "duration_predictor.flows.#.conv_dds.norms_#.#.bias", "dp.flows.~.convs.norms_#.#.beta" },
+    { "duration_predictor.post_conv_pre.*", "dp.post_pre.*" },
+    { "duration_predictor.post_conv_proj.*", "dp.post_proj.*" },
+    { "duration_predictor.post_conv_dds.convs_dilated.*", "dp.post_convs.convs_sep.*" },
+    { "duration_predictor.post_conv_dds.convs_pointwise.*", "dp.post_convs.convs_1x1.*" },
+    { "duration_predictor.post_conv_dds.norms_#.#.weight", "dp.post_convs.norms_#.#.gamma" },
+    { "duration_predictor.post_conv_dds.norms_#.#.bias", "dp.post_convs.norms_#.#.beta" },
+    { "duration_predictor.post_flows.0.translate", "dp.post_flows.0.m" },
+    { "duration_predictor.post_flows.0.log_scale", "dp.post_flows.0.logs" },
+    { "duration_predictor.post_flows.#.conv_pre.*", "dp.post_flows.~.pre.*" },
+    { "duration_predictor.post_flows.#.conv_proj.*", "dp.post_flows.~.proj.*" },
+    { "duration_predictor.post_flows.#.conv_dds.convs_dilated.*",
+      "dp.post_flows.~.convs.convs_sep.*" },
+    { "duration_predictor.post_flows.#.conv_dds.convs_pointwise.*",
+      "dp.post_flows.~.convs.convs_1x1.*" },
+    { "duration_predictor.post_flows.#.conv_dds.norms_#.#.weight",
+      "dp.post_flows.~.convs.norms_#.#.gamma" },
+    { "duration_predictor.post_flows.#.conv_dds.norms_#.#.bias",
+      "dp.post_flows.~.convs.norms_#.#.beta" },
     { "duration_predictor.*", "dp.*" },
 
     { "flow.flows.#.conv_pre.*", "flow.flows.@.pre.*" },
@@ -61,13 +81,23 @@ static const char *const rows[][2] = {
 
 enum { MAX_DIGITS = 6 };
 
+/* The number that stands for `#` where this one stands for a letter; -1: none does. */
+static int number_behind(char letter, int number)
+{
+    if (letter == '@')
+        return number % 2 ? -1 : number / 2;
+    if (letter == '~')
+        return number % 2 ? number / 2 + 1 : -1;
+    return number;
+}
+
 const char *clvits_weight_match(const char *pattern, const char *name,
                                 int numbers[CLVITS_WEIGHT_NUMBERS])
 {
     int n = 0;
 
     for (; *pattern && *pattern != '*'; pattern++) {
-        if (*pattern != '#') {
+        if (!strchr("#@~", *pattern)) {
             if (*pattern != *name++)
                 return NULL;
             continue;
@@ -75,7 +105,9 @@ const char *clvits_weight_match(const char *pattern, const char *name,
         const size_t digits = strspn(name, "0123456789");
         if (digits == 0 || digits > MAX_DIGITS)
             return NULL;
-        numbers[n++] = atoi(name);
+        numbers[n] = number_behind(*pattern, atoi(name));
+        if (numbers[n++] < 0)
+            return NULL;
         name += digits;
     }
     return *pattern == '*' || *name == '\0' ? name : NULL;
@@ -114,6 +146,20 @@ static int rewrite(char *out, size_t size, const char *target, const int *number
     return 1;
 }
 
+/* A name that no row knows is copied. */
+static int translate(char *out, size_t size, const char *name, int from, int to)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int numbers[CLVITS_WEIGHT_NUMBERS];
+        const char *rest = clvits_weight_match(rows[i][from], name, numbers);
+        if (rest)
+            return rewrite(out, size, rows[i][to], numbers, rest);
+    }
+    return put(out, size, &used, name);
+}
+
 /* Cut a suffix of weight normalisation down to ".weight". */
 static clvits_weight_part take_suffix(char *name)
 {
@@ -147,12 +193,16 @@ int clvits_weight_name(char *out, size_t size, clvits_weight_part *part, const c
     strcpy(plain, name);
     *part = take_suffix(plain);
 
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        int numbers[CLVITS_WEIGHT_NUMBERS];
-        const char *rest = clvits_weight_match(rows[i][0], plain, numbers);
-        if (rest)
-            return rewrite(out, size, rows[i][1], numbers, rest);
-    }
+    return translate(out, size, plain, HUGGING_FACE, ORIGINAL);
+}
+
+int clvits_weight_hf_name(char *out, size_t size, const char *name, int use_sdp)
+{
+    static const char proj[] = "dp.proj."; /* which the plain predictor calls so as well */
     size_t used = 0;
-    return put(out, size, &used, plain);
+
+    if (!use_sdp && !strncmp(name, proj, sizeof(proj) - 1))
+        return put(out, size, &used, "duration_predictor.proj.") &&
+               put(out, size, &used, name + sizeof(proj) - 1);
+    return translate(out, size, name, ORIGINAL, HUGGING_FACE);
 }

@@ -30,4 +30,12 @@ const char *clvits_weight_match(const char *pattern, const char *name,
  */
 int clvits_weight_name(char *out, size_t size, clvits_weight_part *part, const char *name);
 
+/**
+ * What Hugging Face calls the tensor of a canonical name; one that the format does not have is
+ * copied.
+ *
+ * @return 0 when it does not fit
+ */
+int clvits_weight_hf_name(char *out, size_t size, const char *name, int use_sdp);
+
 #endif

@@ -19,55 +19,113 @@ static const char help[] =
 
 enum { SPEAKERS_SHOWN = 12 };
 
-static void print_json(const clvits_voice *voice, const clvits_voice_info *v)
+static void json_text(const char *key, const char *text)
+{
+    printf(",\n  \"%s\": ", key);
+    program_json(stdout, text, strlen(text));
+}
+
+static void json_modules(const clvits_voice_info *v)
+{
+    printf(",\n  \"modules\": {");
+    for (int i = 0; i < v->n_modules; i++)
+        printf("%s\n    \"%s\": { \"parameters\": %lld, \"training\": %lld }", i ? "," : "",
+               v->modules[i].name, (long long)v->modules[i].parameters,
+               (long long)v->modules[i].training);
+    printf("\n  },\n  \"has_training\": %s", v->has_training ? "true" : "false");
+}
+
+static void json_cost(const clvits_voice_cost *c)
+{
+    printf(",\n  \"gflop_per_second\": { \"enc_p\": %.4f, \"dp\": %.4f, \"flow\": %.4f, "
+           "\"dec\": %.4f, \"total\": %.4f }",
+           c->text, c->durations, c->flow, c->decoder, c->total);
+}
+
+/* The names of all speakers, or of all languages; null for those that have none. */
+static void json_names(const char *key, const clvits_voice *voice, int n,
+                       const char *(*name_of)(const clvits_voice *voice, int i))
+{
+    printf(",\n  \"%s\": [", key);
+    for (int i = 0; i < n; i++) {
+        const char *name = name_of(voice, i);
+        printf("%s", i ? ", " : "");
+        if (name)
+            program_json(stdout, name, strlen(name));
+        else
+            printf("null");
+    }
+    printf("]");
+}
+
+static void print_json(const clvits_voice *voice, const clvits_voice_info *v,
+                       const clvits_voice_cost *cost)
 {
     printf("{\n  \"name\": ");
     program_json(stdout, v->name, strlen(v->name));
+    json_text("kind", v->kind);
+    json_text("origin", v->origin);
     printf(",\n  \"sample_rate\": %d,\n  \"hop_length\": %d,\n  \"symbols\": %d,\n"
-           "  \"parameters\": %lld,\n  \"front_end\": \"%s\",\n  \"language\": ",
-           v->sample_rate, v->hop_length, v->n_symbols, (long long)v->parameters, v->front_end);
-    program_json(stdout, v->language, strlen(v->language));
+           "  \"parameters\": %lld",
+           v->sample_rate, v->hop_length, v->n_symbols, (long long)v->parameters);
+    json_modules(v);
+    json_cost(cost);
+    json_text("front_end", v->front_end);
+    json_text("language", v->language);
     printf(",\n  \"noise_scale\": %g,\n  \"noise_w\": %g,\n  \"length_scale\": %g,\n"
            "  \"hidden_channels\": %d,\n  \"inter_channels\": %d,\n  \"layers\": %d,\n"
            "  \"heads\": %d,\n  \"resblock\": %d,\n  \"stochastic_durations\": %s,\n"
-           "  \"upsample_initial_channel\": %d,\n  \"speakers\": [",
+           "  \"upsample_initial_channel\": %d",
            (double)v->noise_scale, (double)v->noise_w, (double)v->length_scale,
            v->hidden_channels, v->inter_channels, v->n_layers, v->n_heads, v->resblock,
            v->stochastic_durations ? "true" : "false", v->upsample_initial_channel);
-    for (int i = 0; i < v->n_speakers; i++) {
-        const char *name = clvits_voice_speaker_name(voice, i);
-        printf("%s", i ? ", " : "");
-        if (name)
-            program_json(stdout, name, strlen(name));
-        else
-            printf("null");
-    }
-    printf("],\n  \"languages\": [");
-    for (int i = 0; i < v->n_languages && v->n_languages > 1; i++) {
-        const char *name = clvits_voice_language_name(voice, i);
-        printf("%s", i ? ", " : "");
-        if (name)
-            program_json(stdout, name, strlen(name));
-        else
-            printf("null");
-    }
-    printf("]\n}\n");
+    json_names("speakers", voice, v->n_speakers, clvits_voice_speaker_name);
+    json_names("languages", voice, v->n_languages > 1 ? v->n_languages : 0,
+               clvits_voice_language_name);
+    printf("\n}\n");
 }
 
-static void print_text(const clvits_voice *voice, const clvits_voice_info *v)
+static void print_parameters(const clvits_voice_info *v)
 {
-    printf("name         %s\n", v->name);
-    printf("rate         %d Hz, %d samples per frame\n", v->sample_rate, v->hop_length);
-    printf("text         %s%s%s, %d symbols\n", v->front_end, *v->language ? ", " : "",
-           v->language, v->n_symbols);
-    printf("parameters   %.2f million\n", (double)v->parameters * 1e-6);
-    printf("geometry     hidden %d, latent %d, %d layers of %d heads, %s durations, decoder from "
-           "%d channels with residual block %d\n",
-           v->hidden_channels, v->inter_channels, v->n_layers, v->n_heads,
-           v->stochastic_durations ? "stochastic" : "deterministic", v->upsample_initial_channel,
-           v->resblock);
-    printf("defaults     noise scale %g, noise w %g, length scale %g\n", (double)v->noise_scale,
-           (double)v->noise_w, (double)v->length_scale);
+    int64_t training = 0;
+
+    printf("parameters   %.2f million:", (double)v->parameters * 1e-6);
+    for (int i = 0, shown = 0; i < v->n_modules; i++) {
+        if (v->modules[i].parameters)
+            printf("%s %s %.2f", shown++ ? "," : "", v->modules[i].name,
+                   (double)v->modules[i].parameters * 1e-6);
+        training += v->modules[i].training;
+    }
+    printf("\ntraining     ");
+    if (!training)
+        printf("not in the file");
+    else
+        printf("%.2f million more:", (double)training * 1e-6);
+    for (int i = 0, shown = 0; i < v->n_modules; i++)
+        if (v->modules[i].training)
+            printf("%s %s %.2f", shown++ ? "," : "", v->modules[i].name,
+                   (double)v->modules[i].training * 1e-6);
+    printf("\n");
+}
+
+static void print_cost(const clvits_voice_cost *c)
+{
+    const struct {
+        const char *name;
+        double gflop;
+    } stages[] = { { "dec", c->decoder },
+                   { "flow", c->flow },
+                   { "enc_p", c->text },
+                   { "dp", c->durations } };
+
+    printf("cost         %.2f GFLOP per second of speech:", c->total);
+    for (int i = 0; i < 4; i++)
+        printf("%s %s %.1f %%", i ? "," : "", stages[i].name, 100.0 * stages[i].gflop / c->total);
+    printf("\n");
+}
+
+static void print_speakers(const clvits_voice *voice, const clvits_voice_info *v)
+{
     printf("speakers     %d", v->n_speakers);
     for (int i = 0, shown = 0; i < v->n_speakers && shown <= SPEAKERS_SHOWN; i++) {
         const char *name = clvits_voice_speaker_name(voice, i);
@@ -79,13 +137,39 @@ static void print_text(const clvits_voice *voice, const clvits_voice_info *v)
             printf("%s%s", shown == 1 ? ": " : ", ", name);
     }
     printf("\n");
-    if (v->n_languages > 1)
-        printf("languages    %d", v->n_languages);
-    for (int i = 0; i < v->n_languages && v->n_languages > 1; i++) {
+}
+
+static void print_languages(const clvits_voice *voice, const clvits_voice_info *v)
+{
+    if (v->n_languages < 2)
+        return;
+    printf("languages    %d", v->n_languages);
+    for (int i = 0; i < v->n_languages; i++) {
         const char *name = clvits_voice_language_name(voice, i);
         printf("%s%s", i ? ", " : ": ", name ? name : "?");
     }
-    printf("%s", v->n_languages > 1 ? "\n" : "");
+    printf("\n");
+}
+
+static void print_text(const clvits_voice *voice, const clvits_voice_info *v,
+                       const clvits_voice_cost *cost)
+{
+    printf("name         %s\n", v->name);
+    printf("kind         %s%s%s\n", v->kind, *v->origin ? ", was: " : "", v->origin);
+    printf("rate         %d Hz, %d samples per frame\n", v->sample_rate, v->hop_length);
+    printf("text         %s%s%s, %d symbols\n", v->front_end, *v->language ? ", " : "",
+           v->language, v->n_symbols);
+    print_parameters(v);
+    print_cost(cost);
+    printf("geometry     hidden %d, latent %d, %d layers of %d heads, %s durations, decoder from "
+           "%d channels with residual block %d\n",
+           v->hidden_channels, v->inter_channels, v->n_layers, v->n_heads,
+           v->stochastic_durations ? "stochastic" : "deterministic", v->upsample_initial_channel,
+           v->resblock);
+    printf("defaults     noise scale %g, noise w %g, length scale %g\n", (double)v->noise_scale,
+           (double)v->noise_w, (double)v->length_scale);
+    print_speakers(voice, v);
+    print_languages(voice, v);
 }
 
 static int write_piece(void *file, const char *text, size_t n)
@@ -123,6 +207,7 @@ int command_info(int argc, char **argv)
     clvits_context *context = NULL;
     clvits_voice *voice = NULL;
     clvits_voice_info info;
+    clvits_voice_cost cost;
     int code = options_parse(table, 7, "info", help, &argc, argv);
 
     if (code)
@@ -134,8 +219,9 @@ int command_info(int argc, char **argv)
     code = program_open(&context, &params, &log);
     if (code)
         return code;
-    const clvits_status s =
-        clvits_voice_open_config(&voice, context, argc ? argv[0] : path, config);
+    clvits_status s = clvits_voice_open_config(&voice, context, argc ? argv[0] : path, config);
+    if (!s)
+        s = clvits_voice_get_cost(voice, &cost);
     if (s) {
         code = program_fail(program_code(s, CODE_INPUT), "%s", clvits_context_error(context));
     } else {
@@ -143,9 +229,9 @@ int command_info(int argc, char **argv)
         if (graph)
             code = write_graph(context, voice, graph);
         if (!code && json)
-            print_json(voice, &info);
+            print_json(voice, &info, &cost);
         else if (!code)
-            print_text(voice, &info);
+            print_text(voice, &info, &cost);
     }
     clvits_voice_close(&voice);
     clvits_context_close(&context);

@@ -17,6 +17,7 @@ static const char help[] =
     "  speak    turn text into speech\n"
     "  devices  list the OpenCL devices\n"
     "  info     say what a voice is\n"
+    "  convert  write a voice as one file, or as a Hugging Face folder\n"
     "  check    compare every operator on a device with the CPU\n"
     "\n"
     "  clvits COMMAND --help   says more about one\n"
@@ -32,6 +33,7 @@ static const struct command {
     { "speak", command_speak },
     { "devices", command_devices },
     { "info", command_info },
+    { "convert", command_convert },
     { "check", command_check },
 };
 
@@ -67,6 +69,6 @@ int main(int argc, char **argv)
             const int code = commands[i].run(argc - 2, argv + 2);
             return code == CODE_OK ? program_flush() : code;
         }
-    return program_fail(CODE_USAGE, "unknown command \"%s\"; there are speak, devices, info and "
-                                    "check", name);
+    return program_fail(CODE_USAGE, "unknown command \"%s\"; there are speak, devices, info, "
+                                    "convert and check", name);
 }
