@@ -409,6 +409,36 @@ START_TEST(knows_relatives_by_their_tensors)
 }
 END_TEST
 
+/* The original's tensors in a .safetensors file, beside the original's configuration. */
+START_TEST(opens_checkpoints_stored_as_safetensors)
+{
+    clvits_voice_file other;
+    clvits_array *items;
+    size_t count;
+
+    ck_assert_msg(!clvits_voice_file_open_whole(&other, GOLDEN "vits-single", NULL, &r), "%s",
+                  r.text);
+    items = other.raw.items;
+    count = other.raw.count;
+    copy(GOLDEN "vits-single/config.json", "run/config.json");
+    files_safetensors("run/model.safetensors", items, count);
+    open_voice(files_path("run"), NULL);
+    ck_assert_str_eq(v.kind, "VITS checkpoint (jaywalnut310)");
+    ck_assert_uint_eq(v.weights.count, other.weights.count);
+    for (size_t i = 0; i < v.weights.count; i++)
+        ck_assert_mem_eq(v.weights.items[i].data, other.weights.items[i].data,
+                         (size_t)clvits_array_count(&v.weights.items[i]) * sizeof(float));
+
+    /* A decoder that ends in more channels than one ends in an iSTFT. */
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(items[i].name, "dec.conv_post.weight"))
+            items[i].shape[0] = 2, items[i].shape[1] /= 2;
+    files_safetensors("run/model.safetensors", items, count);
+    refuse(files_path("run"), NULL, CLVITS_E_UNSUPPORTED, "iSTFT");
+    clvits_voice_file_free(&other);
+}
+END_TEST
+
 static const struct {
     const char *name;
     clvits_status status;
@@ -469,6 +499,7 @@ Suite *suite(void)
     tcase_add_test(t, takes_what_configurations_differ_in);
     tcase_add_test(t, reads_lists_of_symbols);
     tcase_add_loop_test(t, knows_relatives_by_their_tensors, 0, LENGTH(tensors));
+    tcase_add_test(t, opens_checkpoints_stored_as_safetensors);
     tcase_add_loop_test(t, refuses_relatives, 0, LENGTH(relatives));
     tcase_add_test(t, finds_steps);
     suite_add_tcase(s, t);

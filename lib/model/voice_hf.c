@@ -10,10 +10,6 @@ static clvits_status check_type(clvits_json *j)
 {
     if (clvits_refuse_config(j))
         return j->status;
-    if (!clvits_json_at(j, "model_type") && clvits_json_object(j, "model", CLVITS_JSON_OPTIONAL))
-        return clvits_json_fail(j, CLVITS_E_UNSUPPORTED,
-                                "this is the configuration of a training run; export the voice "
-                                "as a Hugging Face VitsModel or with Piper first");
 
     const char *type = clvits_json_text(j, "model_type", CLVITS_JSON_REQUIRED);
     if (type && strcmp(type, "vits"))

@@ -71,6 +71,8 @@ clvits_status clvits_opening_finish(clvits_opening *o, const char *path)
     clvits_voice_file *v = o->v;
     clvits_report why = { 0 };
 
+    if (clvits_refuse_arrays(&v->raw, path, o->r))
+        return o->r->status;
     clvits_status status = clvits_config_check(&v->config, &why);
     if (!status && o->keep_all)
         status = clvits_weights_canonical(&v->weights, &v->raw, &v->config, &why);

@@ -194,6 +194,9 @@ clvits_status clvits_refuse_config(clvits_json *j);
 /** Refuse a model by the name of a tensor that VITS does not have. */
 clvits_status clvits_refuse_tensor(const char *name, const char *path, clvits_report *r);
 
+/** The same for all of a model, by their names and by what the last layer of the decoder makes. */
+clvits_status clvits_refuse_arrays(const clvits_arrays *raw, const char *path, clvits_report *r);
+
 /** Add a symbol after a check of its ids; key is where it stands in the JSON file. */
 clvits_status clvits_voice_symbol_add(clvits_voice_file *v, clvits_json *j, const char *key,
                                       const char *text, const int32_t *ids, int n_ids);

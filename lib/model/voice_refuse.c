@@ -2,6 +2,7 @@
 //
 // What looks like VITS, and is something else: found by what a configuration or a tensor is called.
 #include "model/voice_parts.h"
+#include "model/weights_names.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -114,5 +115,25 @@ clvits_status clvits_refuse_tensor(const char *name, const char *path, clvits_re
                                "%s: the tensor %.80s says that this is %s, which is not VITS as "
                                "it was published and is not supported",
                                path, name, tensors[i].model);
+    return CLVITS_OK;
+}
+
+clvits_status clvits_refuse_arrays(const clvits_arrays *raw, const char *path, clvits_report *r)
+{
+    for (size_t i = 0; i < raw->count; i++) {
+        const clvits_array *a = &raw->items[i];
+        char name[112];
+        clvits_weight_part part;
+
+        if (clvits_refuse_tensor(a->name, path, r))
+            return r->status;
+        if (clvits_weight_name(name, sizeof(name), &part, a->name) && a->rank == 3 &&
+            a->shape[0] > 1 && !strcmp(name, "dec.conv_post.weight"))
+            return clvits_fail(r, CLVITS_E_UNSUPPORTED,
+                               "%s: %s makes %lld channels and not one, so this is a decoder that "
+                               "ends in an iSTFT (iSTFT-VITS), which is not VITS as it was "
+                               "published and is not supported",
+                               path, a->name, (long long)a->shape[0]);
+    }
     return CLVITS_OK;
 }

@@ -13,7 +13,8 @@ static const char *const places[] = { "model", "state_dict", "model_state_dict",
                                       "net_g", "generator", "" };
 
 /* What training code puts in front of a model's names. */
-static const char *const prefixes[] = { "", "module.", "model_g.", "net_g.", "model." };
+static const char *const prefixes[] = { "", "module.", "model_g.", "net_g.", "model.",
+                                       "_orig_mod." };
 
 /* A tensor that only one kind of voice has. */
 static const struct {
