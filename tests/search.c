@@ -39,8 +39,10 @@ static void align(const float *value, int columns, int text, int frames, float *
     }
 }
 
-/* The largest sum over all paths through frames f and later, from column c on. */
-static double best(const float *value, int columns, int text, int frames, int f, int c)
+/* The largest sum over all paths through frames f and later, from column c on. Called as written:
+ * gcc 12 else warns of frames that no call comes to. */
+__attribute__((noinline)) static double best(const float *value, int columns, int text, int frames,
+                                             int f, int c)
 {
     const double here = (double)value[f * columns + c];
 

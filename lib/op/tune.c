@@ -105,18 +105,19 @@ void clvits_tuning_close(clvits_tuning **tuning)
     *tuning = NULL;
 }
 
-static bool named(const clvits_device_info *d, const char *const *names)
+static bool is_mobile(const clvits_device_info *d)
 {
-    for (; *names; names++)
-        if (strstr(d->name, *names) || strstr(d->vendor, *names))
+    static const char *const names[] = { "Adreno", "Mali", "Immortalis", "PowerVR", "Xclipse",
+                                         "VideoCore", "QUALCOMM", "Imagination" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (strstr(d->name, names[i]) || strstr(d->vendor, names[i]))
             return true;
     return false;
 }
 
 clvits_tuned_device clvits_target_names(const clvits_target *at)
 {
-    static const char *const mobile[] = { "Adreno", "Mali", "Immortalis", "PowerVR", "Xclipse",
-                                          "VideoCore", "QUALCOMM", "Imagination", NULL };
     clvits_tuned_device d = { 0 };
     char driver[sizeof(d.driver)];
     int n = 0;
@@ -135,7 +136,7 @@ clvits_tuned_device clvits_target_names(const clvits_target *at)
     clvits_row_name(d.driver, sizeof(d.driver), driver);
     if (gpu && strstr(info->platform, "rusticl") && !info->gpu)
         d.family[n++] = "rusticl";
-    else if (gpu && named(info, mobile))
+    else if (gpu && is_mobile(info))
         d.family[n++] = "mobile-gpu";
     else if (!gpu)
         d.family[n++] = strstr(info->platform, "Portable Computing") ? "pocl" : "cpu";
