@@ -6,7 +6,7 @@
 # Every instruction is emulated, and PoCL compiles under the emulator too: few tests, tiny ones.
 cell_arm64()
 {
-    local root dir=$out/arm64 triple=aarch64-linux-gnu tool
+    local root dir=$out/arm64 triple=aarch64-linux-gnu slow tool
     for tool in $triple-gcc qemu-aarch64; do
         command -v $tool >/dev/null || { skips "$tool is not installed"; return; }
     done
@@ -18,18 +18,19 @@ cell_arm64()
         ocl-icd-opencl-dev opencl-c-headers libcjson-dev libsndfile1-dev libprotobuf-c-dev \
         libespeak-ng1 check libc6-dev) || { skips "the packages cannot be had"; return; }
     mkdir -p "$dir-tools"
+    # Debian 12's compiler breaks down over loops of the tests when it vectorises.
     cat >"$dir-tools/cross.ini" <<END
 [binaries]
 c = '$triple-gcc'
 ar = '$triple-ar'
 strip = '$triple-strip'
-pkg-config = 'pkg-config'
+pkgconfig = 'pkg-config'
 exe_wrapper = ['$project/tools/matrix/emulated.sh', '$root', '$dir-tools']
 [properties]
 sys_root = '$root'
 pkg_config_libdir = '$root/usr/lib/$triple/pkgconfig:$root/usr/share/pkgconfig'
 [built-in options]
-c_args = ['--sysroot=$root']
+c_args = ['--sysroot=$root', '-fno-tree-loop-vectorize']
 c_link_args = ['--sysroot=$root']
 [host_machine]
 system = 'linux'
@@ -38,11 +39,18 @@ cpu = 'aarch64'
 endian = 'little'
 END
     # PoCL's compiler calls the linker by this name.
-    printf '#!/bin/sh\nexec %s-ld "$@"\n' $triple >"$dir-tools/ld"
+    printf '#!/bin/sh\nexec %s-ld -L/usr/lib/gcc-cross/%s/12 -L/usr/%s/lib "$@"\n' $triple $triple \
+        $triple >"$dir-tools/ld"
     chmod +x "$dir-tools/ld"
     options=(--cross-file "$dir-tools/cross.ini")
     export CLVITS_TEST_TINY=1 CK_TIMEOUT_MULTIPLIER=20
     unset OCL_ICD_VENDORS
-    build_and_check arm64 --timeout-multiplier 20 --suite files --suite cpu-path \
-        align-opencl attention-opencl conv1d-opencl spline-opencl engine-opencl
+    build arm64 gcc "${options[@]}" || { fails "the build"; return; }
+    # One test holds the reader to seconds, which the emulator takes; of the model's tests that look
+    # at more than numbers, PoCL's compiler would take hours here.
+    slow='batch|cache|malloc|placement|precision|queue|replay|replay_speech|streaming|threads|trace'
+    mapfile -t wanted < <(meson test -C "$dir" --list --suite files --suite cpu-path 2>/dev/null |
+        sed -n 's/.* //p' | grep -vxE "torch-pickles|($slow|trust|tune|warm)-cpu-path")
+    build_and_check arm64 --timeout-multiplier 20 "${wanted[@]}" \
+        {align,embedding,move,norm,spline}-opencl
 }
