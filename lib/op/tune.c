@@ -105,13 +105,13 @@ void clvits_tuning_close(clvits_tuning **tuning)
     *tuning = NULL;
 }
 
-static bool is_mobile(const clvits_device_info *d)
+static bool is_mobile(const char *text)
 {
     static const char *const names[] = { "Adreno", "Mali", "Immortalis", "PowerVR", "Xclipse",
                                          "VideoCore", "QUALCOMM", "Imagination" };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-        if (strstr(d->name, names[i]) || strstr(d->vendor, names[i]))
+        if (strstr(text, names[i]))
             return true;
     return false;
 }
@@ -136,7 +136,7 @@ clvits_tuned_device clvits_target_names(const clvits_target *at)
     clvits_row_name(d.driver, sizeof(d.driver), driver);
     if (gpu && strstr(info->platform, "rusticl") && !info->gpu)
         d.family[n++] = "rusticl";
-    else if (gpu && is_mobile(info))
+    else if (gpu && (is_mobile(info->name) || is_mobile(info->vendor)))
         d.family[n++] = "mobile-gpu";
     else if (!gpu)
         d.family[n++] = strstr(info->platform, "Portable Computing") ? "pocl" : "cpu";
