@@ -158,6 +158,31 @@ START_TEST(pinyin_voices_have_silences)
 }
 END_TEST
 
+/* What Coqui's exporter makes, without what the scripts of sherpa-onnx add. */
+START_TEST(coquis_own_graphs_have_their_configuration_beside_them)
+{
+    model_message *m = onnx_parse("coqui-single");
+    size_t size;
+    char *config = files_read(onnx_golden("coqui-single", "config.json"), &size);
+
+    m->n_metadata_props = 0;
+    const char *path = onnx_write(m);
+    const char *beside = files_write("config.json", config, size);
+    free(config);
+    for (int given = 0; given < 2; given++) {
+        ck_assert_msg(!clvits_voice_file_open(&v, path, given ? beside : NULL, &r), "%s", r.text);
+        ck_assert_str_eq(v.kind, "Coqui VITS, as ONNX");
+        ck_assert_int_eq(v.config.sampling_rate, 16000);
+        ck_assert_int_eq(v.text.kind, CLVITS_TEXT_ESPEAK);
+        ck_assert_int_eq(v.text.blank_id, 29);
+        clvits_voice_file_free(&v);
+    }
+    files_text("config.json", "{}");
+    ck_assert_int_eq(clvits_voice_file_open(&v, path, NULL, &r), CLVITS_E_FILE);
+    ck_assert_ptr_nonnull(strstr(r.text, "changed.onnx.json is missing"));
+}
+END_TEST
+
 /* ---- refusals ---- */
 
 static const struct {
@@ -242,6 +267,7 @@ Suite *suite(void)
     tcase_add_loop_test(t, metadata_chooses_the_front_end, 0, LENGTH(kinds));
     tcase_add_test(t, sentences_have_bos_and_eos);
     tcase_add_test(t, pinyin_voices_have_silences);
+    tcase_add_test(t, coquis_own_graphs_have_their_configuration_beside_them);
     tcase_add_loop_test(t, bad_voices_are_refused, 0, LENGTH(refusals));
     tcase_add_test(t, a_million_tokens_are_refused);
     suite_add_tcase(s, t);

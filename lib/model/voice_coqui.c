@@ -40,9 +40,17 @@ static void read_resblock(clvits_json *j, clvits_config *c)
                          type);
 }
 
-static void read_config(clvits_json *j, clvits_config *c)
+static void read_manner(clvits_json *j, clvits_config *c)
 {
     c->noise_w = 1; /* unlike elsewhere, where it is not said */
+    clvits_json_int(j, &c->sampling_rate, "audio.sample_rate", CLVITS_JSON_REQUIRED);
+    clvits_json_float(j, &c->noise_scale, ARGS "inference_noise_scale", CLVITS_JSON_OPTIONAL);
+    clvits_json_float(j, &c->noise_w, ARGS "inference_noise_scale_dp", CLVITS_JSON_OPTIONAL);
+    clvits_json_float(j, &c->length_scale, ARGS "length_scale", CLVITS_JSON_OPTIONAL);
+}
+
+static void read_config(clvits_json *j, clvits_config *c)
+{
     clvits_json_int(j, &c->hidden_channels, ARGS "hidden_channels", CLVITS_JSON_REQUIRED);
     c->inter_channels = c->hidden_channels;
     clvits_json_int(j, &c->filter_channels, ARGS "hidden_channels_ffn_text_encoder",
@@ -61,11 +69,7 @@ static void read_config(clvits_json *j, clvits_config *c)
     clvits_json_bool(j, &c->dp_speakers, ARGS "condition_dp_on_speaker", CLVITS_JSON_OPTIONAL);
     if (!c->use_sdp)
         c->dp_norm_eps = 1e-4f;
-
-    clvits_json_int(j, &c->sampling_rate, "audio.sample_rate", CLVITS_JSON_REQUIRED);
-    clvits_json_float(j, &c->noise_scale, ARGS "inference_noise_scale", CLVITS_JSON_OPTIONAL);
-    clvits_json_float(j, &c->noise_w, ARGS "inference_noise_scale_dp", CLVITS_JSON_OPTIONAL);
-    clvits_json_float(j, &c->length_scale, ARGS "length_scale", CLVITS_JSON_OPTIONAL);
+    read_manner(j, c);
 }
 
 static int starts(const char *text, const char *with)
@@ -197,4 +201,30 @@ clvits_status clvits_voice_coqui_open(clvits_opening *o, const char *path)
         status = read_all(o, &j, path);
     clvits_json_close(&j);
     return status ? status : clvits_opening_finish(o, path);
+}
+
+int clvits_coqui_config_detect(const char *path)
+{
+    clvits_report r = { 0 };
+    clvits_json j;
+
+    const int found = !clvits_json_open(&j, path, &r) && clvits_json_at(&j, "model_args");
+    clvits_json_close(&j);
+    return found;
+}
+
+clvits_status clvits_coqui_graph_read(clvits_opening *o, const char *config, const char *path)
+{
+    clvits_json j;
+
+    o->v->kind = "Coqui VITS, as ONNX";
+    clvits_status status = clvits_json_open(&j, config, o->r);
+    if (!status)
+        status = refuse_other_models(&j);
+    if (!status)
+        read_manner(&j, &o->v->config);
+    if (!status)
+        status = j.status ? j.status : clvits_coqui_text_read(o, &j, path);
+    clvits_json_close(&j);
+    return status;
 }

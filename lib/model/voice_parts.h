@@ -80,7 +80,7 @@ clvits_status clvits_hf_config_read(clvits_config *c, const char *path, clvits_r
 clvits_status clvits_hf_text_read(clvits_voice_file *v, const char *vocab_path,
                                   const char *tokenizer_path, clvits_report *r);
 
-/** A Piper voice, or one of sherpa-onnx; path is its .onnx file. */
+/** A voice of Piper, sherpa-onnx or Coqui; path is its .onnx file. */
 clvits_status clvits_voice_piper_open(clvits_opening *o, const char *path);
 
 /** Any voice in a file of PyTorch. */
@@ -98,6 +98,17 @@ clvits_status clvits_voice_coqui_open(clvits_opening *o, const char *path);
  * @param path  of the voice, whose configuration is complete and stays open until it is read
  */
 clvits_status clvits_coqui_text_read(clvits_opening *o, clvits_json *j, const char *path);
+
+/** Whether a file is the configuration of a voice of Coqui. */
+int clvits_coqui_config_detect(const char *path);
+
+/**
+ * What such a file says of a voice that Coqui exported to ONNX: rate, default scales, symbols and
+ * their handling, names of speakers and languages.
+ *
+ * @param path  of the .onnx file, whose geometry the configuration has
+ */
+clvits_status clvits_coqui_graph_read(clvits_opening *o, const char *config, const char *path);
 
 /**
  * The file beside a voice of Coqui that is called like the one that its configuration has at a key,

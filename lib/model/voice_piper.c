@@ -116,25 +116,39 @@ clvits_status clvits_piper_json_read(clvits_voice_file *v, const char *path, clv
     return j.status;
 }
 
-clvits_status clvits_voice_piper_open(clvits_opening *o, const char *path)
+/* What the JSON beside the graph, or else its metadata, say of the voice. */
+static clvits_status read_rest(clvits_opening *o, const clvits_onnx_metadata *metadata,
+                               const char *path)
 {
     const char *json = o->config_path ? o->config_path : clvits_opening_keep(o, "%s.json", path);
+    const char *coqui = o->config_path ? o->config_path
+                                       : clvits_opening_keep(o, "%.*sconfig.json",
+                                                             clvits_path_folder(path), path);
 
-    if (!json)
+    if (!json || !coqui)
         return o->r->status;
+    if (o->config_path && clvits_coqui_config_detect(coqui))
+        return clvits_coqui_graph_read(o, coqui, path);
+    if (clvits_file_exists(json))
+        return clvits_piper_json_read(o->v, json, o->r);
+    if (!o->config_path && clvits_onnx_metadata_find(metadata, "sample_rate"))
+        return clvits_sherpa_read(o, metadata, path);
+    if (!o->config_path && clvits_coqui_config_detect(coqui))
+        return clvits_coqui_graph_read(o, coqui, path);
+    return clvits_fail(o->r, CLVITS_E_FILE,
+                       "%s is missing; a Piper voice is a pair of files, this one and %s", json,
+                       path);
+}
+
+clvits_status clvits_voice_piper_open(clvits_opening *o, const char *path)
+{
     clvits_onnx_metadata metadata;
+
     o->v->kind = "Piper voice";
     o->v->config = clvits_config_default();
-
     clvits_status status = clvits_onnx_voice_open(&o->v->raw, &o->v->config, &metadata, path, o->r);
-    if (!status && clvits_file_exists(json))
-        status = clvits_piper_json_read(o->v, json, o->r);
-    else if (!status && !o->config_path && clvits_onnx_metadata_find(&metadata, "sample_rate"))
-        status = clvits_sherpa_read(o, &metadata, path);
-    else if (!status)
-        status = clvits_fail(o->r, CLVITS_E_FILE,
-                             "%s is missing; a Piper voice is a pair of files, this one and %s",
-                             json, path);
+    if (!status)
+        status = read_rest(o, &metadata, path);
     clvits_onnx_metadata_free(&metadata);
     return status ? status : clvits_opening_finish(o, path);
 }
