@@ -52,7 +52,7 @@ void bench_search(bench *b)
         if (b->o->quick && !cases[i].quick)
             continue;
         search(b, i);
-        if (cases[i].B <= 16)
+        if (cases[i].text <= 500)
             likelihood(b, i);
     }
 }
