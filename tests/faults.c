@@ -111,6 +111,12 @@ static void speak_on_cpu(bool long_one)
     clvits_context_close(&c);
 }
 
+static const char *device_name(void)
+{
+    const char *name = getenv("CLVITS_TEST_DEVICE");
+    return name ? name : "opencl";
+}
+
 static void begin(void)
 {
     void *module = dlopen(getenv("OPENCL_LAYERS"), RTLD_NOW);
@@ -119,7 +125,7 @@ static void begin(void)
     *(void **)&layer_set = find(module, "clvits_layer_set");
     *(void **)&count_calls = find(module, "clvits_layer_calls");
     *(void **)&count_live = find(module, "clvits_layer_live");
-    device = getenv("CLVITS_TEST_DEVICE") ? getenv("CLVITS_TEST_DEVICE") : "opencl";
+    device = device_name();
     speak_on_cpu(false);
 }
 
@@ -316,6 +322,160 @@ START_TEST(memory_is_limited)
 }
 END_TEST
 
+/* What a log says. */
+typedef struct heard {
+    int warnings, wrong, gone;
+    char last[600];
+} heard;
+
+static void listen(void *user, clvits_log_level level, const char *text)
+{
+    heard *h = user;
+
+    if (level > CLVITS_LOG_WARNING)
+        return;
+    h->warnings++;
+    h->wrong += strstr(text, "goes wrong") != NULL;
+    h->gone += strstr(text, "is not used any more") != NULL;
+    snprintf(h->last, sizeof(h->last), "%s", text);
+}
+
+/* A device that goes away while its kernels are tried is told of once, as gone, and no kernel is
+ * said to be wrong; nor where there is no room to try them. */
+static const struct {
+    const char *faults, *memory;
+    int warnings, gone; /* 0 warnings: as many as it takes */
+} proofs[] = {
+    { "launch:1+", NULL, 1, 1 },
+    { "lost:5", NULL, 1, 1 },
+    { "launch:40+=-36", NULL, 1, 1 },
+    { "read:7+=-9999", NULL, 1, 1 },
+    { "", "60K", 0, 0 },
+};
+
+START_TEST(proofs_fail)
+{
+    heard h = { 0 };
+    const clvits_context_params p = { .device = device_name(), .memory = proofs[_i].memory,
+                                      .trust = "always", .log = listen, .log_user = &h };
+    clvits_context *c;
+    clvits_voice *v;
+    static speech s;
+
+    begin();
+    s = (speech){ 0 };
+    ck_assert_int_eq(set_faults(NULL), 0);
+    ck_assert_int_eq(clvits_context_open(&c, &p), CLVITS_OK);
+    ck_assert_int_eq(set_faults(proofs[_i].faults), 0);
+    ck_assert_int_eq(clvits_voice_open(&v, c, NULL), CLVITS_OK);
+    ck_assert_msg(speak(v, &s) == CLVITS_OK, "%s: %s", proofs[_i].faults, h.last);
+    compare(proofs[_i].faults, &s);
+    ck_assert_msg(!h.wrong, "%s: %s", proofs[_i].faults, h.last);
+    ck_assert_int_eq(h.gone, proofs[_i].gone);
+    if (proofs[_i].warnings)
+        ck_assert_int_eq(h.warnings, proofs[_i].warnings);
+    clvits_voice_close(&v);
+    clvits_context_close(&c);
+}
+END_TEST
+
+/* A stream that others speak beside, in its own callback. */
+typedef struct crowd {
+    clvits_voice *voice;
+    speech own, other;
+} crowd;
+
+static int hear_and_speak(void *user, const clvits_chunk *c)
+{
+    crowd *w = user;
+
+    if (!w->own.n)
+        ck_assert_int_eq(speak(w->voice, &w->other), CLVITS_OK);
+    return hear(&w->own, c);
+}
+
+/* Two that speak at once have memory for one: the other goes without the device, and afterwards
+ * nothing has changed. */
+START_TEST(a_shortage_passes)
+{
+    heard h = { 0 };
+    clvits_context_params p = { .device = device_name(), .log = listen, .log_user = &h };
+    clvits_context *c;
+    static crowd w;
+    char text[32];
+    size_t all;
+
+    begin();
+    w = (crowd){ 0 };
+    ck_assert_int_eq(set_faults(NULL), 0);
+    for (int limited = 0; limited < 2; limited++) {
+        h.warnings = 0;
+        ck_assert_int_eq(clvits_context_open(&c, &p), CLVITS_OK);
+        ck_assert_int_eq(clvits_voice_open(&w.voice, c, NULL), CLVITS_OK);
+        w.own = (speech){ 0 };
+        ck_assert_int_eq(speak(w.voice, &w.own), CLVITS_OK);
+        const uint64_t launches = clvits_context_launches(c);
+        clvits_context_device_bytes(c, &all);
+        if (limited) {
+            const int32_t ids[] = { 1, 0, 20, 0, 5, 0, 27, 0, 31, 0, 2 };
+            clvits_speak_params q;
+            ck_assert_int_eq(h.warnings, 0);
+            clvits_speak_params_default(w.voice, &q);
+            q.audio = hear_and_speak;
+            q.user = &w;
+            q.chunk = CHUNK;
+            q.length_scale = 2.0f;
+            w.own = w.other = (speech){ 0 };
+            ck_assert_int_eq(clvits_speak_ids(w.voice, ids, sizeof(ids) / sizeof(*ids), &q),
+                             CLVITS_OK);
+            compare("the first", &w.own);
+            compare("the second", &w.other);
+            ck_assert_int_gt(h.warnings, 0);
+            const uint64_t before = clvits_context_launches(c);
+            w.own = (speech){ 0 };
+            ck_assert_int_eq(speak(w.voice, &w.own), CLVITS_OK);
+            ck_assert_uint_eq(clvits_context_launches(c) - before, launches);
+        }
+        clvits_voice_close(&w.voice);
+        clvits_context_close(&c);
+        snprintf(text, sizeof(text), "%zu", all + all / 10);
+        p.memory = text;
+    }
+}
+END_TEST
+
+/* What does not fit for a while is tried again, and then fits. */
+START_TEST(more_is_tried_again)
+{
+    heard h = { 0 };
+    const clvits_context_params p = { .device = device_name(), .log = listen, .log_user = &h };
+    clvits_context *c;
+    clvits_voice *v;
+    static speech s;
+    uint64_t launches = 0;
+
+    begin();
+    ck_assert_int_eq(set_faults(NULL), 0);
+    ck_assert_int_eq(clvits_context_open(&c, &p), CLVITS_OK);
+    ck_assert_int_eq(clvits_voice_open(&v, c, NULL), CLVITS_OK);
+    ck_assert_int_eq(set_faults("buffer>1000"), 0);
+    s = (speech){ 0 };
+    ck_assert_int_eq(speak(v, &s), CLVITS_OK);
+    ck_assert_ptr_nonnull(strstr(h.last, "going on without this device"));
+    ck_assert_int_eq(set_faults(NULL), 0);
+    for (int i = 0; i < 40; i++) {
+        launches = clvits_context_launches(c);
+        s = (speech){ 0 };
+        ck_assert_int_eq(speak(v, &s), CLVITS_OK);
+        launches = clvits_context_launches(c) - launches;
+    }
+    compare("in the end", &s);
+    ck_assert_uint_gt(launches, 0);
+    clvits_voice_close(&v);
+    clvits_context_close(&c);
+}
+END_TEST
+
 START_TEST(limits_are_checked)
 {
     static const char *const texts[] = { "0", "-1", "1X", "M", "1MB", "99999999999999999999",
@@ -341,6 +501,9 @@ int main(void)
         tcase_add_loop_test(t, a_sample_of_calls_fails, 0, KINDS);
         tcase_add_loop_test(t, stream_goes_on, 1, 3);
         tcase_add_test(t, memory_is_limited);
+        tcase_add_loop_test(t, proofs_fail, 0, (int)(sizeof(proofs) / sizeof(*proofs)));
+        tcase_add_test(t, a_shortage_passes);
+        tcase_add_test(t, more_is_tried_again);
         tcase_add_loop_test(t, limits_are_checked, 0, 7);
     }
     suite_add_tcase(s, t);

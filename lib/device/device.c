@@ -24,6 +24,8 @@ const char *clvits_cl_error(cl_int e)
     case CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST: return "CL_EXEC_STATUS_ERROR";
     case CL_INVALID_VALUE: return "CL_INVALID_VALUE";
     case CL_INVALID_DEVICE: return "CL_INVALID_DEVICE";
+    case CL_INVALID_CONTEXT: return "CL_INVALID_CONTEXT";
+    case CL_INVALID_COMMAND_QUEUE: return "CL_INVALID_COMMAND_QUEUE";
     case CL_INVALID_BINARY: return "CL_INVALID_BINARY";
     case CL_INVALID_BUILD_OPTIONS: return "CL_INVALID_BUILD_OPTIONS";
     case CL_INVALID_PROGRAM_EXECUTABLE: return "CL_INVALID_PROGRAM_EXECUTABLE";
@@ -51,6 +53,9 @@ void clvits_device_blame(const clvits_device *d, clvits_report *r)
 clvits_status clvits_cl_fail(clvits_report *r, const clvits_device *d, const char *what, cl_int e)
 {
     clvits_device_blame(d, r);
+    if (d && (e == CL_DEVICE_NOT_AVAILABLE || e == CL_INVALID_DEVICE || e == CL_INVALID_CONTEXT ||
+              e == CL_INVALID_COMMAND_QUEUE))
+        atomic_store(&((clvits_device *)d)->lost, true);
     const bool memory = e == CL_MEM_OBJECT_ALLOCATION_FAILURE || e == CL_OUT_OF_HOST_MEMORY ||
                         e == CL_OUT_OF_RESOURCES || e == CL_INVALID_BUFFER_SIZE;
     return clvits_fail(r, memory ? CLVITS_E_MEMORY : CLVITS_E_DEVICE, "%s: %s: %s (%d)",
@@ -323,10 +328,40 @@ size_t clvits_device_work_group(const clvits_device *d, size_t most)
     return n;
 }
 
-void clvits_device_distrust(clvits_device *d, const char *why, clvits_report *r)
+bool clvits_device_distrust(clvits_device *d, const char *why, clvits_report *r)
 {
-    if (!atomic_exchange(&d->distrusted, true))
+    const bool first = !atomic_exchange(&d->distrusted, true);
+
+    if (first)
         clvits_warn(r, "%s; this device is not used any more: its work goes elsewhere", why);
+    return first;
+}
+
+void clvits_device_trust(clvits_device *d)
+{
+    atomic_store(&d->distrusted, false);
+}
+
+bool clvits_device_lost(const clvits_device *d)
+{
+    return atomic_load(&((clvits_device *)d)->lost);
+}
+
+void clvits_device_probe(clvits_device *d)
+{
+    const unsigned sent = 0x5eed5eed;
+    unsigned got = 0;
+    clvits_buffer *b = NULL;
+    clvits_report r = { 0 };
+    clvits_status s = clvits_buffer_make(&b, d, sizeof(sent), &r);
+
+    if (!s)
+        s = clvits_buffer_write(b, 0, sizeof(sent), &sent, true, &r);
+    if (!s)
+        s = clvits_buffer_read(b, 0, sizeof(got), &got, &r);
+    clvits_buffer_free(&b);
+    if (s == CLVITS_E_DEVICE || (!s && got != sent))
+        atomic_store(&d->lost, true);
 }
 
 bool clvits_device_trusted(const clvits_device *d)

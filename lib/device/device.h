@@ -105,9 +105,20 @@ clvits_status clvits_device_check_halves(clvits_device *d, clvits_report *r);
  * Use an open device no more: nothing new is planned for it. The first time, a warning says so.
  *
  * @param why  what happened, as in a report's text
+ * @return whether this was the first time
  */
-void clvits_device_distrust(clvits_device *d, const char *why, clvits_report *r);
+bool clvits_device_distrust(clvits_device *d, const char *why, clvits_report *r);
 bool clvits_device_trusted(const clvits_device *d);
+
+/** Use it again after all: what it did was right. */
+void clvits_device_trust(clvits_device *d);
+
+/** Whether an error has said that the device is gone. */
+bool clvits_device_lost(const clvits_device *d);
+
+/** After an error that may have many causes: whether the device takes in and gives back any bytes;
+ *  if not, it is lost. */
+void clvits_device_probe(clvits_device *d);
 
 /** Bytes now allocated on the device, and the most there ever were, or were since begin_peak(). */
 size_t clvits_device_bytes(const clvits_device *d);

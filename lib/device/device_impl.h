@@ -47,6 +47,7 @@ struct clvits_device {
     atomic_size_t bytes, peak_bytes;
     atomic_ullong launches;
     atomic_bool distrusted;
+    atomic_bool lost; /* an error said that it is gone */
     const clvits_player *player; /* of recorded launches; NULL: none are recorded */
     clvits_player_calls calls;   /* the player's */
     atomic_bool refused;         /* recording failed once: from then on launches are enqueued */

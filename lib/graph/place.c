@@ -123,7 +123,8 @@ static void tell(const clvits_plan *p, const clvits_node *n, int place, unsigned
 }
 
 /* Whether one of the node's kernels builds there and, where the machine wants that, was found to
- * be right: then that is its variant. The report fails where that is not wanted any more. */
+ * be right: then that is its variant. The report fails where that is not wanted any more, where the
+ * device has no room to find out, and where it is gone. */
 static bool takes(clvits_plan *p, const clvits_node *n, int place, unsigned char *failed,
                   clvits_report *r)
 {
@@ -147,12 +148,17 @@ static bool takes(clvits_plan *p, const clvits_node *n, int place, unsigned char
             continue;
         last = l;
         clvits_status s = clvits_program_check(d, &l, &quiet);
-        if (!s && clvits_trust_proves(p->machine))
+        bool over = s == CLVITS_E_CANCELLED; /* another kernel would fare no better */
+        if (!s && clvits_trust_proves(p->machine)) {
             s = clvits_trust_node(p->machine, n, &at, 0.0f, &quiet);
+            over = s == CLVITS_E_CANCELLED || s == CLVITS_E_MEMORY;
+        }
         p->variant[n->id] = (unsigned char)at.variant;
-        if (s == CLVITS_E_CANCELLED)
-            clvits_fail(r, s, "%s", quiet.text);
-        if (!s || s == CLVITS_E_CANCELLED)
+        if (s && (over || clvits_device_lost(d))) {
+            r->device = over ? quiet.device : d;
+            clvits_fail(r, over ? s : CLVITS_E_DEVICE, "%s", quiet.text);
+        }
+        if (!s || r->status)
             return !s;
         if (s == CLVITS_E_UNSUPPORTED) /* as is known: nobody need be told */
             clvits_info(r, "%s", quiet.text);

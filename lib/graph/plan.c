@@ -121,9 +121,9 @@ static bool trusted(const clvits_plan *p, const clvits_node *n, const clvits_tar
     if (at->cpu || !clvits_trust_proves(p->machine) ||
         clvits_trust_node(p->machine, n, at, slope, &own) == CLVITS_OK)
         return true;
-    if (own.status == CLVITS_E_CANCELLED)
+    if (own.status == CLVITS_E_CANCELLED || clvits_device_lost(at->device))
         return false; /* nothing will come of this plan */
-    if (clvits_trust_tell(p->machine->trust, n->op, at->place))
+    if (own.status != CLVITS_E_MEMORY && clvits_trust_tell(p->machine->trust, n->op, at->place))
         clvits_warn(r, "%s goes wrong on device %d, %s: %s; another kernel does its work",
                     n->op->name, at->place, clvits_device_get_info(at->device)->name, own.text);
     return false;

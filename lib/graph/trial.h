@@ -15,6 +15,7 @@ typedef struct clvits_trial {
     clvits_arena arena; /* numbers */
     const void *dims;   /* as the device would have them */
     clvits_launch launch;
+    bool placed;   /* its memory on the device could be had */
     bool compared; /* the device gave results: what is wrong is wrong with these */
 } clvits_trial;
 

@@ -26,7 +26,8 @@ void clvits_trust_keep(const clvits_machine *m, const clvits_report *r)
                     clvits_plural(trials), ms);
 }
 
-/* Carry out a trial and keep what it shows, unless that may be another matter the next time. */
+/* Carry out a trial and keep what it shows, unless that may be another matter the next time. A
+ * kernel that finds no resources where its memory could be had is wrong for this device. */
 static clvits_status judge(const clvits_machine *m, clvits_device *d, clvits_trial *t, uint64_t key,
                            clvits_report *r)
 {
@@ -37,11 +38,17 @@ static clvits_status judge(const clvits_machine *m, clvits_device *d, clvits_tri
     atomic_fetch_add(&m->trust->trials, 1);
     atomic_fetch_add(&m->trust->nanoseconds, clvits_trace_clock() - begun);
     clvits_trace_host(r, start, "prove kernel", t->node->op->name, t->launch.options);
-    if (s && s != CLVITS_E_DEVICE)
+    if (s == CLVITS_E_DEVICE && !t->compared && own.device)
+        clvits_device_probe(d);
+    if (s && s != CLVITS_E_DEVICE && !(s == CLVITS_E_MEMORY && own.device && t->placed)) {
+        r->device = own.device;
         return clvits_fail(r, s, "%s", own.text);
+    }
+    if (s && clvits_device_lost(d))
+        return clvits_fail(r, CLVITS_E_DEVICE, "%s", own.text);
     const clvits_status kept = clvits_verdict_set(d, key, s ? CLVITS_WRONG : CLVITS_RIGHT, own.text,
                                                   !s || t->compared, r);
-    return s ? clvits_fail(r, s, "%s", own.text) : kept;
+    return s ? clvits_fail(r, CLVITS_E_DEVICE, "%s", own.text) : kept;
 }
 
 clvits_status clvits_trust_node(const clvits_machine *m, const clvits_node *n,
@@ -56,9 +63,11 @@ clvits_status clvits_trust_node(const clvits_machine *m, const clvits_node *n,
 
     if (s) { /* made small, the node is none: nothing can be said of it */
         clvits_trial_close(&t);
+        if (s == CLVITS_E_MEMORY)
+            return clvits_fail(r, s, "%s", own.text);
         clvits_info(r, "%s, %s, is used on %s without a trial: %s", n->op->name, n->label,
                     clvits_device_get_info(d)->name, own.text);
-        return s == CLVITS_E_MEMORY ? clvits_fail(r, s, "%s", own.text) : CLVITS_OK;
+        return CLVITS_OK;
     }
     s = clvits_trial_key(&key, &t, r);
     const clvits_verdict known = s ? CLVITS_UNTRIED : clvits_verdict_get(d, key, why);

@@ -19,6 +19,7 @@ struct clvits_trust {
     bool proves;     /* kernels are tried before they are used; set before the first plan */
     int recheck;     /* of so many runs one has a node computed again; 0: none; likewise */
     atomic_uint runs;
+    atomic_int speaking; /* batches under way, whose memory is theirs until they end */
     atomic_uint lost; /* by place, a bit for each device whose work went elsewhere meanwhile */
 };
 
@@ -34,8 +35,9 @@ static inline bool clvits_trust_proves(const clvits_machine *m)
  * was once found counts from then on.
  *
  * @param slope  0, or of the leaky ReLU that the node is to apply to its input 0 itself
- * @return CLVITS_OK; _E_DEVICE or _E_MEMORY with what is wrong, and then the kernel is not to be
- *         used
+ * @return CLVITS_OK; _E_DEVICE with what is wrong, and then the kernel is not to be used, or, if
+ *         clvits_device_lost(), nothing on the device; _E_MEMORY where there was no room to find
+ *         out, the report naming the device if it was its room
  */
 clvits_status clvits_trust_node(const clvits_machine *m, const clvits_node *n,
                                 const clvits_target *at, float slope, clvits_report *r);

@@ -93,7 +93,9 @@ static int together(const clvits_engine *e, const key *k, int n, int at_once)
 
     if (m->n_places > 1 && clvits_device_get_info(m->device[1])->family == CLVITS_FAMILY_GPU)
         at_once *= GPU_FACTOR;
-    while (count < n && count < CLVITS_TASK_ITEMS && k[count].kind == k->kind &&
+    const int limit = atomic_load((atomic_int *)&e->most);
+    const int most = limit ? limit : CLVITS_TASK_ITEMS;
+    while (count < n && count < most && k[count].kind == k->kind &&
            (count + 1) * k[count].size <= at_once)
         count++;
     return count;
@@ -150,10 +152,20 @@ static void give_back(clvits_task *t)
 }
 
 /* How many frames at a time; the CPU path has always had memory. */
-static clvits_task_level level_for(const clvits_engine *e, unsigned barred)
+static clvits_task_level level_for(const clvits_task *t)
 {
-    const bool on_cpu = barred == clvits_machine_devices(e->machine);
-    return clvits_task_levels[on_cpu ? 0 : atomic_load((atomic_int *)&e->level)];
+    const bool on_cpu = t->barred == clvits_machine_devices(t->e->machine);
+    const int level = atomic_load((atomic_int *)&t->e->level) + t->less;
+
+    return clvits_task_levels[on_cpu                      ? 0
+                              : level < CLVITS_TASK_LEVELS ? level
+                                                           : CLVITS_TASK_LEVELS - 1];
+}
+
+/* Whether memory is short because others speak as well: that passes. */
+static bool others_speak(const clvits_engine *e)
+{
+    return e->machine->trust && atomic_load(&e->machine->trust->speaking) > 1;
 }
 
 /* Go on without a device. */
@@ -164,25 +176,57 @@ static void lose(clvits_task *t, unsigned place)
         atomic_fetch_or(&t->e->machine->trust->lost, place);
 }
 
-/* What a device that has no memory is spared, from now on and in the batches to come: at first
- * nothing but what the pool keeps, then frames, then the batch. */
+/* What a device that has no memory is spared: at first nothing but what the pool keeps, then
+ * frames, or items of a text stage, then the batch. This stands for the batches to come as well,
+ * for a while, unless it is others that have the memory. */
 static void take_less(clvits_task *t, clvits_engine *e, bool in_text, unsigned place,
                       clvits_report *r)
 {
-    const int level = atomic_load(&e->level);
+    const bool passes = others_speak(e);
+    const int level = atomic_load(&e->level) + t->less;
 
     if (!t->trimmed) {
         t->trimmed = true;
+    } else if (in_text && !t->told && t->n > 1) {
+        clvits_info(r, "%s; %d items at once instead of %d", r->text, t->n / 2, t->n);
+        t->n /= 2;
+        t->ids = clvits_task_ids_for(t->item[t->n - 1]->n_ids);
+        if (!passes)
+            atomic_store(&e->most, t->n);
     } else if (!in_text && level + 1 < CLVITS_TASK_LEVELS) {
-        atomic_store(&e->level, level + 1);
+        if (passes)
+            t->less++;
+        else
+            atomic_store(&e->level, level + 1);
         clvits_warn(r, "%s; taking %d frames at a time instead of %d", r->text,
                     clvits_task_levels[level + 1].window, clvits_task_levels[level].window);
     } else {
-        atomic_store(&e->too_many, t->n * (in_text ? t->ids : CLVITS_TASK_IDS));
+        if (!passes)
+            atomic_store(&e->too_many, t->n * (in_text ? t->ids : CLVITS_TASK_IDS));
         clvits_warn(r, "%s; going on without this device", r->text);
         lose(t, place);
     }
-    t->level = level_for(e, t->barred);
+    if (t->trimmed && !passes)
+        atomic_store(&e->calm, 0);
+    t->level = level_for(t);
+}
+
+/* After enough batches that went well, more is tried again; each time it has to go well for twice
+ * as long. */
+static void take_more(clvits_engine *e)
+{
+    enum { FIRST = 32, LONGEST = 4096 };
+    const int level = atomic_load(&e->level), patience = atomic_load(&e->patience);
+    const int needed = patience ? patience : FIRST;
+
+    if ((!level && !atomic_load(&e->too_many) && !atomic_load(&e->most)) ||
+        atomic_fetch_add(&e->calm, 1) + 1 < needed)
+        return;
+    atomic_store(&e->calm, 0);
+    atomic_store(&e->patience, 2 * needed < LONGEST ? 2 * needed : LONGEST);
+    atomic_store(&e->too_many, 0);
+    atomic_store(&e->most, 0);
+    atomic_store(&e->level, level ? level - 1 : 0);
 }
 
 /* Whether the batch can go on without what failed; the failure is then dealt with. */
@@ -196,9 +240,11 @@ static bool recover(clvits_task *t, clvits_engine *e, bool in_text, clvits_repor
     if (r->status == CLVITS_E_MEMORY) {
         take_less(t, e, in_text, place, r);
     } else {
-        clvits_device_distrust(d, r->text, r);
+        if (clvits_device_distrust(d, r->text, r) && t->numberless)
+            t->accused |= place;
         lose(t, place);
     }
+    t->numberless = false;
     clvits_report_clear(r);
     clvits_stage_pool_trim(e->pool);
     return true;
@@ -213,14 +259,33 @@ static unsigned barred_for(const clvits_engine *e, int ids)
                                        : clvits_machine_distrusted(e->machine);
 }
 
+/* The CPU path makes no numbers either: it is the voice. */
+static void take_back(clvits_task *t, clvits_report *r)
+{
+    const clvits_machine *m = t->e->machine;
+
+    for (int i = 1; i < m->n_places && t->accused; i++) {
+        if (!(t->accused >> i & 1))
+            continue;
+        clvits_warn(r, "%s is used again: the CPU path makes the same of this voice",
+                    clvits_device_get_info(m->device[i])->name);
+        clvits_device_trust(m->device[i]);
+    }
+    t->accused = 0;
+}
+
 /* What t holds, with other devices or less at a time when one fails. */
 static clvits_status run_group(clvits_task *t, clvits_engine *e, clvits_report *r)
 {
     clvits_status s = CLVITS_OK;
 
     t->barred = barred_for(e, t->n * t->ids);
-    t->level = level_for(e, t->barred);
-    t->told = t->trimmed = false;
+    t->less = 0;
+    t->level = level_for(t);
+    t->accused = 0;
+    t->told = t->trimmed = t->numberless = false;
+    if (e->machine->trust)
+        atomic_fetch_add(&e->machine->trust->speaking, 1);
     for (bool more = true; more;) {
         t->ended = false;
         s = attempt(t, r);
@@ -233,6 +298,12 @@ static clvits_status run_group(clvits_task *t, clvits_engine *e, clvits_report *
         give_back(t);
         more = s && recover(t, e, in_text, r);
     }
+    if (e->machine->trust)
+        atomic_fetch_sub(&e->machine->trust->speaking, 1);
+    if (s == CLVITS_E_FORMAT || t->numberless)
+        take_back(t, r);
+    if (!s)
+        take_more(e);
     free(t->ends);
     t->ends = NULL;
     return s;

@@ -8,6 +8,7 @@
 enum {
     MAX_FRAMES = 1 << 17, /* 25 minutes at 22.05 kHz, in one sentence */
     MOST = 1024,          /* frames in a piece */
+    MOST_DURATION = 1 << 16, /* of an id, cl/align.h */
 };
 
 const clvits_task_level clvits_task_levels[CLVITS_TASK_LEVELS] = { { 256, 1024, 64 },
@@ -161,17 +162,27 @@ static clvits_status run_text(clvits_task *t, clvits_report *r)
     return s ? s : clvits_stage_go(&t->text, r);
 }
 
-static clvits_status blame(const clvits_task *t, const clvits_loan *l, int place, const char *what,
+static clvits_status blame(clvits_task *t, const clvits_loan *l, int place, const char *what,
                            clvits_report *r)
 {
+    t->numberless = true;
     r->device = t->e->machine->device[place];
     return clvits_fail(r, CLVITS_E_DEVICE, "%s: the %s stage makes %s",
                        clvits_device_get_info(r->device)->name,
                        clvits_stage_names[l->stage->size.kind], what);
 }
 
+/* No frames at all, or as many as there can be, are made of log-durations that are no numbers, or
+ * as good as none: a device's are computed again. */
+static bool is_duration(int frames)
+{
+    return frames > 0 && frames < MOST_DURATION;
+}
+
 static clvits_status read_durations(clvits_task *t, clvits_report *r)
 {
+    const int place = clvits_plan_device(t->text.stage->plan);
+    bool right = true;
     clvits_status s = CLVITS_OK;
 
     for (int i = 0; i < t->n && !s; i++) {
@@ -179,13 +190,16 @@ static clvits_status read_durations(clvits_task *t, clvits_report *r)
         int64_t frames = 0;
         s = clvits_run_read(t->text.run, t->text.stage->text.durations, i, 0, item->n_ids,
                             item->durations, r);
-        for (int k = 0; k < item->n_ids && !s; k++)
+        for (int k = 0; k < item->n_ids && !s; k++) {
             frames += item->durations[k];
-        const int place = clvits_plan_device(t->text.stage->plan);
-        if (!s && !frames && place) /* as only of log-durations that are no numbers */
-            s = blame(t, &t->text, place, "no durations", r);
+            right = right && is_duration(item->durations[k]);
+        }
+        if (!s && !right && place)
+            s = blame(t, &t->text, place, "durations of what is no number", r);
         item->frames = frames < 1 ? 1 : frames > INT_MAX ? INT_MAX : (int)frames;
     }
+    if (!s && !right)
+        t->numberless = true; /* that is how the voice is */
     return s;
 }
 
@@ -306,7 +320,7 @@ static bool made_numbers(const clvits_loan *l, const clvits_tensor *x, int n)
 
 /* The speech has what is no number: the first stage that made such is to blame, or rather its
  * device; where there is none, the voice. */
-static clvits_status fail_numbers(const clvits_task *t, clvits_report *r)
+static clvits_status fail_numbers(clvits_task *t, clvits_report *r)
 {
     const struct {
         const clvits_loan *loan;

@@ -29,6 +29,9 @@ struct clvits_engine {
     int flow_before, flow_after; /* the flow's, at most */
     atomic_int level;            /* that devices have had memory for */
     atomic_int too_many;         /* ids, batch times capacity, from which on not; 0: none */
+    atomic_int most;             /* items at once, likewise; 0: as many as are efficient */
+    atomic_int calm, patience;   /* batches since devices were short of memory; for how many more
+                                    the three stand before more is tried */
 };
 
 typedef struct clvits_task {
@@ -50,7 +53,10 @@ typedef struct clvits_task {
     int window;     /* frames that these hold */
     int soon;       /* frames of the first window; 0: as many as are efficient */
     clvits_task_level level;
-    unsigned barred; /* places to do without, as bits */
+    int less;          /* levels that this batch alone goes further down */
+    unsigned barred;   /* places to do without, as bits */
+    unsigned accused;  /* of these, those that were distrusted for what is no number */
+    bool numberless;   /* what failed last did so in that */
     bool trimmed;    /* has given its pool's memory back */
     bool ended;      /* an item did before its samples */
     int32_t *ends;   /* of items' ids, when the durations were computed elsewhere */

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: MIT
 """trust.py PROGRAM SOURCE SANITIZER: wrong kernels are found before they are heard."""
 
+import json
 import os
 import re
 import shutil
+import struct
 
 from support import SOURCE, TINY, ProgramTest, devices, main, samples_of, snr, wav_samples
 
@@ -103,6 +105,23 @@ class Trust(ProgramTest):
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(re.findall(r"warning: (.*): Not a directory", done.stderr.decode()),
                              [f"the cache folder {name} cannot be written"])
+
+    def test_a_voice_without_numbers(self):
+        """Where the CPU path makes none either, the device is not to blame."""
+        voice = self.folder / "voice"
+        shutil.copytree(TINY, voice)
+        file = voice / "model.safetensors"
+        data = bytearray(file.read_bytes())
+        size = struct.unpack_from("<Q", data)[0]
+        entry = json.loads(data[8:8 + size])["decoder.conv_pre.bias"]
+        begin, end = (8 + size + at for at in entry["data_offsets"])
+        data[begin:end] = struct.pack("<f", 3e38) * ((end - begin) // 4)
+        file.write_bytes(data)
+        done = self.run_program("speak", "--device", "opencl", "-m", voice, "-o", "a.wav", TEXT)
+        text = done.stderr.decode()
+        self.assertEqual(done.returncode, 1, text)
+        self.assertIn("is not used any more", text)
+        self.assertIn("is used again: the CPU path makes the same of this voice", text)
 
     def test_quirks(self):
         """A device that says it is one that reports are about is spared what they say."""
