@@ -378,6 +378,50 @@ START_TEST(says_what_it_is)
 }
 END_TEST
 
+START_TEST(adds_discriminators)
+{
+    const clvits_convert_params both = { .with_training = 1,
+                                         .discriminators = GOLDEN "vits-single/D_3000.pth" };
+    const char *path = files_path("v.safetensors");
+    clvits_arrays judges, raw, written;
+    clvits_voice_file v;
+    clvits_report r = { 0 };
+
+    convert(GOLDEN "vits-single", path, &both);
+    speak(&want, GOLDEN "vits-single");
+    says_the_same(path);
+    ck_assert_msg(!clvits_discriminators_read(&judges, &raw, both.discriminators, &r), "%s",
+                  r.text);
+    ck_assert_uint_gt(judges.count, 0);
+    open_whole(&v, path);
+    int listed = 0;
+    for (int i = 0; i < v.n_modules; i++)
+        listed += !strcmp(v.modules[i].name, "discriminators") && v.modules[i].training > 0;
+    ck_assert_int_eq(listed, 1);
+    ck_assert_int_eq(clvits_weights_training(&written, &v.raw, &r), CLVITS_OK);
+    for (size_t i = 0; i < judges.count; i++) {
+        const clvits_array *a = &judges.items[i], *b = clvits_arrays_find(&written, a->name);
+        ck_assert_msg(b != NULL, "%s is not there", a->name);
+        ck_assert_mem_eq(a->data, b->data, (size_t)clvits_array_count(a) * sizeof(float));
+    }
+    ck_assert_ptr_nonnull(clvits_arrays_find(&written, "enc_q.pre.weight"));
+    clvits_arrays_free(&written);
+    clvits_arrays_free(&judges);
+    clvits_arrays_free(&raw);
+    clvits_voice_file_free(&v);
+
+    refuse(GOLDEN "vits-single", files_path("w"),
+           &(clvits_convert_params){ .discriminators = GOLDEN "vits-single/G_3000.pth" },
+           CLVITS_E_FORMAT, 0, "has no discriminators");
+    refuse(GOLDEN "vits-single", files_path("w"),
+           &(clvits_convert_params){ .discriminators = GOLDEN "none.pth" }, CLVITS_E_FILE, 0,
+           "none.pth");
+    refuse(GOLDEN "vits-single", files_path("w"),
+           &(clvits_convert_params){ .format = "hf", .discriminators = both.discriminators },
+           CLVITS_E_UNSUPPORTED, 0, "no place for discriminators");
+}
+END_TEST
+
 static int stop_half_way(void *user, int64_t done, int64_t total)
 {
     (void)user;
@@ -539,6 +583,7 @@ Suite *suite(void)
     tcase_add_loop_test(t, one_folder, 0, N_VOICES);
     tcase_add_test(t, tensors_lie_where_they_are_used);
     tcase_add_test(t, says_what_it_is);
+    tcase_add_test(t, adds_discriminators);
     suite_add_tcase(s, t);
 
     t = tcase_create("refusals");

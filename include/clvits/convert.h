@@ -32,6 +32,8 @@ typedef struct clvits_convert_params {
     /** Also what only training uses, as the posterior encoder. Its weight normalisation is folded
      *  too; a gain of |w| and a direction of w unfold it. */
     int with_training;
+    const char *discriminators; /* NULL, or a D_....pth or other checkpoint of a training run whose
+                                   discriminators are added, folded likewise; not with "hf" */
     int replace;       /* what has the name already goes */
     clvits_convert_fn progress; /* on the calling thread; may be NULL */
     void *user;

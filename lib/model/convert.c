@@ -59,15 +59,23 @@ static int may_be_halves(const clvits_array *a)
     return 1;
 }
 
-static void add_tensors(clvits_convert_tensors *t, const clvits_arrays *from, int halves)
+static int is_of_discriminators(const char *name)
+{
+    return !strncmp(name, "discriminators.", 15) || !strncmp(name, "disc.", 5);
+}
+
+static void add_tensors(clvits_convert_tensors *t, const clvits_arrays *from,
+                        const clvits_convert_plan *plan)
 {
     for (size_t i = 0; i < from->count; i++) {
         const clvits_array *a = &from->items[i];
+        if (plan->format == CLVITS_CONVERT_HF && is_of_discriminators(a->name))
+            continue; /* it has no place for them */
         clvits_safetensors_item *item = &t->items[t->count++];
 
         *item = (clvits_safetensors_item){
             .name = a->name,
-            .dtype = halves && may_be_halves(a) ? CLVITS_DTYPE_F16 : CLVITS_DTYPE_F32,
+            .dtype = plan->halves && may_be_halves(a) ? CLVITS_DTYPE_F16 : CLVITS_DTYPE_F32,
             .rank = a->rank,
             .data = a->data,
         };
@@ -76,9 +84,22 @@ static void add_tensors(clvits_convert_tensors *t, const clvits_arrays *from, in
     }
 }
 
+/* Others take their place. */
+static void drop_discriminators(clvits_arrays *training)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < training->count; i++)
+        if (!is_of_discriminators(training->items[i].name))
+            training->items[kept++] = training->items[i];
+    training->count = kept;
+}
+
 static void free_tensors(clvits_convert_tensors *t)
 {
     clvits_arrays_free(&t->training);
+    clvits_arrays_free(&t->discriminators);
+    clvits_arrays_free(&t->discriminators_raw);
     clvits_arena_free(&t->arena);
 }
 
@@ -92,14 +113,24 @@ static clvits_status gather(clvits_convert_tensors *t, const clvits_voice_file *
     if (!s && plan->with_training && !t->training.count)
         s = clvits_fail(r, CLVITS_E_UNSUPPORTED,
                         "the voice has no training side: there is only what speaking needs");
+    if (!s && plan->discriminators && plan->format == CLVITS_CONVERT_HF)
+        s = clvits_fail(r, CLVITS_E_UNSUPPORTED,
+                        "a Hugging Face VitsModel has no place for discriminators");
+    else if (!s && plan->discriminators)
+        s = clvits_discriminators_read(&t->discriminators, &t->discriminators_raw,
+                                       plan->discriminators, r);
     if (s)
         return s;
-    t->items =
-        clvits_arena_array(&t->arena, v->weights.count + t->training.count + 1, sizeof(*t->items));
+    t->items = clvits_arena_array(
+        &t->arena, v->weights.count + t->training.count + t->discriminators.count + 1,
+        sizeof(*t->items));
     if (!t->items)
         return clvits_fail_memory(r, "the list of tensors");
-    add_tensors(t, &v->weights, plan->halves);
-    add_tensors(t, &t->training, plan->halves);
+    add_tensors(t, &v->weights, plan);
+    if (plan->discriminators)
+        drop_discriminators(&t->training);
+    add_tensors(t, &t->training, plan);
+    add_tensors(t, &t->discriminators, plan);
     return plan->format == CLVITS_CONVERT_HF ? clvits_hf_tensors(t, v->config.use_sdp, r)
                                              : CLVITS_OK;
 }

@@ -18,6 +18,7 @@ typedef struct clvits_convert_plan {
     clvits_convert_format format;
     int halves;        /* what durations do not depend on is rounded to halves */
     int with_training; /* raw is whole, and what is in it for training is written too */
+    const char *discriminators; /* a file of PyTorch that has them, to be added, or NULL */
     int replace;       /* what has the name already goes */
     int (*progress)(void *user, size_t done, size_t total); /* as clvits_safetensors_output */
     void *user;
@@ -45,10 +46,20 @@ clvits_status clvits_voice_file_convert(clvits_convert_outcome *outcome, const c
 typedef struct clvits_convert_tensors {
     clvits_arena arena;
     clvits_arrays training;
+    clvits_arrays discriminators, discriminators_raw;
     clvits_safetensors_item *items;
     size_t count;
     int64_t parameters;
 } clvits_convert_tensors;
+
+/**
+ * Read the discriminators of a training run, weight normalisation folded.
+ *
+ * @param[out] out  refers to raw; both are the caller's to free, also on failure
+ * @return CLVITS_OK, _E_FILE, _E_FORMAT (damaged, or there are none), _E_UNSUPPORTED or _E_MEMORY
+ */
+clvits_status clvits_discriminators_read(clvits_arrays *out, clvits_arrays *raw, const char *path,
+                                         clvits_report *r);
 
 /* What a Hugging Face folder holds. */
 

@@ -36,6 +36,7 @@ clvits_status clvits_convert(clvits_converted *out, clvits_context *context, con
     const clvits_convert_params *p = params ? params : &usual;
     telling t = { p->progress, p->user };
     clvits_convert_plan plan = { .with_training = p->with_training,
+                                 .discriminators = p->discriminators,
                                  .replace = p->replace,
                                  .progress = p->progress ? tell : NULL,
                                  .user = &t };

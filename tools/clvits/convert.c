@@ -17,6 +17,7 @@ static const char help[] =
     "                     durations, samples within 45 dB\n"
     "  --with-training    also the posterior encoder and what else only training uses, its\n"
     "                     weight normalisation folded\n"
+    "  --discriminators FILE  add those of D_....pth or another checkpoint of a training run\n"
     "  --force            replace OUT if it is there\n"
     "  -q, --quiet        only errors\n"
     "\n" PROGRAM_CODES;
@@ -91,9 +92,10 @@ int command_convert(int argc, char **argv)
                              { "to", 0, OPTION_TEXT, &params.format, 0, 0 },
                              { "precision", 0, OPTION_TEXT, &params.precision, 0, 0 },
                              { "with-training", 0, OPTION_FLAG, &with_training, 0, 0 },
+                             { "discriminators", 0, OPTION_TEXT, &params.discriminators, 0, 0 },
                              { "force", 0, OPTION_FLAG, &force, 0, 0 },
                              { "quiet", 'q', OPTION_FLAG, &quiet, 0, 0 } };
-    const int code = options_parse(table, 6, "convert", help, &argc, argv);
+    const int code = options_parse(table, 7, "convert", help, &argc, argv);
 
     if (code)
         return code < 0 ? CODE_OK : code;
