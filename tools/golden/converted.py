@@ -22,6 +22,14 @@ VOICES = [
      [("0", 0, 0.667, 0, None), ("1", 2, 0.4, 0, 1 / 0.8), ("2", 3, 0.667, 0, None)]),
     (GOLDEN / "piper-multi/model.onnx", GOLDEN / "piper-multi/ref",
      [("0", 1, 0.333, 0.5, 1), ("1", 3, 0.6, 0.8, 0.9), ("1_ort", 3, 0, 0, 0.9)]),
+    (GOLDEN / "sherpa-lexicon/model.onnx", GOLDEN / "sherpa-lexicon/ref",
+     [("0", 2, 0.667, 0, 1), ("1", 1, 0.4, 0, 1.2)]),
+    (GOLDEN / "vits-single", GOLDEN / "vits-single/ref",
+     [("0", None, 0.667, 0.8, 1), ("1", None, 0.4, 0.6, 1.2)]),
+    (GOLDEN / "mms", GOLDEN / "mms/ref",
+     [("0", None, 0.667, 0.8, 1), ("1", None, 0.5, 0.9, 1)]),
+    (GOLDEN / "piper-ckpt-speakers/lightning_logs/version_0/checkpoints/epoch=5-step=1000.ckpt",
+     GOLDEN / "piper-ckpt-speakers/ref", [("0", 1, 0.333, 0.5, 1)]),
     (SOURCE / "lib/voices/mini", GOLDEN / "mini/ref16",
      [("0_sdp", None, 0, 0, 1), ("1_sdp", None, 0, 0, 1), ("2_sdp", None, 0, 0, 1),
       ("1_noisy", None, 0.333, 0.5, 1 / 0.9)]),
@@ -94,6 +102,7 @@ def check_tokenizer(folder, reference):
     from transformers import AutoTokenizer
     index = reference / "index.json"
     tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.phonemize = False  # where it would, the texts are phonemes
     for i, case in enumerate(json.loads(index.read_text()) if index.exists() else []):
         if "text" in case:
             ids = tokenizer(case["text"])["input_ids"]
