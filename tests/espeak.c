@@ -156,6 +156,28 @@ START_TEST(phonemes)
 }
 END_TEST
 
+/* What the original code's older cleaner leaves: no stress, no punctuation. */
+START_TEST(bare_phonemes)
+{
+    static const char text[] = "Hello there, it's a well-known world!";
+    clvits_text_settings s = settings_of("en-us");
+    clvits_text_reader *reader;
+    const clvits_sentence *x;
+    clvits_report r = { 0 };
+    char got[256] = "";
+
+    if (!have_espeak)
+        return;
+    s.bare = 1;
+    ck_assert_int_eq(clvits_text_open(&reader, &s, text, strlen(text), &r), CLVITS_OK);
+    ck_assert_int_eq(clvits_text_next(&x, reader, &r), CLVITS_OK);
+    for (int i = 0; i < x->n_tokens; i++)
+        strncat(got, x->tokens[i].text, sizeof(got) - strlen(got) - 1);
+    clvits_text_close(&reader);
+    ck_assert_str_eq(got, "həloʊ ðɛɹ ɪts ɐ wɛlnoʊn wɜːld");
+}
+END_TEST
+
 static const struct {
     const char *text, *words;
 } word_cases[] = {
@@ -328,6 +350,7 @@ Suite *suite(void)
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, ids_are_those_of_training, 0, 3);
     tcase_add_loop_test(t, phonemes, 0, LENGTH(phoneme_cases));
+    tcase_add_test(t, bare_phonemes);
     tcase_add_loop_test(t, phonemes_belong_to_words, 0, LENGTH(word_cases));
     tcase_add_test(t, odd_text_is_survived);
     tcase_add_loop_test(t, dotted_letters_without_end_are_survived, 0, LENGTH(dotted));
