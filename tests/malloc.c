@@ -192,6 +192,8 @@ static void check(long from, long to)
     ck_assert_msg(n_left == before, "allocations %ld to %ld: %ld blocks are left after \"%s\"",
                   from, to, n_left - before, message);
     ck_assert_msg(!s || strlen(message) > 10, "allocations %ld to %ld: nothing was said", from, to);
+    ck_assert_msg(!s || s == CLVITS_E_MEMORY, "allocations %ld to %ld: memory ran out, and what is "
+                  "said is: %s: %s", from, to, clvits_status_text(s), message);
     if (s && !got.n)
         return;
     double signal = 0.0, noise = 0.0;

@@ -148,7 +148,7 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("replay_speech");
-    TCase *t = tcase_create("speech");
+    TCase *t = tcase_create("threads");
 
     tcase_set_timeout(t, HARNESS_TIMEOUT);
     tcase_add_test(t, speech_is_the_same);

@@ -291,6 +291,29 @@ START_TEST(a_missing_barrier_is_found)
 }
 END_TEST
 
+/* One of every so many graphs is looked at, and each stage of those that come in turns. */
+START_TEST(every_stage_is_sampled)
+{
+    enum { STAGES = 3, ROUNDS = 200 };
+    int seen[STAGES] = { 0 };
+    fixture f;
+
+    write_kernels(NULL, NULL, NULL);
+    if (begin(&f, false)) {
+        f.trust.proves = false;
+        small_graph(&f.h);
+        harness_plan(&f.h);
+        f.trust.recheck = _i;
+        for (int i = 0; i < ROUNDS * _i * STAGES; i++)
+            seen[i % STAGES] += clvits_recheck_choose(f.h.plan) >= 0;
+        ck_assert_int_eq(seen[0] + seen[1] + seen[2], ROUNDS * STAGES);
+        for (int i = 0; i < STAGES; i++)
+            ck_assert_int_gt(seen[i], ROUNDS / 2);
+    }
+    harness_end(&f.h);
+}
+END_TEST
+
 /* Without proof, what is wrong goes through. */
 START_TEST(trust_can_be_blind)
 {
@@ -322,6 +345,7 @@ int main(void)
     tcase_add_test(t, right_kernels_are_tried_once);
     tcase_add_loop_test(t, wrong_kernels_are_left_out, 0, LENGTH(wrongs));
     tcase_add_test(t, a_missing_barrier_is_found);
+    tcase_add_loop_test(t, every_stage_is_sampled, 1, 8);
     tcase_add_test(t, trust_can_be_blind);
     suite_add_tcase(s, t);
     return harness_main(s);

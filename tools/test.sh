@@ -153,10 +153,10 @@ build sanitize gcc --buildtype=debugoptimized -Db_sanitize=address,undefined &&
     check sanitize --timeout-multiplier 4 --suite files --suite program --suite cpu-path \
         --suite cpu-baseline --suite opencl
 
-targets=(tests/test_engine tests/test_queue tests/test_threads)
+targets=(tests/test_engine tests/test_queue tests/test_replay_speech tests/test_threads)
 export CK_RUN_CASE=threads
 build threads gcc --buildtype=debugoptimized -Db_sanitize=thread &&
     check threads --timeout-multiplier 4 engine-cpu-path engine-opencl queue-cpu-path \
-        threads-cpu-path threads-opencl
+        queue-opencl replay_speech-opencl threads-cpu-path threads-opencl
 
 finish

@@ -39,7 +39,8 @@ typedef enum clvits_log_level {
 /**
  * Receives one message, without a newline at its end.
  *
- * Called from any thread that uses the context; the text is valid during the call only.
+ * Called from any thread that uses the context, which may hold locks: it must not call the library.
+ * The text is valid during the call only.
  */
 typedef void (*clvits_log_fn)(void *user, clvits_log_level level, const char *text);
 

@@ -55,7 +55,16 @@ static bool path_of(char *out, size_t size, const clvits_device *d, const struct
                                             (unsigned long long)h->key) < size;
 }
 
-static unsigned char *read_binary(const char *path, struct header *want)
+/* Whether the file has as many bytes behind its header as that says. */
+static bool is_whole(FILE *f, const struct header *h)
+{
+    const long at = ftell(f);
+
+    return h->size > 0 && h->size <= MAX_BINARY && !fseek(f, 0, SEEK_END) &&
+           ftell(f) - at == (long)h->size && !fseek(f, at, SEEK_SET);
+}
+
+unsigned char *clvits_cache_read(const char *path, uint64_t key, uint64_t key2, size_t *size)
 {
     struct header h;
     unsigned char *data = NULL;
@@ -63,31 +72,31 @@ static unsigned char *read_binary(const char *path, struct header *want)
 
     if (!f)
         return NULL;
-    if (fread(&h, sizeof(h), 1, f) == 1 && !memcmp(h.magic, want->magic, sizeof(h.magic)) &&
-        h.key == want->key && h.key2 == want->key2 && h.size > 0 && h.size <= MAX_BINARY)
+    if (fread(&h, sizeof(h), 1, f) == 1 && !memcmp(h.magic, MAGIC, sizeof(h.magic)) &&
+        h.key == key && h.key2 == key2 && is_whole(f, &h))
         data = malloc(h.size);
-    if (data && (fread(data, 1, h.size, f) != h.size || fgetc(f) != EOF ||
+    if (data && (fread(data, 1, h.size, f) != h.size ||
                  clvits_hash(h.key, data, h.size) != h.hash)) {
         free(data);
         data = NULL;
     }
-    want->size = data ? h.size : 0;
+    *size = data ? h.size : 0;
     fclose(f);
     return data;
 }
 
 cl_program clvits_cache_load(clvits_device *d, const char *source, const char *options)
 {
-    struct header h = make_header(d, source, options);
+    const struct header h = make_header(d, source, options);
     char path[4096];
     cl_int e, status = CL_SUCCESS;
 
     if (!path_of(path, sizeof(path), d, &h))
         return NULL;
-    unsigned char *data = read_binary(path, &h);
+    size_t size;
+    unsigned char *data = clvits_cache_read(path, h.key, h.key2, &size);
     if (!data)
         return NULL;
-    const size_t size = h.size;
     const unsigned char *binary = data;
     cl_program p = clCreateProgramWithBinary(d->context, 1, &d->id, &size, &binary, &status, &e);
     free(data);

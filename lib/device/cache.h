@@ -10,6 +10,10 @@
  */
 cl_program clvits_cache_load(clvits_device *d, const char *source, const char *options);
 
+/** The binary in a file with these keys; NULL where it is damaged or another's. Freed by the
+ *  caller. */
+unsigned char *clvits_cache_read(const char *path, uint64_t key, uint64_t key2, size_t *size);
+
 /** Keep a program's binary; written beside and renamed. */
 void clvits_cache_store(clvits_device *d, const char *source, const char *options,
                         cl_program program, const clvits_report *r);

@@ -172,6 +172,7 @@ clvits_status clvits_verdict_set(clvits_device *d, uint64_t key, clvits_verdict 
 /** Read what earlier programs found of this device with this driver by this version; a damaged
  *  file is none. And have later ones find what is new. */
 clvits_status clvits_verdicts_load(clvits_device *d, clvits_report *r);
+clvits_status clvits_verdicts_read(clvits_device *d, const char *path, clvits_report *r);
 void clvits_verdicts_save(clvits_device *d, const clvits_report *r);
 
 /**

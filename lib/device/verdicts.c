@@ -147,11 +147,15 @@ static void merge(clvits_device *d, struct clvits_judged *list)
 
 clvits_status clvits_verdicts_load(clvits_device *d, clvits_report *r)
 {
-    struct clvits_judged *list = NULL;
     char path[4096];
 
-    if (!path_of(path, sizeof(path), d))
-        return CLVITS_OK;
+    return path_of(path, sizeof(path), d) ? clvits_verdicts_read(d, path, r) : CLVITS_OK;
+}
+
+clvits_status clvits_verdicts_read(clvits_device *d, const char *path, clvits_report *r)
+{
+    struct clvits_judged *list = NULL;
+
     if (!read_list(&list, path))
         return clvits_fail_memory(r, "what is known of a device's kernels");
     pthread_mutex_lock(&d->verdict_lock);
@@ -174,11 +178,14 @@ static bool print(FILE *f, const struct clvits_judged *j)
 static bool write_all(FILE *f, const struct contents *c)
 {
     bool ok = fprintf(f, "%s\n", HEAD) > 0;
+    int n = 0; /* no more than are read again */
 
-    for (const struct clvits_judged *j = c->own; j && ok; j = j->next)
-        ok = !j->lasting || print(f, j);
-    for (const struct clvits_judged *j = c->others; j && ok; j = j->next)
-        ok = find(c->own, j->key) || print(f, j);
+    for (const struct clvits_judged *j = c->own; j && ok && n < MOST - 1; j = j->next)
+        if (j->lasting && ++n)
+            ok = print(f, j);
+    for (const struct clvits_judged *j = c->others; j && ok && n < MOST - 1; j = j->next)
+        if (!find(c->own, j->key) && ++n)
+            ok = print(f, j);
     return ok && fputs(LAST, f) >= 0;
 }
 

@@ -18,7 +18,9 @@ int clvits_recheck_choose(const clvits_plan *p)
     if (!every)
         return -1;
     const unsigned n = atomic_fetch_add(&t->runs, 1);
-    for (int i = 0; i < p->n_steps && n % every == 0; i++) {
+    /* One of every so many, but not always the same one: stages come in turns. */
+    const unsigned chosen = (n / every * 2654435761u >> 16) % every;
+    for (int i = 0; i < p->n_steps && n % every == chosen; i++) {
         const int at = (int)((n / every * 7919u + (unsigned)i) % (unsigned)p->n_steps);
         if (p->steps[at].node && p->steps[at].place != CLVITS_CPU_PLACE)
             return at;

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_SIZE = 16 << 20, MAX_KEY = 64 };
@@ -61,14 +62,37 @@ static int replace_infinities(char *text, size_t size)
     return replaced;
 }
 
+cJSON *clvits_json_parse(const char *text, size_t size, const char **end, bool *memory)
+{
+    enum { PROBE = 4096 };
+    const char *stopped = text;
+    cJSON *root = NULL;
+
+    *memory = false;
+    /* Where memory was short, there may be enough now, or not even a little. */
+    for (int i = 0; i < 2 && size && !root; i++) {
+        root = cJSON_ParseWithLengthOpts(text, size, end, 0);
+        *memory = *memory || (!root && i && *end != stopped);
+        stopped = *end;
+    }
+    void *probe = root ? NULL : malloc(PROBE);
+    *memory = !root && (*memory || !probe);
+    free(probe);
+    return root;
+}
+
 static clvits_status parse(clvits_json *j, char *text, size_t size)
 {
     const char *end = text;
+    bool memory = false;
 
-    if (size)
-        j->root = cJSON_ParseWithLengthOpts(text, size, &end, 0);
-    if (size && !j->root && replace_infinities(text, size))
-        j->root = cJSON_ParseWithLengthOpts(text, size, &end, 0);
+    j->root = clvits_json_parse(text, size, &end, &memory);
+    if (size && !j->root && !memory && replace_infinities(text, size))
+        j->root = clvits_json_parse(text, size, &end, &memory);
+    if (memory) {
+        j->status = CLVITS_E_MEMORY;
+        return clvits_fail_memory(j->report, "a JSON file");
+    }
     if (!j->root)
         return clvits_json_fail(j, CLVITS_E_FORMAT,
                                 "not JSON, or cut short: it cannot be read beyond line %d",

@@ -4,6 +4,8 @@
 
 #include "base/status.h"
 
+#include <stddef.h>
+
 struct cJSON;
 
 /**
@@ -22,6 +24,14 @@ typedef struct clvits_json {
 } clvits_json;
 
 enum { CLVITS_JSON_OPTIONAL = 0, CLVITS_JSON_REQUIRED = 1 };
+
+/**
+ * Parse text as cJSON does, which does not say why it fails.
+ *
+ * @param[out] end     where it stopped, if it failed
+ * @param[out] memory  whether memory ran out; then what is returned is NULL
+ */
+struct cJSON *clvits_json_parse(const char *text, size_t size, const char **end, bool *memory);
 
 /**
  * Parse a file whose content is one object. Close it on failure as well.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "io/arrays.h"
 #include "io/file.h"
+#include "io/json.h"
 
 #include <cjson/cJSON.h>
 
@@ -222,8 +223,12 @@ static clvits_status read_file(reader *f)
     f->data = (const char *)bytes + LENGTH_BYTES + length;
     f->data_size = size - LENGTH_BYTES - (size_t)length;
 
-    cJSON *header = cJSON_ParseWithLength((const char *)bytes + LENGTH_BYTES, (size_t)length);
-    const clvits_status status = read_header(f, header);
+    const char *end;
+    bool memory;
+    cJSON *header =
+        clvits_json_parse((const char *)bytes + LENGTH_BYTES, (size_t)length, &end, &memory);
+    const clvits_status status =
+        memory ? clvits_fail_memory(f->r, "a header of weights") : read_header(f, header);
     cJSON_Delete(header);
     return status;
 }
