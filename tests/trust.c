@@ -225,6 +225,7 @@ static const struct {
     { "pointwise.cl", "v = tanh(v)", "if (r.t < len - 1) v = tanh(v)", 3, "unary", "row", true },
     { "conv1d.cl", "k < taps;", "k < taps - 1;", 1, "conv1d", "off by", true },
     { "toom.h", "#define", "#error\n#define", 0, "conv1d", "not build", false },
+    { "toom.cl", "sums + tile * LANES", "sums + 0 * tile", 0, "conv1d", "off by", false },
 };
 
 START_TEST(wrong_kernels_are_left_out)

@@ -157,6 +157,6 @@ targets=(tests/test_engine tests/test_queue tests/test_replay_speech tests/test_
 export CK_RUN_CASE=threads
 build threads gcc --buildtype=debugoptimized -Db_sanitize=thread &&
     check threads --timeout-multiplier 4 engine-cpu-path engine-opencl queue-cpu-path \
-        queue-opencl replay_speech-opencl threads-cpu-path threads-opencl
+        replay_speech-opencl threads-cpu-path threads-opencl
 
 finish
