@@ -399,27 +399,78 @@ static void built_again(torch_bytes *b)
     torch_put_text(b, ".");
 }
 
-/* A million times the same key of a megabyte, in two copies. */
-static void long_keys(torch_bytes *b)
+/* Two texts of a megabyte as 0 and 1; they differ in length, or in the last byte. */
+static void put_long_texts(torch_bytes *b, int shorter)
 {
-    char *key = calloc(1, 1 << 20);
+    char *key = malloc(1 << 20);
     ck_assert_ptr_nonnull(key);
     memset(key, 'k', 1 << 20);
     for (int i = 0; i < 2; i++) {
+        const size_t size = (size_t)((1 << 20) - (i ? shorter : 0));
         torch_put_text(b, "X");
-        torch_put_number(b, (1 << 20) - (uint64_t)i, 4);
-        torch_put(b, key, (size_t)((1 << 20) - i));
-        torch_put(b,
-                  i ? "q\1"
-                      "0"
-                    : "q\0"
-                      "0",
-                  3);
+        torch_put_number(b, size, 4);
+        key[size - 1] = i && !shorter ? 'x' : 'k';
+        torch_put(b, key, size);
+        torch_put(b, i ? "q\1" : "q\0", 2);
+        torch_put_text(b, "0");
     }
     free(key);
+}
+
+static void long_keys(torch_bytes *b)
+{
+    put_long_texts(b, 1);
     torch_put_text(b, "}(");
     put_often(b, "h\0Nh\1N", 6, 100000);
     torch_put_text(b, "u.");
+}
+
+/* Dicts that have two keys each, which look alike for a megabyte. */
+static void alike_keys(torch_bytes *b)
+{
+    put_long_texts(b, 0);
+    torch_put_text(b, "](");
+    put_often(b, "(h\0Nh\1Nd", 8, 100000);
+    torch_put_text(b, "e.");
+}
+
+/* As a file of recordings that all have the same long name of a speaker. */
+static void alike_names(torch_bytes *b)
+{
+    put_long_texts(b, 0);
+    torch_put_text(b, "}(");
+    for (int i = 0; i < 60000; i++) {
+        torch_put_text(b, "M");
+        torch_put_number(b, (uint64_t)i, 2);
+        PUT(b, "}X\4\0\0\0nameh\0s");
+    }
+    torch_put_text(b, "u.");
+}
+
+/* Settings that say the same long text again and again. */
+static void long_settings(torch_bytes *b)
+{
+    put_long_texts(b, 0);
+    PUT(b, "}X\5\0\0\0hyper](");
+    put_often(b, "h\0h\1", 4, 2000);
+    torch_put_text(b, "es.");
+}
+
+static void long_classes(torch_bytes *b)
+{
+    PUT(b, "\x80\4");
+    put_long_texts(b, 0);
+    put_often(b, "h\0h\1\x93" "0", 6, 100000);
+    torch_put_text(b, "}.");
+}
+
+static void long_storages(torch_bytes *b)
+{
+    put_long_texts(b, 0);
+    PUT(b, "(X\7\0\0\0storagectorch\nFloatStorage\nh\0X\3\0\0\0cpuK\4tq\2"
+           "0");
+    put_often(b, "h\2Q0", 4, 100000);
+    torch_put_text(b, "}.");
 }
 
 /* Nothing, for longer than any pickle. */
@@ -454,7 +505,12 @@ static const struct {
     { "doubled lists", doubled_lists, { 0 }, "spelled out" },
     { "copied dicts", copied_dicts, { 0 }, "more than 32 MiB" },
     { "attributes set again", built_again, { 0 }, "more than 32 MiB" },
-    { "long keys", long_keys, { 0 }, "twice" },
+    { "long keys", long_keys, { 0 }, "spelled out" },
+    { "keys that look alike", alike_keys, { 0 }, "spelled out" },
+    { "a name for all", alike_names, { 0 }, "spelled out" },
+    { "long settings", long_settings, { 0 }, "spelled out" },
+    { "classes with long names", long_classes, { 0 }, "no text" },
+    { "storages with long names", long_storages, { 0 }, "described oddly" },
     { "a long pickle", nothing, { 0 }, "more than 32 MiB" },
     { "a long text", much_text, { 0 }, "more than 32 MiB" },
 };

@@ -335,8 +335,10 @@ static clvits_status push_stack_class(clvits_machine *m, int with)
     (void)with;
     if (!names)
         return m->r->status;
-    if (!clvits_value_text(&names[0]) || !clvits_value_text(&names[1]))
-        return clvits_machine_damaged(m, "the name of a class is no text");
+    /* Going through a long one takes time, and a few bytes ask for it again. */
+    if (names[0].length >= CLVITS_PICKLE_LINE || names[1].length >= CLVITS_PICKLE_LINE ||
+        !clvits_value_text(&names[0]) || !clvits_value_text(&names[1]))
+        return clvits_machine_damaged(m, "the name of a class is no text, or a long one");
     const clvits_status s = clvits_machine_class(m, &v, names[0].text, names[1].text);
     return s ? s : clvits_machine_push(m, v);
 }

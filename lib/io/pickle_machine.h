@@ -13,7 +13,8 @@ enum {
     CLVITS_PICKLE_TENSORS = 1 << 14,
     CLVITS_PICKLE_DEPTH = 100,       /* containers in containers */
     CLVITS_PICKLE_LINE = 512,        /* of text, its end included */
-    CLVITS_PICKLE_SPELLED = 1 << 22, /* values, where what is shared counts each time */
+    CLVITS_PICKLE_SPELLED = 1 << 22, /* values, where what is shared counts each time, */
+    CLVITS_PICKLE_LETTERS = 8,       /* and so many bytes of a text as one more */
 };
 
 /** A list or dict, with room to grow while a pickle is read. */
@@ -127,7 +128,8 @@ clvits_status clvits_machine_tensor_typed(clvits_machine *m, clvits_value *out,
 /** Whether text of n bytes is UTF-8. */
 bool clvits_machine_is_utf8(const char *text, size_t n);
 
-/** Look at all that a pickle made: no cycles, no depths, no texts twice in a dict. */
+/** Look at all that a pickle made: no cycles, no depths, no texts twice in a dict, not too much where
+ *  what is shared counts each time. */
 clvits_status clvits_machine_check(clvits_machine *m, clvits_value *root);
 
 #endif

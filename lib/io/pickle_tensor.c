@@ -111,7 +111,8 @@ clvits_status clvits_machine_persistent(clvits_machine *m, clvits_value *out,
                                    "the file wants to make objects of its own classes with their "
                                    "source code; this is refused. Save the state_dict alone with "
                                    "torch.save");
-    const char *key = n >= 5 ? clvits_value_text(&a[2]) : NULL;
+    const char *key =
+        n >= 5 && a[2].length < CLVITS_PICKLE_LINE ? clvits_value_text(&a[2]) : NULL;
     if (!kind || strcmp(kind, "storage") || n > 6 || !key || a[1].kind != CLVITS_VALUE_CLASS ||
         a[4].kind != CLVITS_VALUE_INT || a[4].integer < 0 || a[4].integer > INT64_MAX / 16)
         return clvits_machine_damaged(m, "a storage in it is described oddly");

@@ -99,6 +99,15 @@ static clvits_status check_keys(clvits_machine *m, const clvits_items *dict)
 
 static clvits_status check_value(clvits_machine *m, clvits_value *v, int level);
 
+/* What going through a value costs; it is checked. */
+static uint64_t cost(const clvits_value *v)
+{
+    if (v->kind == CLVITS_VALUE_LIST || v->kind == CLVITS_VALUE_DICT)
+        return v->items->values;
+    const bool long_one = v->kind == CLVITS_VALUE_TEXT || v->kind == CLVITS_VALUE_BYTES;
+    return long_one ? 1 + v->length / CLVITS_PICKLE_LETTERS : 1;
+}
+
 static clvits_status check_items(clvits_machine *m, clvits_items *items, bool dict, int level)
 {
     items->seen = CLVITS_ITEMS_OPEN;
@@ -112,11 +121,11 @@ static clvits_status check_items(clvits_machine *m, clvits_items *items, bool di
         const bool holds = v->kind == CLVITS_VALUE_LIST || v->kind == CLVITS_VALUE_DICT;
         if (holds && v->items->height >= items->height)
             items->height = v->items->height + 1;
-        items->values += holds ? v->items->values : 1;
+        items->values += cost(v);
         if (items->values > CLVITS_PICKLE_SPELLED)
             return clvits_machine_fail(m, CLVITS_E_FORMAT,
                                        "what its pickle describes, spelled out, has more than %d "
-                                       "values, which no voice has",
+                                       "values, or texts as long as those, which no voice has",
                                        CLVITS_PICKLE_SPELLED);
     }
     items->seen = CLVITS_ITEMS_DONE;

@@ -10,12 +10,13 @@
 
 #include <string.h>
 
-enum { MAX_DEPTH = 4, MAX_ENTRIES = 4096 };
+/* The longest text that says anything of a geometry, and the longest key. */
+enum { MAX_DEPTH = 4, MAX_ENTRIES = 4096, MAX_TEXT = 256, MAX_KEY = 64 };
 
 /* A list that was given on a command line and stayed text, as "(3, 5, 7)"; NULL for other text. */
 static cJSON *list_in_text(const char *text)
 {
-    char copy[256];
+    char copy[MAX_TEXT];
     const size_t n = strlen(text);
     size_t used = 0;
 
@@ -31,11 +32,40 @@ static cJSON *list_in_text(const char *text)
     return cJSON_Parse(copy);
 }
 
-/* Numbers, texts and lists of them as JSON, null for the rest; NULL when memory ran out. */
+static cJSON *to_json(const clvits_value *v, int depth, int *left);
+
+static cJSON *text_to_json(const clvits_value *v)
+{
+    const char *text = v->length < MAX_TEXT ? clvits_value_text(v) : NULL;
+    cJSON *list = text ? list_in_text(text) : NULL;
+
+    return list ? list : cJSON_CreateString(text ? text : "");
+}
+
+static cJSON *items_to_json(const clvits_value *v, int depth, int *left)
+{
+    const bool dict = v->kind == CLVITS_VALUE_DICT;
+    cJSON *out = dict ? cJSON_CreateObject() : cJSON_CreateArray();
+
+    for (size_t i = 0; out && i < clvits_value_count(v) && *left >= 0; i++) {
+        const clvits_value *name = clvits_value_key(v, i);
+        const char *key = name && name->length < MAX_KEY ? clvits_value_text(name) : NULL;
+        if (dict && !key)
+            continue;
+        cJSON *item = to_json(clvits_value_item(v, i), depth + 1, left);
+        if (!item || !(dict ? cJSON_AddItemToObject(out, key, item)
+                            : cJSON_AddItemToArray(out, item))) {
+            cJSON_Delete(item);
+            cJSON_Delete(out);
+            return NULL;
+        }
+    }
+    return out;
+}
+
+/* Numbers, short texts and lists of them as JSON, null for the rest; NULL when memory ran out. */
 static cJSON *to_json(const clvits_value *v, int depth, int *left)
 {
-    cJSON *out = NULL;
-
     if (!v || depth > MAX_DEPTH || --*left < 0)
         return cJSON_CreateNull();
     switch (v->kind) {
@@ -46,22 +76,10 @@ static cJSON *to_json(const clvits_value *v, int depth, int *left)
     case CLVITS_VALUE_FLOAT:
         return cJSON_CreateNumber(v->number);
     case CLVITS_VALUE_TEXT:
-        if (clvits_value_text(v))
-            out = list_in_text(v->text);
-        return out ? out : cJSON_CreateString(clvits_value_text(v) ? v->text : "");
+        return text_to_json(v);
     case CLVITS_VALUE_LIST:
-        out = cJSON_CreateArray();
-        for (size_t i = 0; out && i < clvits_value_count(v); i++)
-            cJSON_AddItemToArray(out, to_json(clvits_value_item(v, i), depth + 1, left));
-        return out;
     case CLVITS_VALUE_DICT:
-        out = cJSON_CreateObject();
-        for (size_t i = 0; out && i < clvits_value_count(v); i++) {
-            const char *key = clvits_value_text(clvits_value_key(v, i));
-            if (key)
-                cJSON_AddItemToObject(out, key, to_json(clvits_value_item(v, i), depth + 1, left));
-        }
-        return out;
+        return items_to_json(v, depth, left);
     default:
         return cJSON_CreateNull();
     }
