@@ -360,7 +360,7 @@ START_TEST(refuses_what_is_no_voice)
         { "{\"audio\": {}}", 13, CLVITS_E_FORMAT, "is JSON" },
         { "RIFF....WAVEfmt ", 16, CLVITS_E_FORMAT, "is no voice" },
     };
-    static const char damaged[] = "\10\0\0\0\0\0\0\0{\"__metadata__\"";
+    static const char damaged[] = "RIFF....WAVEfmt ";
 
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         const char *path = files_write("f", files[i].content, files[i].n);
@@ -368,7 +368,7 @@ START_TEST(refuses_what_is_no_voice)
         ck_assert_int_eq(clvits_voice_file_open(&v, path, NULL, &r), files[i].status);
         ck_assert_msg(strstr(r.text, files[i].message), "%s", r.text);
     }
-    clvits_report_clear(&r); /* whatever it looks like */
+    clvits_report_clear(&r); /* where the content says nothing, the name does */
     ck_assert_int_eq(clvits_voice_file_open(&v, files_write("a.onnx", damaged, sizeof(damaged)),
                                             NULL, &r), CLVITS_E_FORMAT);
     ck_assert_msg(strstr(r.text, "a.onnx is no ONNX model"), "%s", r.text);

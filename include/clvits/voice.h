@@ -38,6 +38,10 @@ CLVITS_API clvits_status clvits_voice_open_config(clvits_voice **out, clvits_con
 /** Release a voice that nobody speaks with and set it to NULL; releasing NULL is allowed. */
 CLVITS_API void clvits_voice_close(clvits_voice **voice);
 
+/** Whether a path is that of a file which the voice was read from: it, its configuration, or
+ *  another one beside it. */
+CLVITS_API int clvits_voice_has_file(const clvits_voice *voice, const char *path);
+
 /** The context that a voice was opened on. */
 CLVITS_API clvits_context *clvits_voice_context(const clvits_voice *voice);
 

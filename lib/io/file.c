@@ -170,6 +170,21 @@ void clvits_file_close(clvits_file *f)
     f->fd = -1;
 }
 
+int clvits_file_identify(clvits_file_id *out, const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st))
+        return 0;
+    *out = (clvits_file_id){ (uint64_t)st.st_dev, (uint64_t)st.st_ino };
+    return 1;
+}
+
+int clvits_file_same(clvits_file_id a, clvits_file_id b)
+{
+    return a.device == b.device && a.inode == b.inode;
+}
+
 int clvits_file_exists(const char *path)
 {
     struct stat st;

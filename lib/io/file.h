@@ -54,6 +54,16 @@ clvits_status clvits_file_unchanged(const clvits_file *f, clvits_report *r);
 /** Close what clvits_file_open() opened. */
 void clvits_file_close(clvits_file *f);
 
+/** What tells a file from all others, whatever it is called. */
+typedef struct clvits_file_id {
+    uint64_t device, inode;
+} clvits_file_id;
+
+/** Whether there is something of that name (links followed), and then which. */
+int clvits_file_identify(clvits_file_id *out, const char *path);
+
+int clvits_file_same(clvits_file_id a, clvits_file_id b);
+
 /** Whether there is a regular file (links followed) of that name. */
 int clvits_file_exists(const char *path);
 

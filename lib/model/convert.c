@@ -141,8 +141,10 @@ static int is_within(const char *inner, const char *outer)
     return !strncmp(inner, outer, n) && (inner[n] == '/' || inner[n] == '\0');
 }
 
-static clvits_status check_apart(const char *source, const char *path, clvits_report *r)
+static clvits_status check_apart(const clvits_voice_file *v, const char *source, const char *path,
+                                 const clvits_convert_plan *plan, clvits_report *r)
 {
+    clvits_file_id there, added;
     char *from = realpath(source, NULL), *to = realpath(path, NULL);
     const char *relation = NULL;
 
@@ -152,6 +154,11 @@ static clvits_status check_apart(const char *source, const char *path, clvits_re
         relation = "is a part of";
     free(from);
     free(to);
+    if (!relation && (clvits_voice_file_has(v, path) ||
+                      (plan->discriminators && clvits_file_identify(&there, path) &&
+                       clvits_file_identify(&added, plan->discriminators) &&
+                       clvits_file_same(there, added))))
+        relation = "is a part of";
     return relation ? clvits_fail(r, CLVITS_E_FILE,
                                   "%s %s the voice that is converted; give another name", path,
                                   relation)
@@ -177,25 +184,33 @@ static int is_of_voice(const char *name)
     return 0;
 }
 
-static clvits_status check_folder(const char *path, clvits_report *r)
+static clvits_status check_folder(const clvits_voice_file *v, const char *path, clvits_report *r)
 {
+    char file[CLVITS_MAX_PATH + 300];
     clvits_status s = CLVITS_OK;
     DIR *folder = opendir(path);
 
     if (!folder)
         return fail_write(path, r);
-    for (struct dirent *e; !s && (e = readdir(folder)) != NULL;)
+    for (struct dirent *e; !s && (e = readdir(folder)) != NULL;) {
+        snprintf(file, sizeof(file), "%s/%s", path, e->d_name);
         if (!is_of_voice(e->d_name))
             s = clvits_fail(r, CLVITS_E_FILE,
                             "%s is not replaced: it holds %.100s, which is no part of a voice",
                             path, e->d_name);
+        else if (clvits_voice_file_has(v, file))
+            s = clvits_fail(r, CLVITS_E_FILE,
+                            "%s holds %.100s, a part of the voice that is converted; give another "
+                            "name",
+                            path, e->d_name);
+    }
     closedir(folder);
     return s;
 }
 
 /* Whether something may take this name. */
-static clvits_status check_place(const char *path, const clvits_convert_plan *plan,
-                                 clvits_report *r)
+static clvits_status check_place(const clvits_voice_file *v, const char *path,
+                                 const clvits_convert_plan *plan, clvits_report *r)
 {
     const int folder = plan->format == CLVITS_CONVERT_HF;
     struct stat st;
@@ -204,12 +219,14 @@ static clvits_status check_place(const char *path, const clvits_convert_plan *pl
         return clvits_fail(r, CLVITS_E_FILE, "there is no name to write the voice to");
     if (lstat(path, &st))
         return CLVITS_OK;
+    const int fits = folder ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode);
     if (!plan->replace)
-        return clvits_fail(r, CLVITS_E_FILE, "%s is there already (--force replaces it)", path);
-    if (folder ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode))
+        return clvits_fail(r, CLVITS_E_FILE, "%s is there already%s", path,
+                           fits ? " (--force replaces it)" : "; give another name");
+    if (!fits)
         return clvits_fail(r, CLVITS_E_FILE, "%s is not replaced: it is no %s", path,
                            folder ? "folder" : "regular file");
-    return folder ? check_folder(path, r) : CLVITS_OK;
+    return folder ? check_folder(v, path, r) : CLVITS_OK;
 }
 
 /* Take the JSON's text and delete it. */
@@ -342,10 +359,10 @@ clvits_status clvits_voice_file_convert(clvits_convert_outcome *outcome, const c
     if (!s) {
         outcome->writing = 1;
         outcome->parameters = t.parameters;
-        s = check_apart(source, path, r);
+        s = check_apart(v, source, path, plan, r);
     }
     if (!s)
-        s = check_place(path, plan, r);
+        s = check_place(v, path, plan, r);
     if (!s)
         s = (hf ? write_hf : write_own)(v, &t, path, plan, &outcome->bytes, r);
     free_tensors(&t);

@@ -94,6 +94,8 @@ clvits_status clvits_tokens_read(clvits_voice_file *v, const char *path, clvits_
     reading d = { .v = v, .path = path, .r = r };
     void *bytes;
     size_t size;
+
+    clvits_voice_file_note(v, path);
     clvits_status status = clvits_file_read(&bytes, &size, MOST, path, r);
 
     if (status)

@@ -60,6 +60,11 @@ clvits_context *clvits_voice_context(const clvits_voice *v)
     return v->context;
 }
 
+int clvits_voice_has_file(const clvits_voice *v, const char *path)
+{
+    return clvits_voice_file_has(&v->file, path);
+}
+
 void clvits_voice_get_info(const clvits_voice *v, clvits_voice_info *info)
 {
     const clvits_config *c = &v->file.config;

@@ -194,6 +194,7 @@ clvits_status clvits_voice_coqui_open(clvits_opening *o, const char *path)
 
     if (!config)
         return o->r->status;
+    clvits_voice_file_note(o->v, config);
     o->v->kind = "Coqui VITS";
     o->v->config = clvits_config_default();
     clvits_status status = clvits_json_open(&j, config, o->r);
@@ -217,6 +218,7 @@ clvits_status clvits_coqui_graph_read(clvits_opening *o, const char *config, con
 {
     clvits_json j;
 
+    clvits_voice_file_note(o->v, config);
     o->v->kind = "Coqui VITS, as ONNX";
     clvits_status status = clvits_json_open(&j, config, o->r);
     if (!status)

@@ -326,8 +326,11 @@ const char *clvits_coqui_file(clvits_opening *o, clvits_json *j, const char *pat
         if (!name || !*name)
             continue;
         char *beside = clvits_opening_keep(o, "%.*s%s", folder, path, slash ? slash + 1 : name);
-        if (!beside || clvits_file_exists(beside))
-            return beside;
+        if (beside && !clvits_file_exists(beside))
+            continue;
+        if (beside)
+            clvits_voice_file_note(o->v, beside);
+        return beside;
     }
     return NULL;
 }

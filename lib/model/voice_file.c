@@ -56,9 +56,10 @@ static clvits_status open_file(clvits_opening *o, const char *path)
 
     if (first_bytes(bytes, path, o->r))
         return o->r->status;
+    clvits_voice_file_note(o->v, path);
     const size_t length = strlen(path);
     const bool says_onnx = length > 5 && !strcmp(path + length - 5, ".onnx");
-    if (bytes[8] == '{' && !bytes[7] && !bytes[6] && !bytes[5] && !says_onnx)
+    if (bytes[8] == '{' && !bytes[7] && !bytes[6] && !bytes[5])
         return name_by_folder(o, path) ? o->r->status : open_safetensors(o, path);
     if (clvits_torch_detect(bytes)) {
         if (clvits_checkpoint_step(last) >= 0 ? name_by_folder(o, path)
@@ -96,6 +97,8 @@ static clvits_status open_any(clvits_voice_file *out, clvits_opening *o, const c
     if (!o->r)
         o->r = &own;
     *out = (clvits_voice_file){ 0 };
+    if (o->config_path)
+        clvits_voice_file_note(out, o->config_path);
     const clvits_status status =
         clvits_file_is_folder(path) ? open_folder(o, path) : open_file(o, path);
     if (status)
@@ -124,6 +127,26 @@ void clvits_voice_file_free(clvits_voice_file *v)
     clvits_lexicon_free(&v->lexicon);
     clvits_arena_free(&v->arena);
     *v = (clvits_voice_file){ 0 };
+}
+
+void clvits_voice_file_note(clvits_voice_file *v, const char *path)
+{
+    clvits_file_id id;
+
+    if (v->n_files < CLVITS_MAX_FILES && clvits_file_identify(&id, path))
+        v->files[v->n_files++] = id;
+}
+
+int clvits_voice_file_has(const clvits_voice_file *v, const char *path)
+{
+    clvits_file_id id;
+
+    if (!clvits_file_identify(&id, path))
+        return 0;
+    for (int i = 0; i < v->n_files; i++)
+        if (clvits_file_same(v->files[i], id))
+            return 1;
+    return 0;
 }
 
 int clvits_voice_file_language(const clvits_voice_file *v, const char *name)

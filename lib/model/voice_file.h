@@ -3,6 +3,7 @@
 #define CLVITS_MODEL_VOICE_FILE_H
 
 #include "io/arrays.h"
+#include "io/file.h"
 #include "model/config.h"
 #include "model/weights.h"
 #include "text/lexicon.h"
@@ -13,6 +14,9 @@ typedef struct clvits_speaker {
     const char *name;
     int id; /* below config.n_speakers */
 } clvits_speaker;
+
+/** The voice, its configuration, and the lists of symbols, words, speakers and languages. */
+enum { CLVITS_MAX_FILES = 16 };
 
 /** A language of a voice that has several. */
 typedef struct clvits_language {
@@ -42,6 +46,8 @@ typedef struct clvits_voice_file {
     const char *origin; /* what it was before it was converted, or NULL */
     clvits_voice_module modules[CLVITS_MAX_MODULES]; /* also those of training in the file */
     int n_modules;
+    clvits_file_id files[CLVITS_MAX_FILES]; /* that it was read from */
+    int n_files;
     clvits_arena arena; /* names */
 } clvits_voice_file;
 
@@ -74,6 +80,9 @@ clvits_status clvits_voice_file_open_whole(clvits_voice_file *out, const char *p
                                            const char *config_path, clvits_report *r);
 
 void clvits_voice_file_free(clvits_voice_file *v);
+
+/** Whether the voice was read from the file of that name, and of others with it. */
+int clvits_voice_file_has(const clvits_voice_file *v, const char *path);
 
 /** The id of a named speaker, or -1. */
 int clvits_voice_file_speaker(const clvits_voice_file *v, const char *name);

@@ -149,6 +149,8 @@ clvits_status clvits_hf_text_read(clvits_voice_file *v, const char *vocab_path,
 {
     clvits_json vocab, tokenizer;
 
+    clvits_voice_file_note(v, vocab_path);
+    clvits_voice_file_note(v, tokenizer_path);
     if (!clvits_json_open(&vocab, vocab_path, r))
         read_vocabulary(v, &vocab);
     clvits_json_close(&vocab);
@@ -213,6 +215,7 @@ clvits_status clvits_voice_hf_open(clvits_opening *o, const char *path)
     if (!config)
         return o->r->status;
 
+    clvits_voice_file_note(o->v, config);
     clvits_status status = clvits_hf_config_read(&o->v->config, config, o->r);
     if (!status) {
         clvits_report why = { 0 };

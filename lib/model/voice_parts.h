@@ -24,6 +24,9 @@ typedef struct clvits_opening {
 __attribute__((format(printf, 2, 3))) char *clvits_opening_keep(clvits_opening *o,
                                                                 const char *format, ...);
 
+/** Note that the voice is read from a file, too. */
+void clvits_voice_file_note(clvits_voice_file *v, const char *path);
+
 /**
  * The last part of a path, without the given extension and slashes at its end, for as long as the
  * voice is open. NULL as above.

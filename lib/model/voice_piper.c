@@ -110,6 +110,7 @@ clvits_status clvits_piper_json_read(clvits_voice_file *v, const char *path, clv
 {
     clvits_json j;
 
+    clvits_voice_file_note(v, path);
     if (!clvits_json_open(&j, path, r))
         read_all(v, &j);
     clvits_json_close(&j);

@@ -108,6 +108,7 @@ static clvits_status read_lexicon(const sherpa *s)
     if (!clvits_file_exists(file))
         return clvits_fail(s->o->r, CLVITS_E_FILE,
                            "%s is missing; this voice looks words up in it", file);
+    clvits_voice_file_note(s->v, file);
     clvits_status status = pair_marks(s);
     if (!status)
         status = clvits_file_read(&bytes, &size, MOST_LEXICON, file, s->o->r);

@@ -113,6 +113,9 @@ clvits_status clvits_voice_vits_open(clvits_opening *o, const char *path)
 
     if (!config || o->r->status)
         return o->r->status;
+    clvits_voice_file_note(v, config);
+    if (vocab)
+        clvits_voice_file_note(v, vocab);
     v->kind = vocab ? "MMS-TTS checkpoint" : "VITS checkpoint (jaywalnut310)";
     v->config = clvits_config_default();
     clvits_status status = clvits_json_open(&j, config, o->r);

@@ -47,6 +47,11 @@ class Arguments(ProgramTest):
             (("--phonemes", "--ids"), ("speak", "--phonemes", "--ids", "1")),
             (("one argument too many",), ("devices", "all")),
             (("one voice",), ("info", "a", "b")),
+            (("-c goes with -m",), ("speak", "-c", "a.json", "x")),
+            (("-c goes with",), ("info", "-c", "a.json")),
+            (("t.json", "written twice"), ("speak", "--timings", "t.json", "--trace", "t.json",
+                                           "x")),
+            (("a.wav", "written twice"), ("speak", "-o", "a.wav", "--trace", "a.wav", "x")),
         ]:
             with self.subTest(args=args):
                 self.fails(USAGE, words, *args)
@@ -308,6 +313,39 @@ class Output(ProgramTest):
         self.fails(OUTPUT, ("cannot be made",), *CPU, "-d", self.folder / "none" / "dir", self.TEXT)
         (self.cwd / "there.wav").mkdir()
         self.fails(OUTPUT, ("there.wav",), *CPU, "-o", "there.wav", self.TEXT, left=["there.wav"])
+
+    def test_what_is_read_is_not_replaced(self):
+        voice = self.cwd / "v"
+        voice.mkdir()
+        shutil.copy(SPEAKERS, voice)
+        shutil.copy(f"{SPEAKERS}.json", voice)
+        shutil.copy(SPEAKERS, voice / "other.onnx")
+        (self.cwd / "t.wav").write_text("hello", encoding="utf-8")
+        (self.cwd / "l").symlink_to("t.wav")
+        left = self.left()
+        before = {name: (self.cwd / name).read_bytes() for name in left if name != "v"}
+        speak = ("speak", "-q", "--device", "cpu", "-m", "v/model.onnx")
+        json_line = '{"text": "hello", "output_file": "v/model.onnx.wav"}'
+        for code, words, args in [
+            (USAGE, ("v/model.onnx is read",), ("info", "--graph", "v/model.onnx", "v/model.onnx")),
+            (USAGE, ("part of the voice",), ("info", "--graph", "v/model.onnx.json",
+                                             "v/model.onnx")),
+            (OUTPUT, ("v/other.onnx is there and holds more than text",),
+             ("info", "--graph", "v/other.onnx", "v/model.onnx")),
+            (USAGE, ("v/model.onnx is read",), (*speak, "--trace", "v/model.onnx", "hello")),
+            (USAGE, ("part of the voice",), (*speak, "--timings", "v/model.onnx.json", "hello")),
+            (USAGE, ("t.wav is read",), (*speak, "-f", "t.wav", "-o", "t.wav")),
+            (USAGE, ("l is read",), (*speak, "-f", "t.wav", "--trace", "l")),
+            (USAGE, ("part of the voice",), (*speak, "--json-input", "--timings",
+                                                        "x.json")),
+            (USAGE, ("part of the voice",), (*speak, "--json-input", "--timings",
+                                                        "x.json", "-d", ".")),
+        ]:
+            with self.subTest(args=args):
+                self.fails(code, words, *args, stdin=json_line, left=left)
+        self.assertEqual({name: (self.cwd / name).read_bytes() for name in before}, before)
+        if devices():
+            self.fails(OUTPUT, ("holds more than text",), "check", "-o", "v/other.onnx", left=left)
 
     def test_failure_keeps_the_file_that_was_there(self):
         (self.cwd / "x.wav").write_bytes(b"before")

@@ -146,7 +146,7 @@ class Refusing(Conversion):
     def test_outputs(self):
         self.fails(4, ["none/x cannot be written", "No such file"], "convert", TINY, "none/x")
         self.fails(4, ["no regular file"], "convert", "--force", TINY, "/dev/full")
-        self.fails(4, ["is there already"], "convert", TINY, ".")
+        self.fails(4, ["is there already; give another name"], "convert", TINY, ".")
         self.convert("-q", TINY, "x")
         self.fails(4, ["x is the voice"], "convert", "--force", "x", "x", left=["x"])
         self.convert("-q", "--to", "hf", TINY, "v")
@@ -155,6 +155,44 @@ class Refusing(Conversion):
         (self.cwd / "v/thesis.txt").touch()
         self.fails(4, ["thesis.txt"], "convert", "--force", "--to", "hf", "x", "v",
                    left=[*left, "v/thesis.txt"])
+
+    def test_parts_of_the_voice(self):
+        """What a voice is read from is not replaced, whatever it is called."""
+        for voice, file, parts in [
+            ("piper-multi", "model.onnx", ["model.onnx.json"]),
+            ("hf-sdp", "", ["config.json", "vocab.json", "tokenizer_config.json"]),
+            ("coqui-languages", "model.pth", ["config.json", "language_ids.json", "speakers.pth"]),
+            ("coqui-vectors", "model.pth", ["speakers.json"]),
+            ("mms", "G_100000.pth", ["config.json", "vocab.txt"]),
+            ("sherpa-lexicon", "model.onnx", ["lexicon.txt", "tokens.txt"]),
+        ]:
+            copy = self.folder / voice
+            copy.mkdir()
+            for path in (GOLDEN / voice).iterdir():
+                if path.is_file():
+                    shutil.copy(path, copy)
+            for part in parts:
+                before = (copy / part).read_bytes()
+                with self.subTest(voice=voice, part=part):
+                    done = self.run_program("convert", "-q", "--force", copy / file, copy / part)
+                    self.assertIn(f"{part} is a part of the voice that is converted; give another",
+                                  done.stderr.decode())
+                    self.assertEqual(done.returncode, 4)
+                    self.assertEqual((copy / part).read_bytes(), before)
+        given = self.folder / "given" / "config.json"
+        given.parent.mkdir()
+        shutil.copy(TINY / "config.json", given)
+        os.link(given, self.cwd / "other")
+        args = ("convert", "--force", "-c", given)
+        self.fails(4, ["other is a part of"], *args, TINY, "other", left=["other"])
+        self.fails(4, ["given holds config.json, a part"], *args, "--to", "hf", TINY,
+                   given.parent, left=["other"])
+
+    def test_names(self):
+        """What a file is, its content says."""
+        self.convert("-q", TINY, "x.onnx")
+        self.assertEqual(self.info("x.onnx")["kind"], "clvits voice")
+        self.fails(2, ["standard output"], "convert", TINY, "-", left=["x.onnx"])
 
     def test_full_disk(self):
         for size in (0, 1000, 100000, 300000):

@@ -101,6 +101,9 @@ int command_convert(int argc, char **argv)
         return code < 0 ? CODE_OK : code;
     if (argc != 2)
         return program_fail(CODE_USAGE, "give the voice to convert, and the path to write");
+    if (!strcmp(argv[1], "-"))
+        return program_fail(CODE_USAGE, "a voice cannot be sent to standard output; give the path "
+                                        "to write");
     params.with_training = with_training;
     params.replace = force;
     return run(argv[0], argv[1], &params, quiet);

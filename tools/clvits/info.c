@@ -216,17 +216,24 @@ int command_info(int argc, char **argv)
         return program_fail(CODE_USAGE, "one voice at a time");
     if (!graph)
         params.device = "cpu"; /* quick to open, and enough to say what a voice is */
-    code = program_open(&context, &params, &log);
+    if (argc)
+        path = argv[0];
+    if (config && !path)
+        return program_fail(CODE_USAGE, "-c goes with a voice: it says where its configuration is");
+    code = program_check_output(graph, (const char *const[]){ path, config }, 2, NULL);
+    if (!code)
+        code = program_open(&context, &params, &log);
     if (code)
         return code;
-    clvits_status s = clvits_voice_open_config(&voice, context, argc ? argv[0] : path, config);
+    clvits_status s = clvits_voice_open_config(&voice, context, path, config);
     if (!s)
         s = clvits_voice_get_cost(voice, &cost);
     if (s) {
         code = program_fail(program_code(s, CODE_INPUT), "%s", clvits_context_error(context));
     } else {
         clvits_voice_get_info(voice, &info);
-        if (graph)
+        code = program_check_output(graph, NULL, 0, voice);
+        if (graph && !code)
             code = write_graph(context, voice, graph);
         if (!code && json)
             print_json(voice, &info, &cost);

@@ -270,6 +270,40 @@ void program_json(FILE *f, const char *text, size_t n)
     fputc('"', f);
 }
 
+bool program_same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    return a && b && (!strcmp(a, b) || (!stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev &&
+                                        x.st_ino == y.st_ino));
+}
+
+int program_check_output(const char *path, const char *const read[], int n,
+                         const clvits_voice *voice)
+{
+    for (int i = 0; path && i < n; i++)
+        if (program_same_file(path, read[i]))
+            return program_fail(CODE_USAGE, "%s is read and would be replaced; give another name "
+                                            "to write to", path);
+    if (path && voice && clvits_voice_has_file(voice, path))
+        return program_fail(CODE_USAGE, "%s is a part of the voice and would be replaced; give "
+                                        "another name to write to", path);
+    return CODE_OK;
+}
+
+/* What is there and holds more than text was not written by this program, and may be a voice. */
+static bool holds_more_than_text(const char *path)
+{
+    FILE *f = fopen(path, "rbe");
+    bool more = false;
+
+    for (int i = 0, c; f && i < 4096 && !more && (c = getc(f)) != EOF; i++)
+        more = c < ' ' && !strchr("\t\n\v\f\r\033", c ? c : 1);
+    if (f)
+        fclose(f);
+    return more;
+}
+
 int text_file_open(text_file *t, const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -285,6 +319,11 @@ int text_file_open(text_file *t, const char *path)
     if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
         text_file_discard(t);
         return program_fail(CODE_OUTPUT, "%s is there and is not a regular file", path);
+    }
+    if (holds_more_than_text(path)) {
+        text_file_discard(t);
+        return program_fail(CODE_OUTPUT, "%s is there and holds more than text; give another name",
+                            path);
     }
     /* A killed program that had the same number may have left its own. */
     for (int i = 0; i < 1000 && !t->f; i++) {

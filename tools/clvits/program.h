@@ -89,6 +89,14 @@ double program_now(void);
 /** A JSON string with its quotes. */
 void program_json(FILE *f, const char *text, size_t n);
 
+/** Whether two names are one, or those of one file that is there; NULL is none. */
+bool program_same_file(const char *a, const char *b);
+
+/** Whether a file may be written without losing what is read: neither path of the command line is
+ *  it (NULL: none), nor, where it is open, a file of the voice. Returns a code. */
+int program_check_output(const char *path, const char *const read[], int n,
+                         const clvits_voice *voice);
+
 /** A small text file that appears under its name once it is complete. */
 typedef struct text_file {
     FILE *f;

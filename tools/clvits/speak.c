@@ -210,10 +210,14 @@ const char *session_timings_path(const session *s, char *out, size_t size, const
 int session_open_file(const session *s, speech_output *out, const char *path)
 {
     char beside[PATH_MAX];
+    const char *timed = session_timings_path(s, beside, sizeof(beside), path);
+    int code = session_check_output(s, path);
 
-    return speech_output_open(out, s->context, path,
-                              session_timings_path(s, beside, sizeof(beside), path), s->timings,
-                              s->info.sample_rate);
+    *out = (speech_output){ 0 };
+    if (!code)
+        code = session_check_output(s, timed);
+    return code ? code : speech_output_open(out, s->context, path, timed, s->timings,
+                                            s->info.sample_rate);
 }
 
 bool session_nothing_to_say(const utterance *u, int64_t heard, clvits_status status)
@@ -260,10 +264,16 @@ static int speak_one(session *s, bool *skipped)
     if (s->now.line)
         snprintf(where, sizeof(where), "line %d: ", s->now.line);
     if (!*skipped)
-        return program_fail(program_code(status, CODE_FAILED), "%s%s", where,
+        return program_fail(session_code(s, &s->now, status), "%s%s", where,
                             clvits_context_error(s->context));
     snprintf(s->skipped, sizeof(s->skipped), "%s%s", where, clvits_context_error(s->context));
     return CODE_OK;
+}
+
+int session_code(const session *s, const utterance *u, clvits_status status)
+{
+    const bool unread = !u->n_ids && !s->set.phonemes && !s->info.takes_text;
+    return program_code(status, unread ? CODE_INPUT : CODE_FAILED);
 }
 
 int session_speaker(const session *s, const utterance *u, int *out)
@@ -325,8 +335,13 @@ static int open_common(session *s)
             return program_fail(CODE_OUTPUT, "%s cannot be made: %s", o->dir, strerror(errno));
         return CODE_OK;
     }
-    const int code = speech_output_open(&s->out, s->context, o->output, o->timings, s->timings,
-                                        s->info.sample_rate);
+    const char *const written[] = { o->output, o->timings, o->trace };
+    int code = CODE_OK;
+    for (int i = 0; i < 3 && !code; i++)
+        code = session_check_output(s, written[i]);
+    if (!code)
+        code = speech_output_open(&s->out, s->context, o->output, o->timings, s->timings,
+                                  s->info.sample_rate);
     s->out.stream = o->stream;
     s->out.header = o->stream && !strcmp(o->format, "wav");
     return code;

@@ -202,6 +202,12 @@ typedef struct session {
 int session_parse(session *s, int argc, char **argv);
 int session_check(session *s);
 
+/** Whether a file may be written without losing text or voice. Returns a code. */
+int session_check_output(const session *s, const char *path);
+
+/** The code of an utterance that failed other than by the output. */
+int session_code(const session *s, const utterance *u, clvits_status status);
+
 /** The speaker that the utterance wants. Returns a code. */
 int session_speaker(const session *s, const utterance *u, int *out);
 

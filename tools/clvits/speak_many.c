@@ -109,7 +109,7 @@ static int conclude(many *m, line *l)
         snprintf(s->skipped, sizeof(s->skipped), "line %d: %s", l->what.line, l->message);
         return CODE_OK;
     }
-    return program_fail(program_code(l->status, CODE_FAILED), "line %d: %s", l->what.line,
+    return program_fail(session_code(s, &l->what, l->status), "line %d: %s", l->what.line,
                         l->message);
 }
 
@@ -196,6 +196,8 @@ static int open_files(many *m, line *l)
         code = m->code;
     else if (code)
         code = program_fail(code, "%s", clvits_context_error(s->context));
+    else if (session_check_output(s, l->path) || session_check_output(s, timed))
+        code = CODE_USAGE;
     else if (timed)
         code = timings_open(&l->out.timings, timed, s->timings, s->info.sample_rate);
     pthread_mutex_unlock(&m->lock);

@@ -202,6 +202,32 @@ static bool is_format(const char *name)
     return false;
 }
 
+int session_check_output(const session *s, const char *path)
+{
+    const settings *o = &s->set;
+
+    return program_check_output(path, (const char *const[]){ o->voice, o->config, o->source.path },
+                                3, s->voice);
+}
+
+/* Nothing is written over what is read, nor over what else is written. */
+static int check_files(const session *s)
+{
+    const settings *o = &s->set;
+    /* With -d there is a file of timings beside each other one. */
+    const char *const written[] = { o->output, o->trace, o->dir ? NULL : o->timings };
+
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < i; k++)
+            if (program_same_file(written[i], written[k]))
+                return program_fail(CODE_USAGE, "%s would be written twice; give each file its own "
+                                                "name", written[i]);
+    for (int i = 0; i < 3; i++)
+        if (session_check_output(s, written[i]))
+            return CODE_USAGE;
+    return CODE_OK;
+}
+
 int session_check(session *s)
 {
     settings *o = &s->set;
@@ -209,6 +235,9 @@ int session_check(session *s)
     if ((o->source.text != NULL) + (o->source.path != NULL) + (o->source.ids != NULL) > 1)
         return program_fail(CODE_USAGE, "the text is given more than once; choose one of TEXT, -f "
                                         "and --ids");
+    if (o->config && !o->voice)
+        return program_fail(CODE_USAGE, "-c goes with -m: it says where that voice's configuration "
+                                        "is");
     if (o->phonemes && o->source.ids)
         return program_fail(CODE_USAGE, "--phonemes says what text is; leave it or --ids out");
     if (o->source.json && (o->source.text || o->source.ids))
@@ -233,14 +262,12 @@ int session_check(session *s)
             return program_fail(CODE_USAGE, "--timings %s: end the name in .json, .tsv or .srt",
                                 o->timings);
     }
-    if (o->output && ((o->trace && !strcmp(o->trace, o->output)) ||
-                      (o->timings && !strcmp(o->timings, o->output))))
-        return program_fail(CODE_USAGE, "%s would be written twice; give each file its own name",
-                            o->output);
     if (!o->format)
         o->format = o->stream ? "raw" : "wav";
     if (!o->output && !o->dir && !o->raw)
         o->output = "clvits.wav";
+    if (check_files(s))
+        return CODE_USAGE;
     s->log.quiet = s->clock.quiet;
     s->log.verbose = s->clock.verbose;
     s->clock.progress = !s->clock.quiet && isatty(STDERR_FILENO);
