@@ -185,6 +185,11 @@ typedef struct bench_graph {
     } scalars[BENCH_MAX_SCALARS];
     int n_scalars;
     int lengths[CLVITS_MAX_CLOCKS]; /* valid rows; 0: all */
+    /* Of which result only some rows are asked for, or NULL: the plan says how long that makes a
+     * clock, whose valid rows end at `frames`. */
+    const clvits_tensor *wanted;
+    clvits_range wanted_rows;
+    int wanted_clock, frames;
     uint64_t seed;
     double first;     /* seconds of plan and first run */
     double tolerance; /* largest difference over largest value */

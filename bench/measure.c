@@ -295,6 +295,21 @@ static void check(bench_graph *g)
     clvits_packed_weights_close(&weights);
 }
 
+/* The rows that what is wanted of the result needs, as an utterance's windows have them. */
+static clvits_status shorten(bench_graph *g)
+{
+    clvits_range rows;
+
+    if (!g->wanted)
+        return CLVITS_OK;
+    const clvits_status s = clvits_plan_reach(&rows, g->plan, g->wanted, g->wanted_rows,
+                                              g->wanted_clock, &g->b->report);
+    if (!s)
+        g->lengths[g->wanted_clock] =
+            (int)((rows.end < g->frames ? rows.end : g->frames) - rows.first);
+    return s;
+}
+
 /* What a device refuses goes to the CPU path, whose time is not the device's. */
 static bool taken(bench_graph *g)
 {
@@ -321,6 +336,8 @@ bool bench_case_check(bench_graph *g)
 
     if (!s)
         s = clvits_plan_make(&g->plan, g->graph, &b->machine, g->weights, NULL, &b->report);
+    if (!s)
+        s = shorten(g);
     if (!s)
         s = clvits_run_make(&g->run, g->plan, &b->report);
     if (!s)

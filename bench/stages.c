@@ -140,7 +140,7 @@ static void window(bench *b, const voice *v, int at, int frames, stage_sum *sum)
         return;
     }
     clvits_decoder_context(v->model.config, &before, &after);
-    const int first = at > before ? at - before : 0, stop = at + window_frames() + after;
+    const int64_t hop = v->model.config->hop_length;
     const int capacity = window_frames() + before + after;
     if (clvits_wave_stage_build(&s, &v->model, &o, capacity, &b->report)) {
         fail(&g, &b->report);
@@ -148,7 +148,10 @@ static void window(bench *b, const voice *v, int at, int frames, stage_sum *sum)
         return;
     }
     bench_case_take(&g, s.graph);
-    g.lengths[s.clock] = (stop < frames ? stop : frames) - first;
+    g.wanted = s.wave;
+    g.wanted_rows = (clvits_range){ at * hop, (at + window_frames()) * hop };
+    g.wanted_clock = s.clock;
+    g.frames = frames;
     /* 60 dB below the loudest; hundreds of sums in another order. */
     g.tolerance = 1e-3;
     g.record.half_sums = true;
