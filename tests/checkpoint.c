@@ -293,6 +293,9 @@ static const struct {
       CLVITS_E_UNSUPPORTED, "VITS2" },
     { "vits-single", "\"p_dropout\"", "\"mb_istft_vits\": true, \"p_dropout\"",
       CLVITS_E_UNSUPPORTED, "iSTFT" },
+    { "vits-single", "\"p_dropout\"",
+      "\"mb_istft_vits\": false, \"ms_istft_vits\": null, \"istft_vits\": true, \"p_dropout\"",
+      CLVITS_E_UNSUPPORTED, "(iSTFT-VITS)" },
     { "vits-single", "\"p_dropout\"", "\"ssl_dim\": 256, \"p_dropout\"", CLVITS_E_UNSUPPORTED,
       "so-vits-svc" },
     { "vits-single", "{", "{\"num_tones\": 16,", CLVITS_E_UNSUPPORTED, "MeloTTS" },
@@ -320,6 +323,9 @@ START_TEST(takes_what_configurations_differ_in)
 
     open_voice(GOLDEN "vits-single", edit(single, "\"resblock\": \"1\"", "\"resblock\": 1"));
     open_voice(GOLDEN "vits-single", edit(single, "\"n_speakers\": 0", "\"n_speakers\": 1"));
+    open_voice(GOLDEN "vits-single",
+               edit(single, "\"p_dropout\"",
+                    "\"use_transformer_flows\": false, \"ssl_dim\": 0, \"p_dropout\""));
     open_voice(GOLDEN "vits-single", edit(single, "\"add_blank\": true", "\"add_blank\": false"));
     v.text.kind = CLVITS_TEXT_PHONEMES;
     ck_assert_str_eq(ids_of("ə z"), "83 16 68");

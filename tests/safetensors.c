@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
+#define _GNU_SOURCE // stpcpy
 #include "files.h"
+#include "io/json.h"
 
 #include <check.h>
 #include <math.h>
@@ -191,6 +193,46 @@ START_TEST(refuses_every_truncation)
 }
 END_TEST
 
+/* A value takes forty times its two bytes in memory. */
+START_TEST(refuses_headers_of_many_values)
+{
+    static const char begin[] = "{\"a\":{\"shape\":[", end[] = "0]}}";
+    enum { MANY = 4 << 20 };
+    const uint64_t length = strlen(begin) + 2 * MANY + strlen(end);
+    char *bytes = calloc(1, 8 + length + 1), *at = bytes + 8;
+    clvits_arrays set;
+    clvits_report r = { 0 };
+
+    ck_assert_ptr_nonnull(bytes);
+    memcpy(bytes, &length, sizeof(length));
+    at = stpcpy(at, begin);
+    for (int i = 0; i < MANY; i++)
+        at = stpcpy(at, "0,");
+    strcpy(at, end);
+    ck_assert_int_eq(clvits_safetensors_open(&set, files_write("m", bytes, 8 + length), &r),
+                     CLVITS_E_FORMAT);
+    ck_assert_msg(strstr(r.text, "more than 400000 values"), "%s", r.text);
+
+    clvits_json j;
+    clvits_report_clear(&r);
+    ck_assert_int_eq(clvits_json_open(&j, files_write("m.json", bytes + 8, length), &r),
+                     CLVITS_E_FORMAT);
+    ck_assert_msg(strstr(r.text, "more than 400000 values"), "%s", r.text);
+    clvits_json_close(&j);
+
+    /* As text they are one value. */
+    memset(bytes + 8, ' ', length);
+    at = stpcpy(bytes + 8, "{\"a\":\"\\\"");
+    memset(at, ',', 2 * MANY);
+    memcpy(at + 2 * MANY, "\"}", 2);
+    clvits_report_clear(&r);
+    ck_assert_msg(!clvits_json_open(&j, files_write("m.json", bytes + 8, length), &r), "%s",
+                  r.text);
+    clvits_json_close(&j);
+    free(bytes);
+}
+END_TEST
+
 START_TEST(refuses_what_is_no_file)
 {
     clvits_arrays set;
@@ -273,6 +315,7 @@ Suite *suite(void)
     tcase_add_loop_test(t, refuses, 0, sizeof(bad) / sizeof(bad[0]));
     tcase_add_loop_test(t, refuses_a_declared_giant, 0, 3);
     tcase_add_test(t, refuses_every_truncation);
+    tcase_add_test(t, refuses_headers_of_many_values);
     tcase_add_test(t, refuses_what_is_no_file);
     tcase_add_test(t, survives_damage);
     tcase_add_test(t, refuses_impossible_sizes);

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,21 +63,41 @@ static int replace_infinities(char *text, size_t size)
     return replaced;
 }
 
-cJSON *clvits_json_parse(const char *text, size_t size, const char **end, bool *memory)
+/* Values and keys have a sign each in front of them or behind; those within texts are none. */
+static bool is_large(const char *text, size_t size)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < size && n <= CLVITS_JSON_MOST; i++) {
+        if (text[i] == '"') {
+            for (i++; i < size && text[i] != '"'; i++)
+                i += text[i] == '\\';
+        } else {
+            n += text[i] == ',' || text[i] == ':' || text[i] == '[' || text[i] == '{';
+        }
+    }
+    return n > CLVITS_JSON_MOST;
+}
+
+cJSON *clvits_json_parse(const char *text, size_t size, const char **end, clvits_json_trouble *why)
 {
     enum { PROBE = 4096 };
     const char *stopped = text;
+    bool memory = false;
     cJSON *root = NULL;
 
-    *memory = false;
+    *end = text;
+    *why = CLVITS_JSON_LARGE;
+    if (is_large(text, size))
+        return NULL;
     /* Where memory was short, there may be enough now, or not even a little. */
     for (int i = 0; i < 2 && size && !root; i++) {
         root = cJSON_ParseWithLengthOpts(text, size, end, 0);
-        *memory = *memory || (!root && i && *end != stopped);
+        memory = memory || (!root && i && *end != stopped);
         stopped = *end;
     }
     void *probe = root ? NULL : malloc(PROBE);
-    *memory = !root && (*memory || !probe);
+    *why = memory || !probe ? CLVITS_JSON_MEMORY : CLVITS_JSON_DAMAGED;
     free(probe);
     return root;
 }
@@ -84,15 +105,19 @@ cJSON *clvits_json_parse(const char *text, size_t size, const char **end, bool *
 static clvits_status parse(clvits_json *j, char *text, size_t size)
 {
     const char *end = text;
-    bool memory = false;
+    clvits_json_trouble why = CLVITS_JSON_DAMAGED;
 
-    j->root = clvits_json_parse(text, size, &end, &memory);
-    if (size && !j->root && !memory && replace_infinities(text, size))
-        j->root = clvits_json_parse(text, size, &end, &memory);
-    if (memory) {
+    j->root = clvits_json_parse(text, size, &end, &why);
+    if (size && !j->root && why == CLVITS_JSON_DAMAGED && replace_infinities(text, size))
+        j->root = clvits_json_parse(text, size, &end, &why);
+    if (!j->root && why == CLVITS_JSON_MEMORY) {
         j->status = CLVITS_E_MEMORY;
         return clvits_fail_memory(j->report, "a JSON file");
     }
+    if (!j->root && why == CLVITS_JSON_LARGE)
+        return clvits_json_fail(j, CLVITS_E_FORMAT,
+                                "it has more than %d values, which nothing that is read here has",
+                                CLVITS_JSON_MOST);
     if (!j->root)
         return clvits_json_fail(j, CLVITS_E_FORMAT,
                                 "not JSON, or cut short: it cannot be read beyond line %d",

@@ -25,13 +25,25 @@ typedef struct clvits_json {
 
 enum { CLVITS_JSON_OPTIONAL = 0, CLVITS_JSON_REQUIRED = 1 };
 
+/** Why text was not parsed. */
+typedef enum clvits_json_trouble {
+    CLVITS_JSON_DAMAGED,
+    CLVITS_JSON_LARGE,  /* more than CLVITS_JSON_MOST values and keys */
+    CLVITS_JSON_MEMORY, /* which ran out */
+} clvits_json_trouble;
+
+/** Each takes a hundred bytes and more. */
+enum { CLVITS_JSON_MOST = 400000 };
+
 /**
  * Parse text as cJSON does, which does not say why it fails.
  *
- * @param[out] end     where it stopped, if it failed
- * @param[out] memory  whether memory ran out; then what is returned is NULL
+ * @param[out] end  where it stopped, if it failed
+ * @param[out] why  if it failed
+ * @return NULL: it failed
  */
-struct cJSON *clvits_json_parse(const char *text, size_t size, const char **end, bool *memory);
+struct cJSON *clvits_json_parse(const char *text, size_t size, const char **end,
+                                clvits_json_trouble *why);
 
 /**
  * Parse a file whose content is one object. Close it on failure as well.

@@ -128,8 +128,8 @@ clvits_status clvits_machine_tensor_typed(clvits_machine *m, clvits_value *out,
 /** Whether text of n bytes is UTF-8. */
 bool clvits_machine_is_utf8(const char *text, size_t n);
 
-/** Look at all that a pickle made: no cycles, no depths, no texts twice in a dict, not too much where
- *  what is shared counts each time. */
+/** Look at all that a pickle made: no cycles, no depths, no texts twice in a dict, and not too much
+ *  where what is shared counts each time. */
 clvits_status clvits_machine_check(clvits_machine *m, clvits_value *root);
 
 #endif

@@ -224,11 +224,16 @@ static clvits_status read_file(reader *f)
     f->data_size = size - LENGTH_BYTES - (size_t)length;
 
     const char *end;
-    bool memory;
+    clvits_json_trouble why;
     cJSON *header =
-        clvits_json_parse((const char *)bytes + LENGTH_BYTES, (size_t)length, &end, &memory);
-    const clvits_status status =
-        memory ? clvits_fail_memory(f->r, "a header of weights") : read_header(f, header);
+        clvits_json_parse((const char *)bytes + LENGTH_BYTES, (size_t)length, &end, &why);
+    if (!header && why == CLVITS_JSON_MEMORY)
+        return clvits_fail_memory(f->r, "a header of weights");
+    if (!header && why == CLVITS_JSON_LARGE)
+        return clvits_fail(f->r, CLVITS_E_FORMAT,
+                           "%s: the header has more than %d values, which that of no voice has",
+                           f->path, CLVITS_JSON_MOST);
+    const clvits_status status = read_header(f, header);
     cJSON_Delete(header);
     return status;
 }

@@ -4,6 +4,8 @@
 #include "model/voice_parts.h"
 #include "model/weights_names.h"
 
+#include <cjson/cJSON.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -67,13 +69,19 @@ static const struct {
     { "*.zero_point", "a quantised model" },
 };
 
+/* A switch that is off says nothing of a model. */
+static int is_off(const cJSON *node)
+{
+    return !node || cJSON_IsFalse(node) || (cJSON_IsNumber(node) && node->valuedouble == 0);
+}
+
 clvits_status clvits_refuse_config(clvits_json *j)
 {
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         for (size_t s = 0; s < sizeof(sections) / sizeof(sections[0]); s++) {
             char key[64];
             snprintf(key, sizeof(key), "%s%s", sections[s], keys[i].key);
-            if (clvits_json_at(j, key))
+            if (!is_off(clvits_json_at(j, key)))
                 return clvits_json_fail(j, CLVITS_E_UNSUPPORTED,
                                         "%s says that this is %s, which is not VITS and is not "
                                         "supported",
