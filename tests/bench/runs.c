@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+//
+// Every run that is timed works on the case's inputs, not on what the one before left in their
+// memory.
+#include "../../bench/bench.h"
+
+#include <check.h>
+#include <string.h>
+
+Suite *suite(void);
+void __wrap_bench_send(bench *b, bench_record *r);
+
+enum { ROWS = 1000, CHANNELS = 4 };
+
+static bench_graph graph;
+static clvits_tensor *sum;
+static float first, last;
+static int runs;
+
+/* A record is sent when all its runs are over and their memory is still there. */
+void __wrap_bench_send(bench *b, bench_record *r)
+{
+    const float *row = bench_output(&graph, sum);
+
+    (void)b;
+    ck_assert_str_eq(r->verdict, "ok");
+    ck_assert_ptr_nonnull(row);
+    last = *row;
+    runs = r->host.n;
+    bench_drop(r);
+}
+
+START_TEST(inputs_are_those_of_the_case)
+{
+    const bench_options o = { .levels = "operator", .seconds = 0.01, .threads = 1, .quick = true };
+    bench b = { .o = &o, .deadline = 1e300 };
+
+    b.out = fopen("/dev/null", "w");
+    ck_assert_ptr_nonnull(b.out);
+    ck_assert_int_eq(clvits_cpu_open(&b.machine.cpu, NULL, 1, &b.report), CLVITS_OK);
+    b.machine.n_places = 1;
+    b.reference = b.machine;
+
+    ck_assert(bench_case_begin(&graph, &b, "operator", 1, "two nodes"));
+    const int clock = clvits_graph_clock(graph.graph, ROWS);
+    clvits_tensor *x = bench_input(&graph, clock, CHANNELS, NULL);
+    sum = clvits_sum(clvits_binary(x, x, CLVITS_MUL));
+    clvits_graph_keep(sum);
+    ck_assert(bench_case_check(&graph));
+    first = *bench_output(&graph, sum);
+    ck_assert_float_gt(first, 0.0f);
+    bench_case_end(&graph);
+    ck_assert_int_gt(runs, 1);
+    ck_assert_float_eq(first, last);
+
+    clvits_cpu_close(&b.machine.cpu);
+    fclose(b.out);
+}
+END_TEST
+
+Suite *suite(void)
+{
+    Suite *s = suite_create("bench_runs");
+    TCase *t = tcase_create("inputs");
+    tcase_add_test(t, inputs_are_those_of_the_case);
+    suite_add_tcase(s, t);
+    return s;
+}
