@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #define LENGTH(array) ((int)(sizeof(array) / sizeof((array)[0])))
@@ -83,6 +84,28 @@ START_TEST(long_message_is_cut_not_overrun)
 }
 END_TEST
 
+static char logged[64];
+
+static void keep_log(void *user, clvits_log_level level, const char *text)
+{
+    (void)user, (void)level;
+    snprintf(logged, sizeof(logged), "%s", text);
+}
+
+/* A name that clears the screen, in 7 and 8 bits, and half a character. */
+START_TEST(messages_do_not_control_terminals)
+{
+    static const char name[] = "\x1b[2J\x7f \xc2\x9b\xff \xc9\x99\n\xe2\x82",
+                      clean[] = "?[2J? ??? \xc9\x99\n??";
+    clvits_report r = { .log = keep_log };
+
+    clvits_fail(&r, CLVITS_E_FORMAT, "%s", name);
+    ck_assert_str_eq(r.text, clean);
+    clvits_warn(&r, "%s", name);
+    ck_assert_str_eq(logged, clean);
+}
+END_TEST
+
 START_TEST(every_status_has_its_own_text)
 {
     for (int i = CLVITS_OK; i <= CLVITS_E_CANCELLED; i++)
@@ -105,6 +128,7 @@ Suite *suite(void)
     t = tcase_create("status");
     tcase_add_test(t, first_failure_wins);
     tcase_add_test(t, long_message_is_cut_not_overrun);
+    tcase_add_test(t, messages_do_not_control_terminals);
     tcase_add_test(t, every_status_has_its_own_text);
     suite_add_tcase(s, t);
     return s;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "base/status.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 const char *clvits_status_text(clvits_status status)
 {
@@ -29,6 +31,23 @@ const char *clvits_status_text(clvits_status status)
     return "unknown status";
 }
 
+/* Names out of files must not talk to the terminal: what is no UTF-8 and what controls one become
+ * question marks. Lines may end. */
+static void clean(char *text)
+{
+    const size_t n = strlen(text);
+    size_t i = 0;
+
+    while (i < n) {
+        uint32_t c = 0;
+        const int length = clvits_utf8_read(&c, text + i, n - i);
+        const int controls = (c < 0x20 && c != '\n') || (c >= 0x7f && c < 0xa0);
+        if (!length || controls)
+            memset(text + i, '?', length ? (size_t)length : 1);
+        i += length ? (size_t)length : 1;
+    }
+}
+
 clvits_status clvits_fail(clvits_report *r, clvits_status status, const char *format, ...)
 {
     if (r && r->status == CLVITS_OK) {
@@ -36,6 +55,7 @@ clvits_status clvits_fail(clvits_report *r, clvits_status status, const char *fo
         va_start(args, format);
         vsnprintf(r->text, sizeof(r->text), format, args);
         va_end(args);
+        clean(r->text);
         r->status = status;
     }
     return status;
@@ -72,6 +92,7 @@ static void log_message(const clvits_report *r, clvits_log_level level, const ch
         return;
     char text[sizeof(r->text)];
     vsnprintf(text, sizeof(text), format, args);
+    clean(text);
     r->log(r->log_user, level, text);
 }
 

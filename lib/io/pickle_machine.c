@@ -2,6 +2,7 @@
 //
 // What the operations of a pickle work with: its bytes, the stack, and memory for values.
 #include "io/pickle_machine.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,9 +19,6 @@ clvits_status clvits_machine_fail(clvits_machine *m, clvits_status status, const
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?'; /* a name from the file must not talk to the terminal */
     return clvits_fail(m->r, status, "%s: %s", m->f->path, text);
 }
 
@@ -251,28 +249,16 @@ clvits_status clvits_machine_add(clvits_machine *m, clvits_items *to, clvits_val
     return CLVITS_OK;
 }
 
-/* How many bytes a character takes that begins so; 0 when none does. */
-static size_t utf8_length(unsigned char c)
-{
-    return c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
-}
-
 bool clvits_machine_is_utf8(const char *text, size_t n)
 {
-    const unsigned char *t = (const unsigned char *)text;
+    size_t i = 0;
 
-    for (size_t i = 0; i < n;) {
-        const size_t length = utf8_length(t[i]);
-        if (!length || length > n - i)
+    while (i < n) {
+        uint32_t c;
+        const int length = clvits_utf8_read(&c, text + i, n - i);
+        if (!length)
             return false;
-        for (size_t j = 1; j < length; j++)
-            if ((t[i + j] & 0xc0) != 0x80)
-                return false;
-        /* Longer than need be, halves of pairs, beyond the last character. */
-        if ((t[i] == 0xe0 && t[i + 1] < 0xa0) || (t[i] == 0xed && t[i + 1] > 0x9f) ||
-            (t[i] == 0xf0 && t[i + 1] < 0x90) || (t[i] == 0xf4 && t[i + 1] > 0x8f))
-            return false;
-        i += length;
+        i += (size_t)length;
     }
     return true;
 }

@@ -2,8 +2,7 @@
 #ifndef CLVITS_TEXT_UTF8_H
 #define CLVITS_TEXT_UTF8_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "base/utf8.h"
 
 /** What a code point does to the division of text. */
 typedef enum clvits_char_class {
@@ -18,20 +17,6 @@ typedef enum clvits_char_class {
     CLVITS_CHAR_CLOSE,       /* brackets and quotes, those that lean neither way included */
     CLVITS_CHAR_DASH,        /* ends a clause where spaces stand on both sides */
 } clvits_char_class;
-
-/**
- * Read one code point.
- *
- * @param n  bytes left, at least 1
- * @return its length in bytes; 0 where this is not well-formed UTF-8
- */
-int clvits_utf8_read(uint32_t *out, const char *text, size_t n);
-
-/** Write one code point without a terminator; returns its length, at most 4. */
-int clvits_utf8_write(char *out, uint32_t c);
-
-/** Offset of the first byte that is not well-formed UTF-8 or is NUL; n when there is none. */
-size_t clvits_utf8_check(const char *text, size_t n);
 
 clvits_char_class clvits_char_classify(uint32_t c);
 
