@@ -112,7 +112,8 @@ static clvits_status gather(clvits_convert_tensors *t, const clvits_voice_file *
         s = clvits_weights_training(&t->training, &v->raw, r);
     if (!s && plan->with_training && !t->training.count)
         s = clvits_fail(r, CLVITS_E_UNSUPPORTED,
-                        "the voice has no training side: there is only what speaking needs");
+                        "the voice has no training side, only what speaking needs; leave out "
+                        "--with-training");
     if (!s && plan->discriminators && plan->format == CLVITS_CONVERT_HF)
         s = clvits_fail(r, CLVITS_E_UNSUPPORTED,
                         "a Hugging Face VitsModel has no place for discriminators");

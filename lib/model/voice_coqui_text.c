@@ -7,6 +7,7 @@
 
 #include <cjson/cJSON.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -311,15 +312,32 @@ static const char *path_at(const clvits_json *j, const char *key)
     return cJSON_GetStringValue(cJSON_IsArray(node) ? node->child : node);
 }
 
+/* As the configuration has it, or NULL. */
+static const char *named_file(const clvits_json *j, const char *key)
+{
+    char nested[64];
+
+    snprintf(nested, sizeof(nested), "model_args.%s", key);
+    const char *file = path_at(j, nested);
+    return file ? file : path_at(j, key);
+}
+
+/* What the configuration calls a file, without its folder. */
+static const char *file_name(const clvits_json *j, const char *key, const char *usual)
+{
+    const char *path = named_file(j, key);
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    const char *name = slash ? slash + 1 : path;
+
+    return name && *name ? name : usual;
+}
+
 const char *clvits_coqui_file(clvits_opening *o, clvits_json *j, const char *path, const char *key,
                               const char *const usual[4])
 {
     const int folder = clvits_path_folder(path);
-    char nested[64] = "model_args.";
-    const char *file = path_at(j, strcat(nested, key));
+    const char *file = named_file(j, key);
 
-    if (!file)
-        file = path_at(j, key);
     for (int i = -1; i < 4 && !j->status; i++) {
         const char *name = i < 0 ? file : usual[i];
         const char *slash = name ? strrchr(name, '/') : NULL;
@@ -356,6 +374,10 @@ static clvits_status read_speakers(clvits_opening *o, clvits_json *j, const char
     if (!v->config.gin_channels || v->n_speakers)
         return CLVITS_OK; /* there are none, or they have their names already */
     n.path = clvits_coqui_file(o, j, path, "speakers_file", usual);
+    if (!n.path && !j->status && !o->r->status && n.most > 1)
+        clvits_warn(o->r, "the names of the speakers are missing: %s should stand beside the "
+                          "voice; without it, speakers have numbers only",
+                    file_name(j, "speakers_file", usual[0]));
     if (!n.path)
         return j->status ? j->status : o->r->status;
     v->speakers = clvits_arena_array(&v->arena, (size_t)n.most, sizeof(*v->speakers));
@@ -437,6 +459,10 @@ static clvits_status read_languages(clvits_opening *o, clvits_json *j, const cha
     if (j->status || o->r->status)
         return j->status ? j->status : o->r->status;
     const clvits_status status = n.path ? read_names(&n) : languages_of_datasets(&n, j);
+    if (!status && !v->n_languages && n.most > 1)
+        clvits_warn(o->r, "the names of the languages are missing: %s should stand beside the "
+                          "voice; without it, languages have numbers only",
+                    file_name(j, "language_ids_file", usual[0]));
     return status ? status : read_voices(o, j);
 }
 

@@ -97,6 +97,8 @@ static clvits_status open_any(clvits_voice_file *out, clvits_opening *o, const c
     if (!o->r)
         o->r = &own;
     *out = (clvits_voice_file){ 0 };
+    if (!*path)
+        return clvits_fail(o->r, CLVITS_E_FILE, "the path of the voice is empty");
     if (o->config_path)
         clvits_voice_file_note(out, o->config_path);
     const clvits_status status =

@@ -154,8 +154,33 @@ static clvits_status unread(clvits_voice_file *v, clvits_json *j, const char *cl
                           : (j->status = clvits_fail_memory(j->report, "a message"));
 }
 
+/* Whether the configuration is one of MMS-TTS, which trained on lists of characters. */
+static int is_mms(clvits_json *j)
+{
+    const char *list = cJSON_GetStringValue(clvits_json_at(j, "data.training_files"));
+    const cJSON *cleaners = clvits_json_at(j, "data.text_cleaners");
+    const char *cleaner = cJSON_IsArray(cleaners) ? cJSON_GetStringValue(cleaners->child) : NULL;
+
+    return (list && strstr(list, ".ltr")) ||
+           (cleaner && !strcmp(cleaner, "transliteration_cleaners"));
+}
+
+/* Its symbols are not in the configuration: without their file it takes ids. */
+static clvits_status miss_vocab(clvits_voice_file *v, clvits_json *j)
+{
+    static const char text[] = "this voice of MMS-TTS has its symbols in vocab.txt, which is "
+                               "missing beside it; put it there, or give ids (--ids)";
+
+    clvits_warn(j->report, "%s", text);
+    v->text.kind = CLVITS_TEXT_IDS;
+    v->text.unread = clvits_arena_text(&v->arena, text, sizeof(text) - 1);
+    return v->text.unread ? CLVITS_OK : (j->status = clvits_fail_memory(j->report, "a message"));
+}
+
 static clvits_status read_cleaners(clvits_voice_file *v, clvits_json *j)
 {
+    if (!v->symbols.count && is_mms(j))
+        return miss_vocab(v, j);
     const cJSON *list = clvits_json_at(j, "data.text_cleaners");
     const cJSON *item = cJSON_IsArray(list) ? list->child : list;
     const char *cleaner = cJSON_IsString(item) ? item->valuestring : NULL;

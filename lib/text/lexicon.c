@@ -205,8 +205,8 @@ clvits_status clvits_lexicon_read(clvits_lexicon *out, const clvits_symbols *sym
     if (!status && !out->count)
         status = clvits_fail(r, CLVITS_E_FORMAT, "there is no word in it");
     if (!status && d.left_out)
-        clvits_warn(r, "%zu words of the lexicon have symbols that the voice lacks, and are left "
-                       "out (the first is line %zu, with \"%s\")", d.left_out, d.first_left_out,
+        clvits_warn(r, "words of the lexicon that have symbols which the voice lacks are left out: "
+                       "%zu (the first is line %zu, with \"%s\")", d.left_out, d.first_left_out,
                     d.lacked);
     if (status)
         clvits_lexicon_free(out);

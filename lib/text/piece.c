@@ -68,23 +68,22 @@ void clvits_piece_unknown(clvits_piece *p, uint32_t c)
         u->more = 1;
 }
 
-void clvits_piece_unknown_word(clvits_piece *p, const char *word, size_t n)
+void clvits_unknown_word(clvits_unknown_words *u, const char *word, size_t n)
 {
-    clvits_unknown *u = p->unknown;
-    const size_t most = sizeof(u->words[0]) - 1;
+    const size_t most = sizeof(u->word[0]) - 1;
 
     if (n > most)
         for (n = most; n && ((unsigned char)word[n] & 0xC0) == 0x80;)
             n--;
-    for (int i = 0; i < u->n_words; i++)
-        if (strlen(u->words[i]) == n && !memcmp(u->words[i], word, n))
+    for (int i = 0; i < u->n; i++)
+        if (strlen(u->word[i]) == n && !memcmp(u->word[i], word, n))
             return;
-    if (u->n_words == (int)(sizeof(u->words) / sizeof(u->words[0]))) {
-        u->more_words = 1;
+    if (u->n == (int)(sizeof(u->word) / sizeof(u->word[0]))) {
+        u->more = 1;
         return;
     }
-    memcpy(u->words[u->n_words], word, n);
-    u->words[u->n_words++][n] = '\0';
+    memcpy(u->word[u->n], word, n);
+    u->word[u->n++][n] = '\0';
 }
 
 static const clvits_symbol *find_char(const clvits_piece *p, uint32_t c)

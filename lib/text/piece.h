@@ -18,14 +18,19 @@ typedef struct clvits_piece_token {
     clvits_token_class class;
 } clvits_piece_token;
 
+/** Words, each once, cut to fit in a message. */
+typedef struct clvits_unknown_words {
+    char word[12][28];
+    int n;
+    int more;
+} clvits_unknown_words;
+
 /** Symbols that the voice lacks, each once; more than fit in a message are not kept. */
 typedef struct clvits_unknown {
     uint32_t seen[24];
     int n;
     int more;
-    char words[12][28]; /* that a lexicon lacks, cut to fit */
-    int n_words;
-    int more_words;
+    clvits_unknown_words spelled, left_out; /* what a lexicon lacks, and what became of it */
 } clvits_unknown;
 
 /** A sentence on its way through a front-end. The arena holds the arrays. */
@@ -54,7 +59,7 @@ clvits_status clvits_piece_mark(clvits_piece *p, char mark, int32_t word);
 void clvits_piece_unknown(clvits_piece *p, uint32_t c);
 
 /** Remember a word, n bytes, that the voice's lexicon lacks. */
-void clvits_piece_unknown_word(clvits_piece *p, const char *word, size_t n);
+void clvits_unknown_word(clvits_unknown_words *u, const char *word, size_t n);
 
 /**
  * Add phonemes: IPA, in Unicode's decomposed form or not, by the voice's way of matching.

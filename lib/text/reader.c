@@ -118,14 +118,14 @@ static void name_unknown(char *out, size_t size, const clvits_unknown *u)
         snprintf(out + at, size - at, " and others");
 }
 
-static void name_words(char *out, size_t size, const clvits_unknown *u)
+static void name_words(char *out, size_t size, const clvits_unknown_words *u)
 {
     size_t at = 0;
 
     out[0] = '\0';
-    for (int i = 0; i < u->n_words && at < size; i++)
-        at += (size_t)snprintf(out + at, size - at, "%s%s", i ? ", " : "", u->words[i]);
-    if (u->more_words && at < size)
+    for (int i = 0; i < u->n && at < size; i++)
+        at += (size_t)snprintf(out + at, size - at, "%s%s", i ? ", " : "", u->word[i]);
+    if (u->more && at < size)
         snprintf(out + at, size - at, " and others");
 }
 
@@ -135,18 +135,22 @@ static clvits_status finish(clvits_text_reader *t, clvits_report *r)
                               ? "; it was trained on romanised text: give it what the uroman "
                                 "program (pip install uroman) makes of the text"
                               : "";
-    char names[400];
+    char names[400], words[400];
 
     if (t->finished)
         return CLVITS_OK;
     t->finished = 1;
     name_unknown(names, sizeof(names), &t->unknown);
-    if (t->unknown.n_words) {
-        char words[400];
-        name_words(words, sizeof(words), &t->unknown);
+    if (t->unknown.left_out.n) {
+        name_words(words, sizeof(words), &t->unknown.left_out);
         if (!t->spoken)
             return clvits_fail(r, CLVITS_E_ARGUMENT,
                                "the voice's lexicon has none of the words of the text: %s", words);
+        clvits_warn(r, "the voice's lexicon lacks some words and all their characters; they are "
+                       "left out: %s", words);
+    }
+    if (t->unknown.spelled.n) {
+        name_words(words, sizeof(words), &t->unknown.spelled);
         clvits_warn(r, "the voice's lexicon lacks some words, which are spelled by what it has of "
                        "their characters: %s", words);
     }

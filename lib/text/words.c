@@ -88,8 +88,8 @@ static clvits_status spell(clvits_piece *p, const lowered *l, size_t from, size_
 {
     int32_t word = -1;
     clvits_status status = CLVITS_OK;
+    const size_t before = p->n_tokens;
 
-    clvits_piece_unknown_word(p, l->text + from, to - from);
     word = clvits_piece_word(p, (clvits_span){ l->from[from], l->from[to] });
     if (word < 0)
         return CLVITS_E_MEMORY;
@@ -104,6 +104,8 @@ static clvits_status spell(clvits_piece *p, const lowered *l, size_t from, size_
         else if (symbol)
             status = clvits_piece_token_add(p, symbol, word, CLVITS_TOKEN_SOUND);
     }
+    clvits_unknown_word(p->n_tokens > before ? &p->unknown->spelled : &p->unknown->left_out,
+                        l->text + from, to - from);
     return status;
 }
 

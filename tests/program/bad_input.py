@@ -44,6 +44,7 @@ class Arguments(ProgramTest):
             (("cpu+", "missing"), ("speak", "--device", "cpu+", "-d", "a", "x")),
             (("one device",), ("speak", "--device", "cpu+cpu", "-d", "a", "--plan", "x")),
             ((".json", ".tsv", ".srt"), ("speak", "--timings", "times.txt", "x")),
+            (("--recheck", "0 to 2147483647"), ("speak", "--recheck", "-1", "x")),
             (("--phonemes", "--ids"), ("speak", "--phonemes", "--ids", "1")),
             (("one argument too many",), ("devices", "all")),
             (("one voice",), ("info", "a", "b")),
@@ -121,8 +122,8 @@ class Arguments(ProgramTest):
         voice = ("-m", GOLDEN / "coqui-languages")
         for language in ("pl", "3", "-1", ""):
             with self.subTest(language=language):
-                self.fails(USAGE, ("no language", "0 to 2", "de"), *CPU, *voice, "-l", language,
-                           "ein kind")
+                self.fails(USAGE, ("no language", language or '""', "0 to 2", "de"), *CPU, *voice,
+                           "-l", language, "ein kind")
         self.fails(USAGE, ("no language", "one"), *CPU, "--language", "en", "hello")
 
     def test_ids(self):
@@ -240,6 +241,7 @@ class Voice(ProgramTest):
 
     def test_missing(self):
         self.refuses(("nowhere", "No such file"), "nowhere")
+        self.refuses(("path of the voice is empty",), "")
         self.refuses(("holds no voice",), self.folder / "no-platforms")
         for name in ("config.json", "model.safetensors", "vocab.json"):
             voice = self.copy("hf-sdp")
@@ -251,6 +253,29 @@ class Voice(ProgramTest):
         voice = self.copy("piper-multi")
         (voice / "model.onnx.json").unlink()
         self.refuses(("model.onnx.json",), voice / "model.onnx")
+
+    def test_missing_lists(self):
+        """What a voice can do without is told by name."""
+        voice = self.copy("mms")
+        (voice / "vocab.txt").unlink()
+        speak = ("speak", "-q", "--device", "cpu", "-m", voice)
+        self.fails(INPUT, ("MMS-TTS", "vocab.txt", "--ids"), *speak, "hello")
+        self.fails(INPUT, ("line 1", "vocab.txt"), *speak, "-d", "out", stdin="hello\n")
+        self.assertEqual(self.run_program(*speak, "-o", "x.wav", "--ids", "1 2 3").returncode, 0)
+        done = self.run_program("info", voice)
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stderr.decode(), r"\Aclvits: warning: [^\n]*vocab\.txt[^\n]*\n\Z")
+
+        voice = self.copy("coqui-languages")
+        for name in ("speakers.pth", "language_ids.json"):
+            self.assertEqual(self.run_program("info", voice).stderr, b"")
+            (voice / name).rename(self.folder / name)
+            done = self.run_program("info", voice)
+            with self.subTest(missing=name):
+                self.assertEqual(done.returncode, 0)
+                self.assertRegex(done.stderr.decode(),
+                                 rf"\Aclvits: warning: [^\n]*{name}[^\n]*\n\Z")
+            (self.folder / name).rename(voice / name)
 
     def test_truncated(self):
         for folder, name in [("hf-sdp", "config.json"), ("hf-sdp", "model.safetensors"),

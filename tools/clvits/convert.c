@@ -72,11 +72,13 @@ static int run(const char *voice, const char *path, clvits_convert_params *param
         const clvits_status s = clvits_convert(&done, context, voice, path, params);
         if (c.on_screen)
             fputs("\r      \r", stderr);
+        const char *name;
+        const double unit = program_unit(done.parameters, &name);
         if (s)
             code = report(s, &done, context);
         else if (!quiet)
-            program_note("%s: %.2f million parameters, %.2f MB", path,
-                         (double)done.parameters * 1e-6, (double)done.bytes * 1e-6);
+            program_note("%s: %.2f %s parameters, %.2f MB", path, (double)done.parameters / unit,
+                         name, (double)done.bytes * 1e-6);
     }
     program_catch_signals(NULL);
     clvits_cancel_free(&cancel);

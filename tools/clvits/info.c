@@ -87,24 +87,26 @@ static void print_json(const clvits_voice *voice, const clvits_voice_info *v,
 
 static void print_parameters(const clvits_voice_info *v)
 {
+    const char *name;
+    const double unit = program_unit(v->parameters, &name);
     int64_t training = 0;
 
-    printf("parameters   %.2f million:", (double)v->parameters * 1e-6);
+    printf("parameters   %.2f %s:", (double)v->parameters / unit, name);
     for (int i = 0, shown = 0; i < v->n_modules; i++) {
         if (v->modules[i].parameters)
             printf("%s %s %.2f", shown++ ? "," : "", v->modules[i].name,
-                   (double)v->modules[i].parameters * 1e-6);
+                   (double)v->modules[i].parameters / unit);
         training += v->modules[i].training;
     }
     printf("\ntraining     ");
     if (!training)
         printf("not in the file");
     else
-        printf("%.2f million more:", (double)training * 1e-6);
+        printf("%.2f %s more:", (double)training / unit, name);
     for (int i = 0, shown = 0; i < v->n_modules; i++)
         if (v->modules[i].training)
             printf("%s %s %.2f", shown++ ? "," : "", v->modules[i].name,
-                   (double)v->modules[i].training * 1e-6);
+                   (double)v->modules[i].training / unit);
     printf("\n");
 }
 

@@ -30,7 +30,7 @@ static int set_number(const option *o, const char *shown, const char *text)
     const double number = strtod(text, &end);
     if (end == text || *end || !(number >= o->least && number <= o->most) ||
         (o->kind == OPTION_INT && number != floor(number)))
-        return program_fail(CODE_USAGE, "%s %s: give a %snumber from %g to %g", shown, text,
+        return program_fail(CODE_USAGE, "%s %s: give a %snumber from %.10g to %.10g", shown, text,
                             o->kind == OPTION_INT ? "whole " : "", o->least, o->most);
     if (o->kind == OPTION_INT)
         *(int *)o->value = (int)number;

@@ -8,6 +8,7 @@
 #include <clvits/clvits.h>
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
 
@@ -39,6 +40,13 @@ int program_fail(int code, const char *format, ...) __attribute__((format(printf
 static inline const char *program_plural(int n)
 {
     return n == 1 ? "" : "s";
+}
+
+/** What numbers of parameters are told in, and its name: small voices have thousands. */
+static inline double program_unit(int64_t parameters, const char **name)
+{
+    *name = parameters < 1000000 ? "thousand" : "million";
+    return parameters < 1000000 ? 1e3 : 1e6;
 }
 
 /** As program_fail(), for what does not end the program. */

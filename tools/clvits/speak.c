@@ -11,6 +11,12 @@
 
 enum { STREAM_FIRST = 16 }; /* frames until something is heard; fewer hardly come sooner */
 
+/* A name in a message, where an empty one would not be seen. */
+static const char *shown(const char *name)
+{
+    return *name ? name : "\"\"";
+}
+
 static int no_speaker(const session *s, const char *what)
 {
     const char *first = clvits_voice_speaker_name(s->voice, 0);
@@ -18,9 +24,9 @@ static int no_speaker(const session *s, const char *what)
 
     if (n == 1)
         return program_fail(CODE_USAGE, "there is no speaker %s; this voice has one, number 0",
-                            what);
-    return program_fail(CODE_USAGE, "there is no speaker %s; this voice has 0 to %d%s%s%s", what,
-                        n - 1, first ? ", the first being \"" : "", first ? first : "",
+                            shown(what));
+    return program_fail(CODE_USAGE, "there is no speaker %s; this voice has 0 to %d%s%s%s",
+                        shown(what), n - 1, first ? ", the first being \"" : "", first ? first : "",
                         first ? "\" (clvits info lists them)" : "");
 }
 
@@ -51,9 +57,9 @@ static int find_language(const session *s, const char *what, int *out)
         return CODE_OK;
     if (n == 1)
         return program_fail(CODE_USAGE, "there is no language %s; this voice has one, number 0",
-                            what);
-    return program_fail(CODE_USAGE, "there is no language %s; this voice has 0 to %d%s%s%s", what,
-                        n - 1, first ? ", the first being \"" : "", first ? first : "",
+                            shown(what));
+    return program_fail(CODE_USAGE, "there is no language %s; this voice has 0 to %d%s%s%s",
+                        shown(what), n - 1, first ? ", the first being \"" : "", first ? first : "",
                         first ? "\" (clvits info lists them)" : "");
 }
 

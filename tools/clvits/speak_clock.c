@@ -69,8 +69,11 @@ void speech_clock_report(const speech_clock *c, const clvits_context *context,
                  where ? ", in " : "", where ? where : "");
     if (!c->verbose)
         return;
-    program_note("voice %s: %.2f million parameters, %d Hz; device and voice opened in %.2f s",
-                 voice->name, (double)voice->parameters * 1e-6, voice->sample_rate, c->load);
+    const char *unit_name;
+    const double unit = program_unit(voice->parameters, &unit_name);
+    program_note("voice %s: %.2f %s parameters, %d Hz; device and voice opened in %.2f s",
+                 voice->name, (double)voice->parameters / unit, unit_name, voice->sample_rate,
+                 c->load);
     clvits_context_device_bytes(context, &peak);
     if (!getrusage(RUSAGE_SELF, &usage))
         program_note("peak memory: host %.1f MiB, %d OpenCL device%s %.1f MiB",

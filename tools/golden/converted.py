@@ -5,6 +5,7 @@
 Every golden voice that the format can express, and the embedded one, with the noise of the golden
 files: durations equal to those, samples within 80 dB.
 """
+import importlib.util
 import json
 import subprocess
 import sys
@@ -109,9 +110,17 @@ def check_tokenizer(folder, reference):
             assert ids == array(reference, i, "ids").ravel().tolist(), (case, ids)
 
 
+def require(*names):
+    """End where a package is not installed, with the command that installs all of them."""
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        sys.exit(f"converted.py: {', '.join(missing)} missing; pip install {' '.join(names)}")
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
+    require("numpy", "torch", "transformers")
     warnings.filterwarnings("ignore")
     import transformers
     transformers.logging.set_verbosity_error()
