@@ -148,9 +148,26 @@ static int by_address(const void *a, const void *b)
     return (p > q) - (p < q);
 }
 
-void clvits_arrays_keep_used(clvits_arrays *set, const clvits_arrays *used)
+/* The whole pages between two offsets of the file. */
+static void give_back(clvits_arrays *set, size_t begin, size_t end)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t from = (begin + page - 1) / page * page, to = end / page * page;
+
+    if (from < to)
+        madvise((char *)set->file + from, to - from, MADV_DONTNEED);
+}
+
+void clvits_arrays_give_back(clvits_arrays *set, const clvits_array *a)
+{
+    const size_t begin = (uintptr_t)a->data - (uintptr_t)set->file;
+
+    if (set->file && begin < set->file_size)
+        give_back(set, begin, begin + (size_t)clvits_array_count(a) * clvits_dtype_size(a->dtype));
+}
+
+void clvits_arrays_keep_used(clvits_arrays *set, const clvits_arrays *used)
+{
     const uintptr_t file = (uintptr_t)set->file;
     const clvits_array **list = set->file ? calloc(used->count + 1, sizeof(*list)) : NULL;
     size_t n = 0, done = 0;
@@ -163,9 +180,7 @@ void clvits_arrays_keep_used(clvits_arrays *set, const clvits_arrays *used)
         qsort(list, n, sizeof(*list), by_address);
     for (size_t i = 0; list && i <= n; i++) {
         const size_t next = i < n ? (uintptr_t)list[i]->data - file : set->file_size;
-        const size_t from = (done + page - 1) / page * page, to = next / page * page;
-        if (from < to)
-            madvise((char *)set->file + from, to - from, MADV_DONTNEED);
+        give_back(set, done, next);
         if (i < n)
             done = next + (size_t)clvits_array_count(list[i]) * clvits_dtype_size(list[i]->dtype);
     }

@@ -68,6 +68,9 @@ void clvits_arrays_free(clvits_arrays *set);
  */
 void clvits_arrays_keep_used(clvits_arrays *set, const clvits_arrays *used);
 
+/** Give back the memory of a file's array, which lies in the file alone; its data is lost. */
+void clvits_arrays_give_back(clvits_arrays *set, const clvits_array *a);
+
 /**
  * Read a .safetensors file. The arrays lie in it as it is.
  *

@@ -28,7 +28,7 @@ typedef struct gather {
     clvits_report *r;
     entry *entries; /* sorted by name and part */
     size_t n_entries;
-    int take; /* data that is alone may be overwritten */
+    clvits_arrays *taken; /* whose data that is alone may be lost, or NULL */
     trouble missing, wrong, left;
 } gather;
 
@@ -97,9 +97,13 @@ static void note_wrong(gather *g, const clvits_array *a, const clvits_weight *w)
     note(&g->wrong, text);
 }
 
-/* Float data of the array: the file's own where it can be read in place. */
-static const float *real_data(gather *g, const clvits_array *a, int writable)
+/* Float data of the array: the file's own where it can be used in place. */
+static const float *real_data(gather *g, const entry *e, int writable)
 {
+    const clvits_array *a = e->array;
+    const int mine = g->taken && e->alone;
+
+    writable = writable && !mine;
     if (a->dtype == CLVITS_DTYPE_F32 && !writable &&
         (uintptr_t)a->data % _Alignof(float) == 0)
         return a->data;
@@ -107,6 +111,8 @@ static const float *real_data(gather *g, const clvits_array *a, int writable)
     float *copy = clvits_arena_array(&g->out->arena, (size_t)clvits_array_count(a), sizeof(*copy));
     if (copy)
         clvits_array_floats(a, copy);
+    if (copy && mine)
+        clvits_arrays_give_back(g->taken, a); /* else halves are there twice until all are read */
     return copy;
 }
 
@@ -142,7 +148,7 @@ static void fold(float *v, const float *gain, int64_t rows, int64_t columns)
 static const float *folded_data(gather *g, const clvits_array *gain, const entry *direction)
 {
     const int64_t rows = clvits_array_count(gain);
-    float *v = (float *)real_data(g, direction->array, !g->take || !direction->alone);
+    float *v = (float *)real_data(g, direction, 1);
     float *gains = malloc((size_t)rows * sizeof(*gains));
 
     if (v && gains) {
@@ -198,7 +204,7 @@ static clvits_status visit(void *user, const clvits_weight *w)
     if (whole) {
         whole->used = 1;
         if (same_shape(whole->array, w) && is_real(whole->array))
-            return add(g, w->name, w->rank, w->shape, real_data(g, whole->array, 0));
+            return add(g, w->name, w->rank, w->shape, real_data(g, whole, 0));
         note_wrong(g, whole->array, w);
         return CLVITS_OK;
     }
@@ -337,7 +343,7 @@ static clvits_status bring(gather *g, const clvits_arrays *raw, const clvits_con
 {
     *g->out = (clvits_arrays){ 0 };
     clvits_status status = name_entries(g, raw);
-    if (!status && g->take)
+    if (!status && g->taken)
         status = part_entries(g);
     if (!status)
         status = clvits_weights_walk(c, visit, g);
@@ -358,7 +364,7 @@ clvits_status clvits_weights_canonical(clvits_arrays *out, const clvits_arrays *
 clvits_status clvits_weights_take(clvits_arrays *out, clvits_arrays *raw, const clvits_config *c,
                                   clvits_report *r)
 {
-    return bring(&(gather){ .out = out, .take = 1, .r = r }, raw, c);
+    return bring(&(gather){ .out = out, .taken = raw, .r = r }, raw, c);
 }
 
 /* A tensor of the training side, at whichever of its parts comes first. */
@@ -368,7 +374,7 @@ static clvits_status add_training(gather *g, const entry *e)
     const clvits_array *a = e->array;
 
     if (e->part == CLVITS_WEIGHT_WHOLE && is_real(a))
-        return add(g, e->name, a->rank, a->shape, real_data(g, a, 0));
+        return add(g, e->name, a->rank, a->shape, real_data(g, e, 0));
     if (e->part == CLVITS_WEIGHT_DIRECTION && find(g, e->name, CLVITS_WEIGHT_GAIN))
         return CLVITS_OK; /* came with its gain */
     if (e->part != CLVITS_WEIGHT_GAIN || !direction || !is_real(a) || !is_real(direction->array) ||

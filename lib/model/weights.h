@@ -48,7 +48,7 @@ clvits_status clvits_weights_canonical(clvits_arrays *out, const clvits_arrays *
 
 /**
  * The same without copies where it can be: the data of raw, which has to be its own memory, is
- * overwritten, and is not what its names say afterwards.
+ * overwritten or given back, and is not what its names say afterwards.
  */
 clvits_status clvits_weights_take(clvits_arrays *out, clvits_arrays *raw, const clvits_config *c,
                                   clvits_report *r);
