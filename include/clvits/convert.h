@@ -34,7 +34,7 @@ typedef struct clvits_convert_params {
     int with_training;
     const char *discriminators; /* NULL, or a D_....pth or other checkpoint of a training run whose
                                    discriminators are added, folded likewise; not with "hf" */
-    int replace;       /* what has the name already goes */
+    int replace;       /* what has the name already goes, unless the voice is read from it */
     clvits_convert_fn progress; /* on the calling thread; may be NULL */
     void *user;
 } clvits_convert_params;

@@ -33,7 +33,8 @@ typedef struct clvits_convert_outcome {
 /**
  * Write a voice. It appears under its name when it is complete, or not at all.
  *
- * @param source  the voice's path, which the new one must not replace or be within
+ * @param source  the voice's path, which the new one must not replace or be within, nor
+ *                any other file that it was read from
  * @return CLVITS_OK, _E_FILE (it cannot be written, or is there already), _E_UNSUPPORTED (the
  *         format cannot express this voice), _E_FORMAT (its training side is damaged), _E_CANCELLED
  *         or _E_MEMORY

@@ -48,6 +48,21 @@ static clvits_status name_by_folder(clvits_opening *o, const char *path)
     return parent ? name_by_file(o, parent, "") : o->r->status;
 }
 
+/* The voice, and what describes it by its name, whether or not this way to read it does without:
+ * a graph may have tokens.txt and Coqui's config.json. */
+static clvits_status note_beside(clvits_opening *o, const char *path)
+{
+    const char *own = clvits_opening_keep(o, "%s.json", path);
+    const char *usual = clvits_opening_keep(o, "%.*sconfig.json", clvits_path_folder(path), path);
+
+    if (!own || !usual)
+        return o->r->status;
+    clvits_voice_file_note(o->v, path);
+    clvits_voice_file_note(o->v, own);
+    clvits_voice_file_note(o->v, usual);
+    return CLVITS_OK;
+}
+
 static clvits_status open_file(clvits_opening *o, const char *path)
 {
     const char *last = path + clvits_path_folder(path);
@@ -56,7 +71,8 @@ static clvits_status open_file(clvits_opening *o, const char *path)
 
     if (first_bytes(bytes, path, o->r))
         return o->r->status;
-    clvits_voice_file_note(o->v, path);
+    if (note_beside(o, path))
+        return o->r->status;
     const size_t length = strlen(path);
     const bool says_onnx = length > 5 && !strcmp(path + length - 5, ".onnx");
     if (bytes[8] == '{' && !bytes[7] && !bytes[6] && !bytes[5])

@@ -46,7 +46,7 @@ typedef struct clvits_voice_file {
     const char *origin; /* what it was before it was converted, or NULL */
     clvits_voice_module modules[CLVITS_MAX_MODULES]; /* also those of training in the file */
     int n_modules;
-    clvits_file_id files[CLVITS_MAX_FILES]; /* that it was read from */
+    clvits_file_id files[CLVITS_MAX_FILES]; /* that it is read from */
     int n_files;
     clvits_arena arena; /* names */
 } clvits_voice_file;

@@ -164,6 +164,7 @@ class Refusing(Conversion):
             ("hf-sdp", "", ["config.json", "vocab.json", "tokenizer_config.json"]),
             ("coqui-languages", "model.pth", ["config.json", "language_ids.json", "speakers.pth"]),
             ("coqui-vectors", "model.pth", ["speakers.json"]),
+            ("coqui-single", "model.onnx", ["config.json", "tokens.txt"]),
             ("mms", "G_100000.pth", ["config.json", "vocab.txt"]),
             ("sherpa-lexicon", "model.onnx", ["lexicon.txt", "tokens.txt"]),
         ]:
