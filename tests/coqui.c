@@ -338,6 +338,23 @@ START_TEST(wrong_vectors_are_refused)
 }
 END_TEST
 
+START_TEST(names_may_be_longer_than_paths)
+{
+    const char *path = changed("coqui-vectors", "\"datasets\": []", "\"datasets\": [ ]");
+    char name[6001], text[6200];
+
+    memset(name, 'n', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    snprintf(text, sizeof(text),
+             "{\"a\": {\"name\": \"%s\", \"embedding\": [1, 2, 3, 4, 5, 6]}, "
+             "\"b\": {\"name\": \"o\", \"embedding\": [6, 5, 4, 3, 2, 1]}}",
+             name);
+    files_text("speakers.json", text);
+    open_voice(path);
+    ck_assert_int_eq(clvits_voice_file_speaker(&v, name), 0);
+}
+END_TEST
+
 START_TEST(wrong_names_are_refused)
 {
     const char *path = changed("coqui-languages", "\"datasets\": []", "\"datasets\": [ ]");
@@ -370,6 +387,7 @@ Suite *suite(void)
     tcase_add_test(t, too_few_characters_are_told_of);
     tcase_add_loop_test(t, wrong_configurations_are_refused, 0, LENGTH(refusals));
     tcase_add_loop_test(t, wrong_vectors_are_refused, 0, LENGTH(vectors));
+    tcase_add_test(t, names_may_be_longer_than_paths);
     tcase_add_loop_test(t, wrong_names_are_refused, 0, LENGTH(name_files));
     suite_add_tcase(s, t);
     return s;

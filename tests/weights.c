@@ -352,6 +352,8 @@ START_TEST(names_everything_that_does_not_fit)
     item(s, "dec.conv_pre.weight")->shape[2] = 5;
     item(s, "dec.conv_pre.bias")->dtype = CLVITS_DTYPE_I32;
     give(s, "flow.flows.0.pre_transformer.weight", 1, (const int64_t[]){ 3 });
+    give(s, "flow.flows.7.enc.in_layers.0.weight_g", 1, (const int64_t[]){ 3 }); /* a pair */
+    give(s, "flow.flows.7.enc.in_layers.0.weight_v", 1, (const int64_t[]){ 3 });
     give(s, "enc_q.pre.weight", 1, (const int64_t[]){ 3 });       /* training only */
     give(s, "dp.post_pre.weight", 1, (const int64_t[]){ 3 });     /* training only */
     give(s, "dp.flows.1.pre.weight", 1, (const int64_t[]){ 3 });  /* skipped in reverse */
@@ -361,7 +363,7 @@ START_TEST(names_everything_that_does_not_fit)
     static const char *const parts[] = {
         "2 missing", "enc_p.emb.weight", "dp.proj.bias", "2 of the wrong shape",
         "dec.conv_pre.weight is [13,6,5], not [13,6,7]", "of integers",
-        "1 left over (flow.flows.0.pre_transformer.weight)",
+        "2 left over (flow.flows.0.pre_transformer.weight, flow.flows.7.enc.in_layers.0.weight)",
     };
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         ck_assert_msg(strstr(r.text, parts[i]), "no \"%s\" in: %s", parts[i], r.text);

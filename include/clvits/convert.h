@@ -47,7 +47,8 @@ typedef struct clvits_converted {
 
 /**
  * Write a voice in another format. It is read whole first, and then appears under its name when it
- * is complete, or not at all, in which case nothing is left beside it either.
+ * is complete, or not at all, in which case nothing is left beside it either. Any number of threads
+ * may convert at once, to different paths.
  *
  * @param[out] out      NULL, or receives what it came to
  * @param      context  for messages alone; no device is used

@@ -15,9 +15,10 @@ typedef struct clvits_voice clvits_voice;
 
 /**
  * Open a voice: a Piper voice (NAME.onnx, beside which NAME.onnx.json stands), one of sherpa-onnx
- * (beside which tokens.txt stands), a Hugging Face VitsModel, a voice of Coqui, a checkpoint of the
- * original VITS code, of MMS-TTS or of Piper's trainer (files of PyTorch, with their configuration
- * beside them); or the folder of one. What it is, is seen from the content.
+ * (beside which tokens.txt stands), a Hugging Face VitsModel, what clvits_convert() wrote, a
+ * voice of Coqui (a file of PyTorch, or ONNX), a checkpoint of the original VITS code, of MMS-TTS
+ * or of Piper's trainer (files of PyTorch, with their configuration beside them); or the folder of
+ * one. What it is, is seen from the content.
  *
  * @param[out] out      NULL on failure
  * @param      context  outlives the voice

@@ -188,10 +188,9 @@ static clvits_status read_padding(const vocabulary *y, const characters *c)
 /* espeak-ng's name of a language; NULL when memory ran out. */
 static const char *espeak_voice(clvits_opening *o, const char *language)
 {
-    return clvits_opening_keep(o, "%s",
-                               !strcmp(language, "en")      ? "en-us"
-                               : !strcmp(language, "zh-cn") ? "cmn"
-                                                            : language);
+    return clvits_opening_name_copy(o, !strcmp(language, "en")      ? "en-us"
+                                       : !strcmp(language, "zh-cn") ? "cmn"
+                                                                    : language);
 }
 
 static int lowers(const char *cleaner)
@@ -356,7 +355,7 @@ const char *clvits_coqui_file(clvits_opening *o, clvits_json *j, const char *pat
 static clvits_status add_speaker(names *n, const char *name, int id)
 {
     clvits_voice_file *v = n->o->v;
-    const char *copy = clvits_opening_keep(n->o, "%s", name);
+    const char *copy = clvits_opening_name_copy(n->o, name);
 
     if (!copy || v->n_speakers == n->most)
         return copy ? wrong_id(n, name) : n->o->r->status;
@@ -387,7 +386,7 @@ static clvits_status read_speakers(clvits_opening *o, clvits_json *j, const char
 static clvits_status add_language(names *n, const char *name, int id)
 {
     clvits_voice_file *v = n->o->v;
-    const char *copy = clvits_opening_keep(n->o, "%s", name);
+    const char *copy = clvits_opening_name_copy(n->o, name);
 
     if (!copy || v->n_languages == n->most)
         return copy ? wrong_id(n, name) : n->o->r->status;

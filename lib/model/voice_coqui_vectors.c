@@ -143,7 +143,7 @@ static clvits_status make_table(vectors *x)
         rows && sum && v->speakers ? CLVITS_OK : clvits_fail_memory(x->o->r, "speakers");
     for (size_t i = 0; i < x->count && !status;) {
         const char *name = x->list[i].speaker;
-        const char *copy = clvits_opening_keep(x->o, "%s", name);
+        const char *copy = clvits_opening_name_copy(x->o, name);
         i = make_row(rows + (size_t)v->n_speakers * (size_t)x->width, sum, x, i);
         if (!i)
             status = fail(x, name);

@@ -61,8 +61,9 @@ typedef struct clvits_voice_file {
  *    tokens.txt stands, and lexicon.txt where its text needs that;
  *  - a checkpoint of the original training code (and, with vocab.txt, of MMS-TTS) or of Piper's
  *    trainer, in a file of PyTorch. For its configuration see clvits_config_of();
- *  - a voice of Coqui, likewise, with the files of speakers and languages that its configuration
- *    names beside it.
+ *  - a voice of Coqui, likewise or as .onnx, with the files of speakers and languages that its
+ *    configuration names beside it;
+ *  - what clvits_convert() wrote: a .safetensors file that has all of it inside.
  *
  * Of a folder, model.safetensors is opened, else the newest G_STEP.pth, else the only file that may
  * be a voice.

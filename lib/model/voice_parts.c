@@ -41,6 +41,15 @@ char *clvits_opening_keep(clvits_opening *o, const char *format, ...)
     return copy;
 }
 
+char *clvits_opening_name_copy(clvits_opening *o, const char *name)
+{
+    char *copy = clvits_arena_text(&o->v->arena, name, strlen(name));
+
+    if (!copy)
+        clvits_fail_memory(o->r, "a name");
+    return copy;
+}
+
 int clvits_path_folder(const char *path)
 {
     const char *slash = strrchr(path, '/');

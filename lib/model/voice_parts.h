@@ -20,12 +20,15 @@ typedef struct clvits_opening {
     clvits_report *r;
 } clvits_opening;
 
-/** Text for as long as the voice is open; NULL, with the report filled in, when that failed. */
+/** A path for as long as the voice is open; NULL, with the report filled in, when that failed. */
 __attribute__((format(printf, 2, 3))) char *clvits_opening_keep(clvits_opening *o,
                                                                 const char *format, ...);
 
 /** Note that the voice is read from a file, too. */
 void clvits_voice_file_note(clvits_voice_file *v, const char *path);
+
+/** A copy of a name of any length, likewise. */
+char *clvits_opening_name_copy(clvits_opening *o, const char *name);
 
 /**
  * The last part of a path, without the given extension and slashes at its end, for as long as the

@@ -201,7 +201,7 @@ static clvits_status read_text(const sherpa *s)
     }
     if (phonemes && *voice) {
         t->kind = CLVITS_TEXT_ESPEAK;
-        t->espeak_voice = clvits_opening_keep(s->o, "%s", voice);
+        t->espeak_voice = clvits_opening_name_copy(s->o, voice);
         return t->espeak_voice ? CLVITS_OK : s->o->r->status;
     }
     t->kind = CLVITS_TEXT_LEXICON;

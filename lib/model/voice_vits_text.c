@@ -127,7 +127,11 @@ static clvits_status read_symbols(clvits_voice_file *v, clvits_json *j, const ch
         add_list(v, j, key, list, &count);
     else if (v->config.n_vocab == ORIGINAL_SYMBOLS)
         add_characters(v, j, key, original, &count);
-    if (!j->status && count != v->config.n_vocab)
+    if (!j->status && count != v->config.n_vocab && vocab)
+        j->status = clvits_fail(j->report, CLVITS_E_FORMAT,
+                                "%s has %d symbols, but the model has %d", vocab, count,
+                                v->config.n_vocab);
+    else if (!j->status && count != v->config.n_vocab)
         clvits_json_fail(j, CLVITS_E_FORMAT, "%s has %d symbols, but the model has %d", key, count,
                          v->config.n_vocab);
     return j->status;

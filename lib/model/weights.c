@@ -327,7 +327,9 @@ static clvits_status judge(gather *g, const clvits_config *c)
     int used = 0;
 
     for (size_t i = 0; i < g->n_entries; i++)
-        if (!g->entries[i].used && !may_be_left(g->entries[i].name, c))
+        if (!g->entries[i].used && !may_be_left(g->entries[i].name, c) &&
+            (g->entries[i].part != CLVITS_WEIGHT_GAIN ||
+             !find(g, g->entries[i].name, CLVITS_WEIGHT_DIRECTION)))
             note(&g->left, g->entries[i].name);
     if (!g->missing.count && !g->wrong.count && !g->left.count)
         return CLVITS_OK;
