@@ -142,13 +142,26 @@ static clvits_status run_once(bench *b, const voice *v, clvits_engine *e, senten
     return s;
 }
 
+/* False where a device that is silent has no such part. */
+static bool name_part(bench_record *r, const voice *v, int i, bool silent)
+{
+    snprintf(r->name, sizeof(r->name), "%s/sentence: %s", v->name,
+             silent && i == TEXT      ? "text encoder, duration predictor"
+             : silent && i == DECODER ? "flow, decoder"
+                                      : part_names[i]);
+    return !silent || i == TEXT || i == DECODER;
+}
+
 static void send_parts(bench *b, const voice *v, sentence *t)
 {
     const bool silent = t->silent || b->no_events;
+    const double deadline = b->deadline;
 
+    b->deadline = INFINITY; /* they were measured with the whole */
     for (int i = 0; i < PARTS; i++) {
         bench_record *r = &t->part[i];
         const double n = r->device.n;
+        const bool there = name_part(r, v, i, silent);
         r->level = "stage";
         r->verdict = "ok";
         r->noise = t->whole.noise;
@@ -157,19 +170,30 @@ static void send_parts(bench *b, const voice *v, sentence *t)
             bench_roofline(b, r);
         for (int k = 0; k < MAX_NAMES && t->shares[i][k].name && !silent; k++)
             bench_operator(r, t->shares[i][k].name, t->shares[i][k].seconds / n);
-        snprintf(r->name, sizeof(r->name), "%s/sentence: %s", v->name,
-                 silent && i == TEXT      ? "text encoder, duration predictor"
-                 : silent && i == DECODER ? "flow, decoder"
-                                          : part_names[i]);
         if (silent) {
             r->host = r->device;
             r->device.n = 0;
             snprintf(r->reason, sizeof(r->reason), "the device has no times of its own");
         }
-        if ((!silent || i == TEXT || i == DECODER) && bench_record_begin(b, r))
+        if (there && bench_record_begin(b, r))
             bench_send(b, r);
         else
             bench_drop(r);
+    }
+    b->deadline = deadline;
+}
+
+/* Parts of a sentence that was not measured, so that none is missing without a word. */
+static void send_unmeasured(bench *b, const voice *v, const bench_record *whole)
+{
+    for (int i = 0; i < PARTS; i++) {
+        bench_record r = { .level = "stage", .verdict = "ok" };
+        if (!name_part(&r, v, i, b->no_events) || !bench_record_begin(b, &r))
+            continue;
+        r.verdict = strcmp(whole->verdict, "ok") ? whole->verdict : "failed";
+        snprintf(r.reason, sizeof(r.reason), "%s",
+                 whole->reason[0] ? whole->reason : "the sentence did not come to its end");
+        bench_send(b, &r);
     }
 }
 
@@ -185,8 +209,10 @@ void bench_sentence(bench *b, const voice *v, clvits_engine *plain, double alone
     t = (sentence){ .whole = { .level = "stage", .verdict = "ok" } };
     snprintf(whole->name, sizeof(whole->name), "%s/sentence", v->name);
     b->for_another = wants_any(b, v);
-    if (!bench_record_begin(b, whole))
+    if (!bench_record_begin(b, whole)) {
+        send_unmeasured(b, v, whole);
         return;
+    }
     clvits_status s = open_traced(b, v, &m, &e);
     if (!s)
         s = voice_speak(e, v, &v->texts[VOICE_MEDIUM], 1, &h, &b->report);
@@ -210,7 +236,9 @@ void bench_sentence(bench *b, const voice *v, clvits_engine *plain, double alone
                                                 bench_statistics(&untraced).median);
     }
     bench_send(b, whole);
-    if (!s)
+    if (s)
+        send_unmeasured(b, v, whole);
+    else
         send_parts(b, v, &t);
     clvits_engine_close(&e);
     if (m.n_places > 1)
