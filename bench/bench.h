@@ -225,6 +225,10 @@ bool bench_case_check(bench_graph *g);
 /** Check unless that was done, time, send, free. */
 void bench_case_end(bench_graph *g);
 
+/** The largest difference that rounding alone makes between two sums of so many terms of random
+ *  signs, whose root mean square is term; the same for Toom-Cook forms of five taps. */
+double bench_rounding(int terms, double term);
+
 /** Say why a case is wrong ("wrong") or could not run ("failed"); the first reason stays. */
 void bench_case_fail(bench_graph *g, const char *verdict, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

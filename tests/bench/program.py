@@ -77,10 +77,14 @@ def usage(folder):
            re.fullmatch(r"clvits-bench \d+\.\d+\.\d+, kernels [0-9a-f]{12}\n", done.stdout),
            "it says its version")
     path = folder / "threads.json"
-    done = run(*one, "-f", "flip/", "-j", str(path), CLVITS_THREADS="1", CLVITS_CPU="baseline")
-    cpu, = json.loads(path.read_text())["devices"]
+    done = run(*one, "-f", "flip/", "-j", str(path), CLVITS_THREADS="1", CLVITS_CPU="baseline",
+               CLVITS_MEMORY="64M", CLVITS_RECORD="off")
+    result = json.loads(path.read_text())
+    cpu, = result["devices"]
     expect(done.returncode == 0 and (cpu["threads"], cpu["isa"]) == (1, "baseline"),
            "the environment counts where options say nothing")
+    expect((result["settings"]["memory_limit"], result["settings"]["record"]) == (64 << 20, "off"),
+           f"the file says so: {result['settings']}")
     path = folder / "refused.json"
     done = run("-d", "cpu", "-q", "-p", "fp16", "-l", "machine,stage", "-j", str(path))
     records = json.loads(path.read_text())["results"]
@@ -88,6 +92,23 @@ def usage(folder):
                                      if r["verdict"] == "failed"] == [("precision", "stage")]
            and sum(r["verdict"] == "ok" for r in records) >= 2,
            "a precision that a device has not costs stages and speech, not the machine's figures")
+
+
+def clocks(result):
+    """Clocks are told as far as the system knows them, and what limits devices."""
+    known = re.search(r"(?m)^cpu MHz\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text())
+    expect(bool(known) == ("cpu_mhz_at_start" in result["machine"]) and
+           (not known or float(result["machine"]["cpu_mhz_at_start"]) > 100),
+           "the processor's clock is that of the system")
+    most = pathlib.Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_max_freq")
+    expect(result["machine"].get("cpu_khz_most") ==
+           (most.read_text().strip() if most.exists() else None), "so is the most that it may be")
+    expect(all(d.get("clock_mhz", 1) > 0 and float(d.get("clock_mhz", 1)).is_integer()
+               for d in result["devices"]), "a device's clock is a number of MHz")
+    expect(all("clock_mhz" in d for d in result["devices"] if "Portable" in d.get("platform", "")),
+           "PoCL knows one")
+    expect(result["settings"]["memory_limit"] == 0 and result["settings"]["record"] == "auto",
+           "no limit was set, and recording is left to the device")
 
 
 def quick(folder, devices):
@@ -104,6 +125,7 @@ def quick(folder, devices):
     expect(result["complete"] is True, "the run came to its end")
     for key in ("cpu", "memory", "processors", "system", "architecture", "load_at_start"):
         expect(key in result["machine"], f"the machine has {key}")
+    clocks(result)
     expect(str(folder) not in path.read_text() and socket.gethostname() not in path.read_text(),
            "no folder and no host is named")
     expect(result["command"][0] == "clvits-bench" and "quick.json" in result["command"],
@@ -122,8 +144,8 @@ def quick(folder, devices):
                (half["verdict"] == "ok" or half["reason"]), "what was measured is its peak")
     rooms = {r["name"].split("/")[0] for r in result["results"] if r["level"] == "operator"}
     expect({"conv1d", "attention", "norm", "pointwise", "spline", "embedding", "matmul",
-            "durations", "prior", "normal", "sample", "flip", "concat", "sum"} <= rooms,
-           "every room has a case")
+            "durations", "prior", "normal", "sample", "flip", "concat", "sum", "search",
+            "likelihood", "wavenet", "separable"} <= rooms, "every room has a case")
     for record in result["results"]:
         expect(record["verdict"] in ("ok", "skipped") or record["name"] == "multiply-add, fp16",
                f"{record['name']} is right")
@@ -143,6 +165,15 @@ def quick(folder, devices):
     expect(len(table.read_text().splitlines()) == len(result["results"]) + 1,
            "the CSV file is whole")
     return result
+
+
+def many_terms(folder, name):
+    """What rounding makes of long sums is not wrong."""
+    path = folder / "terms.json"
+    done = run("-d", name, "-s", "0.005", "-l", "operator", "-f", "wavenet/base gate, 10 s", "-j",
+               str(path))
+    record, = json.loads(path.read_text())["results"]
+    expect(done.returncode == 0 and record["error"] < 1.4e-5, f"a gate over 960 terms: {record}")
 
 
 def whole_voice(folder):
@@ -379,6 +410,7 @@ def main():
         sentence(folder, "cpu")
         halves(folder, ["cpu", found] if found else ["cpu"])
         if found:
+            many_terms(folder, found)
             placed(folder, found)
             sentence(folder, found)
             wrong_kernel(folder, found)
