@@ -388,6 +388,17 @@ static int choose_output(tune_options *o, char *path, size_t size)
     return CODE_OK;
 }
 
+static void print_end(const tune_options *o, const tune_shared *shared)
+{
+    printf("%d shape%s measured, ", shared->done, program_plural(shared->done));
+    if (shared->rows)
+        printf("%d row%s found and %s%s", shared->rows, program_plural(shared->rows),
+               o->dry ? "kept nowhere (--dry-run)" : "written to ", o->dry ? "" : o->output);
+    else
+        printf("no row found");
+    printf("; candidates: %d wrong, %d did not run.\n", shared->wrong, shared->failed);
+}
+
 int main(int argc, char **argv)
 {
     tune_options o = { 0 };
@@ -404,10 +415,7 @@ int main(int argc, char **argv)
         return program_fail(3, "out of memory");
     code = run(&o, shared);
     if (!o.list && !code)
-        printf("%d shape%s measured, %d row%s found and %s%s; candidates: %d wrong, %d did not "
-               "run.\n", shared->done, program_plural(shared->done), shared->rows,
-               program_plural(shared->rows), o.dry ? "kept nowhere (--dry-run)" : "written to ",
-               o.dry ? "" : o.output, shared->wrong, shared->failed);
+        print_end(&o, shared);
     const int flushed = program_flush();
     return code ? code : shared->wrong ? 1 : flushed ? 3 : 0;
 }

@@ -40,7 +40,7 @@ def _speed_row(device, case, longest, colour):
         reason = case.get("reason") or "no time"
         return row(device["label"], f'<div class="none">{escape(case["verdict"])}: '
                                     f'{escape(reason)}</div>')
-    text = f"RTF {results.digits(rtf)} · {results.digits(1 / rtf)}×"
+    text = f"RTF {results.marked(results.digits(rtf), case)} · {results.digits(1 / rtf)}×"
     tip = f"{device['label']} · {case['name']} · {results.time(results.median(case, 'host'))}"
     return row(device["label"], bar(1 / rtf / longest, text, colour, tip))
 

@@ -137,7 +137,8 @@ def make(runs):
                  "no other row.", _troubles(devices)),
         _section("Real-time factor", "Time to compute one sentence over the time to hear it (RTF), "
                  "whole program path, batch 1. A longer bar is faster: 10× makes ten seconds of "
-                 "speech in one.", bars.speed(devices)),
+                 "speech in one. ~ marks times that were disturbed.",
+                 bars.speed(devices)),
         _section("Where the time of one sentence goes", "The stages of the model and, below, the "
                  "operators in each, longest first, all taken from the same runs. Every bar is "
                  "that device's whole time.",
@@ -154,7 +155,8 @@ def make(runs):
                  "noise, taking turns on the same machine. How many times faster clvits is: the "
                  "median of all pairs, and their range.",
                  bars.peers(peers) + tables.peers(peers) if peers else ""),
-        _section("Numbers", "Medians, with the 95th percentile where it was measured.",
+        _section("Numbers", "Medians, with the 95th percentile where it was measured. ~ marks "
+                 "times that were disturbed.",
                  tables.everything(devices)),
     ]
     script = _part("page.js")

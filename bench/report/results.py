@@ -257,5 +257,10 @@ def speed(value, unit):
     return "" if value is None else _scaled(value, [(f, p + unit + "/s") for f, p in units])
 
 
+def marked(text, case):
+    """With a sign that the case was disturbed while it was timed."""
+    return f"{text}\u00a0~" if text and case.get("noisy") else text
+
+
 def percent(value):
     return "" if value is None else f"{digits(100 * value, 2)}\u00a0%"

@@ -3,7 +3,7 @@
 from html import escape
 
 import results
-from results import digits, percent, size, speed, time
+from results import digits, marked, percent, size, speed, time
 
 
 def _table(heads, rows):
@@ -41,8 +41,9 @@ def _most(values, start):
 def _speech_row(case):
     v = case["values"]
     first = v.get("first_audio_ms")
-    return [case["name"], case["verdict"], time(v.get("audio_s")), _number(v.get("rtf")),
-            time(results.median(case, "host")), time(_late(case)),
+    return [case["name"], case["verdict"], time(v.get("audio_s")),
+            marked(_number(v.get("rtf")), case),
+            marked(time(results.median(case, "host")), case), time(_late(case)),
             time(first / 1e3 if first else None), _most(v, "peak_host_mb"),
             _most(v, "peak_device_mb"), case.get("reason") or ""]
 
@@ -52,8 +53,9 @@ def _work_row(case):
     rates = [speed(case[name] / seconds, unit) if seconds and case.get(name) else ""
              for name, unit in (("flop", "FLOP"), ("bytes", "B"))]
     error = f"{case['error']:.0e}" if case.get("error") else ""
-    return [case["name"], case["verdict"], time(results.median(case, "device")),
-            time(results.median(case, "host")), time(_late(case)), *rates,
+    device, host = (marked(time(results.median(case, clock)), case)
+                    for clock in ("device", "host"))
+    return [case["name"], case["verdict"], device, host, time(_late(case)), *rates,
             percent(case.get("roofline") or None), error,
             time(case.get("build_seconds") or None), case.get("reason") or ""]
 

@@ -127,6 +127,25 @@ def check_numbers(folder):
         assert figure in words, figure
 
 
+def check_disturbed(folder):
+    """What was disturbed is marked wherever its time stands, and nothing else is."""
+    times = {"min": 0.1, "median": 0.2, "p95": 0.3}
+    path = folder / "noisy.json"
+    for noisy in False, True:
+        about = {"device": "cpu", "verdict": "ok", "host_seconds": times, "noisy": noisy}
+        path.write_text(json.dumps({
+            "format": "clvits-bench 1", "devices": [{"name": "cpu", "kind": "cpu", "device": "X"}],
+            "results": [{**about, "level": "speech", "name": "tiny/medium",
+                         "values": {"rtf": 0.05, "audio_s": 4.0, "batch": 1}},
+                        {**about, "level": "operator", "name": "norm/tiny, 1 s"},
+                        {**about, "level": "operator", "name": "norm/calm, 1 s",
+                         "noisy": False}]}))
+        words = Page(make(folder, path)).words.replace("\u00a0", " ")
+        assert words.count("~ marks times that were disturbed") == 2, words
+        assert ("RTF 0.0500 ~ · 20.0×" in words) == noisy, words
+        assert words.count("200 ms ~") == 2 * noisy and words.count("0.0500 ~") == 2 * noisy, words
+
+
 def check_tolerance(folder):
     """Missing levels leave their pictures out; a text in a file is never markup."""
     path = folder / "little.json"
@@ -240,9 +259,9 @@ def check_counts(folder):
 
 def main():
     with tempfile.TemporaryDirectory() as name:
-        for check in (check_page, check_anatomy, check_families, check_numbers, check_tolerance,
-                      check_peers, check_incomplete, check_program, check_damage, check_full,
-                      check_counts):
+        for check in (check_page, check_anatomy, check_families, check_numbers, check_disturbed,
+                      check_tolerance, check_peers, check_incomplete, check_program, check_damage,
+                      check_full, check_counts):
             check(pathlib.Path(name))
             print(f"{check.__name__}: fine")
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """table.py TABLE SAMPLE README: the README's table is made from results, between its markers, and
-from nothing else."""
+from nothing else: those of bench/results, which lies beside the README."""
 import json
 import pathlib
 import subprocess
@@ -65,6 +65,18 @@ def check_write(folder):
     assert page.read_text() == "no place"
 
 
+def check_readme():
+    """What stands in the README is what the repository's own results make."""
+    results = sorted((pathlib.Path(README).parent / "bench" / "results").glob("*.json"))
+    done = run(*results)
+    text = pathlib.Path(README).read_text(encoding="utf-8")
+    block = text.partition("<!-- results -->")[2].partition("<!-- /results -->")[0]
+    assert results and done.returncode == 0, done.stderr
+    assert block.strip() == done.stdout.strip(), (
+        f"write the table again, with tools/bench_table.py --write README.md bench/results/*.json"
+        f"\n{done.stdout}")
+
+
 def check_refusals(folder):
     path = folder / "a.json"
     path.write_text('{"format": "another"}')
@@ -78,6 +90,7 @@ def check_refusals(folder):
 
 with tempfile.TemporaryDirectory() as name:
     check_rows()
+    check_readme()
     check_machine_only(pathlib.Path(name))
     check_write(pathlib.Path(name))
     check_refusals(pathlib.Path(name))

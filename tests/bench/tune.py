@@ -121,6 +121,15 @@ def sums_of_one_channel(folder):
            "candidates: 0 wrong" in done.stdout, "every candidate is right")
 
 
+def nothing_found(folder):
+    """A file that was not written is not named."""
+    path = folder / "unfound.txt"
+    done = run(TUNE, "-d", "cpu", "-q", "-v", "mini", "-f", SHAPE, "-s", "0.1", "-o",
+               str(path))
+    expect(done.returncode == 0 and ("no row found; candidates" in done.stdout) !=
+           path.exists() == (str(path) in done.stdout), "that there is no row is said")
+
+
 def cpu_path(folder):
     """The CPU path is tuned; what stands in the file stays."""
     path = folder / "cpu" / "tuned.txt"
@@ -229,6 +238,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         usage(folder)
+        nothing_found(folder)
         cpu_path(folder)
         sums_of_one_channel(folder)
         stuck_opening(folder)

@@ -6,6 +6,7 @@ import targets
 
 COLUMNS = ("target", "kernel", "options", "work", "registers", "scalar", "spills", "scratch",
            "local", "simd", "occupancy")
+OTHERS = "not run by voices"
 WORST = {"registers": max, "spills": max, "scratch": max, "local": max, "simd": min,
          "occupancy": min}
 
@@ -60,25 +61,35 @@ def cell(target, rows):
     return ", ".join(filter(None, parts))
 
 
-def markdown(report):
-    """The kernels that voices run, the busiest first: the worst of their variants. Those for
-    halves, and what only tuned rows ask for, are apart."""
-    rows = [row for row in report["rows"] if row["voices"]]
-    work = {}
+def lines_of(rows, shown):
+    """A line for each kernel and kind of run, the busiest first: the worst of its variants."""
+    work, lines = {}, []
     for row in rows:
         of = work.setdefault((row["way"], row["kernel"]), {})
         of[row["options"]] = row["work"]
-    shown = [t for t in targets.TARGETS if t.name in report["compilers"] and t.maker != "khronos"]
-    lines = ["| kernel | work | local | " + " | ".join(t.title for t in shown) + " |",
-             "|---|---:|---:|" + "---|" * len(shown)]
-    for key in sorted(work, key=lambda k: (k[0] != "", -max(work[k].values()))):
+    for key in sorted(work, key=lambda k: (k[0] != "", -max(work[k].values()), k)):
         way, kernel = key
         most = max(work[key].values())
         of = [row for row in rows if (row["way"], row["kernel"]) == key]
-        line = [f"`{kernel}`{', ' if way else ''}{way}", percent(most, 1 if most >= 5e-4 else 0),
+        line = [f"`{kernel}`{', ' if way else ''}{way}",
+                percent(most, 1 if most >= 5e-4 else 0) if any(row["voices"] for row in of) else "",
                 str(max(row.get("local") or 0 for row in of))]
         line += [cell(t, [row for row in of if row["target"] == t.name]) for t in shown]
         lines.append("| " + " | ".join(line) + " |")
+    return lines
+
+
+def markdown(report):
+    """The kernels that voices run, and below them those that they do not. Those for halves, and
+    what only tuned rows ask for, are apart."""
+    rows = [row for row in report["rows"] if row["voices"]]
+    busy = {row["kernel"] for row in rows}
+    others = [row for row in report["rows"] if row["kernel"] not in busy]
+    shown = [t for t in targets.TARGETS if t.name in report["compilers"] and t.maker != "khronos"]
+    lines = ["| kernel | work | local | " + " | ".join(t.title for t in shown) + " |",
+             "|---|---:|---:|" + "---|" * len(shown), *lines_of(rows, shown)]
+    if others:
+        lines += [f"| *{OTHERS}* |" + " |" * (2 + len(shown)), *lines_of(others, shown)]
     makers = {}
     for target in shown:
         makers.setdefault(report["compilers"][target.name], []).append(f"`{target.name}`")
