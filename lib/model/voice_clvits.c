@@ -40,36 +40,6 @@ static int is_known(const char *name)
     return !strcmp(name, dilations);
 }
 
-static void read_dilations(clvits_json *j, clvits_config *c)
-{
-    const cJSON *rows = clvits_json_at(j, "config.resblock_dilation_sizes"), *row, *item;
-    int i = 0;
-
-    if (j->status)
-        return;
-    if (!cJSON_IsArray(rows) || cJSON_GetArraySize(rows) != c->n_resblocks) {
-        clvits_json_fail(j, CLVITS_E_FORMAT, "config.%s should be a list of %d lists", dilations,
-                         c->n_resblocks);
-        return;
-    }
-    cJSON_ArrayForEach(row, rows) {
-        int n = 0;
-
-        if (!cJSON_IsArray(row) || cJSON_GetArraySize(row) > CLVITS_MAX_STAGES) {
-            clvits_json_fail(j, CLVITS_E_FORMAT, "config.%s should hold lists of at most %d",
-                             dilations, CLVITS_MAX_STAGES);
-            return;
-        }
-        cJSON_ArrayForEach(item, row)
-            if (!clvits_json_node_int(&c->resblock_dilation_sizes[i][n++], item)) {
-                clvits_json_fail(j, CLVITS_E_FORMAT, "config.%s should hold whole numbers only",
-                                 dilations);
-                return;
-            }
-        c->n_resblock_dilations[i++] = n;
-    }
-}
-
 static void read_config(clvits_json *j, clvits_config *c)
 {
     const cJSON *config = clvits_json_object(j, "config", CLVITS_JSON_REQUIRED), *item;
@@ -104,7 +74,7 @@ static void read_config(clvits_json *j, clvits_config *c)
             clvits_json_fail(j, CLVITS_E_FORMAT, "%s has %d items instead of %d", key, n, *length);
         *length = n;
     }
-    read_dilations(j, c);
+    clvits_dilations_read(j, c, "config.resblock_dilation_sizes");
 }
 
 /* Which of some words stands at a key; the first where nothing does. */

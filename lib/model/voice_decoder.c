@@ -17,7 +17,7 @@ static key in(const char *section, const char *name, const char *suffix)
     return k;
 }
 
-static void read_dilations(clvits_json *j, clvits_config *c, const char *name)
+void clvits_dilations_read(clvits_json *j, clvits_config *c, const char *name)
 {
     const cJSON *list = clvits_json_at(j, name), *row, *item;
     int i = 0;
@@ -64,7 +64,7 @@ void clvits_decoder_read(clvits_json *j, clvits_config *c, const char *section, 
                          c->n_upsamples);
     clvits_json_ints(j, c->resblock_kernel_sizes, &c->n_resblocks, CLVITS_MAX_STAGES,
                      in(section, "resblock_kernel_sizes", suffix).text);
-    read_dilations(j, c, in(section, "resblock_dilation_sizes", suffix).text);
+    clvits_dilations_read(j, c, in(section, "resblock_dilation_sizes", suffix).text);
 
     c->hop_length = c->n_upsamples > 0;
     for (int i = 0; i < c->n_upsamples; i++)

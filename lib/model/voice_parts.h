@@ -205,6 +205,9 @@ clvits_status clvits_sherpa_read(clvits_opening *o, const clvits_onnx_metadata *
  */
 void clvits_decoder_read(clvits_json *j, clvits_config *c, const char *section, const char *suffix);
 
+/** Its dilations alone: a list of lists, one for each of resblock_kernel_sizes, at a key. */
+void clvits_dilations_read(clvits_json *j, clvits_config *c, const char *key);
+
 /** Refuse the configuration of a model that only looks like VITS. */
 clvits_status clvits_refuse_config(clvits_json *j);
 

@@ -48,18 +48,10 @@ static extent measure(const char *bytes, size_t n)
     return e;
 }
 
-static size_t hash(const char *text, size_t n)
-{
-    uint64_t h = 0xCBF29CE484222325u; /* FNV-1a */
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)text[i]) * 0x100000001B3u;
-    return (size_t)(h ^ h >> 32);
-}
-
 /* The slot that holds the word, or the empty one where it belongs. */
 static uint32_t *slot(const clvits_lexicon *l, const char *text, size_t n)
 {
-    for (size_t i = hash(text, n) & (l->n_slots - 1);; i = (i + 1) & (l->n_slots - 1)) {
+    for (size_t i = clvits_text_hash(text, n) & (l->n_slots - 1);; i = (i + 1) & (l->n_slots - 1)) {
         const clvits_lexeme *w = l->slots[i] ? &l->words[l->slots[i] - 1] : NULL;
         if (!w || (w->n == n && !memcmp(l->text + w->text, text, n)))
             return &l->slots[i];

@@ -4,18 +4,10 @@
 
 #include <string.h>
 
-static size_t hash(const char *text, size_t n)
-{
-    uint64_t h = 0xCBF29CE484222325u; /* FNV-1a */
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)text[i]) * 0x100000001B3u;
-    return (size_t)(h ^ h >> 32);
-}
-
 /* The slot that holds the text, or the empty one where it belongs. */
 static uint32_t *slot(const clvits_symbols *s, const char *text, size_t n)
 {
-    for (size_t i = hash(text, n) & (s->n_slots - 1);; i = (i + 1) & (s->n_slots - 1)) {
+    for (size_t i = clvits_text_hash(text, n) & (s->n_slots - 1);; i = (i + 1) & (s->n_slots - 1)) {
         const clvits_symbol *found = s->slots[i] ? &s->items[s->slots[i] - 1] : NULL;
         if (!found || (found->n == n && !memcmp(found->text, text, n)))
             return &s->slots[i];

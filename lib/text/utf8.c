@@ -3,6 +3,15 @@
 
 #define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
 
+size_t clvits_text_hash(const char *text, size_t n)
+{
+    uint64_t h = 0xCBF29CE484222325u;
+
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ (unsigned char)text[i]) * 0x100000001B3u;
+    return (size_t)(h ^ h >> 32);
+}
+
 /* The ASCII mark says what to speak; ' ' where the character is spoken as nothing. */
 static const struct {
     uint32_t c;

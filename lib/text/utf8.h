@@ -18,6 +18,9 @@ typedef enum clvits_char_class {
     CLVITS_CHAR_DASH,        /* ends a clause where spaces stand on both sides */
 } clvits_char_class;
 
+/** For tables of texts: FNV-1a, its halves folded. */
+size_t clvits_text_hash(const char *text, size_t n);
+
 clvits_char_class clvits_char_classify(uint32_t c);
 
 /** The mark of . ! ? , ; : that stands for a stop, clause mark or dash of any script; else 0. */
