@@ -106,6 +106,41 @@ START_TEST(refuses_by_name)
 }
 END_TEST
 
+/* Of the posterior encoder, which only some are opened with. */
+static const struct {
+    int *field;
+    int value;
+    const char *name;
+} wrong_posterior[] = {
+    { &changed.n_fft, 1, "n_fft" },
+    { &changed.n_fft, 4098, "n_fft" },
+    { &changed.win_length, 0, "win_length" },
+    { &changed.win_length, 1025, "win_length is 1025, but must be 1 to 1024" },
+    { &changed.posterior_n_layers, 65, "posterior_n_layers" },
+    { &changed.posterior_kernel_size, 4, "posterior_kernel_size" },
+    { &changed.posterior_dilation_rate, 0, "posterior_dilation_rate" },
+    { &changed.posterior_dilation_rate, 2, "posterior_dilation_rate" },
+};
+
+START_TEST(refuses_posterior_encoders_by_name)
+{
+    clvits_report r = { 0 };
+
+    changed = base_voice();
+    ck_assert_int_eq(clvits_config_check_posterior(&changed, &r), CLVITS_E_FORMAT);
+    changed.n_fft = changed.win_length = 1024;
+    changed.posterior_n_layers = 16;
+    changed.posterior_kernel_size = 5;
+    changed.posterior_dilation_rate = 1;
+    r = (clvits_report){ 0 };
+    ck_assert_int_eq(clvits_config_check_posterior(&changed, &r), CLVITS_OK);
+    *wrong_posterior[_i].field = wrong_posterior[_i].value;
+    ck_assert_int_eq(clvits_config_check(&changed, &r), CLVITS_OK);
+    ck_assert_int_eq(clvits_config_check_posterior(&changed, &r), CLVITS_E_FORMAT);
+    ck_assert_ptr_nonnull(strstr(r.text, wrong_posterior[_i].name));
+}
+END_TEST
+
 START_TEST(refuses_an_absurd_hop)
 {
     clvits_report r = { 0 };
@@ -146,6 +181,8 @@ Suite *suite(void)
     tcase_add_test(t, accepts_the_base_voice);
     tcase_add_test(t, refuses_an_unfilled_one);
     tcase_add_loop_test(t, refuses_by_name, 0, sizeof(wrong) / sizeof(wrong[0]));
+    tcase_add_loop_test(t, refuses_posterior_encoders_by_name, 0,
+                        sizeof(wrong_posterior) / sizeof(wrong_posterior[0]));
     tcase_add_test(t, refuses_an_absurd_hop);
     tcase_add_test(t, refuses_scales_that_are_no_numbers);
     suite_add_tcase(s, t);

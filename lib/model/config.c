@@ -10,6 +10,7 @@ enum {
     MAX_DILATION = 1024,
     MAX_HOP = 65536,
     MAX_HEAD = 256, /* channels of an attention head, as the attention operator takes them */
+    MAX_FFT = 4096, /* as the spectrogram operator takes it */
 };
 
 clvits_config clvits_config_default(void)
@@ -77,6 +78,13 @@ static const struct int_field {
     FIELD(language_channels, 0, MAX_CHANNELS),
     FIELD(sampling_rate, 1000, 384000),
     FIELD(hop_length, 1, MAX_HOP),
+    /* A voice speaks with any of these; what else they must be, see
+     * clvits_config_check_posterior(). */
+    FIELD(n_fft, 0, 1 << 20),
+    FIELD(win_length, 0, 1 << 20),
+    FIELD(posterior_n_layers, 0, 1 << 20),
+    FIELD(posterior_kernel_size, 0, 1 << 20),
+    FIELD(posterior_dilation_rate, 0, 1 << 20),
 #undef FIELD
 };
 
@@ -258,4 +266,38 @@ clvits_status clvits_config_check(const clvits_config *c, clvits_report *r)
         return clvits_fail(r, CLVITS_E_FORMAT,
                            "configuration: n_speakers is %d, but gin_channels is 0", c->n_speakers);
     return CLVITS_OK;
+}
+
+clvits_status clvits_config_check_posterior(const clvits_config *c, clvits_report *r)
+{
+    clvits_status s = check_int("n_fft", c->n_fft, 2, MAX_FFT, r);
+
+    if (!s)
+        s = check_int("win_length", c->win_length, 1, c->n_fft, r);
+    if (!s)
+        s = check_int("posterior_n_layers", c->posterior_n_layers, 1, 64, r);
+    if (!s)
+        s = check_int("posterior_kernel_size", c->posterior_kernel_size, 1, MAX_KERNEL, r);
+    if (!s)
+        s = check_int("posterior_dilation_rate", c->posterior_dilation_rate, 1, MAX_DILATION, r);
+    if (!s)
+        s = check_dilation("posterior_dilation_rate", c->posterior_dilation_rate,
+                           c->posterior_n_layers, r);
+    if (!s && c->posterior_kernel_size % 2 == 0)
+        s = clvits_fail(r, CLVITS_E_FORMAT,
+                        "configuration: posterior_kernel_size is %d, but must be odd",
+                        c->posterior_kernel_size);
+    return s;
+}
+
+int clvits_config_of_posterior(size_t offset)
+{
+    return offset >= offsetof(clvits_config, n_fft) &&
+           offset <= offsetof(clvits_config, posterior_dilation_rate);
+}
+
+void clvits_config_drop_posterior(clvits_config *c)
+{
+    c->n_fft = c->win_length = 0;
+    c->posterior_n_layers = c->posterior_kernel_size = c->posterior_dilation_rate = 0;
 }

@@ -60,6 +60,11 @@ typedef struct clvits_config {
     int sampling_rate; /* Hz */
     int hop_length;    /* samples per latent frame: the product of upsample_rates */
 
+    /* The posterior encoder, of the training side; all 0 where it is not at hand. */
+    int n_fft;      /* of its spectrogram, which has n_fft / 2 + 1 channels */
+    int win_length; /* of the window in that, at most n_fft */
+    int posterior_n_layers, posterior_kernel_size, posterior_dilation_rate; /* 16, 5, 1 */
+
     float noise_scale, noise_w, length_scale; /* the voice's own defaults */
 } clvits_config;
 
@@ -84,5 +89,14 @@ const clvits_config_field *clvits_config_fields(size_t i);
 
 /** Refuse, by field name, a geometry that is incomplete, contradictory or absurdly large. */
 clvits_status clvits_config_check(const clvits_config *c, clvits_report *r);
+
+/** The same for what it says of the posterior encoder, which speaking does without. */
+clvits_status clvits_config_check_posterior(const clvits_config *c, clvits_report *r);
+
+/** Whether a field, by its offset, is of the posterior encoder. */
+int clvits_config_of_posterior(size_t offset);
+
+/** Forget that there is one. */
+void clvits_config_drop_posterior(clvits_config *c);
 
 #endif

@@ -249,7 +249,8 @@ static clvits_status write_own(const clvits_voice_file *v, const clvits_convert_
                                const char *path, const clvits_convert_plan *plan, int64_t *bytes,
                                clvits_report *r)
 {
-    char *about = printed(clvits_voice_about(v, 1), 0);
+    char *about = printed(
+        clvits_voice_about(v, plan->with_training ? CLVITS_TELL_TRAINING : CLVITS_TELL_SPEECH), 0);
     clvits_new_file *file = malloc(sizeof(*file));
     clvits_status s = CLVITS_OK;
 
@@ -355,6 +356,8 @@ clvits_status clvits_voice_file_convert(clvits_convert_outcome *outcome, const c
 
     *outcome = (clvits_convert_outcome){ 0 };
     clvits_status s = hf ? clvits_hf_check(v, r) : CLVITS_OK;
+    if (!s && hf && plan->with_training)
+        s = clvits_hf_check_training(v, r);
     if (!s)
         s = gather(&t, v, plan, r);
     if (!s) {

@@ -67,6 +67,9 @@ clvits_status clvits_discriminators_read(clvits_arrays *out, clvits_arrays *raw,
 /** Refuse, by what it is, whatever of a voice the format cannot express. */
 clvits_status clvits_hf_check(const clvits_voice_file *v, clvits_report *r);
 
+/** The same of its training side. */
+clvits_status clvits_hf_check_training(const clvits_voice_file *v, clvits_report *r);
+
 /** Its files beside the weights; NULL: out of memory. The caller deletes them. */
 struct cJSON *clvits_hf_config(const clvits_voice_file *v, const clvits_arrays *training);
 struct cJSON *clvits_hf_vocabulary(const clvits_voice_file *v);

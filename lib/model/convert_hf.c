@@ -87,6 +87,24 @@ clvits_status clvits_hf_check(const clvits_voice_file *v, clvits_report *r)
     return CLVITS_OK;
 }
 
+clvits_status clvits_hf_check_training(const clvits_voice_file *v, clvits_report *r)
+{
+    const clvits_config *c = &v->config;
+    const char *what = NULL;
+
+    if (c->n_fft % 2)
+        what = "a spectrogram of an odd n_fft";
+    else if (c->n_fft && c->posterior_kernel_size != c->flow_kernel_size)
+        what = "a posterior encoder with other kernels than the flow's";
+    else if (c->n_fft && c->posterior_dilation_rate != c->flow_dilation_rate)
+        what = "a posterior encoder with other dilations than the flow's";
+    return what ? clvits_fail(r, CLVITS_E_UNSUPPORTED,
+                              "the voice has %s, which a Hugging Face VitsModel has not; leave its "
+                              "training side out, or write a .safetensors file",
+                              what)
+                : CLVITS_OK;
+}
+
 /* The posterior encoder, of which the configuration of a voice says nothing. */
 static int posterior_layers(const clvits_arrays *training)
 {
@@ -203,11 +221,14 @@ cJSON *clvits_hf_config(const clvits_voice_file *v, const clvits_arrays *trainin
         { "speaking_rate", 1 / (double)c->length_scale, 1 },
     };
     cJSON *config = cJSON_CreateObject();
-    cJSON *own = clvits_voice_about(v, 0);
+    cJSON *own = clvits_voice_about(v, CLVITS_TELL_TEXT);
 
     if (config && own && put_fixed(config, c) &&
         put_numbers(config, numbers, sizeof(numbers) / sizeof(numbers[0])) &&
-        put_decoder(config, c) && cJSON_AddItemToObject(config, "clvits", own))
+        put_decoder(config, c) &&
+        (!training->count || !c->n_fft ||
+         cJSON_AddNumberToObject(config, "win_length", c->win_length)) &&
+        cJSON_AddItemToObject(config, "clvits", own))
         return config;
     cJSON_Delete(own);
     cJSON_Delete(config);

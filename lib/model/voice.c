@@ -28,7 +28,8 @@ clvits_status clvits_voice_open_config(clvits_voice **out, clvits_context *conte
     if (!s) {
         v->context = context;
         for (size_t i = 0; i < v->file.weights.count; i++)
-            v->parameters += clvits_array_count(&v->file.weights.items[i]);
+            if (!clvits_weight_of_training(v->file.weights.items[i].name))
+                v->parameters += clvits_array_count(&v->file.weights.items[i]);
         s = clvits_context_rate(context, &r);
     }
     if (!s) {

@@ -61,7 +61,7 @@ static int add_item(cJSON *to, const char *key, cJSON *item)
     return 0;
 }
 
-static int put_config(cJSON *about, const clvits_config *c)
+static int put_config(cJSON *about, const clvits_config *c, int with_posterior)
 {
     cJSON *config = cJSON_AddObjectToObject(about, "config");
     const char *const fields = (const char *)c;
@@ -71,6 +71,8 @@ static int put_config(cJSON *about, const clvits_config *c)
         const clvits_config_field *f = clvits_config_fields(i);
         const void *at = fields + f->offset;
 
+        if (clvits_config_of_posterior(f->offset) && (!with_posterior || !c->n_fft))
+            continue; /* readers before these were there take the voice, too */
         if (!is_length(f->offset))
             good = cJSON_AddNumberToObject(config, f->name,
                                            f->is_float ? clvits_float_shortest(*(const float *)at)
@@ -187,7 +189,7 @@ static int put_lexicon(cJSON *about, const clvits_voice_file *v)
     return good;
 }
 
-cJSON *clvits_voice_about(const clvits_voice_file *v, int with_config)
+cJSON *clvits_voice_about(const clvits_voice_file *v, clvits_voice_telling most)
 {
     const char *origin = v->origin ? v->origin : v->kind;
     cJSON *about = cJSON_CreateObject();
@@ -195,7 +197,9 @@ cJSON *clvits_voice_about(const clvits_voice_file *v, int with_config)
     if (about && cJSON_AddNumberToObject(about, "version", VERSION) &&
         put_text(about, "name", v->name ? v->name : "") &&
         put_text(about, "origin", origin ? origin : "") &&
-        (!with_config || put_config(about, &v->config)) && put_text_settings(about, &v->text) &&
+        (most == CLVITS_TELL_TEXT ||
+         put_config(about, &v->config, most == CLVITS_TELL_TRAINING)) &&
+        put_text_settings(about, &v->text) &&
         put_symbols(about, &v->symbols) && put_lexicon(about, v) && put_speakers(about, v) &&
         put_languages(about, v))
         return about;

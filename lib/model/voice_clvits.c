@@ -8,7 +8,9 @@
 //     name      of the voice
 //     origin    what it was converted from, in words
 //     config    every number and list of clvits_config by its name; what is not there is as in the
-//               original code; names that are not known are refused
+//               original code; names that are not known are refused. Where the posterior encoder
+//               is among the tensors, n_fft, win_length and posterior_* are there as well; the hop
+//               of its spectrogram is hop_length
 //     text      kind ("ids", "espeak", "characters", "lexicon", "phonemes"), padding ("none",
 //               "piper", "blank"), ends (begin, end, padded), espeak_voice, pause, unread,
 //               blank_id, longest_match, case ("kept", "lower-else", "lower"), bare, romanised,
@@ -18,7 +20,8 @@
 //     speakers  to each name its id
 //     languages to each name an object of its id and espeak_voice
 //
-// The tensors have canonical names, weight normalisation folded; clvits_weights_walk() says which.
+// The tensors have canonical names, weight normalisation folded; clvits_weights_walk() says which,
+// and of those of training clvits_weights_walk_training().
 #include "model/voice_about.h"
 
 #include <cjson/cJSON.h>

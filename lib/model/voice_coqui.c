@@ -183,6 +183,10 @@ static clvits_status read_all(clvits_opening *o, clvits_json *j, const char *pat
         read_vectors(o, j, path))
         return j->status ? j->status : o->r->status;
     measure(&o->v->config, &o->v->raw);
+    clvits_spectrogram_read(o, j, "audio.fft_size", "audio.win_length");
+    if (o->v->config.n_fft)
+        clvits_json_int(j, &o->v->config.posterior_dilation_rate,
+                        ARGS "dilation_rate_posterior_encoder", CLVITS_JSON_OPTIONAL);
     drop_unused(o->v);
     return clvits_coqui_text_read(o, j, path);
 }

@@ -130,6 +130,13 @@ clvits_status clvits_voice_file_open(clvits_voice_file *out, const char *path,
     return open_any(out, &(clvits_opening){ .v = out, .config_path = config_path, .r = r }, path);
 }
 
+clvits_status clvits_voice_file_open_sides(clvits_voice_file *out, const char *path,
+                                           const char *config_path, int sides, clvits_report *r)
+{
+    clvits_opening o = { .v = out, .config_path = config_path, .sides = sides, .r = r };
+    return open_any(out, &o, path);
+}
+
 clvits_status clvits_voice_file_open_whole(clvits_voice_file *out, const char *path,
                                            const char *config_path, clvits_report *r)
 {

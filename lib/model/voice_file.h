@@ -32,7 +32,8 @@ typedef struct clvits_language {
  */
 typedef struct clvits_voice_file {
     clvits_config config;
-    clvits_arrays weights; /* what clvits_weights_walk() visits, float32 */
+    clvits_arrays weights; /* what clvits_weights_walk() visits, float32, and of the training */
+    int sides;             /* side that it was opened for, these parts: CLVITS_SIDE_* */
     clvits_arrays raw;     /* the file behind weights */
     clvits_symbols symbols;
     clvits_lexicon lexicon; /* of voices that have one */
@@ -75,6 +76,13 @@ typedef struct clvits_voice_file {
  */
 clvits_status clvits_voice_file_open(clvits_voice_file *out, const char *path,
                                      const char *config_path, clvits_report *r);
+
+/**
+ * The same with parts of the training side, CLVITS_SIDE_*, as far as the file has them: see sides
+ * and n_fft of what was opened. One that is there in part is refused, with what is missing.
+ */
+clvits_status clvits_voice_file_open_sides(clvits_voice_file *out, const char *path,
+                                           const char *config_path, int sides, clvits_report *r);
 
 /** The same; raw keeps every array of the file, under the file's names, also those of training. */
 clvits_status clvits_voice_file_open_whole(clvits_voice_file *out, const char *path,

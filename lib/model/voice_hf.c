@@ -82,6 +82,9 @@ static void read_config(clvits_json *j, clvits_config *c)
     clvits_json_int(j, &c->flow_kernel_size, "wavenet_kernel_size", CLVITS_JSON_OPTIONAL);
     clvits_json_int(j, &c->flow_dilation_rate, "wavenet_dilation_rate", CLVITS_JSON_OPTIONAL);
 
+    c->posterior_dilation_rate = c->flow_dilation_rate;
+    clvits_json_int(j, &c->win_length, "win_length", CLVITS_JSON_OPTIONAL); /* clvits writes it */
+
     clvits_json_int(j, &c->n_speakers, "num_speakers", CLVITS_JSON_OPTIONAL);
     clvits_json_int(j, &c->gin_channels, "speaker_embedding_size", CLVITS_JSON_OPTIONAL);
     if (c->n_speakers == 0)

@@ -75,6 +75,31 @@ const char *clvits_opening_name(clvits_opening *o, const char *path, const char 
     return clvits_opening_keep(o, "%.*s", (int)length, path + n);
 }
 
+void clvits_spectrogram_read(clvits_opening *o, clvits_json *j, const char *n_fft_key,
+                             const char *win_length_key)
+{
+    clvits_config *c = &o->v->config;
+
+    clvits_config_measure_posterior(c, &o->v->raw);
+    if (!c->n_fft)
+        return;
+    c->win_length = 0; /* as measured: that of n_fft, whatever this will be */
+    clvits_json_int(j, &c->n_fft, n_fft_key, CLVITS_JSON_OPTIONAL);
+    clvits_json_int(j, &c->win_length, win_length_key, CLVITS_JSON_OPTIONAL);
+}
+
+/* What the voice is opened for beyond speech. */
+static clvits_status take_training(clvits_opening *o, clvits_report *why)
+{
+    clvits_voice_file *v = o->v;
+    clvits_status s = CLVITS_OK;
+
+    if (v->config.n_fft && o->sides & CLVITS_SIDE_POSTERIOR)
+        s = clvits_config_check_posterior(&v->config, why);
+    v->sides = o->sides;
+    return s ? s : clvits_weights_take_training(&v->weights, &v->sides, &v->raw, &v->config, why);
+}
+
 clvits_status clvits_opening_finish(clvits_opening *o, const char *path)
 {
     clvits_voice_file *v = o->v;
@@ -83,6 +108,8 @@ clvits_status clvits_opening_finish(clvits_opening *o, const char *path)
     if (clvits_refuse_arrays(&v->raw, path, o->r))
         return o->r->status;
     clvits_status status = clvits_config_check(&v->config, &why);
+    if (!status)
+        clvits_config_measure_posterior(&v->config, &v->raw);
     if (!status && o->keep_all)
         status = clvits_weights_canonical(&v->weights, &v->raw, &v->config, &why);
     else if (!status)
@@ -91,8 +118,12 @@ clvits_status clvits_opening_finish(clvits_opening *o, const char *path)
         v->n_modules = clvits_weights_modules(v->modules, &v->weights, &v->raw);
         clvits_opening_count_training(o);
     }
+    if (!status && o->sides)
+        status = take_training(o, &why);
     if (!status && !o->keep_all)
         clvits_arrays_keep_used(&v->raw, &v->weights);
+    if (!o->keep_all && !(v->sides & CLVITS_SIDE_POSTERIOR))
+        clvits_config_drop_posterior(&v->config);
     v->text.symbols = &v->symbols;
     return status ? clvits_fail(o->r, status, "%s: %s", path, why.text) : CLVITS_OK;
 }

@@ -13,6 +13,7 @@ typedef struct clvits_opening {
     clvits_voice_file *v;    /* being filled */
     const char *config_path; /* given by the caller, or NULL */
     int keep_all;            /* raw keeps what inference has no use for */
+    int sides;               /* of the training side, what is wanted: CLVITS_SIDE_* */
     /* For a file of PyTorch: */
     const struct clvits_torch *torch; /* open, else NULL */
     const struct clvits_value *state; /* the DICT of its tensors, */
@@ -151,6 +152,11 @@ clvits_status clvits_vits_text_read(clvits_voice_file *v, clvits_json *j, const 
  */
 void clvits_geometry_read(clvits_json *j, clvits_config *c, const char *section);
 
+/** What the posterior encoder listens to, from the keys of n_fft and win_length; raw has the
+ *  voice's arrays, and where there is no such encoder among them, nothing is read. */
+void clvits_spectrogram_read(clvits_opening *o, clvits_json *j, const char *n_fft_key,
+                             const char *win_length_key);
+
 /** Speakers and their channels, from their keys; clvits_config_measure() went before. */
 void clvits_speakers_read(clvits_json *j, clvits_config *c, const char *n_key,
                           const char *gin_key);
@@ -165,8 +171,15 @@ clvits_status clvits_voice_clvits_open(clvits_opening *o, const char *path);
  */
 clvits_status clvits_voice_about_read(clvits_voice_file *v, clvits_json *j, int with_config);
 
+/** What is told of a voice, at most. */
+typedef enum clvits_voice_telling {
+    CLVITS_TELL_TEXT,    /* all but the configuration */
+    CLVITS_TELL_SPEECH,  /* and that, without the posterior encoder */
+    CLVITS_TELL_TRAINING /* everything */
+} clvits_voice_telling;
+
 /** What a voice is beside its weights, as JSON; NULL: out of memory. The caller deletes it. */
-struct cJSON *clvits_voice_about(const clvits_voice_file *v, int with_config);
+struct cJSON *clvits_voice_about(const clvits_voice_file *v, clvits_voice_telling most);
 
 /** The double with the fewest digits of those that become this float. */
 double clvits_float_shortest(float x);

@@ -97,6 +97,7 @@ static clvits_status read_geometry(clvits_opening *o, const char *path)
     clvits_config_measure(c, &o->v->raw);
     clvits_geometry_read(&j, c, "");
     clvits_speakers_read(&j, c, "num_speakers", "gin_channels");
+    clvits_spectrogram_read(o, &j, "filter_length", "win_length");
     clvits_json_int(&j, &hop, "hop_length", CLVITS_JSON_OPTIONAL);
     if (hop && hop != c->hop_length)
         clvits_json_fail(&j, CLVITS_E_FORMAT,

@@ -135,19 +135,40 @@ clvits_status clvits_voice_torch_open(clvits_opening *o, const char *path)
     return status;
 }
 
+static int all_but_posterior(const char *name)
+{
+    return clvits_weight_beyond(name, CLVITS_SIDE_POSTERIOR);
+}
+
+static int all_but_sides(const char *name)
+{
+    return clvits_weight_beyond(name, CLVITS_SIDE_ALL);
+}
+
+/* Which tensors are not read. */
+static int (*left_aside(const clvits_opening *o))(const char *name)
+{
+    if (o->keep_all)
+        return NULL;
+    return !o->sides                          ? clvits_weight_of_training
+           : o->sides == CLVITS_SIDE_POSTERIOR ? all_but_posterior
+                                               : all_but_sides;
+}
+
 clvits_status clvits_opening_arrays(clvits_opening *o)
 {
     if (!o->torch)
         return CLVITS_OK;
-    return clvits_torch_arrays_but(&o->v->raw, o->torch, o->state, o->prefix,
-                                   o->keep_all ? NULL : clvits_weight_of_training, o->r);
+    return clvits_torch_arrays_but(&o->v->raw, o->torch, o->state, o->prefix, left_aside(o), o->r);
 }
 
 void clvits_opening_count_training(clvits_opening *o)
 {
-    for (size_t i = 0; !o->keep_all && i < clvits_value_count(o->state); i++) {
+    int (*const aside)(const char *name) = left_aside(o);
+
+    for (size_t i = 0; aside && i < clvits_value_count(o->state); i++) {
         const char *name = tensor_name(o, i);
-        if (name)
+        if (name && aside(name))
             clvits_weights_add_training(o->v->modules, &o->v->n_modules, name,
                                         clvits_value_item(o->state, i)->tensor->count);
     }

@@ -64,8 +64,9 @@ void clvits_speakers_read(clvits_json *j, clvits_config *c, const char *n_key, c
         c->gin_channels = gin;
 }
 
-static void read_data(clvits_json *j, clvits_config *c)
+static void read_data(clvits_opening *o, clvits_json *j)
 {
+    clvits_config *c = &o->v->config;
     int hop = c->hop_length;
 
     clvits_json_int(j, &c->sampling_rate, "data.sampling_rate", CLVITS_JSON_REQUIRED);
@@ -74,6 +75,7 @@ static void read_data(clvits_json *j, clvits_config *c)
         clvits_json_fail(j, CLVITS_E_FORMAT,
                          "data.hop_length is %d, but model.upsample_rates multiply to %d", hop,
                          c->hop_length);
+    clvits_spectrogram_read(o, j, "data.filter_length", "data.win_length");
     clvits_speakers_read(j, c, clvits_json_at(j, "data.n_speakers") ? "data.n_speakers"
                                                                     : "model.n_speakers",
                          "model.gin_channels");
@@ -130,7 +132,7 @@ clvits_status clvits_voice_vits_open(clvits_opening *o, const char *path)
     if (!status) {
         clvits_config_measure(&v->config, &v->raw);
         clvits_geometry_read(&j, &v->config, "model.");
-        read_data(&j, &v->config);
+        read_data(o, &j);
         status = j.status ? j.status : clvits_vits_text_read(v, &j, vocab);
     }
     clvits_json_close(&j);

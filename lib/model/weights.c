@@ -230,20 +230,33 @@ static int starts(const char *name, const char *prefix)
     return !strncmp(name, prefix, strlen(prefix));
 }
 
-static int is_of_training(const char *name)
+/* The part of the training side that a tensor is of; 0: of none, or of a discriminator. */
+static int side_of(const char *name)
 {
-    return starts(name, "enc_q.") || starts(name, "dp.post_") || starts(name, "dp.flows.1.") ||
-           starts(name, "disc.") || starts(name, "discriminators.");
+    if (starts(name, "enc_q."))
+        return CLVITS_SIDE_POSTERIOR;
+    return starts(name, "dp.post_") || starts(name, "dp.flows.1.") ? CLVITS_SIDE_DURATIONS : 0;
 }
 
-int clvits_weight_of_training(const char *name)
+static int is_of_training(const char *name)
+{
+    return side_of(name) || starts(name, "disc.") || starts(name, "discriminators.");
+}
+
+int clvits_weight_beyond(const char *name, int sides)
 {
     char canonical[112];
     clvits_weight_part part;
 
-    return starts(name, "posterior_encoder.") ||
-           (clvits_weight_name(canonical, sizeof(canonical), &part, name) &&
-            is_of_training(canonical));
+    if (starts(name, "posterior_encoder."))
+        return !(sides & CLVITS_SIDE_POSTERIOR);
+    return clvits_weight_name(canonical, sizeof(canonical), &part, name) &&
+           is_of_training(canonical) && !(side_of(canonical) & sides);
+}
+
+int clvits_weight_of_training(const char *name)
+{
+    return clvits_weight_beyond(name, 0);
 }
 
 /* Tensors that only training uses, or conditioning that nothing feeds. */
@@ -321,24 +334,30 @@ static int put_trouble(char *out, size_t size, const char *kind, const trouble *
                     t->count > t->listed ? ", ..." : "");
 }
 
-static clvits_status judge(gather *g, const clvits_config *c)
+/* One message with all that was noted. */
+static clvits_status judge_notes(gather *g, const char *what)
 {
     char text[480];
     int used = 0;
 
-    for (size_t i = 0; i < g->n_entries; i++)
-        if (!g->entries[i].used && !may_be_left(g->entries[i].name, c) &&
-            (g->entries[i].part != CLVITS_WEIGHT_GAIN ||
-             !find(g, g->entries[i].name, CLVITS_WEIGHT_DIRECTION)))
-            note(&g->left, g->entries[i].name);
     if (!g->missing.count && !g->wrong.count && !g->left.count)
         return CLVITS_OK;
 
     used += put_trouble(text, sizeof(text), "missing", &g->missing);
     used += put_trouble(text + used, sizeof(text) - (size_t)used, "of the wrong shape", &g->wrong);
     put_trouble(text + used, sizeof(text) - (size_t)used, "left over", &g->left);
-    return clvits_fail(g->r, CLVITS_E_FORMAT, "the weights do not fit the configuration: %s",
+    return clvits_fail(g->r, CLVITS_E_FORMAT, "%s the configuration: %s", what,
                        text + strlen("; "));
+}
+
+static clvits_status judge(gather *g, const clvits_config *c)
+{
+    for (size_t i = 0; i < g->n_entries; i++)
+        if (!g->entries[i].used && !may_be_left(g->entries[i].name, c) &&
+            (g->entries[i].part != CLVITS_WEIGHT_GAIN ||
+             !find(g, g->entries[i].name, CLVITS_WEIGHT_DIRECTION)))
+            note(&g->left, g->entries[i].name);
+    return judge_notes(g, "the weights do not fit");
 }
 
 static clvits_status bring(gather *g, const clvits_arrays *raw, const clvits_config *c)
@@ -367,6 +386,33 @@ clvits_status clvits_weights_take(clvits_arrays *out, clvits_arrays *raw, const 
                                   clvits_report *r)
 {
     return bring(&(gather){ .out = out, .taken = raw, .r = r }, raw, c);
+}
+
+/* Of the wanted parts of the training side, those that the voice has anything of. */
+static int sides_of(const gather *g, const clvits_config *c, int wanted)
+{
+    int sides = c->use_sdp ? 0 : CLVITS_SIDE_DURATIONS;
+
+    for (size_t i = 0; i < g->n_entries; i++)
+        sides |= side_of(g->entries[i].name);
+    return sides & wanted;
+}
+
+clvits_status clvits_weights_take_training(clvits_arrays *out, int *sides, clvits_arrays *raw,
+                                           const clvits_config *c, clvits_report *r)
+{
+    gather g = { .out = out, .taken = raw, .r = r };
+
+    clvits_status status = name_entries(&g, raw);
+    if (!status)
+        status = part_entries(&g);
+    *sides = status ? 0 : sides_of(&g, c, *sides);
+    if (!status)
+        status = clvits_weights_walk_training(c, *sides, visit, &g);
+    if (!status)
+        status = judge_notes(&g, "what training left in the voice does not fit");
+    free(g.entries);
+    return status;
 }
 
 /* A tensor of the training side, at whichever of its parts comes first. */

@@ -25,6 +25,17 @@ typedef clvits_status (*clvits_weight_fn)(void *user, const clvits_weight *w);
  */
 clvits_status clvits_weights_walk(const clvits_config *c, clvits_weight_fn visit, void *user);
 
+/** The parts of the training side that VITS itself has; discriminators are models of their own. */
+enum {
+    CLVITS_SIDE_POSTERIOR = 1, /* enc_q */
+    CLVITS_SIDE_DURATIONS = 2, /* of the stochastic duration predictor; the plain one has none */
+    CLVITS_SIDE_ALL = 3,
+};
+
+/** Visit every tensor of these parts (CLVITS_SIDE_*), in the same way. */
+clvits_status clvits_weights_walk_training(const clvits_config *c, int sides,
+                                           clvits_weight_fn visit, void *user);
+
 /**
  * Read off a model's tensors, under any of their names, what training configurations do not say:
  * n_vocab, speakers and their channels, the attention's window, the duration predictor, the flow's
@@ -55,6 +66,21 @@ clvits_status clvits_weights_take(clvits_arrays *out, clvits_arrays *raw, const 
 
 /** Whether a tensor of that name, of any format, is there for training alone. */
 int clvits_weight_of_training(const char *name);
+
+/** Whether opening a voice for these parts (CLVITS_SIDE_*) of the training side leaves it aside. */
+int clvits_weight_beyond(const char *name, int sides);
+
+/** Read off the tensors what is not known of the posterior encoder; all 0 where there is none. */
+void clvits_config_measure_posterior(clvits_config *c, const clvits_arrays *raw);
+
+/**
+ * As clvits_weights_take(), but adds tensors of the training side to those that are in out.
+ *
+ * @param[in,out] sides  CLVITS_SIDE_*: those that are wanted; then those of them that there are
+ * @return CLVITS_OK, _E_FORMAT (one is there in part, or does not fit) or _E_MEMORY
+ */
+clvits_status clvits_weights_take_training(clvits_arrays *out, int *sides, clvits_arrays *raw,
+                                           const clvits_config *c, clvits_report *r);
 
 /**
  * The arrays of a voice file that only training has a use for, under canonical names, float32,

@@ -87,3 +87,38 @@ void clvits_config_measure(clvits_config *c, const clvits_arrays *raw)
     c->dds_n_layers = c->dds_n_layers ? c->dds_n_layers : given.dds_n_layers;
     c->dp_n_flows = c->dp_n_flows ? c->dp_n_flows : given.dp_n_flows;
 }
+
+void clvits_config_measure_posterior(clvits_config *c, const clvits_arrays *raw)
+{
+    int bins = 0, layers = 0, kernel = 0;
+
+    for (size_t i = 0; i < raw->count; i++) {
+        const clvits_array *a = &raw->items[i];
+        int n[CLVITS_WEIGHT_NUMBERS];
+        clvits_weight_part part;
+        char name[112];
+
+        if (!clvits_weight_name(name, sizeof(name), &part, a->name) || part == CLVITS_WEIGHT_GAIN)
+            continue;
+        if (!strcmp(name, "enc_q.pre.weight") && a->rank > 1) {
+            bins = to_int(a->shape[1]);
+        } else if (clvits_weight_match("enc_q.enc.in_layers.#.weight", name, n)) {
+            layers = larger(layers, n[0] + 1);
+            kernel = a->rank > 2 ? to_int(a->shape[2]) : 1;
+        }
+    }
+    if (!bins) {
+        clvits_config_drop_posterior(c);
+        return;
+    }
+    if (!c->n_fft)
+        c->n_fft = bins > 1 && bins < INT_MAX / 2 ? 2 * (bins - 1) : 0;
+    if (!c->win_length)
+        c->win_length = c->n_fft;
+    if (!c->posterior_n_layers)
+        c->posterior_n_layers = layers;
+    if (!c->posterior_kernel_size)
+        c->posterior_kernel_size = kernel;
+    if (!c->posterior_dilation_rate)
+        c->posterior_dilation_rate = 1;
+}

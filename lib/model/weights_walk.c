@@ -99,6 +99,15 @@ static void duration_conditions(walk *k, const clvits_config *c, int C)
         conv(k, "dp.cond_lang", C, c->language_channels, 1);
 }
 
+static void conv_flow(walk *k, const clvits_config *c, const char *name)
+{
+    const int C = c->dp_filter_channels;
+
+    conv(k, at("%s.pre", name).name, C, 1, 1);
+    separable_stack(k, c, at("%s.convs", name).name);
+    conv(k, at("%s.proj", name).name, 3 * c->spline_bins - 1, C, 1);
+}
+
 static void stochastic_predictor(walk *k, const clvits_config *c)
 {
     const int C = c->dp_filter_channels;
@@ -111,12 +120,23 @@ static void stochastic_predictor(walk *k, const clvits_config *c)
     tensor(k, SHAPE(2, 1), "dp.flows.0.logs");
 
     /* Flips take the even places; the first ConvFlow is trained, but skipped in reverse. */
-    for (int i = 1; i < c->dp_n_flows; i++) {
-        const int place = 2 * i + 1;
-        conv(k, at("dp.flows.%d.pre", place).name, C, 1, 1);
-        separable_stack(k, c, at("dp.flows.%d.convs", place).name);
-        conv(k, at("dp.flows.%d.proj", place).name, 3 * c->spline_bins - 1, C, 1);
-    }
+    for (int i = 1; i < c->dp_n_flows; i++)
+        conv_flow(k, c, at("dp.flows.%d", 2 * i + 1).name);
+}
+
+/* What the stochastic predictor is trained with. */
+static void durations_posterior(walk *k, const clvits_config *c)
+{
+    const int C = c->dp_filter_channels;
+
+    conv_flow(k, c, "dp.flows.1");
+    conv(k, "dp.post_pre", C, 1, 1);
+    separable_stack(k, c, "dp.post_convs");
+    conv(k, "dp.post_proj", C, C, 1);
+    tensor(k, SHAPE(2, 1), "dp.post_flows.0.m");
+    tensor(k, SHAPE(2, 1), "dp.post_flows.0.logs");
+    for (int i = 0; i < c->dp_n_flows; i++)
+        conv_flow(k, c, at("dp.post_flows.%d", 2 * i + 1).name);
 }
 
 static void plain_predictor(walk *k, const clvits_config *c)
@@ -131,22 +151,38 @@ static void plain_predictor(walk *k, const clvits_config *c)
     duration_conditions(k, c, width);
 }
 
+static void wavenet(walk *k, const clvits_config *c, const char *name, int kernel, int n)
+{
+    const int C = c->hidden_channels;
+
+    if (c->gin_channels)
+        conv(k, at("%s.cond_layer", name).name, 2 * C * n, c->gin_channels, 1);
+    for (int i = 0; i < n; i++) {
+        conv(k, at("%s.in_layers.%d", name, i).name, 2 * C, C, kernel);
+        conv(k, at("%s.res_skip_layers.%d", name, i).name, i < n - 1 ? 2 * C : C, C, 1);
+    }
+}
+
 static void flow(walk *k, const clvits_config *c)
 {
-    const int C = c->hidden_channels, half = c->inter_channels / 2, n = c->flow_n_layers;
+    const int C = c->hidden_channels, half = c->inter_channels / 2;
 
     for (int i = 0; i < c->flow_n_couplings; i++) {
         const layer f = at("flow.flows.%d", 2 * i); /* flips take the odd places */
 
         conv(k, at("%s.pre", f.name).name, C, half, 1);
-        if (c->gin_channels)
-            conv(k, at("%s.enc.cond_layer", f.name).name, 2 * C * n, c->gin_channels, 1);
-        for (int j = 0; j < n; j++) {
-            conv(k, at("%s.enc.in_layers.%d", f.name, j).name, 2 * C, C, c->flow_kernel_size);
-            conv(k, at("%s.enc.res_skip_layers.%d", f.name, j).name, j < n - 1 ? 2 * C : C, C, 1);
-        }
+        wavenet(k, c, at("%s.enc", f.name).name, c->flow_kernel_size, c->flow_n_layers);
         conv(k, at("%s.post", f.name).name, c->flow_mean_only ? half : 2 * half, C, 1);
     }
+}
+
+static void posterior_encoder(walk *k, const clvits_config *c)
+{
+    const int C = c->hidden_channels;
+
+    conv(k, "enc_q.pre", C, c->n_fft / 2 + 1, 1);
+    wavenet(k, c, "enc_q.enc", c->posterior_kernel_size, c->posterior_n_layers);
+    conv(k, "enc_q.proj", 2 * c->inter_channels, C, 1);
 }
 
 static void residual_block(walk *k, const clvits_config *c, int place, int C, int block)
@@ -196,5 +232,17 @@ clvits_status clvits_weights_walk(const clvits_config *c, clvits_weight_fn visit
         tensor(&k, SHAPE(c->n_speakers, c->gin_channels), "emb_g.weight");
     if (c->language_channels)
         tensor(&k, SHAPE(c->n_languages, c->language_channels), "emb_l.weight");
+    return k.status;
+}
+
+clvits_status clvits_weights_walk_training(const clvits_config *c, int sides,
+                                           clvits_weight_fn visit, void *user)
+{
+    walk k = { visit, user, CLVITS_OK };
+
+    if (sides & CLVITS_SIDE_POSTERIOR)
+        posterior_encoder(&k, c);
+    if (sides & CLVITS_SIDE_DURATIONS && c->use_sdp)
+        durations_posterior(&k, c);
     return k.status;
 }

@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_status(s, &r);
     if (!s) { /* what was read can be written, and is read as the same */
         clvits_voice_file again = { 0 };
-        cJSON *about = clvits_voice_about(&v, 1);
+        cJSON *about = clvits_voice_about(&v, CLVITS_TELL_TRAINING);
         char *printed = cJSON_PrintUnformatted(about);
 
         FUZZ_CHECK(printed && !clvits_json_open_text(&j, printed, "again", &r) &&
