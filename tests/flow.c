@@ -116,8 +116,8 @@ static void wavenet(const fixture *f, const clvits_name *coupling, double *x, do
     }
 }
 
-/* z, rows of INTER, through the couplings from the last to the first. */
-static void truth(const fixture *f, double *z)
+/* z, rows of INTER, through the couplings from the last to the first; logdet of each row. */
+static void truth(const fixture *f, double *z, double *logdet)
 {
     static double x0[T * HALF], h[T * HIDDEN], out[T * HIDDEN], m[T * INTER];
     const int M = f->config.flow_mean_only ? HALF : INTER;
@@ -139,36 +139,50 @@ static void truth(const fixture *f, double *z)
             double *x1 = z + k / HALF * INTER + HALF + k % HALF;
             const double *row = m + k / HALF * M + k % HALF;
             *x1 = (*x1 - row[0]) * (M == INTER ? exp(-row[HALF]) : 1);
+            logdet[k / HALF] -= M == INTER ? row[HALF] : 0;
         }
     }
 }
 
+static void begin(fixture *f, clvits_scope *s, int i)
+{
+    static const int speaker = 1;
+
+    f->config = clvits_config_default();
+    *s = (clvits_scope){ .c = &f->config, .weights = &f->weights, .cond_parts = CLVITS_OF_FLOW };
+    harness_begin(&f->h, 1);
+    f->config.inter_channels = INTER;
+    f->config.hidden_channels = HIDDEN;
+    f->config.flow_n_couplings = cases[i].couplings;
+    f->config.flow_n_layers = LAYERS;
+    f->config.flow_dilation_rate = 2;
+    f->config.flow_mean_only = cases[i].mean_only;
+    f->config.gin_channels = cases[i].speakers ? GIN : 0;
+    make_weights(f);
+    s->graph = f->h.graph;
+    if (!cases[i].speakers)
+        return;
+    const clvits_array *table = clvits_arrays_find(&f->weights, "emb_g.weight");
+    memcpy(f->g, (const float *)table->data + speaker * GIN, sizeof(f->g));
+    s->cond = clvits_conditions(s, harness_input_of(&f->h, CLVITS_I32, 0, 1, &speaker),
+                                CLVITS_OF_FLOW);
+}
+
+static void end(fixture *f)
+{
+    harness_end(&f->h);
+    clvits_arrays_free(&f->weights);
+}
+
 START_TEST(as_written)
 {
-    fixture f = { .config = clvits_config_default() };
-    clvits_scope s = { .c = &f.config, .weights = &f.weights, .cond_parts = CLVITS_OF_FLOW };
-    const int speaker = 1;
-    double want[T * INTER] = { 0 };
+    double want[T * INTER] = { 0 }, logdet[T] = { 0 };
+    fixture f = { 0 };
+    clvits_scope s;
     const float *x;
 
-    harness_begin(&f.h, 1);
-    f.config.inter_channels = INTER;
-    f.config.hidden_channels = HIDDEN;
-    f.config.flow_n_couplings = cases[_i].couplings;
-    f.config.flow_n_layers = LAYERS;
-    f.config.flow_dilation_rate = 2;
-    f.config.flow_mean_only = cases[_i].mean_only;
-    f.config.gin_channels = cases[_i].speakers ? GIN : 0;
-    make_weights(&f);
-
-    s.graph = f.h.graph;
+    begin(&f, &s, _i);
     const int clock = clvits_graph_clock(s.graph, T);
-    if (cases[_i].speakers) {
-        const clvits_array *table = clvits_arrays_find(&f.weights, "emb_g.weight");
-        memcpy(f.g, (const float *)table->data + speaker * GIN, sizeof(f.g));
-        s.cond = clvits_conditions(&s, harness_input_of(&f.h, CLVITS_I32, 0, 1, &speaker),
-                                   CLVITS_OF_FLOW);
-    }
     clvits_tensor *z_p = harness_input(&f.h, clock, INTER, -1, 1, &x);
     clvits_tensor *z = clvits_graph_keep(clvits_flow_reverse(&s, z_p));
     harness_plan(&f.h);
@@ -176,10 +190,65 @@ START_TEST(as_written)
     harness_go(&f.h);
     for (int i = 0; i < VALID * INTER; i++)
         want[i] = (double)x[i];
-    truth(&f, want);
+    truth(&f, want, logdet);
     harness_close(&f.h, z, want, 1e-5);
-    harness_end(&f.h);
-    clvits_arrays_free(&f.weights);
+    end(&f);
+}
+END_TEST
+
+/* What the formula makes of z_p becomes z_p again; determinants are each other's reciprocals. */
+START_TEST(forward_undoes_it)
+{
+    double made[T * INTER], want[T * INTER] = { 0 }, logdet[T] = { 0 };
+    float given[T * INTER] = { 0 };
+    clvits_tensor *sum = NULL;
+    fixture f = { 0 };
+    clvits_scope s;
+
+    begin(&f, &s, _i);
+    const float *x = harness_random(&f.h, VALID * INTER, -1.0f, 1.0f);
+    for (int i = 0; i < VALID * INTER; i++)
+        want[i] = made[i] = (double)x[i];
+    truth(&f, made, logdet);
+    for (int i = 0; i < VALID * INTER; i++)
+        given[i] = (float)made[i];
+    const int clock = clvits_graph_clock(s.graph, T);
+    clvits_tensor *z = harness_input_of(&f.h, CLVITS_F32, clock, INTER, given);
+    clvits_tensor *z_p = clvits_graph_keep(clvits_flow_forward(&s, z, &sum));
+    clvits_graph_keep(sum);
+    harness_plan(&f.h);
+    harness_length(&f.h, clock, 0, VALID);
+    harness_go(&f.h);
+    harness_close(&f.h, z_p, want, 1e-5);
+    ck_assert_int_eq(sum == NULL, cases[_i].mean_only);
+    for (int t = 0; t < VALID; t++)
+        logdet[t] = -logdet[t];
+    if (sum)
+        harness_close(&f.h, sum, logdet, 1e-5);
+    end(&f);
+}
+END_TEST
+
+/* There and back, in single precision. */
+START_TEST(there_and_back)
+{
+    double want[T * INTER] = { 0 };
+    fixture f = { 0 };
+    clvits_scope s;
+    const float *x;
+
+    begin(&f, &s, _i);
+    const int clock = clvits_graph_clock(s.graph, T);
+    clvits_tensor *z = harness_input(&f.h, clock, INTER, -1, 1, &x);
+    clvits_tensor *y = clvits_graph_keep(
+        clvits_flow_reverse(&s, clvits_flow_forward(&s, z, NULL)));
+    harness_plan(&f.h);
+    harness_length(&f.h, clock, 0, VALID);
+    harness_go(&f.h);
+    for (int i = 0; i < VALID * INTER; i++)
+        want[i] = (double)x[i];
+    harness_close(&f.h, y, want, 1e-5);
+    end(&f);
 }
 END_TEST
 
@@ -190,6 +259,8 @@ int main(void)
 
     tcase_set_timeout(t, HARNESS_TIMEOUT);
     tcase_add_loop_test(t, as_written, 0, LENGTH(cases));
+    tcase_add_loop_test(t, forward_undoes_it, 0, LENGTH(cases));
+    tcase_add_loop_test(t, there_and_back, 0, LENGTH(cases));
     suite_add_tcase(s, t);
     return harness_main(s);
 }

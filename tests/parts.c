@@ -173,7 +173,7 @@ static clvits_config hifigan_v2(void)
 static const float *conditions(fixture *f, int speaker)
 {
     clvits_scope s = { .c = &f->config, .weights = &f->weights };
-    const int all = clvits_condition_channels(&f->config, CLVITS_OF_ALL);
+    const int all = clvits_condition_channels(&f->config, CLVITS_OF_SPEECH);
     const int n = clvits_condition_channels(&f->config, CLVITS_OF_DECODER);
     float *out = harness_random(&f->h, all, 0, 0);
 

@@ -15,6 +15,23 @@ clvits_name clvits_named(const char *format, ...)
     return n;
 }
 
+clvits_status clvits_scope_begin(clvits_scope *s, const clvits_model *m,
+                                 const clvits_stage_options *o, clvits_report *r)
+{
+    *s = (clvits_scope){ .c = m->config, .weights = m->weights, .halves = o->halves };
+    return clvits_graph_open(&s->graph, o->batch, r);
+}
+
+clvits_status clvits_scope_end(clvits_scope *s, clvits_graph **out, clvits_report *r)
+{
+    const clvits_status status = clvits_graph_finish(s->graph, r);
+
+    if (status)
+        clvits_graph_close(&s->graph);
+    *out = s->graph;
+    return status;
+}
+
 void clvits_scope_halves(clvits_scope *s, clvits_scope_half half)
 {
     clvits_graph_halves(s->graph, half == CLVITS_IN_HALVES   ? s->halves

@@ -11,7 +11,8 @@ enum {
     CLVITS_OF_DURATIONS = 1,
     CLVITS_OF_FLOW = 2,
     CLVITS_OF_DECODER = 4,
-    CLVITS_OF_ALL = 7,
+    CLVITS_OF_SPEECH = 7, /* those above */
+    CLVITS_OF_POSTERIOR = 8,
 };
 
 /** A graph under construction for a model. */
@@ -24,6 +25,11 @@ typedef struct clvits_scope {
     clvits_tensor *language; /* (B,T,channels): per id, the embedding of its language; or NULL */
     int halves; /* CLVITS_HALF_*, for the parts that may use them */
 } clvits_scope;
+
+/** Begin a graph for a model; end it, finished, or closed where that fails. */
+clvits_status clvits_scope_begin(clvits_scope *s, const clvits_model *m,
+                                 const clvits_stage_options *o, clvits_report *r);
+clvits_status clvits_scope_end(clvits_scope *s, clvits_graph **out, clvits_report *r);
 
 /** Let devices use halves in what is added from here on, as the voice was opened; with results in
  *  floats, or not at all. */
@@ -100,5 +106,22 @@ clvits_tensor *clvits_duration_stochastic(clvits_scope *s, clvits_tensor *enc,
                                           clvits_tensor *noise, int noise_w_slot);
 clvits_tensor *clvits_flow_reverse(clvits_scope *s, clvits_tensor *z_p);
 clvits_tensor *clvits_decoder(clvits_scope *s, clvits_tensor *z);
+
+/**
+ * The direction of training: z to z_p.
+ *
+ * @param[out] logdet  NULL, or receives the logarithm of the determinant, (B,T,1), summed over
+ *                     channels; it is none (NULL) where the couplings only shift, and so 0
+ */
+clvits_tensor *clvits_flow_forward(clvits_scope *s, clvits_tensor *z, clvits_tensor **logdet);
+
+/**
+ * z of a spectrogram (B,T,n_fft/2+1), drawn from the posterior: m + noise * exp(logs).
+ *
+ * @param      noise    (B,T,inter), of variance 1 in training; NULL: z is m
+ * @param[out] m, logs  (B,T,inter)
+ */
+clvits_tensor *clvits_posterior_encoder(clvits_scope *s, clvits_tensor *spec, clvits_tensor *noise,
+                                        clvits_tensor **m, clvits_tensor **logs);
 
 #endif

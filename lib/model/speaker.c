@@ -6,7 +6,8 @@
 
 enum { MOST_LAYERS = 256 };
 
-static const int all_parts[] = { CLVITS_OF_DURATIONS, CLVITS_OF_FLOW, CLVITS_OF_DECODER };
+static const int all_parts[] = { CLVITS_OF_DURATIONS, CLVITS_OF_FLOW, CLVITS_OF_DECODER,
+                                 CLVITS_OF_POSTERIOR };
 
 int clvits_condition_channels(const clvits_config *c, int parts)
 {
@@ -20,6 +21,8 @@ int clvits_condition_channels(const clvits_config *c, int parts)
         n += 2 * c->hidden_channels * c->flow_n_layers * c->flow_n_couplings;
     if (parts & CLVITS_OF_DECODER)
         n += c->upsample_initial_channel;
+    if (parts & CLVITS_OF_POSTERIOR)
+        n += 2 * c->hidden_channels * c->posterior_n_layers;
     return n;
 }
 
@@ -59,19 +62,14 @@ static void add_bias(layers *l, const char *name, int64_t from, int64_t n, const
     l->n_biases++;
 }
 
-static void add_flow(layers *l)
+static void add_wavenet(layers *l, const char *name, int n)
 {
-    const clvits_config *c = l->s->c;
-    const int width = 2 * c->hidden_channels;
+    const clvits_name cond = clvits_named("%s.cond_layer", name);
+    const int width = 2 * l->s->c->hidden_channels;
 
-    for (int k = 0; k < c->flow_n_couplings; k++) {
-        const clvits_name enc = clvits_named("flow.flows.%d.enc", 2 * k);
-        const clvits_name cond = clvits_named("%s.cond_layer", enc.text);
-        add_weight(l, cond.text);
-        for (int i = 0; i < c->flow_n_layers; i++)
-            add_bias(l, cond.text, i * width, width,
-                     clvits_named("%s.in_layers.%d", enc.text, i).text);
-    }
+    add_weight(l, cond.text);
+    for (int i = 0; i < n; i++)
+        add_bias(l, cond.text, i * width, width, clvits_named("%s.in_layers.%d", name, i).text);
 }
 
 clvits_tensor *clvits_conditions(clvits_scope *s, clvits_tensor *sid, int parts)
@@ -84,12 +82,14 @@ clvits_tensor *clvits_conditions(clvits_scope *s, clvits_tensor *sid, int parts)
         add_weight(&l, "dp.cond");
         add_bias(&l, "dp.cond", 0, 0, s->c->use_sdp ? "dp.pre" : NULL);
     }
-    if (parts & CLVITS_OF_FLOW)
-        add_flow(&l);
+    for (int i = 0; i < s->c->flow_n_couplings && parts & CLVITS_OF_FLOW; i++)
+        add_wavenet(&l, clvits_named("flow.flows.%d.enc", 2 * i).text, s->c->flow_n_layers);
     if (parts & CLVITS_OF_DECODER) {
         add_weight(&l, "dec.cond");
         add_bias(&l, "dec.cond", 0, 0, "dec.conv_pre");
     }
+    if (parts & CLVITS_OF_POSTERIOR)
+        add_wavenet(&l, "enc_q.enc", s->c->posterior_n_layers);
     if (l.n_weights > MOST_LAYERS || l.n_biases > MOST_LAYERS) {
         clvits_graph_fail(s->graph, CLVITS_E_UNSUPPORTED, "speakers condition more than %d layers",
                           MOST_LAYERS);

@@ -3,31 +3,14 @@
 
 enum { DURATION_STREAM = 0, LATENT_STREAM = 1 };
 
-static clvits_status begin(clvits_scope *s, const clvits_model *m, const clvits_stage_options *o,
-                           clvits_report *r)
-{
-    *s = (clvits_scope){ .c = m->config, .weights = m->weights, .halves = o->halves };
-    return clvits_graph_open(&s->graph, o->batch, r);
-}
-
 /* The input that the conditions of all parts are read from, where the model has speakers. */
 static clvits_tensor *conditions(clvits_scope *s)
 {
-    s->cond_parts = CLVITS_OF_ALL;
+    s->cond_parts = CLVITS_OF_SPEECH;
     if (s->c->gin_channels)
         s->cond = clvits_graph_input(s->graph, CLVITS_F32, 0,
-                                     clvits_condition_channels(s->c, CLVITS_OF_ALL));
+                                     clvits_condition_channels(s->c, CLVITS_OF_SPEECH));
     return s->cond;
-}
-
-static clvits_status end(clvits_scope *s, clvits_graph **out, clvits_report *r)
-{
-    const clvits_status status = clvits_graph_finish(s->graph, r);
-
-    if (status)
-        clvits_graph_close(&s->graph);
-    *out = s->graph;
-    return status;
 }
 
 clvits_status clvits_text_stage_build(clvits_text_stage *out, const clvits_model *m,
@@ -35,7 +18,7 @@ clvits_status clvits_text_stage_build(clvits_text_stage *out, const clvits_model
                                       clvits_report *r)
 {
     clvits_scope s;
-    const clvits_status status = begin(&s, m, o, r);
+    const clvits_status status = clvits_scope_begin(&s, m, o, r);
 
     *out = (clvits_text_stage){ 0 };
     if (status)
@@ -47,8 +30,8 @@ clvits_status clvits_text_stage_build(clvits_text_stage *out, const clvits_model
     out->ids = clvits_graph_input(s.graph, CLVITS_I32, out->clock, 1);
     if (m->config->gin_channels) {
         out->sid = clvits_graph_input(s.graph, CLVITS_I32, 0, 1);
-        s.cond = clvits_graph_keep(clvits_conditions(&s, out->sid, CLVITS_OF_ALL));
-        s.cond_parts = CLVITS_OF_ALL;
+        s.cond = clvits_graph_keep(clvits_conditions(&s, out->sid, CLVITS_OF_SPEECH));
+        s.cond_parts = CLVITS_OF_SPEECH;
         out->cond = s.cond;
     }
     if (m->config->language_channels) {
@@ -74,7 +57,7 @@ clvits_status clvits_text_stage_build(clvits_text_stage *out, const clvits_model
         clvits_graph_keep(out->enc);
         clvits_graph_keep(out->logw);
     }
-    return end(&s, &out->graph, r);
+    return clvits_scope_end(&s, &out->graph, r);
 }
 
 clvits_status clvits_latent_stage_build(clvits_latent_stage *out, const clvits_model *m,
@@ -83,7 +66,7 @@ clvits_status clvits_latent_stage_build(clvits_latent_stage *out, const clvits_m
 {
     const int C = m->config->inter_channels;
     clvits_scope s;
-    const clvits_status status = begin(&s, m, o, r);
+    const clvits_status status = clvits_scope_begin(&s, m, o, r);
 
     *out = (clvits_latent_stage){ 0 };
     if (status)
@@ -104,7 +87,7 @@ clvits_status clvits_latent_stage_build(clvits_latent_stage *out, const clvits_m
     if (o->keep_all)
         clvits_graph_keep(out->z_p);
     out->z = clvits_graph_keep(clvits_flow_reverse(&s, out->z_p));
-    return end(&s, &out->graph, r);
+    return clvits_scope_end(&s, &out->graph, r);
 }
 
 void clvits_latent_context(const clvits_config *c, int *before, int *after)
@@ -125,7 +108,7 @@ clvits_status clvits_wave_stage_build(clvits_wave_stage *out, const clvits_model
                                       const clvits_stage_options *o, int frames, clvits_report *r)
 {
     clvits_scope s;
-    const clvits_status status = begin(&s, m, o, r);
+    const clvits_status status = clvits_scope_begin(&s, m, o, r);
 
     *out = (clvits_wave_stage){ 0 };
     if (status)
@@ -134,5 +117,5 @@ clvits_status clvits_wave_stage_build(clvits_wave_stage *out, const clvits_model
     out->z = clvits_graph_input(s.graph, CLVITS_F32, out->clock, m->config->inter_channels);
     out->cond = conditions(&s);
     out->wave = clvits_graph_keep(clvits_decoder(&s, out->z));
-    return end(&s, &out->graph, r);
+    return clvits_scope_end(&s, &out->graph, r);
 }

@@ -38,6 +38,7 @@ VOICES = {
         cases=[dict(text="hi fox", noise_scale=0.667, noise_scale_duration=0.8),
                dict(text="some odd words were-spoken", noise_scale=0.5, noise_scale_duration=0.9),
                dict(ids=[7], noise_scale=0.667, noise_scale_duration=0.8)],
+        conversion=dict(frames=37),
     ),
     "hf-dp-speakers": dict(
         seed=13, half=True,
@@ -56,6 +57,7 @@ VOICES = {
                     speaking_rate=0.8),
                dict(ids=[5], speaker=3, noise_scale=0.667)],
         conversion=dict(source=1, target=3, frames=21),
+        revoice=dict(source=1, target=3, samples=6007),
     ),
 }
 
@@ -146,11 +148,15 @@ def _run_case(model, spec, tokenizer, index):
     return case, stages
 
 
-def _convert(model, rng, source, target, frames):
-    """Voice conversion: posterior of a spectrogram, through the flow and back as another."""
+def _convert(model, rng, frames, source=None, target=None):
+    """Voice conversion: posterior of a spectrogram, through the flow and back as another.
+
+    Without speakers it is the same voice again.
+    """
     spec = common.normal(rng, (1, model.config.spectrogram_bins, frames)).abs()
     mask = torch.ones(1, 1, frames)
-    g_source, g_target = (model.embed_speaker.weight[[i]].unsqueeze(-1) for i in (source, target))
+    g_source, g_target = (None if i is None else model.embed_speaker.weight[[i]].unsqueeze(-1)
+                          for i in (source, target))
     with torch.no_grad(), common.injected(rng) as drawn:
         z, m_q, logs_q = model.posterior_encoder(spec, mask, g_source)
         z_p = model.flow(z, mask, g_source)
@@ -158,6 +164,28 @@ def _convert(model, rng, source, target, frames):
         wave = model.decoder(z_hat, g_target)
     return dict(spec=spec, noise=drawn["z"], m_q=m_q, logs_q=logs_q, z=z, z_p=z_p, z_hat=z_hat,
                 wave=wave)
+
+
+def _spectrogram(wave, n_fft, hop):
+    """Magnitudes as training sees them: reflected at both ends, none of the frames centred."""
+    edge = (n_fft - hop) // 2
+    wave = torch.nn.functional.pad(wave, (edge, edge), mode="reflect").squeeze(1)
+    parts = torch.stft(wave, n_fft, hop, n_fft, torch.hann_window(n_fft), center=False,
+                       return_complex=True)
+    return torch.sqrt(parts.real ** 2 + parts.imag ** 2 + 1e-6)
+
+
+def _revoice(model, rng, hop, source, target, samples):
+    """The same of speech, or what passes for it, at the posterior's mean."""
+    heard = common.normal(rng, (1, 1, samples), 0.2)
+    spec = _spectrogram(heard, 2 * (model.config.spectrogram_bins - 1), hop)
+    mask = torch.ones(1, 1, spec.shape[2])
+    g_source, g_target = (model.embed_speaker.weight[[i]].unsqueeze(-1) for i in (source, target))
+    with torch.no_grad():
+        _, mean, _ = model.posterior_encoder(spec, mask, g_source)
+        z_p = model.flow(mean, mask, g_source)
+        wave = model.decoder(model.flow(z_p, mask, g_target, reverse=True), g_target)
+    return dict(heard=heard, spec=spec, z_p=z_p, wave=wave)
 
 
 def write(out, name):
@@ -182,6 +210,11 @@ def write(out, name):
         rng = np.random.default_rng(spec["seed"] * 1000 + 500)
         common.save(folder / "ref", "vc_", **_convert(model, rng, **case))
         cases.append(dict(conversion=case))
+    if "revoice" in spec:
+        case = spec["revoice"]
+        rng = np.random.default_rng(spec["seed"] * 1000 + 600)
+        common.save(folder / "ref", "rv_", **_revoice(model, rng, hop, **case))
+        cases.append(dict(revoice=case))
     common.save_json(folder / "ref" / "index.json", cases)
 
 
