@@ -5,6 +5,8 @@
 // is known. The linker hands what the library asks a driver to the functions below.
 #include "harness.h"
 
+#include "graph/trust.h"
+
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
 
@@ -23,6 +25,7 @@ typedef struct driver {
     int qcom;    /* launches in one of Adreno's recordings; 0: there are none */
     bool gpu;
     const char *missing, *failing; /* an entry point */
+    bool forgets;                  /* the last launch of each of Adreno's recordings */
     int good;
     cl_int error;
     bool once;
@@ -185,7 +188,7 @@ static cl_int qcom_enqueue(cl_command_queue q, void *of, size_t n_arguments, con
     if (fails("clEnqueueRecordingQCOM"))
         return CL_OUT_OF_RESOURCES;
     now.replayed++;
-    for (int i = 0; i < r->n; i++)
+    for (int i = 0; i < r->n - now.forgets; i++)
         ck_assert_int_eq(__real_clEnqueueNDRangeKernel(q, r->kernel[i], r->dimensions[i], NULL,
                                                        r->global[i], r->group[i], 0, NULL, NULL),
                          CL_SUCCESS);
@@ -444,6 +447,33 @@ START_TEST(drivers)
 }
 END_TEST
 
+/* A driver is believed once a replay has done what its launches do. */
+START_TEST(rehearsed)
+{
+    struct clvits_trust trust = { .proves = true };
+    drill plain, d;
+
+    now = (driver){ 0 };
+    begin(&plain, "off", NULL);
+    for (int i = 0; i < 2 && plain.h.machine.n_places > 1; i++) {
+        now = (driver){ .version = HIDDEN, .qcom = MOST_LAUNCHES, .forgets = i };
+        begin(&d, "on", NULL);
+        d.h.machine.trust = &trust;
+        now.enqueued = 0;
+        for (int u = 0; u < USES; u++) {
+            const float *want = use(&plain, u);
+            const int before = now.enqueued;
+            ck_assert_msg(!memcmp(use(&d, u), want, BYTES), "use %d differs", u);
+            ck_assert_int_eq(now.enqueued - before, u < 2 || now.forgets ? NODES : 0);
+        }
+        ck_assert_int_eq(now.replayed, now.forgets ? 1 : USES - 1);
+        ck_assert_int_eq(d.warnings, now.forgets);
+        harness_end(&d.h);
+    }
+    harness_end(&plain.h);
+}
+END_TEST
+
 static void ignore(void *user, const clvits_span *span)
 {
     (void)user;
@@ -482,6 +512,7 @@ int main(void)
     tcase_set_timeout(t, HARNESS_TIMEOUT);
     tcase_add_test(t, drivers);
     tcase_add_test(t, looked_at);
+    tcase_add_test(t, rehearsed);
     suite_add_tcase(s, t);
     return harness_main(s);
 }

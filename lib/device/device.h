@@ -2,6 +2,7 @@
 #ifndef CLVITS_DEVICE_DEVICE_H
 #define CLVITS_DEVICE_DEVICE_H
 
+#include "base/file.h"
 #include "base/trace.h"
 
 #include <stdatomic.h>
@@ -175,6 +176,24 @@ clvits_status clvits_verdicts_load(clvits_device *d, clvits_report *r);
 clvits_status clvits_verdicts_read(clvits_device *d, const char *path, clvits_report *r);
 void clvits_verdicts_save(clvits_device *d, const clvits_report *r);
 
+/** What a driver may end the program with: building a kernel, or running it for the first time. */
+typedef struct clvits_attempt {
+    int fd;
+    char path[CLVITS_MAX_PATH];
+} clvits_attempt;
+
+/**
+ * Leave a mark in the cache folder while something is tried that the key stands for.
+ *
+ * Programs that ended meanwhile leave theirs. After two of them that is a verdict, which lasts.
+ *
+ * @param[out] a  to be ended, also after a failure
+ * @return CLVITS_OK, also where no mark can be left; _E_DEVICE: it is not to be tried; _E_MEMORY
+ */
+clvits_status clvits_attempt_begin(clvits_attempt *a, clvits_device *d, uint64_t key,
+                                   const char *what, const char *options, clvits_report *r);
+void clvits_attempt_end(clvits_attempt *a);
+
 /**
  * Create the kernel and set its arguments once: dims by value, then the buffers in order; NULL
  * buffers are replaced by the first one. The launch outlives the kernel, which names it in traces.
@@ -210,6 +229,9 @@ int clvits_replay_launches(const clvits_replay *p);
 
 /** Enqueue the launches, in order; one by one where the driver does not take them as one. */
 clvits_status clvits_replay_run(clvits_replay *p, clvits_report *r);
+
+/** It does something else than its launches: the device's are enqueued from now on. */
+void clvits_replay_distrust(const clvits_replay *p, clvits_report *r);
 
 /**
  * Report the device's commands that wait in a trace, which itself waits until they ended.

@@ -163,9 +163,14 @@ static clvits_status build(struct clvits_program *p, clvits_device *d, const clv
         free(text);
         return CLVITS_OK;
     }
-    s = build_source(out, d, l, text, options, r);
+    clvits_attempt attempt;
+    s = clvits_attempt_begin(&attempt, d, clvits_hash(p->source, options, strlen(options)),
+                             "the build of its kernels", l->options, r);
+    if (!s)
+        s = build_source(out, d, l, text, options, r);
     if (!s)
         clvits_cache_store(d, text, options, *out, r);
+    clvits_attempt_end(&attempt);
     free(text);
     return s;
 }

@@ -67,6 +67,13 @@ static void refuse(clvits_device *d, const char *what, cl_int e, clvits_report *
                     d->info.name, d->player->extension, what, clvits_cl_error(e), e);
 }
 
+void clvits_replay_distrust(const clvits_replay *p, clvits_report *r)
+{
+    if (!atomic_exchange(&p->device->refused, true))
+        clvits_warn(r, "%s: %s replays something else than what was recorded; launches are "
+                       "enqueued one by one", p->device->info.name, p->device->player->extension);
+}
+
 /* How many launches are in recording i. */
 static int launches_in(const clvits_replay *p, int i)
 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "graph/plan.h"
+#include "graph/snapshot.h"
 #include "graph/trust.h"
 
 #include "base/half.h"
@@ -393,11 +394,12 @@ static void compute(const clvits_run *run, const clvits_step *step)
 }
 
 /* Launches that follow each other on a device, with no copy and no node of another place between
- * them, are recorded together. All that differs from one use of a run to the next is in the run's
- * memory: lengths, first rows, scalars and seeds in its table. */
-static void record(clvits_run *run, clvits_report *r)
+ * them, are recorded together; whether there were any. All that differs from one use of a run to
+ * the next is in the run's memory: lengths, first rows, scalars and seeds in its table. */
+static bool record(clvits_run *run, clvits_report *r)
 {
     const clvits_plan *p = run->plan;
+    bool any = false;
 
     run->recorded = true;
     for (int first = 0, end; first < p->n_steps; first = end) {
@@ -406,25 +408,19 @@ static void record(clvits_run *run, clvits_report *r)
             end++;
         if (end - first > 1)
             clvits_replay_make(&run->replays[first], run->kernels + first, end - first, r);
+        any = any || run->replays[first];
         end += end == first;
     }
+    return any;
 }
 
-clvits_status clvits_run_go(clvits_run *run, clvits_node_time *times, clvits_report *r)
+/* Every step, recorded ones as they are recorded unless each is to be seen. */
+static clvits_status go_through(clvits_run *run, int sampled, bool each, clvits_node_time *times,
+                                clvits_report *r)
 {
     const clvits_plan *p = run->plan;
-    const int sampled = clvits_recheck_choose(p);
-    const bool each = times || r->trace || sampled >= 0; /* every launch is to be seen */
     clvits_status s = CLVITS_OK;
 
-    if (!each && run->used && !run->recorded) /* many runs are used once */
-        record(run, r);
-    run->used = true;
-
-    clvits_trace_moving(r, "lengths and scalars");
-    for (int i = 1; i < p->machine->n_places && !s; i++)
-        if (run->table[i])
-            s = clvits_buffer_write(run->table[i], 0, table_bytes(run), run->lengths, false, r);
     for (int i = 0; i < p->n_steps && !s; i++) {
         const clvits_step *step = &p->steps[i];
         const double start = times ? now() : 0.0;
@@ -455,6 +451,55 @@ clvits_status clvits_run_go(clvits_run *run, clvits_node_time *times, clvits_rep
                                            .seconds = ns > 0.0 ? ns * 1e-9 : now() - start };
     }
     return s;
+}
+
+/* The first time, what was recorded is also launched one by one, from the same memory, and that is
+ * what counts: a driver that replays something else is found before it is heard. */
+static clvits_status rehearse(clvits_run *run, clvits_report *r)
+{
+    const clvits_plan *p = run->plan;
+    clvits_snapshot before, replayed = { 0 }, launched = { 0 };
+    clvits_status s = clvits_snapshot_take(&before, run, p, r);
+
+    if (!s)
+        s = go_through(run, -1, false, NULL, r);
+    if (!s)
+        s = clvits_snapshot_take(&replayed, run, p, r);
+    if (!s)
+        s = clvits_snapshot_put_back(&before, run, p, r);
+    if (!s)
+        s = go_through(run, -1, true, NULL, r);
+    if (!s)
+        s = clvits_snapshot_take(&launched, run, p, r);
+    if (!s && !clvits_snapshot_same(&replayed, &launched))
+        for (int i = 0; i < p->n_steps; i++)
+            if (run->replays[i])
+                clvits_replay_distrust(run->replays[i], r);
+    clvits_snapshot_free(&before);
+    clvits_snapshot_free(&replayed);
+    clvits_snapshot_free(&launched);
+    return s;
+}
+
+clvits_status clvits_run_go(clvits_run *run, clvits_node_time *times, clvits_report *r)
+{
+    const clvits_plan *p = run->plan;
+    const int sampled = clvits_recheck_choose(p);
+    const bool each = times || r->trace || sampled >= 0; /* every launch is to be seen */
+    const bool first = !each && run->used && !run->recorded; /* many runs are used once */
+    clvits_status s = CLVITS_OK;
+
+    const bool recorded = first && record(run, r);
+    run->used = true;
+
+    clvits_trace_moving(r, "lengths and scalars");
+    for (int i = 1; i < p->machine->n_places && !s; i++)
+        if (run->table[i])
+            s = clvits_buffer_write(run->table[i], 0, table_bytes(run), run->lengths, false, r);
+    if (s)
+        return s;
+    return recorded && clvits_trust_proves(p->machine) ? rehearse(run, r)
+                                                       : go_through(run, sampled, each, times, r);
 }
 
 clvits_status clvits_machine_tune(clvits_machine *m, clvits_tuning *t, clvits_report *r)

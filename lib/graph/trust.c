@@ -33,8 +33,15 @@ static clvits_status judge(const clvits_machine *m, clvits_device *d, clvits_tri
 {
     const int64_t start = clvits_trace_now(r), begun = clvits_trace_clock();
     clvits_report own = { .log = r->log, .log_user = r->log_user, .stop = r->stop };
-    const clvits_status s = clvits_trial_run(t, &own);
+    clvits_attempt attempt;
+    clvits_status s =
+        clvits_attempt_begin(&attempt, d, key, t->launch.kernel, t->launch.options, r);
 
+    if (!s)
+        s = clvits_trial_run(t, &own);
+    clvits_attempt_end(&attempt);
+    if (r->status)
+        return s;
     atomic_fetch_add(&m->trust->trials, 1);
     atomic_fetch_add(&m->trust->nanoseconds, clvits_trace_clock() - begun);
     clvits_trace_host(r, start, "prove kernel", t->node->op->name, t->launch.options);

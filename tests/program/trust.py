@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import struct
 
 from support import SOURCE, TINY, ProgramTest, devices, main, samples_of, snr, wav_samples
@@ -160,6 +161,30 @@ class Trust(ProgramTest):
         # Before anything could be checked.
         done = self.run_program("check", "-o", "none.txt", env={"CLVITS_FAULTS": "context:1=crash"})
         self.one_message(done, 1, "ended")
+
+    def test_a_driver_that_crashes(self):
+        """What has ended two programs is left alone by the third."""
+        if "OPENCL_LAYERS" not in os.environ:
+            self.skipTest("no layers here")
+
+        def marks():
+            return [p.name for p in (self.cwd / "cache").glob("trying-*")]
+
+        for fault, text in (("crash=embedding", "embedding goes wrong on device 1.*: embedding "),
+                            ("build:1=crash", "goes wrong on device 1.*: the build of its ")):
+            shutil.rmtree(self.cwd / "cache", ignore_errors=True)
+            for _ in range(2):
+                done = self.run_program("speak", "--device", "opencl", "-m", TINY, "-o", "b.wav",
+                                        TEXT, env={"CLVITS_FAULTS": fault, **CACHE})
+                self.assertEqual(done.returncode, -signal.SIGSEGV, done.stderr)
+                self.assertEqual(len(marks()), 1)
+            again = {} if "build" in fault else {"CLVITS_FAULTS": fault}
+            for _ in range(2):  # found, then known
+                level, warnings, _ = self.spoken(CLVITS_KERNELS="", **again)
+                self.assertGreater(level, 60)
+                self.assertRegex(warnings[0], text + ".*ended 2 programs that tried it")
+                self.assertEqual(marks(), [])
+        self.assertEqual(self.spoken("--trust", "always", CLVITS_KERNELS="")[1], [])
 
     def test_what_is_not_there(self):
         self.fails(2, ["perhaps", "cached"], "speak", "--trust", "perhaps", TEXT,
