@@ -180,6 +180,16 @@ static float *numbers(clvits_trial *t, uint64_t *seed, int64_t n, float most)
     return p;
 }
 
+/* As large as in a voice: sums stay near 1, where a gate shows what is wrong and nothing more. */
+static float weight_range(const clvits_tensor *w)
+{
+    double inputs = 1.0;
+
+    for (int k = 1; k < w->rank; k++)
+        inputs *= (double)w->shape[k];
+    return (float)fmin(0.5, 2.0 / sqrt(inputs));
+}
+
 static clvits_status fill_weights(clvits_trial *t, clvits_report *r)
 {
     uint64_t seed = 1;
@@ -191,7 +201,7 @@ static clvits_status fill_weights(clvits_trial *t, clvits_report *r)
             continue;
         for (int k = 0; k < w->rank; k++)
             n *= w->shape[k];
-        w->data = numbers(t, &seed, n, 0.5f);
+        w->data = numbers(t, &seed, n, weight_range(w));
         if (!w->data)
             return clvits_fail_memory(r, "a trial's weights");
     }
