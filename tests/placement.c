@@ -58,21 +58,24 @@ static const struct {
     double launch, faster, transfer;
     const char *place;
     int small, large; /* nodes expected on the device */
+    bool shared;      /* it is the CPU's own processors */
 } cases[] = {
     /* A GPU with slow launches: what is small stays, what is large goes. */
-    { 2e-4, 100, 1e-5, "auto", 0, LARGE + 1 },
+    { 2e-4, 100, 1e-5, "auto", 0, LARGE + 1, false },
+    /* A quarter less is too little where both stand in each other's way. */
+    { 2e-4, 100, 1e-5, "auto", SMALL, LARGE + 1, true },
     /* Copies that cost more than everything saves. */
-    { 2e-4, 100, 1.0, "auto", 0, 0 },
+    { 2e-4, 100, 1.0, "auto", 0, 0, false },
     /* Launches that cost nothing: one copy in, one out, and all between on the device. */
-    { 1e-9, 100, 1e-7, "auto", SMALL, LARGE + 1 },
+    { 1e-9, 100, 1e-7, "auto", SMALL, LARGE + 1, false },
     /* A device no faster than the CPU. */
-    { 1e-5, 1, 1e-5, "auto", 0, 0 },
+    { 1e-5, 1, 1e-5, "auto", 0, 0, false },
     /* By hand against the costs, either way. */
-    { 2e-4, 100, 1e-5, "auto,dec=cpu", 0, 0 },
-    { 2e-4, 100, 1e-5, "dec=cpu,auto,dec=0", 0, 0 },
+    { 2e-4, 100, 1e-5, "auto,dec=cpu", 0, 0, false },
+    { 2e-4, 100, 1e-5, "dec=cpu,auto,dec=0", 0, 0, false },
     /* The last rule counts, and without one the device is taken. */
-    { 1e-5, 1, 1e-5, "auto,device", SMALL, LARGE + 1 },
-    { 1e-5, 1, 1e-5, NULL, SMALL, LARGE + 1 },
+    { 1e-5, 1, 1e-5, "auto,device", SMALL, LARGE + 1, false },
+    { 1e-5, 1, 1e-5, NULL, SMALL, LARGE + 1, false },
 };
 
 START_TEST(cheapest_places_are_found)
@@ -83,6 +86,7 @@ START_TEST(cheapest_places_are_found)
     harness_begin(&h, 1);
     h.place = cases[_i].place;
     set_rates(&h, rates, cases[_i].launch, cases[_i].faster, cases[_i].transfer);
+    rates[1].shared = cases[_i].shared;
     small_then_large(&h, 200);
     harness_plan(&h);
     const bool device = h.machine.n_places > 1;

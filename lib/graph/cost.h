@@ -27,6 +27,7 @@ typedef struct clvits_rate {
 typedef struct clvits_rates {
     clvits_rate node[CLVITS_COST_CLASSES];
     clvits_rate transfer; /* zero for the CPU path */
+    bool shared; /* a device that is the CPU path's own processors, as PoCL's is */
 } clvits_rates;
 
 clvits_cost_class clvits_cost_class_of(const clvits_node *n);

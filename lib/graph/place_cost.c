@@ -9,8 +9,10 @@
 #include <string.h>
 
 /* A placement of mixed places must promise this much less than the best single place takes: each
- * switch adds a wait that rates measured alone do not show. */
-static const double worth_mixing = 0.95;
+ * switch adds a wait that rates measured alone do not show. Where all places are the same
+ * processors, the threads of the one also stand in the way of the other's, and what one leaves in a
+ * core's cache is not where the other looks for it. */
+static const double worth_mixing = 0.95, worth_sharing = 0.7;
 
 /* The nodes so far, where they ran, and which places have which tensors. */
 typedef struct way {
@@ -144,6 +146,7 @@ static clvits_status choose(const search *s, clvits_arena *a, clvits_report *r)
     way next[CLVITS_MAX_PLACES] = { 0 };
     clvits_status status = CLVITS_OK;
     const way *best = &single[0];
+    bool shared = true;
 
     for (int i = 0; i < P && !status; i++) {
         status = make_way(a, g, &single[i], r);
@@ -158,10 +161,11 @@ static clvits_status choose(const search *s, clvits_arena *a, clvits_report *r)
         single_place(s, &single[i], i);
         if (single[i].seconds < best->seconds)
             best = &single[i];
+        shared = shared && (i == CLVITS_CPU_PLACE || s->rates[i].shared);
         ways[i].seconds = i ? -1.0 : 0.0; /* nothing has run: one beginning for all */
     }
     search_ways(s, ways, next);
-    const double enough = worth_mixing * best->seconds;
+    const double enough = (shared ? worth_sharing : worth_mixing) * best->seconds;
     for (int i = 0; i < P; i++)
         if (ways[i].seconds >= 0.0 && ways[i].seconds < enough && ways[i].seconds < best->seconds)
             best = &ways[i];

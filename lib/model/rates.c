@@ -150,6 +150,12 @@ static bool write_rates(clvits_rates *rates, const clvits_machine *m, const char
            clvits_new_file_close(&file, print_rates(file.f, rates, m, head));
 }
 
+static void note_shared(clvits_rates *rates, const clvits_machine *m)
+{
+    for (int i = 1; i < m->n_places; i++)
+        rates[i].shared = !clvits_device_get_info(m->device[i])->gpu;
+}
+
 clvits_status clvits_rates_get(clvits_rates *rates, const clvits_machine *m, const char *cache_dir,
                                atomic_bool *cache_told, clvits_report *r)
 {
@@ -157,13 +163,16 @@ clvits_status clvits_rates_get(clvits_rates *rates, const clvits_machine *m, con
 
     make_head(head, m);
     const bool cached = make_path(path, cache_dir, head);
-    if (cached && clvits_rates_read(rates, m->n_places, path, head))
+    if (cached && clvits_rates_read(rates, m->n_places, path, head)) {
+        note_shared(rates, m);
         return CLVITS_OK;
+    }
     const int64_t start = clvits_trace_now(r);
     clvits_info(r, "measuring what operators cost on %d device%s and the CPU path",
                 m->n_places - 1, clvits_plural(m->n_places - 1));
     const clvits_status s = clvits_rates_measure(rates, m, r);
     clvits_trace_host(r, start, "measure rates", NULL, NULL);
+    note_shared(rates, m);
     if (!s && cached && !write_rates(rates, m, cache_dir, path, head))
         clvits_cache_tell(cache_told, cache_dir, r);
     return s;
