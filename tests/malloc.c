@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// One allocation fails, or all from one on, while the embedded voice is opened and speaks, and then
-// nothing fails: an error that says so, or the right speech, and nothing is left.
+// One allocation fails, or all from one on, while a voice is opened and speaks, to its listener,
+// into a file or through a queue, and then nothing fails: an error that says so, or the right
+// speech, and nothing is left.
 //
 // These functions stand before the C library's, for this program and all that it loads. On the CPU
 // path every allocation of the process counts; with a device only those of this program's own code,
@@ -17,8 +18,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { SLOTS = 1 << 18, MOST_SAMPLES = 100000, SAMPLE = 40, DEVICE_SAMPLE = 16 };
+enum { SLOTS = 1 << 18, MOST_SAMPLES = 100000, SAMPLE = 40, DEVICE_SAMPLE = 16, LITTLE = 6 };
 
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
@@ -147,15 +149,82 @@ static void keep_log(void *user, clvits_log_level level, const char *text)
         snprintf(message, sizeof(message), "%s", text);
 }
 
-/* Opens a voice and speaks while allocations from..to fail. */
-static clvits_status try(long from, long to)
+/* What is done while allocations fail. The first is looked at most closely. */
+static const struct work {
+    const char *name, *voice, *text; /* NULL: the embedded voice */
+    bool recorded, queued;
+} works[] = {
+    { "speech", .text = "[[ h\u0259lo\u028a ]]" },
+    { "a file", .text = "[[ h\u0259lo\u028a ]]", .recorded = true },
+    { "a queue", .text = "[[ h\u0259lo\u028a ]]", .queued = true },
+    { "Piper", .voice = "piper-single/model.onnx", .text = "[[ h\u0259lo\u028a ]]" },
+    { "Hugging Face", .voice = "hf-sdp", .text = "hello" },
+    { "the original code", .voice = "vits-single/G_3000.pth", .text = "[[ h\u0259lo\u028a ]]" },
+    { "Coqui", .voice = "coqui-single/model.pth", .text = "hello" },
+    { "sherpa-onnx", .voice = "sherpa-lexicon/model.onnx", .text = "hello world" },
+};
+
+/* What was heard, as a file that then goes. */
+static clvits_status record(clvits_context *c, int rate)
 {
-    static const char text[] = "[[ h\u0259lo\u028a ]]";
+    static const char path[] = "malloc-test.wav";
+    clvits_recording *file;
+    clvits_status s = clvits_recording_open(&file, c, path, rate);
+
+    if (!s)
+        s = clvits_recording_write(file, got.samples, got.n);
+    if (!s)
+        s = clvits_recording_finish(&file);
+    clvits_recording_discard(&file);
+    ck_assert_int_eq(unlink(path), s ? -1 : 0);
+    return s;
+}
+
+/* What went wrong is told to the listener of a queue, not to the log. */
+static void done(void *user, const clvits_spoken *spoken)
+{
+    *(clvits_status *)user = spoken->status;
+    if (spoken->status)
+        snprintf(message, sizeof(message), "%s", spoken->message);
+}
+
+static clvits_status queue(clvits_utterance *u, clvits_voice *v)
+{
+    clvits_status spoken = CLVITS_E_CANCELLED;
+    clvits_queue *q;
+    clvits_status s = clvits_queue_open(&q, &v, 1, 1);
+
+    u->done = done;
+    u->params.user = &spoken;
+    if (!s)
+        s = clvits_queue_add(q, u);
+    if (!s)
+        clvits_queue_wait(q);
+    clvits_queue_close(&q);
+    return s ? s : spoken;
+}
+
+static clvits_status speak(const struct work *w, clvits_context *c, clvits_voice *v)
+{
+    clvits_utterance u = { .text = w->text, .n = strlen(w->text) };
+    clvits_voice_info info;
+
+    clvits_voice_get_info(v, &info);
+    clvits_speak_params_default(v, &u.params);
+    u.params.audio = hear;
+    const clvits_status s = w->queued ? queue(&u, v) : clvits_speak(v, u.text, u.n, &u.params);
+    return s || !w->recorded ? s : record(c, info.sample_rate);
+}
+
+/* Opens a voice and speaks while allocations from..to fail. */
+static clvits_status try(const struct work *w, long from, long to)
+{
     const clvits_context_params p = { .device = device, .threads = 2, .log = keep_log };
+    char path[1024];
     clvits_context *c;
     clvits_voice *v = NULL;
-    clvits_speak_params params;
 
+    snprintf(path, sizeof(path), "%s/%s", GOLDEN_DIR, w->voice ? w->voice : "");
     got.n = 0;
     message[0] = '\0';
     atomic_store(&count, 0);
@@ -164,16 +233,13 @@ static clvits_status try(long from, long to)
     atomic_store(&on, true);
     clvits_status s = clvits_context_open(&c, &p);
     if (!s)
-        s = clvits_voice_open(&v, c, NULL);
-    if (!s) {
-        clvits_speak_params_default(v, &params);
-        params.audio = hear;
-        s = clvits_speak(v, text, sizeof(text) - 1, &params);
-    }
+        s = clvits_voice_open(&v, c, w->voice ? path : NULL);
+    if (!s)
+        s = speak(w, c, v);
     if (s && v) { /* the next utterance is spoken all the same */
         fail_to = 0;
         got.n = 0;
-        if (clvits_speak(v, text, sizeof(text) - 1, &params) != CLVITS_OK)
+        if (speak(w, c, v) != CLVITS_OK)
             s = CLVITS_E_CANCELLED;
     }
     clvits_voice_close(&v);
@@ -182,23 +248,23 @@ static clvits_status try(long from, long to)
     return s;
 }
 
-static void check(long from, long to)
+static void check(const struct work *w, long from, long to)
 {
     const long before = n_left;
-    const clvits_status s = try(from, to);
+    const clvits_status s = try(w, from, to);
+    char at[96];
 
-    ck_assert_msg(s != CLVITS_E_CANCELLED, "allocations %ld to %ld: nothing is spoken afterwards",
-                  from, to);
-    ck_assert_msg(n_left == before, "allocations %ld to %ld: %ld blocks are left after \"%s\"",
-                  from, to, n_left - before, message);
-    ck_assert_msg(!s || strlen(message) > 10, "allocations %ld to %ld: nothing was said", from, to);
-    ck_assert_msg(!s || s == CLVITS_E_MEMORY, "allocations %ld to %ld: memory ran out, and what is "
-                  "said is: %s: %s", from, to, clvits_status_text(s), message);
+    snprintf(at, sizeof(at), "%s, allocations %ld to %ld", w->name, from, to);
+    ck_assert_msg(s != CLVITS_E_CANCELLED, "%s: nothing is spoken afterwards", at);
+    ck_assert_msg(n_left == before, "%s: %ld blocks are left after \"%s\"", at, n_left - before,
+                  message);
+    ck_assert_msg(!s || strlen(message) > 10, "%s: nothing was said", at);
+    ck_assert_msg(!s || s == CLVITS_E_MEMORY, "%s: memory ran out, and what is said is: %s: %s", at,
+                  clvits_status_text(s), message);
     if (s && !got.n)
         return;
     double signal = 0.0, noise = 0.0;
-    ck_assert_msg(got.n == want.n, "allocations %ld to %ld: %zu samples instead of %zu", from, to,
-                  got.n, want.n);
+    ck_assert_msg(got.n == want.n, "%s: %zu samples instead of %zu", at, got.n, want.n);
     for (size_t i = 0; i < want.n; i++) {
         const double d = (double)got.samples[i] - (double)want.samples[i];
         signal += (double)want.samples[i] * (double)want.samples[i];
@@ -207,45 +273,49 @@ static void check(long from, long to)
     ck_assert_double_le(noise, 1e-8 * signal);
 }
 
-/* What the C library and others keep for good is there after the first time. */
-static long begin(void)
+/* What the C library and others keep for good is there after the first time. How many allocations
+ * the work takes. */
+static long begin(const struct work *w)
 {
     const char *name = getenv("CLVITS_TEST_DEVICE");
 
     device = name ? name : "opencl";
     ours_alone = strncmp(device, "cpu", 3) != 0;
-    ck_assert_msg(!try(0, 0), "%s", message);
+    ck_assert_msg(!try(w, 0, 0), "%s", message);
     memcpy(&want, &got, sizeof(want));
     ck_assert_uint_gt(want.n, 0);
-    check(0, 0);
+    check(w, 0, 0);
     return atomic_load(&count);
 }
 
 START_TEST(a_sample_of_allocations_fails)
 {
+    const struct work *w = &works[_i];
+    const int tries = _i ? LITTLE : ours_alone ? DEVICE_SAMPLE : SAMPLE;
     uint64_t seed = 88172645463325252u;
-    const long n = begin();
+    const long n = begin(w);
 
-    for (int i = 0; i < (ours_alone ? DEVICE_SAMPLE : SAMPLE); i++) {
+    for (int i = 0; i < tries; i++) {
         seed ^= seed << 13;
         seed ^= seed >> 7;
         seed ^= seed << 17;
         /* Half of them among the first and the last, where most of the code is. */
         const long most = n < 400 || i % 2 ? n : 400;
         const long at = 1 + (long)(seed % (uint64_t)most), from = i % 4 < 2 ? at : n + 1 - at;
-        check(from, i % 3 ? from : n);
+        check(w, from, i % 3 ? from : n);
     }
 }
 END_TEST
 
 START_TEST(every_allocation_fails)
 {
-    const long n = begin();
+    const struct work *w = &works[_i];
+    const long n = begin(w);
 
     for (long i = 1; i <= n; i++) {
-        check(i, i);
+        check(w, i, i);
         if (i % 16 == 0)
-            check(i, INT32_MAX);
+            check(w, i, INT32_MAX);
     }
     printf("%ld allocations\n", n);
 }
@@ -258,7 +328,8 @@ int main(void)
     const bool all = getenv("CLVITS_TEST_SWEEP") != NULL;
 
     tcase_set_timeout(t, all ? 7200 : HARNESS_TIMEOUT);
-    tcase_add_test(t, all ? every_allocation_fails : a_sample_of_allocations_fails);
+    tcase_add_loop_test(t, all ? every_allocation_fails : a_sample_of_allocations_fails, 0,
+                        LENGTH(works));
     suite_add_tcase(s, t);
     return harness_main(s);
 }
