@@ -11,13 +11,14 @@
 #include <clvits/clvits.h>
 #include <dlfcn.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TIMEOUT = 240, SWEEP_TIMEOUT = 7200, MOST_SAMPLES = 200000, CHUNK = 16 };
+enum { TIMEOUT = 240, SWEEP_TIMEOUT = 7200, MOST_SAMPLES = 200000, CHUNK = 16, SPEAKERS = 3 };
 
 static const char *const kinds[] = { "any",   "buffer", "build", "program", "kernel",
                                      "argument", "launch", "read", "write",  "copy",
@@ -379,12 +380,56 @@ START_TEST(proofs_fail)
 }
 END_TEST
 
-/* A stream that others speak beside, in its own callback. */
+/* One of those who speak at once. */
 typedef struct crowd {
     clvits_voice *voice;
     speech own, other;
+    clvits_status status;
 } crowd;
 
+static void *speak_beside(void *of)
+{
+    crowd *w = of;
+
+    w->status = speak(w->voice, &w->own);
+    return NULL;
+}
+
+/* A device that goes while several speak on it: each goes on elsewhere, and one is told. */
+START_TEST(lost_among_many)
+{
+    static const char *const lost[] = { "lost:1", "lost:60", "lost:200" };
+    static crowd speakers[SPEAKERS];
+    heard h = { 0 };
+    const clvits_context_params p = { .device = device_name(), .log = listen, .log_user = &h };
+    pthread_t threads[SPEAKERS];
+    char left[256];
+    clvits_context *c;
+    clvits_voice *v;
+
+    begin();
+    ck_assert_int_eq(set_faults(NULL), 0);
+    ck_assert_int_eq(clvits_context_open(&c, &p), CLVITS_OK);
+    ck_assert_int_eq(clvits_voice_open(&v, c, NULL), CLVITS_OK);
+    ck_assert_int_eq(set_faults(lost[_i]), 0);
+    for (int i = 0; i < SPEAKERS; i++) {
+        speakers[i] = (crowd){ .voice = v };
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, speak_beside, &speakers[i]), 0);
+    }
+    for (int i = 0; i < SPEAKERS; i++) {
+        pthread_join(threads[i], NULL);
+        ck_assert_msg(speakers[i].status == CLVITS_OK, "%s", h.last);
+        compare(lost[_i], &speakers[i].own);
+    }
+    ck_assert_int_eq(h.gone, 1);
+    ck_assert_int_eq(h.wrong, 0);
+    clvits_voice_close(&v);
+    clvits_context_close(&c);
+    ck_assert_msg(count_live(left, sizeof(left)) == 0, "%s: %s", lost[_i], left);
+}
+END_TEST
+
+/* A stream that others speak beside, in its own callback. */
 static int hear_and_speak(void *user, const clvits_chunk *c)
 {
     crowd *w = user;
@@ -502,6 +547,7 @@ int main(void)
         tcase_add_loop_test(t, stream_goes_on, 1, 3);
         tcase_add_test(t, memory_is_limited);
         tcase_add_loop_test(t, proofs_fail, 0, (int)(sizeof(proofs) / sizeof(*proofs)));
+        tcase_add_loop_test(t, lost_among_many, 0, 3);
         tcase_add_test(t, a_shortage_passes);
         tcase_add_test(t, more_is_tried_again);
         tcase_add_loop_test(t, limits_are_checked, 0, 7);
