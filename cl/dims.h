@@ -179,6 +179,39 @@ typedef struct {
     clvits_view x, y;
 } reduce_dims;
 
+// What a loss adds up: the term of each valid element of x. Operands: SUM x alone; ABSOLUTE and
+// SQUARE also p, or the target; KL x = z, p = logs_q, q = m and r = logs_p.
+enum { LOSS_SUM, LOSS_ABSOLUTE, LOSS_SQUARE, LOSS_KL };
+
+// The order: stretches of an item, and sums in each of them.
+enum { LOSS_STRETCHES = 32, LOSS_LANES = 64 };
+
+typedef struct {
+    int B, C;
+    int clock;
+    int kind;      // LOSS_*
+    int has_p;
+    float target;
+    clvits_view x, p, q, r, y;
+} loss_dims;
+
+// The sums of all items and channels, over how many rows times channels they are of.
+typedef struct {
+    int B, C;
+    int rows, channels; // slot of the length that counts, 0: none does
+    int has_add;
+    float scale;
+    clvits_view x, add, y;
+} total_dims;
+
+// Rows from another place of the input: from the run's start on, or mirrored at the last one.
+typedef struct {
+    int B, T, C;
+    int clock, from; // slots of the result's and of the input's length
+    int slot, step;  // of the start, which counts so many rows; -1: mirrored
+    clvits_view x, y;
+} segment_dims;
+
 typedef struct {
     int B;
     int clock;         // slot of the ids' length

@@ -317,6 +317,31 @@ START_TEST(sample)
 }
 END_TEST
 
+/* N(3, 4) where the noise is 0.5 gives 4; a coupling of scales e^1, e^2, e^3 has log|det| = 6. */
+START_TEST(known_answers)
+{
+    static const float m[] = { 3, 3, 3 }, noise[] = { 0.5f, 0.5f, 0.5f }, s[] = { 1, 2, 3 };
+    const float two = logf(2.0f), logs[] = { two, two, two };
+    clvits_tensor *det;
+    harness h;
+
+    harness_begin(&h, 1);
+    const int slot = clvits_graph_scalar(h.graph, 1);
+    clvits_tensor *tm = harness_input_of(&h, CLVITS_F32, 0, 3, m);
+    clvits_tensor *te = harness_input_of(&h, CLVITS_F32, 0, 3, noise);
+    clvits_tensor *tl = harness_input_of(&h, CLVITS_F32, 0, 3, logs);
+    clvits_tensor *drawn = clvits_graph_keep(clvits_sample(tm, tl, te, slot));
+    clvits_coupling(te, tm, harness_input_of(&h, CLVITS_F32, 0, 3, s), false, &det);
+    clvits_graph_keep(det);
+    harness_plan(&h);
+    clvits_run_set_float(h.run, slot, 0, 1.0f);
+    harness_go(&h);
+    harness_close(&h, drawn, (double[]){ 4, 4, 4 }, 1e-6);
+    harness_close(&h, det, (double[]){ 6 }, 0.0);
+    harness_end(&h);
+}
+END_TEST
+
 START_TEST(gelu_like_pytorch)
 {
     harness h;
@@ -450,6 +475,7 @@ int main(void)
     tcase_add_loop_test(t, coupling, 0, 8 * LENGTH(shapes));
     tcase_add_loop_test(t, log_flow, 0, 4 * LENGTH(shapes));
     tcase_add_loop_test(t, sample, 0, LENGTH(shapes));
+    tcase_add_test(t, known_answers);
     tcase_add_test(t, gelu_like_pytorch);
     tcase_add_loop_test(t, gate_like_pytorch, 0, 2);
     tcase_add_loop_test(t, coupling_like_pytorch, 0, 2);

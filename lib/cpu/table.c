@@ -13,9 +13,11 @@ clvits_cpu_fn CLVITS_CPU_PATH(durations);
 clvits_cpu_fn CLVITS_CPU_PATH(embedding);
 clvits_cpu_fn CLVITS_CPU_PATH(expand);
 clvits_cpu_fn CLVITS_CPU_PATH(flip);
+clvits_cpu_fn CLVITS_CPU_PATH(fold);
 clvits_cpu_fn CLVITS_CPU_PATH(gate);
 clvits_cpu_fn CLVITS_CPU_PATH(layer_norm);
 clvits_cpu_fn CLVITS_CPU_PATH(log_flow);
+clvits_cpu_fn CLVITS_CPU_PATH(loss);
 clvits_cpu_fn CLVITS_CPU_PATH(matmul);
 clvits_cpu_fn CLVITS_CPU_PATH(normal);
 clvits_cpu_fn CLVITS_CPU_PATH(prior);
@@ -23,8 +25,10 @@ clvits_cpu_fn CLVITS_CPU_PATH(spline);
 clvits_cpu_fn CLVITS_CPU_PATH(sample);
 clvits_cpu_fn CLVITS_CPU_PATH(search);
 clvits_cpu_fn CLVITS_CPU_PATH(separable);
+clvits_cpu_fn CLVITS_CPU_PATH(slice_rows);
 clvits_cpu_fn CLVITS_CPU_PATH(softmax);
 clvits_cpu_fn CLVITS_CPU_PATH(sum);
+clvits_cpu_fn CLVITS_CPU_PATH(total);
 clvits_cpu_fn CLVITS_CPU_PATH(unary);
 
 extern const clvits_cpu_table CLVITS_ISA_PASTE(clvits_cpu_table, CLVITS_ISA);
@@ -46,9 +50,11 @@ const clvits_cpu_table CLVITS_ISA_PASTE(clvits_cpu_table, CLVITS_ISA) = {
         [CLVITS_CPU_EMBEDDING] = CLVITS_CPU_PATH(embedding),
         [CLVITS_CPU_EXPAND] = CLVITS_CPU_PATH(expand),
         [CLVITS_CPU_FLIP] = CLVITS_CPU_PATH(flip),
+        [CLVITS_CPU_FOLD] = CLVITS_CPU_PATH(fold),
         [CLVITS_CPU_GATE] = CLVITS_CPU_PATH(gate),
         [CLVITS_CPU_LAYER_NORM] = CLVITS_CPU_PATH(layer_norm),
         [CLVITS_CPU_LOG_FLOW] = CLVITS_CPU_PATH(log_flow),
+        [CLVITS_CPU_LOSS] = CLVITS_CPU_PATH(loss),
         [CLVITS_CPU_MATMUL] = CLVITS_CPU_PATH(matmul),
         [CLVITS_CPU_NORMAL] = CLVITS_CPU_PATH(normal),
         [CLVITS_CPU_SPLINE] = CLVITS_CPU_PATH(spline),
@@ -56,8 +62,10 @@ const clvits_cpu_table CLVITS_ISA_PASTE(clvits_cpu_table, CLVITS_ISA) = {
         [CLVITS_CPU_SAMPLE] = CLVITS_CPU_PATH(sample),
         [CLVITS_CPU_SEARCH] = CLVITS_CPU_PATH(search),
         [CLVITS_CPU_SEPARABLE] = CLVITS_CPU_PATH(separable),
+        [CLVITS_CPU_SLICE_ROWS] = CLVITS_CPU_PATH(slice_rows),
         [CLVITS_CPU_SOFTMAX] = CLVITS_CPU_PATH(softmax),
         [CLVITS_CPU_SUM] = CLVITS_CPU_PATH(sum),
+        [CLVITS_CPU_TOTAL] = CLVITS_CPU_PATH(total),
         [CLVITS_CPU_UNARY] = CLVITS_CPU_PATH(unary),
     },
 };

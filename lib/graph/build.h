@@ -122,6 +122,72 @@ clvits_tensor *clvits_flip(clvits_tensor *x);
 clvits_tensor *clvits_sum(clvits_tensor *x);
 
 /**
+ * What a loss adds up: the sums of its terms over the valid rows and all channels of each item,
+ * (B,1,LOSS_STRETCHES), to be added up by clvits_total().
+ *
+ * Operands are (B,T,C), and NULL where a kind has none:
+ *   SUM       x
+ *   ABSOLUTE  |x - p|, or |x - target| without p
+ *   SQUARE    (x - p)^2, or (x - target)^2 without p
+ *   KL        logs_p - logs_q - 1/2 + 1/2 (z - m)^2 e^(-2 logs_p): x = z, p = logs_q, q = m and
+ *             r = logs_p (Kim et al. 2021, eq. 4)
+ *
+ * Sums are compensated, in an order that follows from an item's own length: no work-group size,
+ * batch or capacity changes their bits.
+ */
+clvits_tensor *clvits_loss(clvits_tensor *x, clvits_tensor *p, clvits_tensor *q, clvits_tensor *r,
+                           const clvits_loss_params *params);
+
+/**
+ * The sum of x (B,1,C) over all items and channels, in a fixed order, times scale, over the valid
+ * rows of all items, plus add (B,1,1), which may be NULL: (B,1,1), the same number in every item,
+ * so that any one of them is the loss of the batch, and terms can be chained.
+ */
+clvits_tensor *clvits_total(clvits_tensor *x, clvits_tensor *add,
+                            const clvits_total_params *params);
+
+/** KL divergence per valid frame of the batch, z being drawn from the posterior; all (B,T,C). */
+clvits_tensor *clvits_loss_kl(clvits_tensor *z, clvits_tensor *logs_q, clvits_tensor *m,
+                              clvits_tensor *logs_p);
+
+/** add + scale * the mean of |a - b| over the batch's valid elements: the loss of mel spectrograms
+ *  (scale 45) and of feature maps (scale 2). add may be NULL. */
+clvits_tensor *clvits_loss_absolute(clvits_tensor *a, clvits_tensor *b, float scale,
+                                    clvits_tensor *add);
+
+/** add + the mean of (a - b)^2 over the batch's valid elements: of logarithms of durations
+ *  (B,T,1), the loss of the deterministic predictor. add may be NULL. */
+clvits_tensor *clvits_loss_square(clvits_tensor *a, clvits_tensor *b, clvits_tensor *add);
+
+/** add + the mean of (score - target)^2 (Mao et al. 2017): target 1 for a generator, and for a
+ *  discriminator of what is real; 0 of what is made. add may be NULL. */
+clvits_tensor *clvits_loss_score(clvits_tensor *score, float target, clvits_tensor *add);
+
+/** add + the sum of x (B,T,C) over the batch, over the valid rows of clock `rows`: of an item's
+ *  nll + logq (B,1,1) and the text's clock, the loss of the stochastic duration predictor. */
+clvits_tensor *clvits_loss_sum(clvits_tensor *x, int rows, clvits_tensor *add);
+
+/**
+ * Rows start * step, start * step + 1, ... of each item: as many as clock has, zeros where x has
+ * none. The start is an int in the run's scalar slot (clvits_segment_start()); step 0 means 1. One
+ * start thus cuts frames (step 1) and their samples (step = samples of a frame).
+ */
+clvits_tensor *clvits_slice_rows(clvits_tensor *x, int clock, int slot, int step);
+
+/**
+ * Where a random segment of so many rows begins: each place where it lies within `length` rows is
+ * as likely as another; 0 where it is no shorter than they are. Follows from seed and item alone.
+ */
+int clvits_segment_start(uint64_t seed, int item, int length, int segment);
+
+/**
+ * x with its rows up to the next multiple of period, mirrored at the last one (the last itself is
+ * not repeated): row u * period + j then is row u of column j of x folded by period, as a period
+ * discriminator sees it (Kong et al. 2020), in place.
+ */
+clvits_tensor *clvits_fold(clvits_tensor *x, int period);
+
+/**
  * Frames per id: ceil(exp(logw) * length_scale), as CLVITS_I32 (B,T,1).
  *
  * ends receives their inclusive running sums. A duration that is not a number counts as 0; one

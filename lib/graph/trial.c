@@ -275,6 +275,8 @@ static clvits_status go(clvits_trial *t, clvits_run *run, clvits_report *r)
         }
         for (int i = 0; i < g->n_scalars; i++)
             clvits_run_set_float(run, CLVITS_MAX_CLOCKS + i, b, 0.7f + 0.1f * (float)b);
+        if (t->node->op == &clvits_op_slice_rows)
+            clvits_run_set_int(run, ((const clvits_slice_params *)t->node->params)->slot, b, 1 + b);
     }
     if (!s)
         s = write_inputs(t, run, r);

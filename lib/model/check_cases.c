@@ -261,6 +261,39 @@ static void flip(clvits_check_graph *g, int i)
     compare(g, clvits_flip(input(g, rows(g), 19, -1, 1)));
 }
 
+static void fold(clvits_check_graph *g, int i)
+{
+    (void)i;
+    compare(g, clvits_fold(input(g, rows(g), 3, -1, 1), 11));
+}
+
+static void slice_rows(clvits_check_graph *g, int i)
+{
+    const int clock = clvits_graph_clock(g->graph, 8);
+
+    (void)i;
+    g->seed_slot = clvits_graph_scalar(g->graph, 2); /* of which the second is the item */
+    compare(g, clvits_slice_rows(input(g, rows(g), 19, -1, 1), clock, g->seed_slot + 1, 3));
+}
+
+static void loss(clvits_check_graph *g, int i)
+{
+    const int clock = rows(g), operands = i == CLVITS_LOSS_KL ? 4 : i == CLVITS_LOSS_SUM ? 1 : 2;
+    clvits_tensor *in[4] = { NULL };
+
+    for (int k = 0; k < operands; k++)
+        in[k] = input(g, clock, 19, -0.5f, 1);
+    compare(g, clvits_loss(in[0], in[1], in[2], in[3], &(clvits_loss_params){ i, 0 }));
+}
+
+static void total(clvits_check_graph *g, int i)
+{
+    clvits_tensor *x = input(g, 0, 32, -0.5f, 1), *add = input(g, 0, 1, 0, 1);
+
+    (void)i;
+    compare(g, clvits_total(x, add, &(clvits_total_params){ 2.0f, rows(g), 19 }));
+}
+
 static void sum(clvits_check_graph *g, int i)
 {
     (void)i;
@@ -363,12 +396,17 @@ const clvits_check_case clvits_check_cases[] = {
     { "embedding", &clvits_op_embedding, CLOSE, embedding, 0 },
     { "expand", &clvits_op_expand, 0, expand, 0 },
     { "flip", &clvits_op_flip, 0, flip, 0 },
+    { "fold", &clvits_op_fold, 0, fold, 0 },
     { "gate", &clvits_op_gate, CLOSE, gate, 0 },
     { "gate, conditioned", &clvits_op_gate, CLOSE, gate, 1 },
     { "layer_norm, residual", &clvits_op_layer_norm, CLOSE, layer_norm, 0 },
     { "layer_norm, GELU", &clvits_op_layer_norm, CLOSE, layer_norm, 1 },
     { "log_flow", &clvits_op_log_flow, CLOSE, log_flow, 0 },
     { "log_flow, reverse", &clvits_op_log_flow, CLOSE, log_flow, 1 },
+    { "loss, sum", &clvits_op_loss, CLOSE, loss, CLVITS_LOSS_SUM },
+    { "loss, absolute", &clvits_op_loss, CLOSE, loss, CLVITS_LOSS_ABSOLUTE },
+    { "loss, square", &clvits_op_loss, CLOSE, loss, CLVITS_LOSS_SQUARE },
+    { "loss, KL", &clvits_op_loss, CLOSE, loss, CLVITS_LOSS_KL },
     { "matmul", &clvits_op_matmul, CLOSE, matmul, 0 },
     { "matmul, transposed", &clvits_op_matmul, CLOSE, matmul, 1 },
     { "normal", &clvits_op_normal, 0, normal, 7 },
@@ -377,10 +415,12 @@ const clvits_check_case clvits_check_cases[] = {
     { "sample", &clvits_op_sample, CLOSE, sample, 0 },
     { "search", &clvits_op_search, 0, search, 0 },
     { "separable", &clvits_op_separable, CLOSE, separable, 0 },
+    { "slice_rows", &clvits_op_slice_rows, 0, slice_rows, 0 },
     { "softmax", &clvits_op_softmax, CLOSE, softmax, 0 },
     { "spline", &clvits_op_spline, CLOSE, spline, 0 },
     { "spline, reverse", &clvits_op_spline, CLOSE, spline, 1 },
     { "sum", &clvits_op_sum, CLOSE, sum, 0 },
+    { "total", &clvits_op_total, CLOSE, total, 0 },
     { "unary, ReLU", &clvits_op_unary, CLOSE, unary, CLVITS_RELU },
     { "unary, leaky ReLU", &clvits_op_unary, CLOSE, unary, CLVITS_LEAKY_RELU },
     { "unary, GELU", &clvits_op_unary, CLOSE, unary, CLVITS_GELU },

@@ -108,18 +108,22 @@ extern const clvits_op clvits_op_durations;
 extern const clvits_op clvits_op_embedding;
 extern const clvits_op clvits_op_expand;
 extern const clvits_op clvits_op_flip;
+extern const clvits_op clvits_op_fold;
 extern const clvits_op clvits_op_gate;
 extern const clvits_op clvits_op_layer_norm;
 extern const clvits_op clvits_op_log_flow;
+extern const clvits_op clvits_op_loss;
 extern const clvits_op clvits_op_matmul;
 extern const clvits_op clvits_op_normal;
 extern const clvits_op clvits_op_prior;
 extern const clvits_op clvits_op_sample;
 extern const clvits_op clvits_op_search;
 extern const clvits_op clvits_op_separable;
+extern const clvits_op clvits_op_slice_rows;
 extern const clvits_op clvits_op_softmax;
 extern const clvits_op clvits_op_spline;
 extern const clvits_op clvits_op_sum;
+extern const clvits_op clvits_op_total;
 extern const clvits_op clvits_op_unary;
 
 /** All of the above, sorted by name, NULL at the end. */
@@ -236,6 +240,35 @@ typedef struct clvits_prior_params {
 typedef struct clvits_expand_params {
     int clock; /* of the frames */
 } clvits_expand_params;
+
+/** What a loss adds up; see clvits_loss(). */
+typedef enum clvits_loss_kind {
+    CLVITS_LOSS_SUM = 0,
+    CLVITS_LOSS_ABSOLUTE,
+    CLVITS_LOSS_SQUARE,
+    CLVITS_LOSS_KL,
+} clvits_loss_kind;
+
+typedef struct clvits_loss_params {
+    clvits_loss_kind kind;
+    float target; /* what x is compared with where there is no p */
+} clvits_loss_params;
+
+typedef struct clvits_total_params {
+    float scale;  /* 0 means 1 */
+    int rows;     /* the clock whose valid rows, of all items, divide the sum; 0: nothing does */
+    int channels; /* times so many; 0 means 1 */
+} clvits_total_params;
+
+typedef struct clvits_fold_params {
+    int period;
+} clvits_fold_params;
+
+typedef struct clvits_slice_params {
+    int clock; /* of the result */
+    int slot;  /* of the run's start */
+    int step;  /* rows that the start counts in; 0 means 1 */
+} clvits_slice_params;
 
 /** search, backtrack: the clocks of the text and of the frames. */
 typedef struct clvits_search_params {
