@@ -42,12 +42,27 @@ typedef int (*clvits_check_fn)(void *user, const clvits_check_result *result);
  */
 CLVITS_API clvits_status clvits_check(clvits_context *context, clvits_check_fn result, void *user);
 
+/** What to check; zeros are the defaults. */
+typedef struct clvits_check_params {
+    /** Operators ("conv1d"), or single checks as their results name them ("conv1d, dilated"). NULL:
+     *  all; borrowed. A name that nothing has adds nothing: ask clvits_check_next() for it. */
+    const char *const *names;
+    size_t n_names;
+    int first; /* go by the checks before this one, counted from 0 among all */
+} clvits_check_params;
+
 /**
- * The same from the first-th check on, counted from 0. A driver may crash: who runs the check in a
- * process of its own knows by the results that came how far it got, and can go on behind that.
+ * The same for some of the operators. A driver may crash: who runs the check in a process of its
+ * own knows by the results that came how far it got, and can go on behind that.
+ *
+ * @param params  NULL: everything
  */
-CLVITS_API clvits_status clvits_check_from(clvits_context *context, int first,
+CLVITS_API clvits_status clvits_check_some(clvits_context *context,
+                                           const clvits_check_params *params,
                                            clvits_check_fn result, void *user);
+
+/** The first of the wanted checks, from number params.first on; -1 where there are no more. */
+CLVITS_API int clvits_check_next(const clvits_check_params *params);
 
 /** The name of the i-th check; NULL where there are no more. */
 CLVITS_API const char *clvits_check_name(int i);

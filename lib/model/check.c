@@ -270,14 +270,42 @@ const char *clvits_check_name(int i)
     return i >= 0 && i < clvits_check_case_count ? clvits_check_cases[i].name : NULL;
 }
 
-clvits_status clvits_check(clvits_context *context, clvits_check_fn result, void *user)
+static bool is_named(const char *check, const char *name)
 {
-    return clvits_check_from(context, 0, result, user);
+    const size_t n = strlen(name);
+    return !strncmp(check, name, n) && (check[n] == '\0' || check[n] == ',');
 }
 
-clvits_status clvits_check_from(clvits_context *context, int first, clvits_check_fn result,
-                                void *user)
+int clvits_check_next(const clvits_check_params *p)
 {
+    for (int i = p->first < 0 ? 0 : p->first; i < clvits_check_case_count; i++) {
+        bool wanted = !p->names;
+        for (size_t k = 0; k < p->n_names && !wanted; k++)
+            wanted = is_named(clvits_check_cases[i].name, p->names[k]);
+        if (wanted)
+            return i;
+    }
+    return -1;
+}
+
+static int count(clvits_check_params p)
+{
+    int n = 0;
+
+    for (p.first = 0; (p.first = clvits_check_next(&p)) >= 0; p.first++)
+        n++;
+    return n;
+}
+
+clvits_status clvits_check(clvits_context *context, clvits_check_fn result, void *user)
+{
+    return clvits_check_some(context, NULL, result, user);
+}
+
+clvits_status clvits_check_some(clvits_context *context, const clvits_check_params *params,
+                                clvits_check_fn result, void *user)
+{
+    clvits_check_params p = params ? *params : (clvits_check_params){ 0 };
     clvits_report r = clvits_context_report(context);
     clvits_machine device = context->machine, cpu = context->machine;
     const bool on_cpu = device.n_places < 2;
@@ -288,7 +316,7 @@ clvits_status clvits_check_from(clvits_context *context, int first, clvits_check
     device.n_places = on_cpu ? 1 : 2;
     cpu.n_places = 1;
     device.trust = cpu.trust = NULL; /* it is to be seen how they fail */
-    for (int i = first < 0 ? 0 : first; i < clvits_check_case_count && !ended; i++) {
+    for (int i; !ended && (i = clvits_check_next(&p)) >= 0; p.first = i + 1) {
         clvits_report own = clvits_context_report(context);
         clvits_check_result line;
         char shape[256];
@@ -308,7 +336,7 @@ clvits_status clvits_check_from(clvits_context *context, int first, clvits_check
         clvits_fail(&r, CLVITS_E_CANCELLED, "stopped by the caller");
     else if (wrong)
         clvits_fail(&r, CLVITS_E_DEVICE, "%d of %d checks went wrong on %s; %s", wrong,
-                    clvits_check_case_count, clvits_context_device(context),
+                    count(p), clvits_context_device(context),
                     on_cpu ? "report this, and set CLVITS_CPU=baseline meanwhile"
                            : "update its driver, or place these operators on the CPU "
                              "(\"NAME=cpu\")");

@@ -7,12 +7,13 @@
 #include <string.h>
 
 static const char help[] =
-    "usage: clvits check [--device NUMBER|PART-OF-NAME] [--precision P] [-o REPORT]\n"
+    "usage: clvits check [--device NUMBER|PART-OF-NAME] [--precision P] [-o REPORT] [OPERATOR...]\n"
     "\n"
-    "Run every operator on an OpenCL device and on the CPU path, and compare: one line each with\n"
-    "the largest difference relative to the largest value, the verdict, the times on device and\n"
-    "CPU, and the operands' shapes. The verdict CPU: the device leaves this to the CPU path,\n"
-    "which costs time and changes no result. A driver that crashes is an operator's failure too.\n"
+    "Run every operator, or those named, on an OpenCL device and on the CPU path, and compare:\n"
+    "one line each with the largest difference relative to the largest value, the verdict, the\n"
+    "times on device and CPU, and the operands' shapes. The verdict CPU: the device leaves this\n"
+    "to the CPU path, which costs time and changes no result. A driver that crashes is an\n"
+    "operator's failure too. OPERATOR: a name as it is printed, or what stands before its comma.\n"
     "\n"
     "  --device D     a number of clvits devices or a part of a name; otherwise the first GPU,\n"
     "                 else the first device; cpu: this processor's CPU path against that for any\n"
@@ -32,6 +33,7 @@ typedef struct table {
     FILE *report; /* as text; NULL: none is wanted */
     check_json json;
     int checked, wrong, left;
+    clvits_check_params wanted;
     const check_process *process;
     bool described; /* the report says of what device it is */
 } table;
@@ -93,7 +95,8 @@ static int outcome(const check_process *p, const table *t)
     if (p->stopped)
         return program_flush();
     if (!p->status && t->left == t->checked)
-        return program_fail(CODE_FAILED, "nothing was compared: no operator runs on this device");
+        return program_fail(CODE_FAILED, "nothing was compared: %s runs on this device",
+                            t->wanted.names ? "none of these" : "no operator");
     if (p->crashes)
         return program_fail(CODE_FAILED,
                             "%d of %d checks went wrong on %s, whose driver crashed; update it, or "
@@ -105,8 +108,8 @@ static int outcome(const check_process *p, const table *t)
 static int check(const clvits_context_params *params, const program_log *log, table *t,
                  bool optional)
 {
-    check_process p = { .params = params, .quiet = log->quiet, .verbose = log->verbose,
-                        .result = print_row, .user = t };
+    check_process p = { .params = params, .wanted = t->wanted, .quiet = log->quiet,
+                        .verbose = log->verbose, .result = print_row, .user = t };
 
     t->checked = t->wrong = t->left = 0;
     t->process = &p;
@@ -202,6 +205,20 @@ static int check_into(const char *path, clvits_context_params *params, const pro
     return written ? written : code;
 }
 
+static int refuse(const char *unknown)
+{
+    const char *last = "", *name;
+    char list[768] = "";
+
+    for (int i = 0; (name = clvits_check_name(i)) != NULL; i++) {
+        const size_t n = strcspn(name, ","), used = strlen(list);
+        if (strncmp(name, last, n) || strcspn(last, ",") != n)
+            snprintf(list + used, sizeof(list) - used, "%s%.*s", i ? ", " : "", (int)n, name);
+        last = name;
+    }
+    return program_fail(CODE_USAGE, "no operator is called \"%s\"; there are %s", unknown, list);
+}
+
 int command_check(int argc, char **argv)
 {
     clvits_context_params params = { .device = "opencl" };
@@ -221,7 +238,10 @@ int command_check(int argc, char **argv)
     if (code)
         return code < 0 ? CODE_OK : code;
     if (argc)
-        return program_fail(CODE_USAGE, "\"%s\" is one argument too many", argv[0]);
+        t.wanted = (clvits_check_params){ (const char *const *)argv, (size_t)argc, 0 };
+    for (int i = 0; i < argc; i++)
+        if (clvits_check_next(&(clvits_check_params){ t.wanted.names + i, 1, 0 }) < 0)
+            return refuse(argv[i]);
     if (clvits_cancel_make(&cancel))
         return program_fail(CODE_FAILED, "out of memory");
     params.cancel = cancel;

@@ -47,7 +47,7 @@ static int send_result(void *user, const clvits_check_result *r)
 }
 
 /* What the new process does. */
-static int work(const check_process *p, int first, int fd)
+static int work(const check_process *p, int fd)
 {
     program_log log = { .quiet = p->quiet, .verbose = p->verbose };
     clvits_context_params params = *p->params;
@@ -73,7 +73,7 @@ static int work(const check_process *p, int first, int fd)
         if (p->opened)
             code = p->opened(p->user, context);
         if (!code && send(fd, &opened) && p->result) {
-            m.status = clvits_check_from(context, first, send_result, &fd);
+            m.status = clvits_check_some(context, &p->wanted, send_result, &fd);
             snprintf(m.text, sizeof(m.text), "%s", m.status ? clvits_context_error(context) : "");
         }
     }
@@ -106,8 +106,8 @@ static bool receive(int fd, message *m, pid_t child, bool *told)
     return true;
 }
 
-/* One process; *next is the check after the last one that it gave a result of. */
-static int run_from(check_process *p, int *next, bool *ended, int *state)
+/* One process; what is wanted then begins after the last check that it gave a result of. */
+static int run_on(check_process *p, bool *ended, int *state)
 {
     bool told = false;
     message m;
@@ -123,7 +123,7 @@ static int run_from(check_process *p, int *next, bool *ended, int *state)
     }
     if (!child) {
         close(ends[0]);
-        exit(work(p, *next, ends[1]));
+        exit(work(p, ends[1]));
     }
     close(ends[1]);
     *ended = false;
@@ -134,7 +134,7 @@ static int run_from(check_process *p, int *next, bool *ended, int *state)
             m.result.name = m.name;
             m.result.shape = m.shape;
             m.result.failure = m.failed ? m.text : NULL;
-            ++*next;
+            p->wanted.first = clvits_check_next(&p->wanted) + 1;
             if (!p->stopped && p->result(p->user, &m.result)) {
                 p->stopped = true;
                 kill(child, SIGTERM);
@@ -155,10 +155,10 @@ int check_process_run(check_process *p)
 {
     char why[128], shape[] = "";
     bool ended = false;
-    int next = 0, state = 0;
+    int state = 0;
 
     while (!ended && !p->stopped) {
-        const int code = run_from(p, &next, &ended, &state);
+        const int code = run_on(p, &ended, &state);
         if (code)
             return code;
         if (program_signal() || ended || p->stopped)
@@ -170,7 +170,8 @@ int check_process_run(check_process *p)
                      WTERMSIG(state), strsignal(WTERMSIG(state)));
         else
             snprintf(why, sizeof(why), "the driver ended its process");
-        const char *name = clvits_check_name(next++);
+        const int at = clvits_check_next(&p->wanted);
+        const char *name = clvits_check_name(at);
         if (!*p->device || !name)
             return program_fail(CODE_FAILED, "%s, %s", why,
                                 name ? "before anything could be checked" : "after the last check");
@@ -178,7 +179,8 @@ int check_process_run(check_process *p)
         p->stopped = p->result(p->user, &(clvits_check_result){ .name = name, .shape = shape,
                                                                 .taken = 1, .error = INFINITY,
                                                                 .failure = why }) != 0;
-        ended = !clvits_check_name(next);
+        p->wanted.first = at + 1;
+        ended = clvits_check_next(&p->wanted) < 0;
         p->status = CLVITS_E_DEVICE;
     }
     return CODE_OK;

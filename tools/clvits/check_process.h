@@ -11,6 +11,7 @@ enum { CHECK_TEXT = 640 };
 /** What one context is asked to check, and what came of it. */
 typedef struct check_process {
     const clvits_context_params *params;
+    clvits_check_params wanted; /* its first: what comes next */
     bool quiet, verbose; /* what the library says */
     /** Called in the new process with the open context; NULL: not. What it writes it flushes. */
     int (*opened)(void *user, clvits_context *context);
