@@ -130,8 +130,12 @@ void store_vec(global float *p, const vec v, const int n)
 // writes what has the type of its result y, through these; the options X_HALF, W_HALF and Y_HALF
 // say which of them are halves in memory. Halves lie there as ushort, which OpenCL C 1.2 lets a
 // device without cl_khr_fp16 point at; what lies beyond their range becomes the largest of them.
+// X_INT says that x holds integers.
 #ifndef X_HALF
 #define X_HALF 0
+#endif
+#ifndef X_INT
+#define X_INT 0
 #endif
 #ifndef W_HALF
 #define W_HALF 0
@@ -150,6 +154,10 @@ void store_vec(global float *p, const vec v, const int n)
 #define X_TYPE ushort
 #define GET_X(p, i) GET_HALF(p, i)
 #define GET_XS(n, p, i) GET_HALVES(n, p, i)
+#elif X_INT
+#define X_TYPE int
+#define GET_X(p, i) ((float)(p)[i])
+#define GET_XS(n, p, i) PASTE(convert_float, n)(PASTE(vload, n)(0, (p) + (i)))
 #else
 #define X_TYPE float
 #define GET_X(p, i) ((p)[i])

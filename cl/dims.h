@@ -144,7 +144,11 @@ enum {
     UNARY_TANH,
     UNARY_SIGMOID,
     UNARY_EXP,
-    UNARY_SCALE
+    UNARY_SCALE,
+    UNARY_PLUS,
+    UNARY_LOG,
+    UNARY_LOG_SIGMOID,
+    UNARY_LOG_NORMAL
 };
 enum { BINARY_ADD, BINARY_SUB, BINARY_MUL };
 
@@ -153,13 +157,14 @@ typedef struct {
     int B, T, C;       // of the result
     int clock;
     int kind;          // UNARY_* or BINARY_*
+    int whole;         // x holds integers
     int slot;          // of the run's scalar; -1: none
     int has_p, has_q;
     int one_row;       // p has one row, which serves all
     int per_channel;   // p and q are weights of C elements
     int reverse;       // of a flow
     int has_logdet;
-    float a;           // slope or factor
+    float a;           // slope, factor, or what is added
     clvits_view x, p, q, y, logdet;
 } pointwise_dims;
 

@@ -8,6 +8,7 @@ vec sigmoid(const vec x)
     return 1.0f / (1.0f + exp(-x));
 }
 
+// With X_INT, of integers.
 kernel void unary(const pointwise_dims d, global const int *run, global const X_TYPE *restrict x,
                   global Y_TYPE *restrict y)
 {
@@ -37,6 +38,18 @@ kernel void unary(const pointwise_dims d, global const int *run, global const X_
             break;
         case UNARY_EXP:
             v = exp(v);
+            break;
+        case UNARY_PLUS:
+            v += d.a;
+            break;
+        case UNARY_LOG:
+            v = log(v + d.a);
+            break;
+        case UNARY_LOG_SIGMOID:
+            v = fmin(v, (vec)(0.0f)) - log1p(exp(-fabs(v)));
+            break;
+        case UNARY_LOG_NORMAL:
+            v = -0.5f * v * v - 0.918938533f;
             break;
         default:
             v *= d.slot < 0 ? d.a : d.a * run_scalar(run, d.slot, d.B, r.b);
@@ -134,14 +147,14 @@ kernel void log_flow(const pointwise_dims d, global const int *run, global const
     vec v = (vec)(0.0f);
     if (r.valid) {
         v = load_vec(row + r.c, r.n);
-        v = d.reverse ? exp(v) : log(fmax(v, (vec)(1e-5f)));
+        v = d.reverse ? exp(v) : log(select(v, (vec)(1e-5f), v < 1e-5f));
     }
     if (r.t >= -d.y.guard && r.t < len + d.y.guard)
         store_vec(y + at(d.y, r.b, r.t, r.c), v, r.n);
     if (writes_logdet(d, r, len)) {
         float sum = 0.0f;
         for (int c = 0; c < d.C && r.valid; c++)
-            sum += d.reverse ? row[c] : -log(fmax(row[c], 1e-5f));
+            sum += d.reverse ? row[c] : -log(row[c] < 1e-5f ? 1e-5f : row[c]);
         logdet[at(d.logdet, r.b, r.t, 0)] = sum;
     }
 }

@@ -26,6 +26,14 @@ static double unary(clvits_unary_kind kind, double x, double a)
         return 1 / (1 + exp(-x));
     case CLVITS_EXP:
         return exp(x);
+    case CLVITS_PLUS:
+        return x + a;
+    case CLVITS_LOG:
+        return log(x + a);
+    case CLVITS_LOG_SIGMOID:
+        return fmin(x, 0) - log1p(exp(-fabs(x)));
+    case CLVITS_LOG_NORMAL:
+        return -0.5 * (log(2 * M_PI) + x * x);
     default:
         return a * x;
     }
@@ -48,18 +56,23 @@ static void sweep(float *x)
 static const struct {
     clvits_unary_kind kind;
     double relative, absolute;
+    float a;
 } functions[] = {
-    { CLVITS_RELU, 0, 0 },
-    { CLVITS_LEAKY_RELU, 1e-6, 0 },
-    { CLVITS_GELU, 1e-6, 1e-9 }, /* where it falls to zero, it multiplies the error of x^2 */
-    { CLVITS_TANH, 1e-6, 0 },
-    { CLVITS_SIGMOID, 1e-6, 1.2e-38 }, /* below: denormal numbers, which a device may not have */
-    { CLVITS_EXP, 1e-6, 1.2e-38 },
+    { CLVITS_RELU, 0, 0, 0 },
+    { CLVITS_LEAKY_RELU, 1e-6, 0, 0.1f },
+    { CLVITS_GELU, 1e-6, 1e-9, 0 }, /* where it falls to zero, it multiplies the error of x^2 */
+    { CLVITS_TANH, 1e-6, 0, 0 },
+    { CLVITS_SIGMOID, 1e-6, 1.2e-38, 0 }, /* below: denormals, which a device may not have */
+    { CLVITS_EXP, 1e-6, 1.2e-38, 0 },
+    { CLVITS_PLUS, 1e-6, 0, 0.1f },
+    { CLVITS_LOG, 1e-6, 0, 0 },
+    { CLVITS_LOG_SIGMOID, 1e-6, 1.2e-38, 0 },
+    { CLVITS_LOG_NORMAL, 1e-6, 0, 0 },
 };
 
 START_TEST(accurate_everywhere)
 {
-    const double a = (double)0.1f;
+    const clvits_unary_params params = { .kind = functions[_i].kind, .a = functions[_i].a };
     const int n = getenv("CLVITS_TEST_TINY") ? TINY : MANY;
     float x[MANY];
     harness h;
@@ -68,18 +81,18 @@ START_TEST(accurate_everywhere)
     harness_begin(&h, 1);
     const int rows = clvits_graph_clock(h.graph, n), few = clvits_graph_clock(h.graph, n / 64);
     clvits_tensor *y = clvits_graph_keep(
-        clvits_unary(harness_input_of(&h, CLVITS_F32, rows, 1, x),
-                     &(clvits_unary_params){ .kind = functions[_i].kind, .a = 0.1f }));
+        clvits_unary(harness_input_of(&h, CLVITS_F32, rows, 1, x), &params));
     clvits_tensor *wide = clvits_graph_keep(
-        clvits_unary(harness_input_of(&h, CLVITS_F32, few, 64, x),
-                     &(clvits_unary_params){ .kind = functions[_i].kind, .a = 0.1f }));
+        clvits_unary(harness_input_of(&h, CLVITS_F32, few, 64, x), &params));
     harness_plan(&h);
     harness_go(&h);
     const float *got[] = { harness_output(&h, y), harness_output(&h, wide) };
     for (int k = 0; k < 2; k++)
         for (int i = 0; i < n; i++) {
-            const double want = unary(functions[_i].kind, (double)x[i], a);
-            if (isinf((float)want))
+            const double want = unary(params.kind, (double)x[i], (double)params.a);
+            if (isnan(want))
+                ck_assert_msg(isnan(got[k][i]), "of %g: got %g", (double)x[i], (double)got[k][i]);
+            else if (isinf((float)want))
                 ck_assert_msg((double)got[k][i] == (double)(float)want, "of %g: got %g",
                               (double)x[i], (double)got[k][i]);
             else
@@ -88,6 +101,37 @@ START_TEST(accurate_everywhere)
                               "of %.9g: got %.9g, want %.9g", (double)x[i], (double)got[k][i],
                               want);
         }
+    harness_end(&h);
+}
+END_TEST
+
+/* Integers are as good as floats. */
+START_TEST(of_integers)
+{
+    static const struct {
+        clvits_unary_kind kind;
+        float a;
+    } kinds[] = { { CLVITS_SCALE, 1 }, { CLVITS_PLUS, -1 }, { CLVITS_LOG, 1e-6f } };
+    enum { N = 210 };
+    int x[N];
+    double want[N];
+    harness h;
+
+    for (int i = 0; i < N; i++)
+        x[i] = i % 7 ? i - 20 * (_i < 2) : 1 << (i / 7 % 24);
+    for (int i = 0; i < N; i++)
+        want[i] = unary(kinds[_i].kind, x[i], (double)kinds[_i].a);
+    harness_begin(&h, 1);
+    const int rows = clvits_graph_clock(h.graph, N), few = clvits_graph_clock(h.graph, N / 70);
+    const clvits_unary_params p = { .kind = kinds[_i].kind, .a = kinds[_i].a };
+    clvits_tensor *y = clvits_graph_keep(
+        clvits_unary(harness_input_of(&h, CLVITS_I32, rows, 1, x), &p));
+    clvits_tensor *wide = clvits_graph_keep(
+        clvits_unary(harness_input_of(&h, CLVITS_I32, few, 70, x), &p));
+    harness_plan(&h);
+    harness_go(&h);
+    harness_close(&h, y, want, _i < 2 ? 0 : 1e-6);
+    harness_close(&h, wide, want, _i < 2 ? 0 : 1e-6);
     harness_end(&h);
 }
 END_TEST
@@ -296,6 +340,33 @@ START_TEST(log_flow)
 }
 END_TEST
 
+/* At and beside the smallest number that it takes as it is, and far from it. */
+START_TEST(log_flow_edges)
+{
+    const float x[] = { 1e-5f, nextafterf(1e-5f, 0), nextafterf(1e-5f, 1), 0.0f, -0.0f, -1.0f,
+                        -INFINITY, 1e-38f, 1.0f, nextafterf(1, 2), 65536.0f, 1e30f, INFINITY, NAN };
+    clvits_tensor *logdet;
+    harness h;
+
+    harness_begin(&h, 1);
+    const int rows = clvits_graph_clock(h.graph, LENGTH(x));
+    clvits_tensor *y = clvits_graph_keep(
+        clvits_log_flow(harness_input_of(&h, CLVITS_F32, rows, 1, x), false, &logdet));
+    clvits_graph_keep(logdet);
+    harness_plan(&h);
+    harness_go(&h);
+    const float *got = harness_output(&h, y), *got_logdet = harness_output(&h, logdet);
+    for (int i = 0; i < LENGTH(x) - 2; i++) {
+        const double want = log(x[i] > 1e-5f ? (double)x[i] : (double)1e-5f);
+        ck_assert_double_le(fabs((double)got[i] - want), 1e-6 * fabs(want));
+        ck_assert_double_le(fabs((double)got_logdet[i] + want), 1e-6 * fabs(want));
+    }
+    ck_assert(got[LENGTH(x) - 2] == INFINITY && got_logdet[LENGTH(x) - 2] == -INFINITY);
+    ck_assert(isnan(got[LENGTH(x) - 1]) && isnan(got_logdet[LENGTH(x) - 1]));
+    harness_end(&h);
+}
+END_TEST
+
 START_TEST(sample)
 {
     const float *stats, *noise;
@@ -415,6 +486,35 @@ START_TEST(coupling_like_pytorch)
 }
 END_TEST
 
+/* Scales of e, e^2 and e^3 have a determinant of e^6; a draw of 0.5 from N(3, 4) is 4. */
+START_TEST(known_answers)
+{
+    const float x[] = { 0.5f, -1, 2 }, m[] = { 3, 0, 0 }, s[] = { 1, 2, 3 };
+    const float log_two = logf(2.0f), half = 0.5f, three = 3;
+    clvits_tensor *logdet;
+    harness h;
+
+    harness_begin(&h, 1);
+    clvits_graph_keep(clvits_coupling(harness_input_of(&h, CLVITS_F32, 0, 3, x),
+                                      harness_input_of(&h, CLVITS_F32, 0, 3, m),
+                                      harness_input_of(&h, CLVITS_F32, 0, 3, s), false, &logdet));
+    clvits_graph_keep(logdet);
+    clvits_tensor *mean = harness_input_of(&h, CLVITS_F32, 0, 1, &three);
+    clvits_tensor *logs = harness_input_of(&h, CLVITS_F32, 0, 1, &log_two);
+    clvits_tensor *noise = harness_input_of(&h, CLVITS_F32, 0, 1, &half);
+    clvits_tensor *y = clvits_graph_keep(clvits_coupling(noise, mean, logs, false, NULL));
+    const int one = clvits_graph_scalar(h.graph, 1);
+    clvits_tensor *z = clvits_graph_keep(clvits_sample(mean, logs, noise, one));
+    harness_plan(&h);
+    clvits_run_set_float(h.run, one, 0, 1.0f);
+    harness_go(&h);
+    ck_assert(*harness_output(&h, logdet) == 6.0f);
+    ck_assert_float_eq_tol(*harness_output(&h, y), 4.0f, 1e-6f);
+    ck_assert_float_eq_tol(*harness_output(&h, z), 4.0f, 1e-6f);
+    harness_end(&h);
+}
+END_TEST
+
 /* One refusal per operator. */
 static clvits_tensor *misuse(int i, clvits_tensor *four, clvits_tensor *five, clvits_tensor *weight)
 {
@@ -468,12 +568,14 @@ int main(void)
 
     tcase_set_timeout(t, HARNESS_TIMEOUT);
     tcase_add_loop_test(t, accurate_everywhere, 0, LENGTH(functions));
+    tcase_add_loop_test(t, of_integers, 0, 3);
     tcase_add_loop_test(t, scale, 0, LENGTH(shapes));
     tcase_add_loop_test(t, binary, 0, 6 * LENGTH(shapes));
     tcase_add_loop_test(t, gate, 0, 3 * LENGTH(shapes));
     tcase_add_loop_test(t, affine, 0, 4 * LENGTH(shapes));
     tcase_add_loop_test(t, coupling, 0, 8 * LENGTH(shapes));
     tcase_add_loop_test(t, log_flow, 0, 4 * LENGTH(shapes));
+    tcase_add_test(t, log_flow_edges);
     tcase_add_loop_test(t, sample, 0, LENGTH(shapes));
     tcase_add_test(t, known_answers);
     tcase_add_test(t, gelu_like_pytorch);

@@ -85,7 +85,7 @@ static const struct {
     { 3, 65, 1, 10, 5, 1, 6, 3 },
     { 2, 50, 3, 7, 3, 0.5f, 3.5f, 4 },
     { 1, 200, 2, 1, 1, 1, 1.5f, 2, .no_logdet = true }, /* the identity: log 1 has no scale */
-    { 1, 64, 2, 32, 5, 1, 5, 2, .no_logdet = true },
+    { 1, 64, 2, 32, 5, 1, 5, 2 },
     { 1, 5, 5, 2, 0.5f, 2, 1, 1 },
 };
 
@@ -194,6 +194,32 @@ START_TEST(what_is_no_number)
 }
 END_TEST
 
+/* A spline of one bin is the identity, whatever its numbers are. */
+START_TEST(one_bin)
+{
+    enum { T = 21 };
+    const clvits_spline_params p = { .reverse = _i, .bins = 1, .tail = 5, .scale = 1 };
+    const float *x, *params;
+    clvits_tensor *logdet;
+    harness h;
+
+    harness_begin(&h, 1);
+    const int clock = clvits_graph_clock(h.graph, T);
+    clvits_tensor *tx = harness_input(&h, clock, 1, -6, 6, &x);
+    clvits_tensor *y = clvits_graph_keep(
+        clvits_spline(tx, harness_input(&h, clock, 2, -9, 9, &params), &p, &logdet));
+    clvits_graph_keep(logdet);
+    harness_plan(&h);
+    harness_go(&h);
+    const float *got = harness_output(&h, y), *got_logdet = harness_output(&h, logdet);
+    for (int t = 0; t < T; t++) {
+        ck_assert_double_le(fabs((double)got[t] - (double)x[t]), 1e-6 * fabs((double)x[t]));
+        ck_assert_double_le(fabs((double)got_logdet[t]), 1e-6);
+    }
+    harness_end(&h);
+}
+END_TEST
+
 /* The inverse undoes the spline, and their log-determinants cancel. */
 START_TEST(there_and_back)
 {
@@ -295,6 +321,7 @@ int main(void)
     tcase_add_loop_test(t, forward, 0, tiny ? 2 : LENGTH(cases));
     tcase_add_loop_test(t, inverse, 0, tiny ? 2 : LENGTH(cases));
     tcase_add_loop_test(t, edges, 0, 4);
+    tcase_add_loop_test(t, one_bin, 0, 2);
     tcase_add_loop_test(t, what_is_no_number, 0, 2);
     if (!tiny)
         tcase_add_test(t, there_and_back);

@@ -48,8 +48,37 @@ static void unary_row(const pointwise_dims *d, float factor, const float *restri
     case UNARY_EXP:
         EACH(clvits_exp(x[c]))
         break;
+    case UNARY_PLUS:
+        EACH(x[c] + d->a)
+        break;
+    case UNARY_LOG:
+        EACH(logf(x[c] + d->a))
+        break;
+    case UNARY_LOG_SIGMOID:
+        EACH((x[c] < 0.0f ? x[c] : 0.0f) - log1pf(clvits_exp(-fabsf(x[c]))))
+        break;
+    case UNARY_LOG_NORMAL:
+        EACH(-0.5f * x[c] * x[c] - 0.918938533f)
+        break;
     default:
         EACH(x[c] * factor)
+    }
+}
+
+/* Of integers: some at a time, as floats. */
+static void unary_row_of_ints(const pointwise_dims *d, float factor, const float *x, float *y,
+                              long n)
+{
+    enum { SOME = 64 };
+    int ints[SOME];
+    float floats[SOME];
+
+    for (long c = 0; c < n; c += SOME) {
+        const long some = n - c < SOME ? n - c : SOME;
+        memcpy(ints, x + c, (size_t)some * sizeof(*ints));
+        for (long i = 0; i < some; i++)
+            floats[i] = (float)ints[i];
+        unary_row(d, factor, floats, y + c, some);
     }
 }
 
@@ -70,8 +99,9 @@ static void unary_rows(const clvits_cpu_call *call, int b, int t, int n)
     const long length = whole ? (long)n * d->C : d->C;
 
     for (int i = 0; i < (whole ? 1 : n); i++)
-        unary_row(d, factor, row(call->in[0], d->x, b, t + i),
-                  (float *)call->out[0] + clvits_at(d->y, b, t + i), length);
+        (d->whole ? unary_row_of_ints : unary_row)(
+            d, factor, row(call->in[0], d->x, b, t + i),
+            (float *)call->out[0] + clvits_at(d->y, b, t + i), length);
 }
 
 static void binary_rows(const clvits_cpu_call *call, int b, int t, int rows)

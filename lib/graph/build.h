@@ -80,6 +80,7 @@ clvits_tensor *clvits_attention(clvits_tensor *q, clvits_tensor *k, clvits_tenso
  *  (square masked scores, C = capacity); the channels after them become 0. */
 clvits_tensor *clvits_softmax(clvits_tensor *x);
 
+/** x may hold integers, which are floats here. */
 clvits_tensor *clvits_unary(clvits_tensor *x, const clvits_unary_params *params);
 
 /** b may have one row (clock 0), which then serves every row of a. */

@@ -174,7 +174,8 @@ static void matmul(clvits_check_graph *g, int i)
 static void unary(clvits_check_graph *g, int i)
 {
     const clvits_unary_params p = { .kind = (clvits_unary_kind)i, .a = 0.1f };
-    compare(g, clvits_unary(input(g, rows(g), 21, -6, 6), &p));
+    const bool of_positive = p.kind == CLVITS_LOG;
+    compare(g, clvits_unary(input(g, rows(g), 21, of_positive ? 0 : -6, 6), &p));
 }
 
 static void binary(clvits_check_graph *g, int i)
@@ -428,6 +429,10 @@ const clvits_check_case clvits_check_cases[] = {
     { "unary, sigmoid", &clvits_op_unary, CLOSE, unary, CLVITS_SIGMOID },
     { "unary, exp", &clvits_op_unary, CLOSE, unary, CLVITS_EXP },
     { "unary, scale", &clvits_op_unary, CLOSE, unary, CLVITS_SCALE },
+    { "unary, plus", &clvits_op_unary, CLOSE, unary, CLVITS_PLUS },
+    { "unary, log", &clvits_op_unary, CLOSE, unary, CLVITS_LOG },
+    { "unary, log sigmoid", &clvits_op_unary, CLOSE, unary, CLVITS_LOG_SIGMOID },
+    { "unary, log normal", &clvits_op_unary, CLOSE, unary, CLVITS_LOG_NORMAL },
 };
 const int clvits_check_case_count =
     (int)(sizeof(clvits_check_cases) / sizeof(clvits_check_cases[0]));

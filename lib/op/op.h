@@ -191,11 +191,15 @@ typedef enum clvits_unary_kind {
     CLVITS_SIGMOID,
     CLVITS_EXP,
     CLVITS_SCALE, /* x * a * the run's scalar in slot */
+    CLVITS_PLUS,  /* x + a */
+    CLVITS_LOG,   /* log(x + a) */
+    CLVITS_LOG_SIGMOID,
+    CLVITS_LOG_NORMAL, /* of the standard normal density: -1/2 (log 2 pi + x^2) */
 } clvits_unary_kind;
 
 typedef struct clvits_unary_params {
     clvits_unary_kind kind;
-    float a;  /* slope of CLVITS_LEAKY_RELU, factor of CLVITS_SCALE */
+    float a;  /* slope of CLVITS_LEAKY_RELU, factor of CLVITS_SCALE, what others add */
     int slot; /* CLVITS_SCALE: a run scalar's slot + 1; 0 for none */
 } clvits_unary_params;
 

@@ -5,7 +5,10 @@
 _Static_assert((int)CLVITS_RELU == UNARY_RELU && (int)CLVITS_LEAKY_RELU == UNARY_LEAKY_RELU &&
                    (int)CLVITS_GELU == UNARY_GELU && (int)CLVITS_TANH == UNARY_TANH &&
                    (int)CLVITS_SIGMOID == UNARY_SIGMOID && (int)CLVITS_EXP == UNARY_EXP &&
-                   (int)CLVITS_SCALE == UNARY_SCALE,
+                   (int)CLVITS_SCALE == UNARY_SCALE && (int)CLVITS_PLUS == UNARY_PLUS &&
+                   (int)CLVITS_LOG == UNARY_LOG &&
+                   (int)CLVITS_LOG_SIGMOID == UNARY_LOG_SIGMOID &&
+                   (int)CLVITS_LOG_NORMAL == UNARY_LOG_NORMAL,
                "cl/dims.h counts the unary functions in this order");
 _Static_assert((int)CLVITS_ADD == BINARY_ADD && (int)CLVITS_SUB == BINARY_SUB &&
                    (int)CLVITS_MUL == BINARY_MUL,
@@ -38,9 +41,9 @@ static clvits_status unary_shape(clvits_node *n, clvits_report *r)
     const clvits_unary_params *p = n->params;
     const clvits_tensor *x = n->in[0];
 
-    if (!clvits_rows_fit_either(x, x->clock, x->C))
+    if (x->role == CLVITS_WEIGHT)
         return refuse(n, "x (B,T,C)", r);
-    if ((int)p->kind < UNARY_RELU || (int)p->kind > UNARY_SCALE ||
+    if ((int)p->kind < UNARY_RELU || (int)p->kind > UNARY_LOG_NORMAL ||
         (p->slot && !is_scalar(p->slot - 1)))
         return clvits_fail(r, CLVITS_E_ARGUMENT, "%s: there is no unary function %d with the "
                                                  "scalar in slot %d", n->label, (int)p->kind,
@@ -161,6 +164,7 @@ static void unary_dims(const clvits_node *n, const clvits_target *at, void *dims
 
     *d = tensor_dims(n, at);
     d->kind = (int)p->kind;
+    d->whole = n->in[0]->type == CLVITS_I32;
     d->a = p->kind == CLVITS_SCALE && p->a == 0.0f ? 1.0f : p->a;
     d->slot = p->slot - 1;
 }

@@ -38,6 +38,8 @@ void clvits_halves_launch(clvits_launch *l, const clvits_tensor *x, bool w, cons
 {
     if (x->type == CLVITS_F16)
         clvits_launch_option(l, "-DX_HALF=1");
+    if (x->type == CLVITS_I32)
+        clvits_launch_option(l, "-DX_INT=1");
     if (w)
         clvits_launch_option(l, "-DW_HALF=1");
     if (y->type == CLVITS_F16)

@@ -19,6 +19,7 @@ for file in *.cl; do
     }
     parse
     ! grep -q '[XWY]_TYPE' "$file" || parse -DX_HALF=1 -DW_HALF=1 -DY_HALF=1
+    ! grep -q 'X_INT' "$file" || parse -DX_INT=1
     grep -q 'cl_khr_fp16 : enable' "$file" || continue
     for target in spir64 amdgcn-amd-amdhsa nvptx64; do
         parse -target $target -nogpulib -Xclang -cl-ext=+cl_khr_fp16 \
