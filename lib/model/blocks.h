@@ -104,6 +104,37 @@ clvits_tensor *clvits_text_encoder(clvits_scope *s, clvits_tensor *ids, clvits_t
 clvits_tensor *clvits_duration_plain(clvits_scope *s, clvits_tensor *enc);
 clvits_tensor *clvits_duration_stochastic(clvits_scope *s, clvits_tensor *enc,
                                           clvits_tensor *noise, int noise_w_slot);
+
+/** What the stochastic predictor makes of the text. */
+clvits_tensor *clvits_duration_text(clvits_scope *s, clvits_tensor *enc);
+
+/** A ConvFlow of that predictor: x1 through the spline that x0 and the text choose, or through its
+ *  inverse. logdet may be NULL. */
+clvits_tensor *clvits_conv_flow(clvits_scope *s, const char *name, clvits_tensor *x0,
+                                clvits_tensor *x1, clvits_tensor *text, bool reverse,
+                                clvits_tensor **logdet);
+
+/** What training makes of known durations; what the predictor does not have is NULL. */
+typedef struct clvits_duration_loss {
+    clvits_tensor *z_u; /* (B,T,1): the logits of u, which makes durations continuous: d - u */
+    clvits_tensor *z;   /* (B,T,2): those, and what goes with them, as noise */
+    clvits_tensor *logq, *nll; /* (B,1,1): log q(u, v | d, text), -log p(d - u, v | text) */
+    clvits_tensor *logw; /* (B,T,1): what the plain predictor says */
+    clvits_tensor *loss; /* (B,1,1): nll + logq, or of the plain predictor the sum of
+                            (logw - log(d + 1e-6))^2; to be divided by the ids of all items */
+} clvits_duration_loss;
+
+/**
+ * The duration predictor in the direction of training (the paper's section 2.2.2), without
+ * dropout.
+ *
+ * durations (B,T,1) of CLVITS_I32; noise (B,T,2), standard normal, which the plain predictor does
+ * not use. Training changes neither text encoder nor speakers through it: no gradient passes enc
+ * and the condition.
+ */
+void clvits_duration_training(clvits_duration_loss *out, clvits_scope *s, clvits_tensor *enc,
+                              clvits_tensor *durations, clvits_tensor *noise);
+
 clvits_tensor *clvits_flow_reverse(clvits_scope *s, clvits_tensor *z_p);
 clvits_tensor *clvits_decoder(clvits_scope *s, clvits_tensor *z);
 

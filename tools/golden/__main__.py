@@ -14,6 +14,7 @@ SETS = {
     "piper": ("onnx_voice", "Piper voices with random weights, as ONNX"),
     "checkpoint": ("checkpoint", "checkpoints of training code with random weights"),
     "ops": ("ops", "single operators"),
+    "training": ("training", "a step of training of the checkpoints"),
     "torch": ("torch_file", "files of PyTorch, in both forms"),
     "sherpa": ("sherpa_voice", "voices of sherpa-onnx with random weights, as ONNX"),
 }
