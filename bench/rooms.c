@@ -32,7 +32,7 @@ void bench_operators(bench *b)
         bench_conv1d,    bench_wavenet, bench_attention, bench_norm,  bench_separable,
         bench_pointwise, bench_spline,  bench_embedding, bench_matmul, bench_align,
         bench_noise,     bench_move,    bench_reduce,    bench_search,
-        bench_loss,
+        bench_loss,      bench_spectrogram,
     };
 
     for (int i = 0; i < LENGTH(rooms); i++)

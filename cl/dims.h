@@ -274,6 +274,17 @@ typedef struct {
     clvits_view bits, y, ends;
 } backtrack_dims;
 
+// Magnitudes of the short-time Fourier transform of N points; frame f begins at sample
+// f * hop - pad.
+typedef struct {
+    int B;
+    int T;             // frames (capacity)
+    int N, hop, pad;
+    int from, clock;   // slots of the lengths in samples and in frames
+    float eps;
+    clvits_view x, y;
+} spectrogram_dims;
+
 // A spline's constants beyond what its parameters say: knot k lies at
 // -tail + k * step + gain * (share of the bins before it); low parts take up the rounding.
 typedef struct {

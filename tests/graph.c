@@ -146,6 +146,44 @@ START_TEST(weights_are_put_together)
 }
 END_TEST
 
+/* Weights that a graph computed are known by what they hold: memory is used again. */
+START_TEST(constants_are_found_by_their_contents)
+{
+    enum { I = 5, ROUNDS = 3 };
+    static float w[I]; /* at one address in every graph */
+    clvits_packed_weights *weights = NULL;
+    const float *x;
+
+    for (int i = 0; i < ROUNDS; i++) {
+        harness h;
+        harness_begin(&h, 1);
+        clvits_packed_weights_close(&h.weights);
+        if (i == 0)
+            ck_assert(!clvits_packed_weights_open(&weights, &h.report));
+        h.weights = weights;
+        for (int k = 0; k < I; k++)
+            w[k] = (float)(i + k);
+        const int clock = clvits_graph_clock(h.graph, 1);
+        clvits_tensor *in = harness_input(&h, clock, I, -1, 1, &x);
+        clvits_tensor *y = clvits_graph_keep(
+            clvits_conv1d(in, clvits_graph_constant(h.graph, w, 3, (int64_t[]){ 1, I, 1 }), NULL,
+                          &(clvits_conv1d_params){ .dilation = 1 }, NULL));
+        harness_plan(&h);
+        harness_go(&h);
+        double want = 0.0;
+        for (int k = 0; k < I; k++)
+            want += (double)w[k] * (double)x[k];
+        harness_close(&h, y, &want, 1e-5);
+        h.weights = NULL;
+        if (i == ROUNDS - 1)
+            clvits_packed_weights_close(&weights);
+        else
+            clvits_packed_weights_leave_devices(weights);
+        harness_end(&h);
+    }
+}
+END_TEST
+
 START_TEST(refuses_parts_that_do_not_add_up)
 {
     const float data[6] = { 0 };
@@ -345,6 +383,7 @@ int main(void)
     tcase_add_test(t, reuse_changes_nothing);
     tcase_add_test(t, forced_placement_costs_two_copies);
     tcase_add_test(t, weights_are_put_together);
+    tcase_add_test(t, constants_are_found_by_their_contents);
     tcase_add_test(t, refuses_parts_that_do_not_add_up);
     tcase_add_loop_test(t, refuses_bad_placement, 0, LENGTH(bad_places));
     tcase_add_test(t, clocks_follow_their_parents);

@@ -65,6 +65,7 @@ typedef struct clvits_tensor {
     const float *data; /* weights only: not owned; NULL where there are parts */
     const clvits_weight_part *parts;
     int n_parts;
+    uint64_t content; /* of a weight that is known by what it holds, a hash of that; else 0 */
     int rank;
     int64_t shape[4];
 } clvits_tensor;

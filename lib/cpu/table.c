@@ -27,6 +27,7 @@ clvits_cpu_fn CLVITS_CPU_PATH(search);
 clvits_cpu_fn CLVITS_CPU_PATH(separable);
 clvits_cpu_fn CLVITS_CPU_PATH(slice_rows);
 clvits_cpu_fn CLVITS_CPU_PATH(softmax);
+clvits_cpu_fn CLVITS_CPU_PATH(spectrogram);
 clvits_cpu_fn CLVITS_CPU_PATH(sum);
 clvits_cpu_fn CLVITS_CPU_PATH(total);
 clvits_cpu_fn CLVITS_CPU_PATH(unary);
@@ -64,6 +65,7 @@ const clvits_cpu_table CLVITS_ISA_PASTE(clvits_cpu_table, CLVITS_ISA) = {
         [CLVITS_CPU_SEPARABLE] = CLVITS_CPU_PATH(separable),
         [CLVITS_CPU_SLICE_ROWS] = CLVITS_CPU_PATH(slice_rows),
         [CLVITS_CPU_SOFTMAX] = CLVITS_CPU_PATH(softmax),
+        [CLVITS_CPU_SPECTROGRAM] = CLVITS_CPU_PATH(spectrogram),
         [CLVITS_CPU_SUM] = CLVITS_CPU_PATH(sum),
         [CLVITS_CPU_TOTAL] = CLVITS_CPU_PATH(total),
         [CLVITS_CPU_UNARY] = CLVITS_CPU_PATH(unary),

@@ -220,6 +220,20 @@ clvits_tensor *clvits_search(clvits_tensor *value, int text, clvits_tensor **end
 clvits_tensor *clvits_likelihood(clvits_tensor *z, clvits_tensor *m, clvits_tensor *logs);
 
 /**
+ * Magnitudes of the short-time Fourier transform: wave (B,S,1) to (B,S / hop,n_fft / 2 + 1).
+ *
+ * Frame f is sqrt(re² + im² + eps) of the n_fft samples from f * hop - (n_fft - hop) / 2 on, all
+ * quotients rounded down, under a periodic Hann window. What lies outside an item's own samples is
+ * reflected in its first or last one; where an item is so short that this comes out at its other
+ * end, again in that one.
+ */
+clvits_tensor *clvits_spectrogram(clvits_tensor *wave, const clvits_spectrogram_params *params);
+
+/** log(max(filterbank x, 1e-5)): x (B,F,C), filterbank [M][C][1] as clvits_mel_filterbank() makes
+ *  it; always in single precision. */
+clvits_tensor *clvits_mel(clvits_tensor *spectrogram, clvits_tensor *filterbank);
+
+/**
  * The prior of frames, m + noise * exp(logs) * scale: m and logs are the halves of the row of stats
  * (B,T,2C) whose id covers the frame, zeros after the last end.
  *

@@ -177,6 +177,30 @@ clvits_tensor *clvits_graph_weight(clvits_graph *g, const float *data, int rank,
     return add_tensor(g, t);
 }
 
+static uint64_t hash_bytes(uint64_t h, const void *data, size_t size)
+{
+    const unsigned char *p = data;
+
+    for (size_t i = 0; i < size; i++)
+        h = (h ^ p[i]) * 0x100000001b3u;
+    return h;
+}
+
+clvits_tensor *clvits_graph_constant(clvits_graph *g, const float *data, int rank,
+                                     const int64_t *shape)
+{
+    clvits_tensor *t = clvits_graph_weight(g, data, rank, shape);
+    int64_t n = 1;
+
+    if (!t)
+        return NULL;
+    for (int i = 0; i < rank; i++)
+        n *= shape[i];
+    t->content = hash_bytes(0xcbf29ce484222325u, shape, (size_t)rank * sizeof(*shape));
+    t->content = hash_bytes(t->content, data, (size_t)n * sizeof(*data)) | 1;
+    return t;
+}
+
 clvits_tensor *clvits_graph_weight_parts(clvits_graph *g, const clvits_weight_part *parts, int n,
                                          int rank, const int64_t *shape)
 {

@@ -37,6 +37,13 @@ clvits_tensor *clvits_graph_weight(clvits_graph *g, const float *data, int rank,
                                    const int64_t *shape);
 
 /**
+ * A constant that a builder computed, in memory of the graph's arena: what is packed for one graph
+ * serves the next one, wherever it has its own.
+ */
+clvits_tensor *clvits_graph_constant(clvits_graph *g, const float *data, int rank,
+                                     const int64_t *shape);
+
+/**
  * A constant put together from several when it is packed; the data must outlive every plan of
  * the graph, the parts are copied. Their rows must come to shape[0].
  */

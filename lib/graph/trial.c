@@ -35,6 +35,9 @@ static int rows_for(const clvits_node *n)
     const double flops = n->op->flops ? n->op->flops(n) : 0.0;
     const double rows = most_flops * t->B * t->T / (flops > 1.0 ? flops : 1.0);
 
+    /* Samples: a few frames, the last one cut off. */
+    if (n->op == &clvits_op_spectrogram)
+        return (2 * LEAST_ROWS + 1) * ((const clvits_spectrogram_params *)n->params)->hop / 2 + 1;
     return rows < LEAST_ROWS ? LEAST_ROWS : rows > MOST_ROWS ? MOST_ROWS : (int)rows;
 }
 

@@ -9,6 +9,7 @@
 struct packed {
     struct packed *next;
     const float *data;
+    uint64_t content; /* not 0: found by this, not by the address */
     clvits_weight_part *parts; /* own copy: graphs come and go */
     int n_parts;
     const clvits_op *op;
@@ -200,19 +201,20 @@ clvits_status clvits_packed_weights_get(clvits_packed_weights *w, const clvits_n
     const clvits_tensor *t = n->in[i];
     const clvits_packing how = n->op->packing ? n->op->packing(n, at, i) : (clvits_packing){ 0 };
     const float *data = address(t);
-    struct packed **head = &w->list[((uintptr_t)data >> 4) % 512], *p;
+    struct packed **head = &w->list[(t->content ? t->content : (uintptr_t)data >> 4) % 512], *p;
     clvits_status s = CLVITS_OK;
 
     pthread_mutex_lock(&w->lock);
     for (p = *head; p; p = p->next)
-        if (p->data == data && p->op == n->op && p->input == i && p->place == at->place &&
-            p->how.variant == how.variant && p->how.half == how.half && same_parts(p, t))
+        if (p->content == t->content && (t->content || p->data == data) && p->op == n->op &&
+            p->input == i && p->place == at->place && p->how.variant == how.variant &&
+            p->how.half == how.half && same_parts(p, t))
             break;
     if (!p) {
         p = calloc(1, sizeof(*p));
         if (p) {
-            *p = (struct packed){ .data = data, .op = n->op, .input = i, .place = at->place,
-                                  .how = how };
+            *p = (struct packed){ .data = data, .content = t->content, .op = n->op, .input = i,
+                                  .place = at->place, .how = how };
             s = pack(p, w, n, i, at, r);
         } else {
             s = clvits_fail_memory(r, "packed weights");

@@ -368,6 +368,15 @@ static void search(clvits_check_graph *g, int i)
     compare(g, ends);
 }
 
+static void spectrogram(clvits_check_graph *g, int i)
+{
+    const int clock = clvits_graph_clock(g->graph, 700);
+
+    compare(g, clvits_spectrogram(input(g, clock, 1, -1, 1),
+                                  &(clvits_spectrogram_params){ .n_fft = i ? 100 : 128,
+                                                                .hop = 32 }));
+}
+
 const clvits_check_case clvits_check_cases[] = {
     { "affine", &clvits_op_affine, CLOSE, affine, 0 },
     { "affine, reverse", &clvits_op_affine, CLOSE, affine, 1 },
@@ -418,6 +427,8 @@ const clvits_check_case clvits_check_cases[] = {
     { "separable", &clvits_op_separable, CLOSE, separable, 0 },
     { "slice_rows", &clvits_op_slice_rows, 0, slice_rows, 0 },
     { "softmax", &clvits_op_softmax, CLOSE, softmax, 0 },
+    { "spectrogram", &clvits_op_spectrogram, CLOSE, spectrogram, 0 },
+    { "spectrogram, no power of two", &clvits_op_spectrogram, CLOSE, spectrogram, 1 },
     { "spline", &clvits_op_spline, CLOSE, spline, 0 },
     { "spline, reverse", &clvits_op_spline, CLOSE, spline, 1 },
     { "sum", &clvits_op_sum, CLOSE, sum, 0 },

@@ -121,6 +121,7 @@ extern const clvits_op clvits_op_search;
 extern const clvits_op clvits_op_separable;
 extern const clvits_op clvits_op_slice_rows;
 extern const clvits_op clvits_op_softmax;
+extern const clvits_op clvits_op_spectrogram;
 extern const clvits_op clvits_op_spline;
 extern const clvits_op clvits_op_sum;
 extern const clvits_op clvits_op_total;
@@ -278,5 +279,12 @@ typedef struct clvits_slice_params {
 typedef struct clvits_search_params {
     int text, frames;
 } clvits_search_params;
+
+typedef struct clvits_spectrogram_params {
+    int n_fft;      /* samples of a frame, 2 to 4096; fastest where it is a power of two */
+    int hop;        /* samples from a frame to the next, at most n_fft */
+    int win_length; /* samples under the window, in the middle of n_fft; 0 means n_fft */
+    float eps;      /* under the root; 0 means 1e-6 */
+} clvits_spectrogram_params;
 
 #endif

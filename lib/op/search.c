@@ -157,8 +157,8 @@ static clvits_tensor *row_sum(clvits_graph *g, clvits_tensor *x, float first, fl
     for (int c = 0; c < x->C; c++)
         w[c] = c < x->C / 2 ? first : second;
     w[x->C] = bias;
-    return clvits_conv1d(x, clvits_graph_weight(g, w, 3, (int64_t[]){ 1, x->C, 1 }),
-                         clvits_graph_weight(g, w + x->C, 1, (int64_t[]){ 1 }),
+    return clvits_conv1d(x, clvits_graph_constant(g, w, 3, (int64_t[]){ 1, x->C, 1 }),
+                         clvits_graph_constant(g, w + x->C, 1, (int64_t[]){ 1 }),
                          &(clvits_conv1d_params){ .dilation = 1 }, NULL);
 }
 

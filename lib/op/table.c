@@ -29,6 +29,7 @@ const clvits_op *const clvits_ops[] = {
     &clvits_op_separable,
     &clvits_op_slice_rows,
     &clvits_op_softmax,
+    &clvits_op_spectrogram,
     &clvits_op_sum,
     &clvits_op_total,
     &clvits_op_unary,

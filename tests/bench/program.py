@@ -145,7 +145,8 @@ def quick(folder, devices):
     rooms = {r["name"].split("/")[0] for r in result["results"] if r["level"] == "operator"}
     expect({"conv1d", "attention", "norm", "pointwise", "spline", "embedding", "matmul",
             "durations", "prior", "normal", "sample", "flip", "concat", "sum", "search",
-            "loss", "slice_rows", "fold", "likelihood", "wavenet", "separable"} <= rooms,
+            "loss", "slice_rows", "fold", "likelihood", "wavenet", "separable", "spectrogram",
+            "mel"} <= rooms,
            "every room has a case")
     for record in result["results"]:
         expect(record["verdict"] in ("ok", "skipped") or record["name"] == "multiply-add, fp16",

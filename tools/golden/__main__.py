@@ -14,6 +14,7 @@ SETS = {
     "piper": ("onnx_voice", "Piper voices with random weights, as ONNX"),
     "checkpoint": ("checkpoint", "checkpoints of training code with random weights"),
     "ops": ("ops", "single operators"),
+    "spectrogram": ("spectrogram", "a recording's spectrograms (needs --voices)"),
     "training": ("training", "a step of training of the checkpoints"),
     "torch": ("torch_file", "files of PyTorch, in both forms"),
     "sherpa": ("sherpa_voice", "voices of sherpa-onnx with random weights, as ONNX"),
@@ -27,7 +28,7 @@ def main():
         epilog="sets: " + "; ".join(f"{name}: {text}" for name, (_, text) in SETS.items()))
     parser.add_argument("sets", nargs="+", choices=[*SETS, "all"], help="what to write")
     parser.add_argument("--out", type=Path, default=default, help="folder (tests/golden)")
-    parser.add_argument("--voices", type=Path, help="folder with mini/ and mini-fp32/")
+    parser.add_argument("--voices", type=Path, help="folder with ljspeech/, mini/ and mini-fp32/")
     parser.add_argument("--threads", type=int, default=2, help="PyTorch threads (2)")
     arguments = parser.parse_args()
 
