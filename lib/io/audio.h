@@ -5,6 +5,7 @@
 #include "base/status.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 /** A mono audio file that is being written. Used by one thread at a time. */
 typedef struct clvits_audio_file clvits_audio_file;
@@ -54,12 +55,19 @@ clvits_status clvits_audio_file_finish(clvits_audio_file **file, clvits_report *
 void clvits_audio_file_discard(clvits_audio_file **file);
 
 /**
- * Read a whole audio file; several channels are averaged to one.
+ * Read a whole audio file, of any format that libsndfile knows, as mono at a rate of the caller's
+ * choice: channels are averaged, and other rates converted.
  *
  * @param[out] samples  NULL on failure; release with free()
- * @return CLVITS_OK, _E_FILE (unreadable), _E_FORMAT (damaged or no audio) or _E_MEMORY
+ * @param[out] n        how many there are, at least 1
+ * @param      rate     samples per second that are wanted, 1000 to 1000000
+ * @param      limit    most samples that are taken, at that rate; a file that says or has more is
+ *                      refused before there is memory for it
+ * @return CLVITS_OK, _E_ARGUMENT (the rate), _E_FILE (unreadable), _E_FORMAT (no audio, damaged,
+ *         cut off, empty, at an impossible rate, or with samples that are no numbers),
+ *         _E_UNSUPPORTED (longer than the limit), _E_MEMORY or _E_CANCELLED
  */
-clvits_status clvits_audio_read(float **samples, size_t *count, int *rate, const char *path,
-                                clvits_report *r);
+clvits_status clvits_audio_read(float **samples, int64_t *n, const char *path, int rate,
+                                int64_t limit, clvits_report *r);
 
 #endif
