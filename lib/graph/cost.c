@@ -40,8 +40,9 @@ void clvits_node_work(const clvits_node *n, int place, const int *lengths, doubl
     *flops = n->op->flops ? share * n->op->flops(n) : 0.0;
     *bytes = 0.0;
     for (int i = 0; i < CLVITS_MAX_IN; i++) {
-        const bool table = i == 1 && n->op == &clvits_op_embedding; /* the rows looked up */
-        *bytes += n->in[i] ? bytes_of(table ? y : n->in[i], n, place, lengths) : 0.0;
+        const bool some = (i == 1 && n->op == &clvits_op_embedding) || /* the rows looked up */
+                          n->op == &clvits_op_slice_rows;              /* or cut out */
+        *bytes += n->in[i] ? bytes_of(some ? y : n->in[i], n, place, lengths) : 0.0;
     }
     for (int i = 0; i < CLVITS_MAX_OUT; i++)
         *bytes += n->out[i] ? bytes_of(n->out[i], n, place, lengths) : 0.0;

@@ -9,6 +9,7 @@ import tempfile
 
 PROGRAM = sys.argv[1]
 HIDDEN = 192
+ITEMS, SEGMENT = 16, 32
 # A part of the sentence, and the stages alone.
 PARTS = (("text encoder", "text encoder"), ("flow", "flow"),
          ("duration predictor", "duration predictor"), ("decoder", "decoder, window "))
@@ -36,11 +37,13 @@ def close(value, expected, what, tolerance):
 
 
 def check_operators(folder):
-    """An embedding reads the rows that it looks up, not its table."""
+    """An embedding reads the rows that it looks up, not its table; a slice what it cuts out."""
     found = records(folder, "embedding/")["embedding/base, 1 s"]
     assert found["roofline"] > 0, found
     rows = found["bytes"] / (4 * (2 * HIDDEN + 1))
     assert rows == int(rows) and 16 <= rows <= 256, found
+    found = records(folder, "slice_rows/")["slice_rows/latent"]
+    close(found["bytes"], 2 * 4 * ITEMS * SEGMENT * HIDDEN, "a slice, bytes", 1e-4)
 
 
 def check_stages(folder):
