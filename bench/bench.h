@@ -110,6 +110,7 @@ typedef struct bench {
     clvits_machine reference; /* what results are held against: the CPU path, as built for another
                                  instruction set when it is itself under test */
     double peak_flops;        /* multiply-adds count as two */
+    double peak_seen;         /* the last one, of the CPU */
     double peak_half;         /* the same in fp16; 0: the device does not offer it */
     double peak_bytes;        /* read plus written, per second */
     bool no_events;           /* the driver's own times cannot be believed */
@@ -144,7 +145,9 @@ void bench_machine(bench *b);
 /** The share of the peaks that a record with times has come to, and which these are. */
 void bench_roofline(const bench *b, bench_record *r);
 
-/** The CPU's multiply-adds once more: its clock moves with what else the machine does. */
+/** The CPU's multiply-adds once more: its clock moves with what else the machine does. Other work
+ *  can take processors away for just as long as this lasts, so a lower peak counts when it is seen
+ *  for the second time. */
 void bench_peak_again(bench *b);
 
 /** One room's cases at level (b); rooms.c has the list. */

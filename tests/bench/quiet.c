@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What is called noisy, and what does not add up, told from samples and a clock of the test's own:
+// What is called noisy, what a peak, and what does not add up, told from samples and a clock of the test's own:
 // a real machine is seldom quiet enough for a test to ask anything of it.
 #include "../../bench/bench.h"
 
@@ -93,6 +93,28 @@ START_TEST(a_clock_that_was_faster_once_is_remembered)
 }
 END_TEST
 
+/* The CPU's peak as it is measured anew, while the clock goes on so far from look to look. */
+static double peak_at(bench *b, double s)
+{
+    step = s;
+    bench_peak_again(b);
+    return b->peak_flops;
+}
+
+START_TEST(a_peak_falls_when_it_is_seen_twice)
+{
+    bench b = { .machine.n_places = 1 };
+
+    ck_assert_int_eq(clvits_cpu_open(&b.machine.cpu, NULL, 1, &b.report), CLVITS_OK);
+    const double high = peak_at(&b, 1e-3);
+    ck_assert_double_gt(high, 0.0);
+    ck_assert_double_eq_tol(peak_at(&b, 2e-3) / high, 1.0, 1e-6);
+    ck_assert_double_eq_tol(peak_at(&b, 2e-3) / high, 0.5, 1e-6);
+    ck_assert_double_eq_tol(peak_at(&b, 1e-3) / high, 1.0, 1e-6);
+    clvits_cpu_close(&b.machine.cpu);
+}
+END_TEST
+
 static const struct {
     double parts, alone; /* of the whole; alone 0: not known */
     const char *reason;
@@ -139,6 +161,7 @@ Suite *suite(void)
     tcase_add_test(t, a_quiet_machine_is_called_quiet);
     tcase_add_test(t, what_disturbs_is_called_noise);
     tcase_add_test(t, a_clock_that_was_faster_once_is_remembered);
+    tcase_add_test(t, a_peak_falls_when_it_is_seen_twice);
     tcase_add_loop_test(t, sums_are_held_to_ten_percent, 0, LENGTH(sums));
     suite_add_tcase(s, t);
     return s;
