@@ -368,8 +368,10 @@ static void time_text(speech *sp, const struct kind *k)
         at_any_rate ? 0.0 : expected(sp, &sp->v->texts[k->text], k->batch);
     if (sp->wrong || will_take > VOICE_TOO_LONG) {
         r.verdict = "skipped";
-        snprintf(r.reason, sizeof(r.reason), sp->wrong ? "%s" : "%s%.0f s",
-                 sp->wrong ? sp->wrong : "it would take about ", will_take);
+        if (sp->wrong)
+            snprintf(r.reason, sizeof(r.reason), "%s", sp->wrong);
+        else
+            snprintf(r.reason, sizeof(r.reason), "it would take about %.0f s", will_take);
         bench_send(b, &r);
         return;
     }
@@ -425,6 +427,7 @@ void bench_voice(bench *b, int n)
     if (s) {
         bench_record r = { .level = "speech" };
         snprintf(r.name, sizeof(r.name), "%s", voice_name(n));
+        b->for_another = true; /* for all of its cases, of which some are asked for */
         if (bench_record_begin(b, &r)) {
             bench_note_failure(&r, &b->report);
             bench_send(b, &r);

@@ -104,6 +104,17 @@ def no_folder(folder):
     assert "no folder for empty caches: No such file" in record["reason"], record
 
 
+def no_voice(folder):
+    """A voice that cannot be opened is said to have failed, whichever of its cases is asked for."""
+    path = folder / "voiceless.json"
+    for level, part in ("speech", "short"), ("stage", "flow"):
+        done = run("-d", "cpu", "-q", "-s", "0.005", "-l", level, "-f", part, "-j", path,
+                   CLVITS_VOICES=str(folder / "none"))
+        record, = json.loads(path.read_text())["results"]
+        assert done.returncode == 3 and record["name"] == "mini (embedded)", record
+        assert record["verdict"] == "failed" and "CLVITS_VOICES" in record["reason"], record
+
+
 def interrupted(folder, number):
     """What was measured until then is in the file, which says that it is not all."""
     path = folder / "interrupted.json"
@@ -179,6 +190,7 @@ def main():
         estimate(folder)
         no_process(folder)
         no_folder(folder)
+        no_voice(folder)
         if LAYER and has_device(folder):
             disappears(folder)
             disappears_at_once(folder)
