@@ -150,15 +150,36 @@ static void wake_up(int number)
     (void)number;
 }
 
+/* Threads have the mask of the one that starts them: all keep signals to the watcher. */
+static int begin_watching(void)
+{
+    int error = pthread_sigmask(SIG_BLOCK, &signals.caught, NULL);
+    sigset_t wake;
+
+    sigemptyset(&wake);
+    sigaddset(&wake, WAKE);
+    atomic_store(&signals.ended, false);
+    if (!error)
+        error = pthread_create(&signals.watcher, NULL, watch, NULL);
+    signals.watches = !error;
+    pthread_sigmask(SIG_UNBLOCK, &wake, NULL);
+    return error;
+}
+
+static void end_watching(void)
+{
+    atomic_store(&signals.ended, true);
+    pthread_kill(signals.watcher, WAKE);
+    pthread_join(signals.watcher, NULL);
+    signals.watches = false;
+}
+
 static void let_signals_go(void)
 {
     if (!signals.watches)
         return;
-    atomic_store(&signals.ended, true);
-    pthread_kill(signals.watcher, WAKE);
-    pthread_join(signals.watcher, NULL);
+    end_watching();
     pthread_sigmask(SIG_SETMASK, &signals.before, NULL);
-    signals.watches = false;
 }
 
 int program_catch_signals(clvits_cancel *cancel)
@@ -166,7 +187,6 @@ int program_catch_signals(clvits_cancel *cancel)
     const int caught[] = { SIGINT, SIGTERM, SIGHUP };
     const struct sigaction action = { .sa_handler = wake_up };
     struct sigaction before;
-    sigset_t wake;
 
     if (!cancel) {
         let_signals_go();
@@ -176,22 +196,15 @@ int program_catch_signals(clvits_cancel *cancel)
     for (int i = 0; i < 3; i++)
         if (!sigaction(caught[i], NULL, &before) && before.sa_handler != SIG_IGN)
             sigaddset(&signals.caught, caught[i]); /* others are as nohup wants them */
-    sigemptyset(&wake);
-    sigaddset(&wake, WAKE);
     sigaddset(&signals.caught, WAKE);
     signals.cancel = cancel;
     signals.speaker = pthread_self();
-    /* Threads have the mask of the one that starts them: all keep signals to the watcher. */
+    pthread_sigmask(SIG_BLOCK, NULL, &signals.before);
     int error = sigaction(WAKE, &action, NULL) ? errno : 0;
     if (!error)
-        error = pthread_sigmask(SIG_BLOCK, &signals.caught, &signals.before);
-    if (!error)
-        error = pthread_create(&signals.watcher, NULL, watch, NULL);
-    if (error)
-        return program_fail(CODE_FAILED, "signals cannot be caught: %s", strerror(error));
-    signals.watches = true;
-    pthread_sigmask(SIG_UNBLOCK, &wake, NULL);
-    return CODE_OK;
+        error = begin_watching();
+    return error ? program_fail(CODE_FAILED, "signals cannot be caught: %s", strerror(error))
+                 : CODE_OK;
 }
 
 /* Exchange an entry of the files to remove, if it is there. */
@@ -217,14 +230,21 @@ void program_end_file(const char *temporary)
 
 pid_t program_fork(void)
 {
-    fflush(NULL);
-    const pid_t child = fork();
+    const bool watched = signals.watches;
 
-    if (child)
+    fflush(NULL);
+    /* A new process has but one thread, and for ever the locks that others held meanwhile, such as
+     * an allocator's. What comes now waits to be caught. */
+    if (watched)
+        end_watching();
+    const pid_t child = fork();
+    if (child) {
+        if (watched && begin_watching())
+            pthread_sigmask(SIG_SETMASK, &signals.before, NULL);
         return child;
-    if (signals.watches)
+    }
+    if (watched)
         pthread_sigmask(SIG_SETMASK, &signals.before, NULL);
-    signals.watches = false; /* its thread is the parent's */
     atomic_store(&signals.came, 0);
     for (int i = 0; i < MOST_UNFINISHED; i++)
         atomic_store(&unfinished[i], NULL);
