@@ -97,8 +97,9 @@ static void assert_same(const speech *a, const speech *b, const char *what)
 {
     ck_assert_msg(a->n == b->n, "%s: %d and %d samples", what, a->n, b->n);
     for (int i = 0; i < a->n; i++)
-        ck_assert_msg(a->samples[i] == b->samples[i], "%s: sample %d is %.9g, not %.9g", what, i,
-                      (double)b->samples[i], (double)a->samples[i]);
+        if (a->samples[i] != b->samples[i])
+            ck_abort_msg("%s: sample %d is %.9g, not %.9g", what, i, (double)b->samples[i],
+                         (double)a->samples[i]);
 }
 
 START_TEST(batch_equals_singles)

@@ -253,8 +253,9 @@ static void check_zero(harness *h, const clvits_tensor *t, int item, int row)
     float *rows = memory(h, (size_t)GUARD * (size_t)t->C, sizeof(*rows));
     ok(h, clvits_run_read(h->run, t, item, row, GUARD, rows, &h->report));
     for (int i = 0; i < GUARD * t->C; i++)
-        ck_assert_msg(rows[i] == 0.0f, "guard row %d, channel %d of item %d holds %g",
-                      row + i / t->C, i % t->C, item, (double)rows[i]);
+        if (rows[i] != 0.0f) /* an assertion that holds takes its time too */
+            ck_abort_msg("guard row %d, channel %d of item %d holds %g", row + i / t->C, i % t->C,
+                         item, (double)rows[i]);
 }
 
 const float *harness_output(harness *h, const clvits_tensor *t)

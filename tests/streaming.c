@@ -251,9 +251,9 @@ static void assert_same(const speech *want, const speech *got, const char *what,
     ck_assert_msg(want->n == got->n, "%s by %d, %d: %d samples, not %d", what, z.first, z.most,
                   got->n, want->n);
     for (int i = 0; i < want->n; i++)
-        ck_assert_msg(isfinite(want->samples[i]) && want->samples[i] == got->samples[i],
-                      "%s by %d, %d: sample %d of %d is %.9g, not %.9g", what, z.first, z.most, i,
-                      got->n, (double)got->samples[i], (double)want->samples[i]);
+        if (!isfinite(want->samples[i]) || want->samples[i] != got->samples[i])
+            ck_abort_msg("%s by %d, %d: sample %d of %d is %.9g, not %.9g", what, z.first, z.most,
+                         i, got->n, (double)got->samples[i], (double)want->samples[i]);
 }
 
 /* No piece is longer than was asked for, and the first one comes soon. */
