@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What is called noisy, what a peak, and what does not add up, told from samples and a clock of the test's own:
-// a real machine is seldom quiet enough for a test to ask anything of it.
+// What is called noisy, what a peak, and what does not add up, told from samples and a clock of the
+// test's own: a real machine is seldom quiet enough for a test to ask anything of it.
 #include "../../bench/bench.h"
 
 #include <check.h>
