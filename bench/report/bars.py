@@ -148,16 +148,23 @@ def _peer_bar(peer, longest):
                f"{results.time(peer['other']['median'])}")
 
 
+def _peer_label(peer, devices):
+    """What raced with what; on which device only where there are several."""
+    threads, wanted = peer.get("threads"), peer.get("wanted")
+    what = filter(None, [peer["voice"], wanted and f"{wanted:g} s",
+                         threads and f"{threads} thread{'s' * (threads != 1)}",
+                         peer.get("device") if len(devices) > 1 else None])
+    name = f"{peer['peer']} {peer.get('version', '')}".rstrip()
+    return f"{', '.join(what)}: " + ", ".join(filter(None, [name, peer.get("settings")]))
+
+
 def peers(listed):
     """How many times faster clvits was than each peer, pair by pair."""
     timed = [peer for peer in listed if not results.peer_trouble(peer)]
-    longest, out = max((p["ratio"]["max"] for p in timed), default=0), []
+    longest = max((p["ratio"]["max"] for p in timed), default=0)
+    devices = {peer.get("device") for peer in listed}
     if timed and longest <= 0:
         return ""
-    for peer in sorted(listed, key=lambda p: (p["voice"], p["peer"], p.get("threads", 0))):
-        settings = f", {peer['settings']}" if peer.get("settings") else ""
-        threads = peer.get("threads")
-        count = f"{threads} thread{'s' * (threads != 1)}" if threads else ""
-        name = f"{peer['peer']} {peer.get('version', '')}".rstrip()
-        out.append(row(f"{peer['voice']}, {count}: {name}{settings}", _peer_bar(peer, longest)))
-    return "".join(out)
+    return "".join(row(_peer_label(peer, devices), _peer_bar(peer, longest)) for peer in
+                   sorted(listed, key=lambda p: (p["voice"], p["peer"], p.get("device") or "",
+                                                 p.get("threads") or 0, p.get("wanted") or 0)))

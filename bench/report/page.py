@@ -133,8 +133,8 @@ def make(runs):
     peers = [peer for run in runs for peer in run["peers"]]
     body = [
         _header(runs),
-        _section("What went wrong", "A wrong result is never timed; a device that failed has "
-                 "no other row.", _troubles(devices)),
+        _section("What went wrong", "A wrong result is never timed; a device that could not "
+                 "be opened has no other row.", _troubles(devices)),
         _section("Real-time factor", "Time to compute one sentence over the time to hear it (RTF), "
                  "whole program path, batch 1. A longer bar is faster: 10× makes ten seconds of "
                  "speech in one. ~ marks times that were disturbed.",

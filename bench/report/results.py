@@ -88,7 +88,7 @@ def peer_trouble(peer):
 
 def _check_peer(peer, where):
     _check_texts(peer, ("peer", "voice"), where)
-    _check_numbers(peer, ("threads", "ids", "audio", "error"), where)
+    _check_numbers(peer, ("threads", "ids", "wanted", "audio", "error"), where)
     if peer_trouble(peer):
         return
     _check_texts(peer, ("version",), where)
@@ -195,15 +195,14 @@ def devices_of(runs):
                 label = f"{device.get('device', 'unknown')}: {label}"
             devices.append(device)
             device.update(label=label, run=run)
-            seen[label] = seen.get(label, 0) + 1
-    counts = {}
-    for device in devices:
-        label = device["label"]
-        if seen[label] > 1:
-            counts[label] = counts.get(label, 0) + 1
-            stems = {d["run"]["stem"] for d in devices if d["label"] == label}
-            tag = device["run"]["stem"] if len(stems) == seen[label] else f"no. {counts[label]}"
-            device["label"] = f"{label} ({tag})"
+            seen.setdefault(label, []).append(device)
+    for label, alike in seen.items():
+        stems = [device["run"]["stem"] for device in alike]
+        told_apart = len(set(stems)) == len(alike)
+        for number, device in enumerate(alike, 1):
+            if len(alike) > 1:
+                tag = device["run"]["stem"] if told_apart else f"no. {number}"
+                device["label"] = f"{label} ({tag})"
     return devices
 
 

@@ -94,14 +94,14 @@ def _peer_row(peer):
         ratio = peer["ratio"]
         times = [time(peer["clvits"]["median"]), time(peer["other"]["median"]),
                  digits(ratio["median"]), f"{digits(ratio['min'])} to {digits(ratio['max'])}"]
-    return [peer["voice"], f"{peer['peer']} {peer.get('version', '')}", peer.get("settings", ""),
+    return [peer["voice"], peer.get("device", ""), f"{peer['peer']} {peer.get('version', '')}",
+            peer.get("settings", ""),
             str(peer.get("threads", "")), str(peer.get("ids", "")), time(peer.get("audio")),
             *times, same[peer.get("durations_equal")], same[peer.get("samples_equal")], error,
             trouble or ""]
 
 
 def peers(listed):
-    heads = ["voice", "runtime", "settings", "threads", "symbols", "audio", "clvits", "other",
-             "times faster", "range", "durations", "samples", "difference",
-             "note"]
+    heads = ["voice", "device", "runtime", "settings", "threads", "symbols", "audio", "clvits",
+             "other", "times faster", "range", "durations", "samples", "difference", "note"]
     return _table(heads, [_peer_row(peer) for peer in listed])

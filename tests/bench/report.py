@@ -156,7 +156,11 @@ def check_tolerance(folder):
         page = Page(make(folder, path))
         assert page.tags["script"] == 1 and "svg" not in page.tags
     both = Page(make(folder, SAMPLE, SAMPLE))
-    assert "cpu kernels (no. 2)" in both.words
+    assert "cpu kernels (no. 1)" in both.words and "cpu kernels (no. 2)" in both.words
+    other = folder / "other.json"
+    other.write_text(pathlib.Path(SAMPLE).read_text(encoding="utf-8"), encoding="utf-8")
+    both = Page(make(folder, SAMPLE, other))
+    assert "cpu kernels (sample)" in both.words and "cpu kernels (other)" in both.words
 
 
 def check_peers(folder):
@@ -173,6 +177,11 @@ def check_peers(folder):
     assert words.count("could not run: no such operator") == 2, "as a bar, and in the table"
     assert words.count("not the same audio: differs by 0.5") == 2
     assert words.count("not the same audio") == 6 and "776 to 778" not in words
+    path.write_text(json.dumps({**sample, "peers": [
+        {**sample["peers"][0], "wanted": 5.0, "device": device} for device in "AB"]}))
+    words = Page(make(folder, path)).words
+    for device in "AB":
+        assert f"medium, 5 s, 1 thread, {device}: onnxruntime 1.20.1, defaults" in words
     path.write_text(json.dumps({**sample, "peers": [{**about, "failed": "no such operator"}]}))
     assert "could not run: no such operator" in Page(make(folder, path)).words
 
