@@ -129,16 +129,22 @@ void harness_round(const float *values, int64_t n)
     free(halves);
 }
 
-clvits_tensor *harness_input_of(harness *h, clvits_type type, int clock, int channels,
-                                const void *values)
+void harness_feed(harness *h, clvits_tensor *input, const void *values)
 {
     struct harness_input *in = memory(h, 1, sizeof(*in));
-    in->tensor = clvits_graph_input(h->graph, type, clock, channels);
-    ck_assert_ptr_nonnull(in->tensor);
+    ck_assert_ptr_nonnull(input);
+    in->tensor = input;
     in->values = values;
     in->next = h->inputs;
     h->inputs = in;
-    return in->tensor;
+}
+
+clvits_tensor *harness_input_of(harness *h, clvits_type type, int clock, int channels,
+                                const void *values)
+{
+    clvits_tensor *t = clvits_graph_input(h->graph, type, clock, channels);
+    harness_feed(h, t, values);
+    return t;
 }
 
 clvits_tensor *harness_input(harness *h, int clock, int channels, float lo, float hi,

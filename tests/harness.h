@@ -56,6 +56,9 @@ clvits_tensor *harness_input_like(harness *h, bool half, int clock, int channels
 clvits_tensor *harness_input_of(harness *h, clvits_type type, int clock, int channels,
                                 const void *values);
 
+/** The caller's values for an input that the graph has already. */
+void harness_feed(harness *h, clvits_tensor *input, const void *values);
+
 /** A weight of uniform numbers. */
 clvits_tensor *harness_weight(harness *h, int rank, const int64_t *shape, float lo, float hi,
                               const float **values);
