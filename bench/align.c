@@ -39,6 +39,21 @@ static void prior(bench *b, const bench_shape *m, int seconds)
     bench_case_end(&g);
 }
 
+/* The prior's statistics for each frame, as training wants them. */
+static void expand(bench *b, const bench_shape *m, int seconds)
+{
+    bench_graph g;
+
+    if (b->o->quick ||
+        !bench_case_begin(&g, b, "operator", 1, "expand/%s, %d s", m->voice, seconds))
+        return;
+    const int ids = clvits_graph_clock(g.graph, bench_rows(m->ids, seconds));
+    const int frames = clvits_graph_clock(g.graph, bench_rows(m->frames, seconds));
+    clvits_tensor *stats = bench_input(&g, ids, 2 * m->inter, NULL);
+    clvits_graph_keep(clvits_expand(stats, bench_ints(&g, ids, end), frames));
+    bench_case_end(&g);
+}
+
 void bench_align(bench *b)
 {
     for (int i = 0; i < bench_shape_count; i++)
@@ -47,5 +62,6 @@ void bench_align(bench *b)
                 continue;
             durations(b, &bench_shapes[i], bench_seconds[s]);
             prior(b, &bench_shapes[i], bench_seconds[s]);
+            expand(b, &bench_shapes[i], bench_seconds[s]);
         }
 }

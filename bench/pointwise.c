@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
 // What runs element by element: the WaveNet's gate and the coupling of the flow, the affine and
-// the additions of the duration predictor.
+// the additions of the duration predictor, and the logarithm that trains it.
 #include "bench.h"
 
-typedef enum kind { GATE, GATE_SPEAKER, COUPLING, AFFINE, ADD, SCALE } kind;
-static const char *const names[] = { "gate", "gate, speaker", "coupling", "affine", "add",
-                                     "scale" };
+typedef enum kind { GATE, GATE_SPEAKER, COUPLING, AFFINE, ADD, SCALE, LOG, KINDS } kind;
+static const char *const names[KINDS] = { "gate", "gate, speaker", "coupling", "affine",
+                                          "add",  "scale",         "log" };
 
 static void build(bench_graph *g, const bench_shape *m, int seconds, kind k)
 {
@@ -38,6 +38,9 @@ static void build(bench_graph *g, const bench_shape *m, int seconds, kind k)
     case SCALE:
         y = clvits_unary(bench_input(g, ids, 2, NULL), &scale);
         break;
+    default:
+        y = clvits_log_flow(bench_input(g, ids, 1, NULL), false, NULL);
+        break;
     }
     clvits_graph_keep(y);
 }
@@ -51,7 +54,7 @@ void bench_pointwise(bench *b)
             const bench_shape *m = &bench_shapes[i];
             if (bench_leaves_out(b, m, bench_seconds[s]))
                 continue;
-            for (int k = 0; k < LENGTH(names); k++) {
+            for (int k = 0; k < (b->o->quick ? LOG : KINDS); k++) {
                 if (!bench_case_begin(&g, b, "operator", 1, "pointwise/%s %s, %d s", m->voice,
                                       names[k], bench_seconds[s]))
                     continue;
