@@ -320,12 +320,16 @@ static bool contains(const char *text, const char *part)
     return text && strcasestr(text, part);
 }
 
+/* A device that is named twice is measured once. */
 static void add_opencl(collector *c, int index)
 {
     const cJSON *d = cJSON_GetArrayItem(c->listed, index);
     const char *name = cJSON_GetStringValue(cJSON_GetObjectItem(d, "device"));
     bench_place *p = &c->places[c->n_places];
 
+    for (int i = 0; i < c->n_places; i++)
+        if (!c->places[i].cpu && c->places[i].index == index)
+            return;
     if (c->n_places == MAX_PLACES)
         return;
     *p = (bench_place){ .index = index };
@@ -340,6 +344,9 @@ static void add_cpu(collector *c, const char *isa)
 {
     bench_place *p = &c->places[c->n_places];
 
+    for (int i = 0; i < c->n_places; i++)
+        if (c->places[i].cpu && !strcmp(c->places[i].isa, isa))
+            return;
     if (c->n_places == MAX_PLACES)
         return;
     *p = (bench_place){ .cpu = true };

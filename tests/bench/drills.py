@@ -104,6 +104,16 @@ def no_folder(folder):
     assert "no folder for empty caches: No such file" in record["reason"], record
 
 
+def named_twice(folder):
+    """A device is measured once, however often it is named."""
+    path = folder / "twice.json"
+    run("-d", "cpu,cpu:baseline,cpu,cpu:baseline", "-q", "-s", "0.005", "-l", "operator", "-f",
+        "flip/", "-j", path)
+    result = json.loads(path.read_text())
+    assert [d["name"] for d in result["devices"]] == ["cpu", "cpu:baseline"], result["devices"]
+    assert [r["device"] for r in result["results"]] == ["cpu", "cpu:baseline"]
+
+
 def no_voice(folder):
     """A voice that cannot be opened is said to have failed, whichever of its cases is asked for."""
     path = folder / "voiceless.json"
@@ -191,6 +201,7 @@ def main():
         no_process(folder)
         no_folder(folder)
         no_voice(folder)
+        named_twice(folder)
         if LAYER and has_device(folder):
             disappears(folder)
             disappears_at_once(folder)
