@@ -227,9 +227,9 @@ static clvits_status open_reference(tuner *t)
 static int work(const tune_options *o, tune_shared *shared, double deadline, bool again)
 {
     clvits_context_params params = { .device = o->device,
-                                           .threads = o->threads,
-                                           .cache_dir = o->cache_dir,
-                                           .kernel_family = o->family };
+                                     .threads = o->threads,
+                                     .cache_dir = o->cache_dir,
+                                     .kernel_family = o->family };
     const bench_options none = { .seconds = 0.1 };
     tuner t = { .b.o = &none,
                 .o = o,
@@ -354,9 +354,8 @@ static int run(const tune_options *o, tune_shared *shared)
                      strsignal(WTERMSIG(status)));
         else
             snprintf(how, sizeof(how), "no answer; the process was ended");
-        if (!shared->measuring) {
+        if (!shared->measuring)
             return program_fail(3, "%s%s", shared->opened ? "" : "opening the device: ", how);
-        }
         if (!answered && deadline > 0.0 && bench_now() > deadline) {
             printf("The time is over; what was tried then was ended.\n");
             return 0;

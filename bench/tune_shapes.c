@@ -87,14 +87,20 @@ static clvits_status add_model(tune_shapes *s, const tune_options *o, const clvi
     return status;
 }
 
-/* Whether a list with commas has the name. */
-static bool listed(const char *list, const char *name)
+/* Bytes of a voice's name as it is asked for: what is behind a blank explains it. */
+static size_t name_length(int v)
 {
-    const size_t n = strlen(name);
+    return strcspn(voice_name(v), " ");
+}
 
-    for (; list; list = strchr(list, ','), list += list != NULL)
-        if (!strncmp(list, name, n) && (!list[n] || list[n] == ','))
+/* Whether a list with commas has the voice. */
+static bool listed(const char *list, int v)
+{
+    for (size_t n; list; list = list[n] ? list + n + 1 : NULL) {
+        n = strcspn(list, ",");
+        if (n == name_length(v) && !memcmp(list, voice_name(v), n))
             return true;
+    }
     return false;
 }
 
@@ -104,8 +110,7 @@ int tune_voices_check(const char *list)
     const char *known[TUNE_MAX_VOICES + 1] = { NULL };
 
     for (int i = 0; i < voice_count() && i < TUNE_MAX_VOICES; i++) {
-        snprintf(names[i], sizeof(names[i]), "%.*s", (int)strcspn(voice_name(i), " "),
-                 voice_name(i));
+        snprintf(names[i], sizeof(names[i]), "%.*s", (int)name_length(i), voice_name(i));
         known[i] = names[i];
     }
     return words_check_list("voices", list, known);
@@ -158,10 +163,8 @@ clvits_status tune_shapes_collect(tune_shapes *s, const tune_options *o, const c
         voices = 1.0;
     }
     for (int i = 0; i < voice_count() && !o->voice && !status; i++) {
-        char name[64];
         voice v;
-        snprintf(name, sizeof(name), "%.*s", (int)strcspn(voice_name(i), " "), voice_name(i));
-        if (o->voices && !listed(o->voices, name))
+        if (o->voices && !listed(o->voices, i))
             continue;
         status = voice_open(&v, i, r);
         if (!status)
