@@ -8,6 +8,8 @@
 #include "model/check.h"
 #include "model/engine_task.h"
 
+#include "../tools/clvits/program.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -188,7 +190,7 @@ int bench_launches(void)
     if (text)
         puts(text);
     else
-        fprintf(stderr, "clvits-bench: %s\n", s ? report.text : "out of memory");
+        program_fail(CODE_INPUT, "%s", s ? report.text : "out of memory");
     cJSON_free(text);
     cJSON_Delete(to.launches);
     clvits_device_close(&device);

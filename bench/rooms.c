@@ -29,10 +29,10 @@ bool bench_leaves_out(const bench *b, const bench_shape *s, int seconds)
 void bench_operators(bench *b)
 {
     static bench_room *const rooms[] = {
-        bench_conv1d,    bench_wavenet, bench_attention, bench_norm,  bench_separable,
-        bench_pointwise, bench_spline,  bench_embedding, bench_matmul, bench_align,
-        bench_noise,     bench_move,    bench_reduce,    bench_search,
-        bench_loss,      bench_spectrogram,
+        bench_conv1d,    bench_wavenet,   bench_attention, bench_norm,
+        bench_separable, bench_pointwise, bench_spline,    bench_embedding,
+        bench_matmul,    bench_align,     bench_noise,     bench_move,
+        bench_reduce,    bench_search,    bench_loss,      bench_spectrogram,
     };
 
     for (int i = 0; i < LENGTH(rooms); i++)

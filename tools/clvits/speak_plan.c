@@ -178,13 +178,15 @@ static void print_total(const char *what, const sum *s)
 /* Copies by kind and place, then what the host did. */
 static void print_others(const plan_table *t, const char *stage)
 {
-    for (int kind = CLVITS_SPAN_COPY; kind >= CLVITS_SPAN_HOST; kind -= CLVITS_SPAN_COPY)
+    static const clvits_span_kind kinds[] = { CLVITS_SPAN_COPY, CLVITS_SPAN_HOST };
+
+    for (size_t k = 0; k < sizeof(kinds) / sizeof(*kinds); k++)
         for (size_t i = 0; i < t->n; i++) {
             const clvits_span *s = &t->rows[i].first;
-            if ((int)s->kind != kind || strcmp(s->stage, stage))
+            if (s->kind != kinds[k] || strcmp(s->stage, stage))
                 continue;
             fprintf(stderr, "  %s", s->name);
-            if (kind == CLVITS_SPAN_COPY)
+            if (s->kind == CLVITS_SPAN_COPY)
                 fprintf(stderr, " on place %d, %.3f MB", s->place, s->bytes * 1e-6);
             else
                 fprintf(stderr, ", host");
