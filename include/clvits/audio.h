@@ -57,6 +57,26 @@ CLVITS_API clvits_status clvits_recording_finish(clvits_recording **recording);
 /** Remove what was written and set the handle to NULL; discarding NULL is allowed. */
 CLVITS_API void clvits_recording_discard(clvits_recording **recording);
 
+/**
+ * Read a whole audio file, of any format that libsndfile knows, as a voice wants to hear it: mono
+ * (channels are averaged), at the given rate (others are converted).
+ *
+ * @param[out] out      NULL on failure; release with clvits_samples_free()
+ * @param[out] n        how many there are, at least 1
+ * @param      context  receives the message
+ * @param      rate     samples per second that are wanted
+ * @param      limit    most samples that are taken, at that rate; a longer file is refused before
+ *                      there is memory for it
+ * @return CLVITS_OK, _E_ARGUMENT (the rate), _E_FILE (unreadable), _E_FORMAT (no audio, damaged,
+ *         empty, or with samples that are no numbers), _E_UNSUPPORTED (longer than the limit),
+ *         _E_CANCELLED or _E_MEMORY
+ */
+CLVITS_API clvits_status clvits_samples_read(float **out, size_t *n, clvits_context *context,
+                                             const char *path, int rate, size_t limit);
+
+/** Release samples and set them to NULL; releasing NULL is allowed. */
+CLVITS_API void clvits_samples_free(float **samples);
+
 #ifdef __cplusplus
 }
 #endif

@@ -37,11 +37,13 @@
  *         return status != CLVITS_OK;
  *     }
  */
+#include <clvits/align.h>
 #include <clvits/audio.h>
 #include <clvits/check.h>
 #include <clvits/convert.h>
 #include <clvits/device.h>
 #include <clvits/queue.h>
+#include <clvits/revoice.h>
 #include <clvits/status.h>
 #include <clvits/trace.h>
 #include <clvits/voice.h>

@@ -36,6 +36,19 @@ CLVITS_API clvits_status clvits_voice_open(clvits_voice **out, clvits_context *c
 CLVITS_API clvits_status clvits_voice_open_config(clvits_voice **out, clvits_context *context,
                                                   const char *path, const char *config_path);
 
+/**
+ * The same, also with the posterior encoder, by which a voice listens: see clvits_align() and
+ * clvits_revoice(). It speaks as well. Only training leaves that encoder in a voice: checkpoints
+ * have it, also as clvits_convert() writes them with their training side, and the embedded voice.
+ *
+ * @return as above, and _E_UNSUPPORTED where the voice has no posterior encoder
+ */
+CLVITS_API clvits_status clvits_voice_open_listening(clvits_voice **out, clvits_context *context,
+                                                     const char *path, const char *config_path);
+
+/** The most samples that a voice listens to at once: 25 minutes at 22.05 kHz. */
+CLVITS_API size_t clvits_listen_limit(const clvits_voice *voice);
+
 /** Release a voice that nobody speaks with and set it to NULL; releasing NULL is allowed. */
 CLVITS_API void clvits_voice_close(clvits_voice **voice);
 

@@ -4,6 +4,7 @@
 
 #include <clvits/audio.h>
 
+#include <stdint.h>
 #include <stdlib.h>
 
 struct clvits_recording {
@@ -66,4 +67,21 @@ void clvits_recording_discard(clvits_recording **recording)
         clvits_audio_file_discard(&(*recording)->file);
     free(*recording);
     *recording = NULL;
+}
+
+clvits_status clvits_samples_read(float **out, size_t *n, clvits_context *context, const char *path,
+                                  int rate, size_t limit)
+{
+    clvits_report r = clvits_context_report(context);
+    int64_t count = 0;
+
+    clvits_audio_read(out, &count, path, rate, limit < INT64_MAX ? (int64_t)limit : INT64_MAX, &r);
+    *n = (size_t)count;
+    return clvits_context_keep(context, &r);
+}
+
+void clvits_samples_free(float **samples)
+{
+    free(*samples);
+    *samples = NULL;
 }

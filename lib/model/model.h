@@ -3,6 +3,10 @@
 // VITS as three graphs: text (ids to prior and durations), latent (prior and durations to the
 // decoder's input) and wave (a window of that to samples). Between the first two the host reads
 // the durations; the third is run window by window.
+//
+// And the other way, for models whose posterior encoder is at hand: listen (samples to the prior's
+// space) and align (that and a text's prior to durations); or revoice (samples of one speaker to
+// the decoder's input for another).
 #ifndef CLVITS_MODEL_MODEL_H
 #define CLVITS_MODEL_MODEL_H
 
@@ -61,8 +65,30 @@ typedef struct clvits_wave_stage {
     clvits_tensor *wave; /* (B,frames*hop,1); result */
 } clvits_wave_stage;
 
+/** A window of samples, with its context, to what the flow makes of it. */
+typedef struct clvits_listen_stage {
+    clvits_graph *graph;
+    int samples, clock; /* clocks: of the samples, and of the frames that they make */
+    clvits_tensor *wave; /* (B,samples,1) */
+    clvits_tensor *sid;  /* (B,1,1), CLVITS_I32: who speaks; NULL without speakers */
+    clvits_tensor *z;    /* (B,F,inter): z_p, of the posterior's mean; the decoder's input, where it
+                            is to be revoiced; result */
+    /* To revoice only: */
+    int seed, noise_scale; /* slots */
+    clvits_tensor *target; /* (B,1,1), CLVITS_I32: who is to be heard */
+    clvits_tensor *cond;   /* (B,1,C): what the target adds, as the wave stage wants it; result */
+} clvits_listen_stage;
+
+/** z_p and the prior of a text's ids to how many frames each of them has. */
+typedef struct clvits_align_stage {
+    clvits_graph *graph;
+    int text_clock, clock; /* ids; frames */
+    clvits_tensor *z_p, *stats;
+    clvits_tensor *durations; /* (B,T,1) CLVITS_I32; result */
+} clvits_align_stage;
+
 /* Build and finish a stage; the caller closes its graph. Streams of an item's noise: 0 for the
- * duration predictor, 1 for z. */
+ * duration predictor, 1 for z, 2 for the posterior. */
 clvits_status clvits_text_stage_build(clvits_text_stage *out, const clvits_model *m,
                                       const clvits_stage_options *o, int capacity,
                                       clvits_report *r);
@@ -71,6 +97,17 @@ clvits_status clvits_latent_stage_build(clvits_latent_stage *out, const clvits_m
                                         int frames, clvits_report *r);
 clvits_status clvits_wave_stage_build(clvits_wave_stage *out, const clvits_model *m,
                                       const clvits_stage_options *o, int frames, clvits_report *r);
+
+clvits_status clvits_listen_stage_build(clvits_listen_stage *out, const clvits_model *m,
+                                        const clvits_stage_options *o, int frames, bool revoice,
+                                        clvits_report *r);
+clvits_status clvits_align_stage_build(clvits_align_stage *out, const clvits_model *m,
+                                       const clvits_stage_options *o, int text_capacity,
+                                       int frames, clvits_report *r);
+
+/** How many frames before and after a frame what is listened to there depends on; to revoice it,
+ *  the flow's way back counts as well. */
+void clvits_listen_context(const clvits_config *c, bool revoice, int *before, int *after);
 
 /** How many frames before and after a frame its z depends on: the flow's convolutions. */
 void clvits_latent_context(const clvits_config *c, int *before, int *after);

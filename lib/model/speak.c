@@ -75,51 +75,6 @@ static clvits_status deliver(speech *s, const float *samples, size_t n, clvits_r
     return stop ? clvits_fail(r, CLVITS_E_CANCELLED, "stopped by the caller") : CLVITS_OK;
 }
 
-/* Where the tokens and words of the sentence lie, from the frames of their ids. The padding after
- * a symbol belongs to it; what is before the first one stays before it. */
-static clvits_status find_timings(speech *s, const clvits_item *item, int hop, clvits_report *r)
-{
-    const clvits_sentence *t = s->sentence;
-    int64_t at = s->chunk.position;
-    int token = -1;
-
-    clvits_timing *phonemes = clvits_arena_array(&s->arena, (size_t)t->n_tokens, sizeof(*phonemes));
-    clvits_timing *words = clvits_arena_array(&s->arena, (size_t)t->n_words, sizeof(*words));
-    if (!phonemes || !words)
-        return clvits_fail_memory(r, "timings");
-    for (int i = 0; i < t->n_tokens; i++)
-        phonemes[i] = (clvits_timing){ .text = t->tokens[i].text, .n = strlen(t->tokens[i].text),
-                                       .word = t->tokens[i].word };
-    for (int i = 0; i < item->n_ids; i++) {
-        const int64_t length = (int64_t)item->durations[i] * hop;
-        if (t->id_tokens[i] >= 0 && t->id_tokens[i] != token) {
-            token = t->id_tokens[i];
-            phonemes[token].start = at;
-        }
-        if (token >= 0)
-            phonemes[token].length += length;
-        at += length;
-    }
-    for (int w = 0; w < t->n_words; w++) {
-        words[w] = (clvits_timing){ .text = s->what->text + t->words[w].start, .n = t->words[w].n,
-                                    .start = -1, .word = w };
-        for (int i = 0; i < t->n_tokens; i++) {
-            if (phonemes[i].word != w)
-                continue;
-            if (words[w].start < 0)
-                words[w].start = phonemes[i].start;
-            words[w].length = phonemes[i].start + phonemes[i].length - words[w].start;
-        }
-        if (words[w].start < 0) /* not spoken: where it would be */
-            words[w].start = w ? words[w - 1].start + words[w - 1].length : s->chunk.position;
-    }
-    s->chunk.phonemes = phonemes;
-    s->chunk.n_phonemes = (size_t)t->n_tokens;
-    s->chunk.words = words;
-    s->chunk.n_words = (size_t)t->n_words;
-    return CLVITS_OK;
-}
-
 static clvits_status on_durations(void *user, int i, const clvits_item *item, clvits_report *r)
 {
     const speaking *k = user;
@@ -130,7 +85,16 @@ static clvits_status on_durations(void *user, int i, const clvits_item *item, cl
     s->chunk.durations = item->durations;
     s->chunk.n_durations = (size_t)item->n_ids;
     s->chunk.is_first = 1;
-    return s->sentence ? find_timings(s, item, hop, r) : CLVITS_OK;
+    if (!s->sentence)
+        return CLVITS_OK;
+    clvits_timings t;
+    const clvits_status status = clvits_timings_find(&t, &s->arena, s->sentence, s->what->text,
+                                                     item->durations, hop, s->chunk.position, r);
+    s->chunk.phonemes = t.phonemes;
+    s->chunk.n_phonemes = t.n_phonemes;
+    s->chunk.words = t.words;
+    s->chunk.n_words = t.n_words;
+    return status;
 }
 
 static clvits_status on_wave(void *user, int i, const float *samples, int n, clvits_report *r)
@@ -203,17 +167,6 @@ static void end(speaking *k, speech *s)
     k->feed->ended(k->feed->user, u, s->report.status, s->report.text);
 }
 
-/* How text of that language is read. */
-static clvits_text_settings text_settings(const clvits_voice_file *f, int language)
-{
-    clvits_text_settings t = f->text;
-
-    for (int i = 0; i < f->n_languages; i++)
-        if (f->languages[i].id == language && f->languages[i].espeak_voice)
-            t.espeak_voice = f->languages[i].espeak_voice;
-    return t;
-}
-
 static void begin(speaking *k, speech *s, const clvits_utterance *u, const clvits_report *r)
 {
     clvits_voice *v = k->voice;
@@ -226,9 +179,8 @@ static void begin(speaking *k, speech *s, const clvits_utterance *u, const clvit
                                              "an utterance has both text and ids; give one")
                                : check(v, &u->params, &s->report);
     if (!status && u->text) {
-        clvits_text_settings t = text_settings(&v->file, u->params.language);
-        if (u->params.phonemes)
-            t.kind = CLVITS_TEXT_PHONEMES;
+        const clvits_text_settings t =
+            clvits_voice_text(v, u->params.language, u->params.phonemes);
         status = clvits_text_open(&s->reader, &t, u->text, u->n, &s->report);
     }
     if (status)

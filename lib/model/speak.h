@@ -26,6 +26,28 @@ static inline bool clvits_cancel_is_raised(const clvits_cancel *c)
     return atomic_load((atomic_int *)&c->raised);
 }
 
+/** How the voice reads text of that language, or symbols. */
+clvits_text_settings clvits_voice_text(const clvits_voice *v, int language, int phonemes);
+
+/** Where the symbols and words of a sentence lie; see clvits_timing. */
+typedef struct clvits_timings {
+    clvits_timing *phonemes, *words;
+    size_t n_phonemes, n_words;
+} clvits_timings;
+
+/**
+ * Find them from the frames of the sentence's ids. The padding after a symbol belongs to it; what
+ * is before the first one stays before it.
+ *
+ * @param[out] out       in the arena, all zero on failure
+ * @param      text      that the sentence is of
+ * @param      position  of the sentence's first sample
+ */
+clvits_status clvits_timings_find(clvits_timings *out, clvits_arena *arena,
+                                  const clvits_sentence *sentence, const char *text,
+                                  const int32_t *durations, int hop, int64_t position,
+                                  clvits_report *r);
+
 /** Where utterances come from, and who is told how they ended; all on the thread that speaks. */
 typedef struct clvits_feed {
     void *user;

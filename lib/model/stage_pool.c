@@ -11,7 +11,10 @@ enum {
 
 const char *const clvits_stage_names[] = { [CLVITS_STAGE_TEXT] = "text",
                                            [CLVITS_STAGE_LATENT] = "latent",
-                                           [CLVITS_STAGE_WAVE] = "wave" };
+                                           [CLVITS_STAGE_WAVE] = "wave",
+                                           [CLVITS_STAGE_LISTEN] = "listen",
+                                           [CLVITS_STAGE_REVOICE] = "revoice",
+                                           [CLVITS_STAGE_ALIGN] = "align" };
 
 struct clvits_stage_pool {
     clvits_model model;
@@ -89,10 +92,11 @@ static void tell(const clvits_stage_pool *p, const clvits_stage *s, const clvits
                 copies == 1 ? "y" : "ies", bytes / 1048576, unshared / 1048576);
 }
 
-static clvits_status build(clvits_stage_pool *p, clvits_stage *s, const clvits_plan *like,
-                           clvits_report *r)
+static clvits_status build_graph(const clvits_stage_pool *p, clvits_stage *s, clvits_report *r)
 {
-    const clvits_stage_options o = { .batch = s->size.batch, .halves = p->machine->halves };
+    const bool aligns = s->size.kind == CLVITS_STAGE_LISTEN; /* in floats, as durations are made */
+    const clvits_stage_options o = { .batch = s->size.batch,
+                                     .halves = aligns ? 0 : p->machine->halves };
     const int ids = s->size.ids, frames = s->size.frames;
     clvits_status status;
 
@@ -105,10 +109,26 @@ static clvits_status build(clvits_stage_pool *p, clvits_stage *s, const clvits_p
         status = clvits_latent_stage_build(&s->latent, &p->model, &o, ids, frames, r);
         s->graph = s->latent.graph;
         break;
-    default:
+    case CLVITS_STAGE_WAVE:
         status = clvits_wave_stage_build(&s->wave, &p->model, &o, frames, r);
         s->graph = s->wave.graph;
+        break;
+    case CLVITS_STAGE_ALIGN:
+        status = clvits_align_stage_build(&s->align, &p->model, &o, ids, frames, r);
+        s->graph = s->align.graph;
+        break;
+    default:
+        status = clvits_listen_stage_build(&s->listen, &p->model, &o, frames, !aligns, r);
+        s->graph = s->listen.graph;
     }
+    return status;
+}
+
+static clvits_status build(clvits_stage_pool *p, clvits_stage *s, const clvits_plan *like,
+                           clvits_report *r)
+{
+    clvits_status status = build_graph(p, s, r);
+
     if (!status)
         status = like ? clvits_plan_make_like(&s->plan, s->graph, like, p->weights, r)
                       : clvits_plan_make_without(&s->plan, s->graph, p->machine, p->weights,

@@ -11,18 +11,21 @@
 typedef enum clvits_stage_kind {
     CLVITS_STAGE_TEXT,
     CLVITS_STAGE_LATENT,
-    CLVITS_STAGE_WAVE
+    CLVITS_STAGE_WAVE,
+    CLVITS_STAGE_LISTEN,
+    CLVITS_STAGE_REVOICE, /* as listen, and back through the flow */
+    CLVITS_STAGE_ALIGN
 } clvits_stage_kind;
 
-/** "text", "latent", "wave". */
+/** "text", "latent", "wave", "listen", "revoice", "align". */
 extern const char *const clvits_stage_names[];
 
 /** What a stage is made for. */
 typedef struct clvits_stage_size {
     clvits_stage_kind kind;
     int batch;
-    int ids;    /* capacity; 0 for the wave */
-    int frames; /* capacity; 0 for the text */
+    int ids;    /* capacity; 0 where there is no text */
+    int frames; /* capacity; 0 where there is nothing else */
     /* Where operators are placed by cost, as they are with this capacity: what is computed by
      * stretches of several sizes must be computed in the same places. 0: its own. A batch is placed
      * as one item would be, for the same reason. */
@@ -38,6 +41,8 @@ typedef struct clvits_stage {
         clvits_text_stage text;
         clvits_latent_stage latent;
         clvits_wave_stage wave;
+        clvits_listen_stage listen; /* and revoice */
+        clvits_align_stage align;
     };
     clvits_graph *graph;
     clvits_plan *plan;

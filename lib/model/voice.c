@@ -8,8 +8,26 @@ clvits_status clvits_voice_open(clvits_voice **out, clvits_context *context, con
     return clvits_voice_open_config(out, context, path, NULL);
 }
 
-clvits_status clvits_voice_open_config(clvits_voice **out, clvits_context *context,
-                                       const char *path, const char *config_path)
+/* Whether what was opened to listen can. */
+static clvits_status check_listening(const clvits_voice_file *f, clvits_report *r)
+{
+    if (!(f->sides & CLVITS_SIDE_POSTERIOR))
+        return clvits_fail(r, CLVITS_E_UNSUPPORTED,
+                           "the voice %s (%s) has no posterior encoder, by which a voice listens: "
+                           "what is made for speaking leaves it out. Take the checkpoint that the "
+                           "voice was made from, or what \"clvits convert --with-training\" makes "
+                           "of that; the embedded voice has one, too",
+                           f->name, f->kind);
+    if (f->config.n_fft < f->config.hop_length)
+        return clvits_fail(r, CLVITS_E_FORMAT,
+                           "the configuration of the voice %s has frames of %d samples every %d, "
+                           "which leave some of them out",
+                           f->name, f->config.n_fft, f->config.hop_length);
+    return CLVITS_OK;
+}
+
+static clvits_status open_voice(clvits_voice **out, clvits_context *context, const char *path,
+                                const char *config_path, int sides)
 {
     clvits_trace trace;
     clvits_report r = clvits_context_traced(context, &trace);
@@ -24,7 +42,9 @@ clvits_status clvits_voice_open_config(clvits_voice **out, clvits_context *conte
         path = embedded;
     }
     if (!s)
-        s = clvits_voice_file_open(&v->file, path, config_path, &r);
+        s = clvits_voice_file_open_sides(&v->file, path, config_path, sides, &r);
+    if (!s && sides)
+        s = check_listening(&v->file, &r);
     if (!s) {
         v->context = context;
         for (size_t i = 0; i < v->file.weights.count; i++)
@@ -44,6 +64,18 @@ clvits_status clvits_voice_open_config(clvits_voice **out, clvits_context *conte
     }
     *out = v;
     return CLVITS_OK;
+}
+
+clvits_status clvits_voice_open_config(clvits_voice **out, clvits_context *context,
+                                       const char *path, const char *config_path)
+{
+    return open_voice(out, context, path, config_path, 0);
+}
+
+clvits_status clvits_voice_open_listening(clvits_voice **out, clvits_context *context,
+                                          const char *path, const char *config_path)
+{
+    return open_voice(out, context, path, config_path, CLVITS_SIDE_POSTERIOR);
 }
 
 void clvits_voice_close(clvits_voice **voice)
