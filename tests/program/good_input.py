@@ -25,7 +25,8 @@ LINE = re.compile(r"\Aclvits: .+: \d+\.\d\d s of speech in \d+\.\d\d s, RTF \d+\
 class Commands(ProgramTest):
     def test_help_and_version(self):
         for args in [("--help",), ("speak", "--help"), ("devices", "--help"), ("info", "--help"),
-                     ("check", "--help"), ("speak", "-h")]:
+                     ("align", "--help"), ("revoice", "--help"), ("check", "--help"),
+                     ("speak", "-h")]:
             with self.subTest(args=args):
                 done = self.run_program(*args)
                 self.assertEqual((done.returncode, done.stderr), (0, b""))

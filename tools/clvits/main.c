@@ -18,6 +18,8 @@ static const char help[] =
     "  devices  list the OpenCL devices\n"
     "  info     say what a voice is\n"
     "  convert  write a voice as one file, or as a Hugging Face folder\n"
+    "  align    find where the words of a text are in a recording of it\n"
+    "  revoice  say what one speaker said in the voice of another\n"
     "  check    compare every operator on a device with the CPU\n"
     "\n"
     "  clvits COMMAND --help   says more about one\n"
@@ -34,6 +36,8 @@ static const struct command {
     { "devices", command_devices },
     { "info", command_info },
     { "convert", command_convert },
+    { "align", command_align },
+    { "revoice", command_revoice },
     { "check", command_check },
 };
 
@@ -70,5 +74,5 @@ int main(int argc, char **argv)
             return code == CODE_OK ? program_flush() : code;
         }
     return program_fail(CODE_USAGE, "unknown command \"%s\"; there are speak, devices, info, "
-                                    "convert and check", name);
+                                    "convert, align, revoice and check", name);
 }

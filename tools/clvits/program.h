@@ -118,10 +118,12 @@ void text_file_discard(text_file *t);
 /** Devices as JSON. */
 void devices_print_json(FILE *f, const clvits_device_desc *list, size_t n);
 
+int command_align(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_convert(int argc, char **argv);
 int command_devices(int argc, char **argv);
 int command_info(int argc, char **argv);
+int command_revoice(int argc, char **argv);
 int command_speak(int argc, char **argv);
 
 #endif

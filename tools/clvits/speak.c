@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "names.h"
 #include "speak.h"
 
 #include <errno.h>
@@ -10,58 +11,6 @@
 #include <unistd.h>
 
 enum { STREAM_FIRST = 16 }; /* frames until something is heard; fewer hardly come sooner */
-
-/* A name in a message, where an empty one would not be seen. */
-static const char *shown(const char *name)
-{
-    return *name ? name : "\"\"";
-}
-
-static int no_speaker(const session *s, const char *what)
-{
-    const char *first = clvits_voice_speaker_name(s->voice, 0);
-    const int n = s->info.n_speakers;
-
-    if (n == 1)
-        return program_fail(CODE_USAGE, "there is no speaker %s; this voice has one, number 0",
-                            shown(what));
-    return program_fail(CODE_USAGE, "there is no speaker %s; this voice has 0 to %d%s%s%s",
-                        shown(what), n - 1, first ? ", the first being \"" : "", first ? first : "",
-                        first ? "\" (clvits info lists them)" : "");
-}
-
-/* A number is an id; where there is no such id it may still be a name. */
-static int find_speaker(const session *s, const char *what, int *out)
-{
-    char *end;
-    const long id = strtol(what, &end, 10);
-
-    if (end != what && !*end && id >= 0 && id < s->info.n_speakers) {
-        *out = (int)id;
-        return CODE_OK;
-    }
-    *out = clvits_voice_find_speaker(s->voice, what);
-    return *out < 0 ? no_speaker(s, what) : CODE_OK;
-}
-
-static int find_language(const session *s, const char *what, int *out)
-{
-    const char *first = clvits_voice_language_name(s->voice, 0);
-    const int n = s->info.n_languages;
-    char *end;
-    const long id = strtol(what, &end, 10);
-
-    *out = end != what && !*end && id >= 0 && id < n ? (int)id
-                                                     : clvits_voice_find_language(s->voice, what);
-    if (*out >= 0)
-        return CODE_OK;
-    if (n == 1)
-        return program_fail(CODE_USAGE, "there is no language %s; this voice has one, number 0",
-                            shown(what));
-    return program_fail(CODE_USAGE, "there is no language %s; this voice has 0 to %d%s%s%s",
-                        shown(what), n - 1, first ? ", the first being \"" : "", first ? first : "",
-                        first ? "\" (clvits info lists them)" : "");
-}
 
 static void set_float(float *out, float value)
 {
@@ -143,8 +92,8 @@ static int open_voice(session *s)
     s->params.phonemes = o->phonemes;
     s->params.cancel = s->cancel;
     if (o->language)
-        code = find_language(s, o->language, &s->params.language);
-    return !code && o->speaker ? find_speaker(s, o->speaker, &s->speaker) : code;
+        code = names_find_language(s->voice, o->language, &s->params.language);
+    return !code && o->speaker ? names_find_speaker(s->voice, o->speaker, &s->speaker) : code;
 }
 
 /* How much of all text is spoken at this chunk; negative when that is not known. */
@@ -181,7 +130,7 @@ static int heard(void *user, const clvits_chunk *c)
         for (size_t i = 0; i < c->n_durations; i++)
             frames += c->durations[i];
         timings_add(&s->out.timings, c, s->now.n_ids ? NULL : s->now.text, s->start,
-                    frames * s->info.hop_length);
+                    frames * s->info.hop_length, NULL);
     }
     if (!s->code)
         s->code = speech_output_write(&s->out, s->context, c->samples, c->n_samples);
@@ -203,7 +152,8 @@ static const char *own_file(session *s, char *out, size_t size)
 const char *session_timings_path(const session *s, char *out, size_t size, const char *path)
 {
     static const char *const endings[] = { [TIMINGS_JSON] = "json", [TIMINGS_TSV] = "tsv",
-                                           [TIMINGS_SRT] = "srt" };
+                                           [TIMINGS_SRT] = "srt",
+                                           [TIMINGS_GRID] = "TextGrid" };
     const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
     const size_t stem = dot && (!slash || dot > slash) ? (size_t)(dot - path) : strlen(path);
 
@@ -290,10 +240,10 @@ int session_speaker(const session *s, const utterance *u, int *out)
     if (u->speaker_id >= 0) {
         snprintf(id, sizeof(id), "%d", u->speaker_id);
         if (u->speaker_id >= s->info.n_speakers)
-            return no_speaker(s, id);
+            return names_no_speaker(s->voice, id);
         *out = u->speaker_id;
     }
-    return u->speaker ? find_speaker(s, u->speaker, out) : CODE_OK;
+    return u->speaker ? names_find_speaker(s->voice, u->speaker, out) : CODE_OK;
 }
 
 static int handle(session *s)

@@ -50,26 +50,58 @@ bool speech_is_utf8(const char *text, size_t n);
 
 /* When it is heard. */
 
-typedef enum timings_format { TIMINGS_NONE, TIMINGS_JSON, TIMINGS_TSV, TIMINGS_SRT } timings_format;
+typedef enum timings_format {
+    TIMINGS_NONE,
+    TIMINGS_JSON,
+    TIMINGS_TSV,
+    TIMINGS_SRT,
+    TIMINGS_GRID /* Praat's TextGrid */
+} timings_format;
+
+/** A tier of a TextGrid, which says in its first lines how much there is of everything. */
+typedef struct timings_tier {
+    struct timings_interval *intervals;
+    size_t n, capacity;
+} timings_tier;
+enum { TIMINGS_SENTENCES, TIMINGS_WORDS, TIMINGS_PHONEMES, TIMINGS_TIERS };
 
 typedef struct timings {
     timings_format format;
     text_file file;
+    FILE *f;         /* where it goes: that file, or standard output */
     int rate, count; /* sentences, or cues */
+    bool scored;     /* there are scores; this one is the whole's: */
+    float score;
+    timings_tier tiers[TIMINGS_TIERS];
+    bool failed; /* memory ran out for them */
 } timings;
+
+/** How well a sentence fits, and its phonemes. */
+typedef struct timings_scores {
+    float sentence;
+    const float *phonemes;
+} timings_scores;
 
 /** The format that the extension of a path says, or TIMINGS_NONE. */
 timings_format timings_format_of(const char *path);
 
-int timings_open(timings *t, const char *path, timings_format format, int rate);
+/** path NULL: standard output; scored: there are scores. Returns a code. */
+int timings_open(timings *t, const char *path, timings_format format, int rate, bool scored);
 
-/** Add the sentence that begins with this chunk, the call's audio beginning at sample `start`. */
+/** Add the sentence that begins with this chunk, the call's audio beginning at sample `start`;
+ *  scores NULL: there are none. */
 void timings_add(timings *t, const clvits_chunk *chunk, const char *text, int64_t start,
-                 int64_t length);
+                 int64_t length, const timings_scores *scores);
 
 /** samples: of the whole. Returns a code. */
 int timings_finish(timings *t, int64_t samples);
 void timings_discard(timings *t);
+
+/** Add what is heard for `length` samples to a tier of a TextGrid; write the whole. */
+void timings_grid_add(timings *t, int tier, const char *text, size_t n, int64_t start,
+                      int64_t length);
+void timings_grid_write(timings *t, int64_t samples);
+void timings_grid_free(timings *t);
 
 /* Where it goes: one audio file, or raw samples to standard output. */
 

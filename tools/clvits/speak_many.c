@@ -59,7 +59,8 @@ static int heard(void *user, const clvits_chunk *c)
             int64_t frames = 0;
             for (size_t i = 0; i < c->n_durations; i++)
                 frames += c->durations[i];
-            timings_add(&l->out.timings, c, l->what.text, 0, frames * s->info.hop_length);
+            timings_add(&l->out.timings, c, l->what.text, 0, frames * s->info.hop_length,
+                        NULL);
         }
         l->heard += (int64_t)c->n_samples;
         stop(m, speech_output_write(&l->out, s->context, c->samples, c->n_samples));
@@ -199,7 +200,7 @@ static int open_files(many *m, line *l)
     else if (session_check_output(s, l->path) || session_check_output(s, timed))
         code = CODE_USAGE;
     else if (timed)
-        code = timings_open(&l->out.timings, timed, s->timings, s->info.sample_rate);
+        code = timings_open(&l->out.timings, timed, s->timings, s->info.sample_rate, false);
     pthread_mutex_unlock(&m->lock);
     return code;
 }

@@ -26,7 +26,7 @@ int speech_output_open(speech_output *o, clvits_context *context, const char *pa
 
     if (code)
         return program_fail(code, "%s", clvits_context_error(context));
-    return timings_path ? timings_open(&o->timings, timings_path, format, rate) : CODE_OK;
+    return timings_path ? timings_open(&o->timings, timings_path, format, rate, false) : CODE_OK;
 }
 
 static int write_bytes(const speech_output *o, const void *bytes, size_t n)

@@ -38,9 +38,9 @@ static const char help[] =
     "      --output-raw           16-bit little-endian mono samples to standard output\n"
     "      --stream               the same in pieces, small ones first, each as soon as it is\n"
     "                             there\n"
-    "      --timings FILE         when each phoneme and word is heard, in seconds: .json .tsv, or\n"
-    "                             .srt for subtitles; with -d one beside each file, and only the\n"
-    "                             extension counts\n"
+    "      --timings FILE         when each phoneme and word is heard, in seconds: .json .tsv\n"
+    "                             .TextGrid (for Praat), or .srt for subtitles; with -d one\n"
+    "                             beside each file, and only the extension counts\n"
     "manner:\n"
     "      --noise-scale X        variety of the sound, 0 and up; default: the voice's\n"
     "      --noise-w X            of the rhythm; likewise\n"
@@ -259,8 +259,8 @@ int session_check(session *s)
     if (o->timings) {
         s->timings = timings_format_of(o->timings);
         if (s->timings == TIMINGS_NONE)
-            return program_fail(CODE_USAGE, "--timings %s: end the name in .json, .tsv or .srt",
-                                o->timings);
+            return program_fail(CODE_USAGE, "--timings %s: end the name in .json, .tsv, .srt or "
+                                            ".TextGrid", o->timings);
     }
     if (!o->format)
         o->format = o->stream ? "raw" : "wav";

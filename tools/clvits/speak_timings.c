@@ -11,22 +11,24 @@ timings_format timings_format_of(const char *path)
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     const char *dot = strrchr(name, '.'), *ending = dot ? dot + 1 : name;
 
-    return !strcasecmp(ending, "json")  ? TIMINGS_JSON
-           : !strcasecmp(ending, "tsv") ? TIMINGS_TSV
-           : !strcasecmp(ending, "srt") ? TIMINGS_SRT
-                                        : TIMINGS_NONE;
+    return !strcasecmp(ending, "json")       ? TIMINGS_JSON
+           : !strcasecmp(ending, "tsv")      ? TIMINGS_TSV
+           : !strcasecmp(ending, "srt")      ? TIMINGS_SRT
+           : !strcasecmp(ending, "textgrid") ? TIMINGS_GRID
+                                             : TIMINGS_NONE;
 }
 
-int timings_open(timings *t, const char *path, timings_format format, int rate)
+int timings_open(timings *t, const char *path, timings_format format, int rate, bool scored)
 {
-    *t = (timings){ .format = format, .rate = rate };
-    const int code = text_file_open(&t->file, path);
+    *t = (timings){ .format = format, .rate = rate, .scored = scored };
+    const int code = path ? text_file_open(&t->file, path) : CODE_OK;
     if (code)
         return code;
+    t->f = path ? t->file.f : stdout;
     if (format == TIMINGS_JSON)
-        fprintf(t->file.f, "{\"sample_rate\": %d, \"sentences\": [", rate);
+        fprintf(t->f, "{\"sample_rate\": %d, \"sentences\": [", rate);
     else if (format == TIMINGS_TSV)
-        fputs("start\tduration\tkind\ttext\n", t->file.f);
+        fprintf(t->f, "start\tduration\tkind\ttext%s\n", scored ? "\tscore" : "");
     return CODE_OK;
 }
 
@@ -35,10 +37,10 @@ static double seconds(const timings *t, int64_t samples)
     return (double)samples / t->rate;
 }
 
-static void add_json_list(timings *t, const char *name, const clvits_timing *list, size_t n,
-                          int64_t start, bool phonemes)
+static void add_json_list(const timings *t, const char *name, const clvits_timing *list, size_t n,
+                          int64_t start, bool phonemes, const timings_scores *scores)
 {
-    FILE *f = t->file.f;
+    FILE *f = t->f;
 
     fprintf(f, ",\n  \"%s\": [", name);
     for (size_t i = 0; i < n; i++) {
@@ -50,21 +52,25 @@ static void add_json_list(timings *t, const char *name, const clvits_timing *lis
             fprintf(f, ", \"word\": %d", list[i].word);
         else if (phonemes)
             fputs(", \"word\": null", f);
+        if (phonemes && scores)
+            fprintf(f, ", \"score\": %.4f", (double)scores->phonemes[i]);
         fputc('}', f);
     }
     fputc(']', f);
 }
 
 static void add_json(timings *t, const clvits_chunk *c, const char *text, int64_t start,
-                     int64_t length)
+                     int64_t length, const timings_scores *scores)
 {
-    fputs(t->count ? ",\n {\"text\": " : "\n {\"text\": ", t->file.f);
-    program_json(t->file.f, text, c->text_n);
-    fprintf(t->file.f, ", \"start\": %.6f, \"duration\": %.6f", seconds(t, start + c->position),
+    fputs(t->count ? ",\n {\"text\": " : "\n {\"text\": ", t->f);
+    program_json(t->f, text, c->text_n);
+    fprintf(t->f, ", \"start\": %.6f, \"duration\": %.6f", seconds(t, start + c->position),
             seconds(t, length));
-    add_json_list(t, "words", c->words, c->n_words, start, false);
-    add_json_list(t, "phonemes", c->phonemes, c->n_phonemes, start, true);
-    fputc('}', t->file.f);
+    if (scores)
+        fprintf(t->f, ", \"score\": %.4f", (double)scores->sentence);
+    add_json_list(t, "words", c->words, c->n_words, start, false, scores);
+    add_json_list(t, "phonemes", c->phonemes, c->n_phonemes, start, true, scores);
+    fputc('}', t->f);
     t->count++;
 }
 
@@ -75,30 +81,37 @@ static void put_plain(FILE *f, const char *text, size_t n)
         fputc((unsigned char)text[i] < 0x20 ? ' ' : text[i], f);
 }
 
-static void add_tsv_row(timings *t, const char *kind, const char *text, size_t n, int64_t start,
-                        int64_t length)
+static void add_tsv_row(const timings *t, const char *kind, const clvits_timing *what,
+                        int64_t start, const float *score)
 {
-    fprintf(t->file.f, "%.6f\t%.6f\t%s\t", seconds(t, start), seconds(t, length), kind);
-    put_plain(t->file.f, text, n);
-    fputc('\n', t->file.f);
+    fprintf(t->f, "%.6f\t%.6f\t%s\t", seconds(t, start + what->start), seconds(t, what->length),
+            kind);
+    put_plain(t->f, what->text, what->n);
+    if (score)
+        fprintf(t->f, "\t%.4f", (double)*score);
+    else if (t->scored)
+        fputc('\t', t->f);
+    fputc('\n', t->f);
 }
 
-static void add_tsv(timings *t, const clvits_chunk *c, const char *text, int64_t start,
-                    int64_t length)
+/* Sentences and phonemes have scores. */
+static void add_tsv(const timings *t, const clvits_chunk *c, const char *text, int64_t start,
+                    int64_t length, const timings_scores *scores)
 {
-    add_tsv_row(t, "sentence", text, c->text_n, start + c->position, length);
+    const clvits_timing sentence = { .text = text, .n = c->text_n, .start = c->position,
+                                     .length = length };
+
+    add_tsv_row(t, "sentence", &sentence, start, scores ? &scores->sentence : NULL);
     for (size_t i = 0; i < c->n_words; i++)
-        add_tsv_row(t, "word", c->words[i].text, c->words[i].n, start + c->words[i].start,
-                    c->words[i].length);
+        add_tsv_row(t, "word", &c->words[i], start, NULL);
     for (size_t i = 0; i < c->n_phonemes; i++)
-        add_tsv_row(t, "phoneme", c->phonemes[i].text, c->phonemes[i].n,
-                    start + c->phonemes[i].start, c->phonemes[i].length);
+        add_tsv_row(t, "phoneme", &c->phonemes[i], start, scores ? &scores->phonemes[i] : NULL);
 }
 
 static void put_srt_time(const timings *t, int64_t samples)
 {
     const long long ms = (samples * 1000 + t->rate / 2) / t->rate;
-    fprintf(t->file.f, "%02lld:%02lld:%02lld,%03lld", ms / 3600000, ms / 60000 % 60,
+    fprintf(t->f, "%02lld:%02lld:%02lld,%03lld", ms / 3600000, ms / 60000 % 60,
             ms / 1000 % 60, ms % 1000);
 }
 
@@ -108,14 +121,14 @@ static void add_cue(timings *t, const char *text, size_t n, int64_t start, int64
         n--;
     if (!n)
         return;
-    fprintf(t->file.f, "%s%d\n", t->count ? "\n" : "", t->count + 1);
+    fprintf(t->f, "%s%d\n", t->count ? "\n" : "", t->count + 1);
     t->count++;
     put_srt_time(t, start);
-    fputs(" --> ", t->file.f);
+    fputs(" --> ", t->f);
     put_srt_time(t, end);
-    fputc('\n', t->file.f);
-    put_plain(t->file.f, text, n);
-    fputc('\n', t->file.f);
+    fputc('\n', t->f);
+    put_plain(t->f, text, n);
+    fputc('\n', t->f);
 }
 
 static size_t characters(const char *text, size_t n)
@@ -145,30 +158,54 @@ static void add_srt(timings *t, const clvits_chunk *c, const char *text, int64_t
     add_cue(t, from, (size_t)(end - from), cue_start, start + c->position + length);
 }
 
+static void add_grid(timings *t, const clvits_chunk *c, const char *text, int64_t start,
+                     int64_t length)
+{
+    timings_grid_add(t, TIMINGS_SENTENCES, text, c->text_n, start + c->position, length);
+    for (size_t i = 0; i < c->n_words; i++)
+        timings_grid_add(t, TIMINGS_WORDS, c->words[i].text, c->words[i].n,
+                         start + c->words[i].start, c->words[i].length);
+    for (size_t i = 0; i < c->n_phonemes; i++)
+        timings_grid_add(t, TIMINGS_PHONEMES, c->phonemes[i].text, c->phonemes[i].n,
+                         start + c->phonemes[i].start, c->phonemes[i].length);
+}
+
 void timings_add(timings *t, const clvits_chunk *chunk, const char *text, int64_t start,
-                 int64_t length)
+                 int64_t length, const timings_scores *scores)
 {
     text = text ? text + chunk->text_start : "";
     if (t->format == TIMINGS_JSON)
-        add_json(t, chunk, text, start, length);
+        add_json(t, chunk, text, start, length, scores);
     else if (t->format == TIMINGS_TSV)
-        add_tsv(t, chunk, text, start, length);
+        add_tsv(t, chunk, text, start, length, scores);
     else if (t->format == TIMINGS_SRT)
         add_srt(t, chunk, text, start, length);
+    else if (t->format == TIMINGS_GRID)
+        add_grid(t, chunk, text, start, length);
 }
 
 int timings_finish(timings *t, int64_t samples)
 {
     if (t->format == TIMINGS_NONE)
         return CODE_OK;
-    if (t->format == TIMINGS_JSON)
-        fprintf(t->file.f, "\n], \"duration\": %.6f}\n", seconds(t, samples));
+    if (t->format == TIMINGS_JSON && t->scored)
+        fprintf(t->f, "\n], \"duration\": %.6f, \"score\": %.4f}\n", seconds(t, samples),
+                (double)t->score);
+    else if (t->format == TIMINGS_JSON)
+        fprintf(t->f, "\n], \"duration\": %.6f}\n", seconds(t, samples));
+    else if (t->format == TIMINGS_GRID)
+        timings_grid_write(t, samples);
     t->format = TIMINGS_NONE;
-    return text_file_finish(&t->file);
+    const bool failed = t->failed;
+    timings_grid_free(t);
+    if (failed)
+        return program_fail(CODE_FAILED, "out of memory for the timings");
+    return t->file.f ? text_file_finish(&t->file) : program_flush();
 }
 
 void timings_discard(timings *t)
 {
+    timings_grid_free(t);
     text_file_discard(&t->file);
     t->format = TIMINGS_NONE;
 }
