@@ -35,10 +35,11 @@ def read(paths):
             yield run, device, cases
 
 
-def label(run, device):
+def label(run, device, threads=True):
     cpu = re.sub(r"\((R|TM)\)", "", run["machine"].get("cpu", "unknown processor"))
     if device["kind"] == "cpu":
-        return f"CPU path ({device['isa']}, {device['threads']} threads) on {cpu}"
+        many = f", {device['threads']} threads" if threads else ""
+        return f"CPU path ({device['isa']}{many}) on {cpu}"
     platform = PLATFORMS.get(device["platform"], device["platform"])
     version = re.search(r"[\d.]+\d", device["driver"])
     name = cpu if platform in PLATFORMS.values() else device["device"]
@@ -93,7 +94,39 @@ def table(paths):
         f"First audio and decoder: the embedded voice. {'; '.join(versions)}. All voices but the "
         "embedded one have random weights, which costs the same time. ~ marks times that were "
         "disturbed.", 100)]
-    return "\n".join(lines)
+    return "\n".join(lines + races(paths))
+
+
+def races(paths):
+    """The lines of a table with what bench/peers added: every race of a voice, side by side."""
+    found, columns = {}, []
+    runs = {id(run): run for run, _, _ in read(paths)}
+    for run in runs.values():
+        for peer in run.get("peers", []):
+            device = next((d for d in run["devices"] if d["device"] == peer.get("device")), None)
+            if not device or "wanted" not in peer:
+                continue
+            column = " ".join(filter(None, [peer["peer"], peer.get("version"),
+                                            peer.get("settings")]))
+            columns += [column] if column not in columns else []
+            key = (label(run, device, threads=False), peer["voice"], f"{peer['wanted']:g} s",
+                   str(peer["threads"]))
+            found.setdefault(key, {})[column] = race(peer)
+    if not found:
+        return []
+    return ["", "How many times as fast as another runtime with the same voice, text and number of "
+            "threads,", "in turns: the median of all pairs of runs, and their range.", "",
+            "| device | voice | speech | threads | " + " | ".join(columns) + " |",
+            "|---|---|---:|---:|" + "---:|" * len(columns),
+            *("| " + " | ".join([*key, *(cells.get(c, "") for c in columns)]) + " |"
+              for key, cells in found.items())]
+
+
+def race(peer):
+    if "ratio" not in peer:
+        return "failed" if "failed" in peer else "wrong"
+    ratio = peer["ratio"]
+    return f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})"
 
 
 def main():

@@ -9,6 +9,7 @@ import sys
 import tempfile
 
 TABLE, SAMPLE, README = sys.argv[1:4]
+RACES = "How many times as fast as another runtime"
 
 
 def run(*arguments):
@@ -16,11 +17,16 @@ def run(*arguments):
                           capture_output=True, timeout=60, check=False)
 
 
+def rows_of(text):
+    return [line for line in text.splitlines() if line.startswith("| ")]
+
+
 def check_rows():
     sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
     done = run(SAMPLE)
     assert done.returncode == 0, done.stderr
-    rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
+    rows = rows_of(done.stdout.partition(RACES)[0])
+    assert RACES not in done.stdout, "the sample's races do not say for how long a text"
     assert len(rows) == 1 + len(sample["devices"]), done.stdout
     assert len({row.count("|") for row in rows}) == 1, "every row has every column"
     assert "~ marks times that were disturbed." in " ".join(done.stdout.split())
@@ -30,6 +36,27 @@ def check_rows():
             column = [cell.strip() for cell in rows[0].split("|")].index("medium")
             shown = rows[1 + index].split("|")[column].split()[0]
             assert shown == f"{case['values']['rtf']:.3f}", (shown, case["values"])
+
+
+def check_races(folder):
+    """A row for each race, a column for each runtime and its settings."""
+    sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
+    path, peer = folder / "races.json", {**sample["peers"][0], "wanted": 5.0}
+    del peer["ratio"]
+    path.write_text(json.dumps({**sample, "peers": [
+        *({**peer, "settings": which, "ratio": {"median": m, "min": 1.5, "max": 4}}
+          for which, m in (("defaults", 2.125), ("piper", 3.0))),
+        {**peer, "wanted": 1.0, "failed": "no such operator"},
+        {**peer, "wanted": 1.0, "settings": "piper", "wrong": "other durations"}]}))
+    done = run(path)
+    assert done.returncode == 0, done.stderr
+    device = next(d for d in sample["devices"] if d["device"] == peer["device"])
+    head, *rows = rows_of(done.stdout.partition(RACES)[2])
+    assert head.endswith("| onnxruntime 1.20.1 defaults | onnxruntime 1.20.1 piper |"), head
+    assert [row.partition(" | ")[2] for row in rows] == [
+        "medium | 5 s | 1 | 2.12 (1.50 to 4.00) | 3.00 (1.50 to 4.00) |",
+        "medium | 1 s | 1 | failed | wrong |"], rows
+    assert all(device.get("isa", device.get("platform")) in row for row in rows), rows
 
 
 def check_machine_only(folder):
@@ -43,7 +70,7 @@ def check_machine_only(folder):
     both = run(SAMPLE, path)
     assert both.returncode == 0 and both.stdout == run(SAMPLE).stdout, both.stdout
     assert both.stderr.count("left out") == len(sample["devices"]), both.stderr
-    head, *rows = [line for line in both.stdout.splitlines() if line.startswith("| ")]
+    head, *rows = rows_of(both.stdout)
     for i, name in enumerate(head.split("|")):
         assert not name.strip() or any(row.split("|")[i].strip() for row in rows), name
 
@@ -91,6 +118,7 @@ def check_refusals(folder):
 with tempfile.TemporaryDirectory() as name:
     check_rows()
     check_readme()
+    check_races(pathlib.Path(name))
     check_machine_only(pathlib.Path(name))
     check_write(pathlib.Path(name))
     check_refusals(pathlib.Path(name))
