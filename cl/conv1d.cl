@@ -1,6 +1,6 @@
 // conv1d.cl — y[b,t,o] = scale * (bias[o] + residual + sum + sum over k,i of
 //             w[o,i,k] * x[b, u*S + k*D - P, i]), and act(y): the plain and, by phases, the
-//             transposed convolution
+//             transposed and the folded convolution
 //
 // x (B,T,I), y (B,U,O): channels vary fastest, guard rows of zeros before and after each sequence.
 // Step u makes row t = u * phases + p - shift. Four kernels share the epilogue:
@@ -80,8 +80,8 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d(ARGUMENTS)
     const place to = place_of(&d, b, o, n, bias, residual, sum, y, a);
     int taps = d.K, tap = d.dilation * d.x.ld, channels = d.I / d.groups;
 
-    x += at(d.x, b, -d.pad, group * channels);
-    w += ((group * d.phases + phase) * blocks + block) * taps * channels * LANES;
+    x += at(d.x, b, -d.pad, group * channels) + phase * d.folded;
+    w += (packed_phase(&d, group, phase) * blocks + block) * taps * channels * LANES;
     if (get_global_id(0) == 0 && phase == 0)
         zero_guards(&d, b, len, o, n, 0, 1, y, a);
     if (tap == channels) { // the rows of all taps lie side by side
@@ -229,8 +229,8 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1d_tile(ARGUM
         zero_guards(&d, b, len, o, n, item, GROUP, y, a);
     if (steps <= 0)
         return;
-    x += at(d.x, b, first * d.stride - d.pad, group * channels);
-    w += ((group * d.phases + phase) * blocks + block) * d.K * packed * LANES + item_c * 4;
+    x += at(d.x, b, first * d.stride - d.pad, group * channels) + phase * d.folded;
+    w += (packed_phase(&d, group, phase) * blocks + block) * d.K * packed * LANES + item_c * 4;
     // Rows past the last that a valid step reads may lie outside the buffer.
     const int rows = (steps - 1) * d.stride + (d.K - 1) * d.dilation + 1;
 
@@ -349,8 +349,8 @@ kernel void conv1d_dot(ARGUMENTS)
     const int first = valid.x + get_global_id(0) * d.job, end = min(first + d.job, valid.y);
     int taps = d.K, tap = d.dilation * d.x.ld, channels = d.I / d.groups;
 
-    x += at(d.x, b, -d.pad, group * channels);
-    w += (group * d.phases + phase) * taps * channels;
+    x += at(d.x, b, -d.pad, group * channels) + phase * d.folded;
+    w += packed_phase(&d, group, phase) * taps * channels;
     if (get_global_id(0) == 0 && phase == 0)
         zero_guards(&d, b, len, group, 1, 0, 1, y, a);
     if (tap == channels) { // the rows of all taps lie side by side

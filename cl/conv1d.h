@@ -50,6 +50,12 @@ vec leaky_relus(const vec v, const float slope)
         global const Y_TYPE *restrict residual, global const Y_TYPE *restrict sum,                \
         global Y_TYPE *restrict y, global Y_TYPE *restrict a
 
+// Where the weights of a phase lie, counted in phases.
+int packed_phase(const conv1d_dims *d, const int group, const int phase)
+{
+    return d->folded ? group : group * d->phases + phase;
+}
+
 // A block's first channel in its group, and how many of the group's outputs it makes; see GATE.
 #define MADE (LANES / (1 + GATE))
 

@@ -40,8 +40,9 @@ enum {
     CLVITS_CONV_TOOM = 5
 };
 
-// The blocked convolution, plain and transposed. Output row t takes phase p of step u, where
-// t = u * phases + p - shift; a plain convolution has one phase and no shift.
+// The blocked convolution, plain, transposed and folded. Output row t takes phase p of step u,
+// where t = u * phases + p - shift; a plain convolution has one phase and no shift. A folded one
+// has a phase for each column of rows u * phases + p, and rows are counted in it.
 //
 // In Toom-Cook form F(m, r), for stride 1 and one group: with step u of a run being step
 // u' = first row / phases + u of the whole, the steps of one residue i = u' mod dilation form an
@@ -57,7 +58,9 @@ typedef struct {
     int stride;          // input rows per step
     int dilation;        // input rows from a tap to the next
     int pad;             // input row of step u, tap k: u * stride + k * dilation - pad
-    int phases, shift;   // of a transposed convolution; otherwise 1 and 0
+    int phases, shift;   // of a transposed or a folded convolution; otherwise 1 and 0
+    int folded;          // elements of x from a phase to the next, which is convolved alike: all
+                         // phases have the weights of one; 0: not folded
     int groups;          // consecutive blocks of I / groups channels
     int layout;          // CLVITS_CONV_*
     int lanes;           // output channels in a packed block of weights; GATE: half from each half

@@ -41,6 +41,8 @@ static const conv_case cases[] = {
     { "one channel out, groups", 1, 9, 3, 29, 4, 2, 1, 1, 2, 3, .bias = true },
     { "far strides", 1, 3, 5, 400, 20, 16, 1, 2, 2, 1, .bias = true },
     { "long reach", 1, 4, 6, 70, 41, 4, 1, 20, 20, 2, .bias = true },
+    { "groups of four", 1, 16, 16, 90, 41, 4, 1, 20, 20, 4, .act = CLVITS_ACT_LEAKY_RELU,
+      .bias = true },
     { "one row", 2, 33, 65, 6, 7, 1, 1, 3, 3, 1, .bias = true },
     { "odd block, activated input", 1, 70, 49, 40, 3, 1, 2, 2, 2, 1, 0.1f, .bias = true },
     { "wide", 1, 96, 70, 150, 11, 1, 5, 25, 25, 1, .act = CLVITS_ACT_LEAKY_RELU, .bias = true,
@@ -216,6 +218,74 @@ START_TEST(forward_transformed)
         return;
     if (c->S == 1 && c->G == 1 && c->K > 1 && c->I >= 32 && c->O > 16 && !c->large)
         run_case(c, transformed);
+}
+END_TEST
+
+/* Columns of a folded waveform, one row less in each item; the truth convolves each by itself. */
+static const conv_case folded[] = {
+    { "first", 2, 1, 20, 53, 5, 3, 1, 2, 2, 1, .bias = true },
+    { "strided", 2, 19, 35, 40, 5, 3, 1, 2, 2, 1, 0.1f, 0, CLVITS_ACT_LEAKY_RELU, .bias = true },
+    { "short", 2, 32, 70, 5, 5, 3, 1, 2, 2, 1, .bias = true },
+    { "one channel out", 1, 24, 1, 29, 3, 2, 2, 1, 2, 1, .bias = true },
+    { "stride 1", 2, 36, 40, 21, 5, 1, 1, 2, 2, 1, .act = CLVITS_ACT_LEAKY_RELU, .bias = true },
+    { "unpadded", 1, 6, 9, 30, 4, 2, 1, 0, 0, 1 },
+};
+
+START_TEST(folded_by_period)
+{
+    const conv_case *c = &folded[_i / 3];
+    const int period = (const int[]){ 2, 5, 11 }[_i % 3], B = c->B;
+    const clvits_conv1d_params p = { .stride = c->S, .dilation = c->D, .period = period,
+                                     .pad_left = c->left, .pad_right = c->right,
+                                     .pre_slope = c->pre, .act = c->act, .act_slope = 0.1f };
+    const int rows = c->T * period, columns = B * period;
+    const float *x, *w, *bias = NULL;
+    clvits_tensor *tb = NULL, *act = NULL;
+    int len[22];
+    harness h;
+
+    if (_i % 3 && getenv("CLVITS_TEST_TINY"))
+        return;
+    harness_begin(&h, B);
+    const int clock = clvits_graph_clock(h.graph, rows);
+    clvits_tensor *tx = harness_input(&h, clock, c->I, -1, 1, &x);
+    clvits_tensor *tw = harness_weight(&h, 3, (int64_t[]){ c->O, c->I, c->K }, -1, 1, &w);
+    if (c->bias)
+        tb = harness_weight(&h, 1, (int64_t[]){ c->O }, -1, 1, &bias);
+    clvits_tensor *y = clvits_graph_keep(
+        clvits_conv1d(tx, tw, tb, &p, &(clvits_conv1d_extra){ .act = &act }));
+    clvits_graph_keep(act);
+    harness_plan(&h);
+    for (int b = 0; b < B; b++)
+        harness_length(&h, clock, b, rows - b * period);
+    harness_go(&h);
+
+    const int U = (c->T + c->left + c->right - c->D * (c->K - 1) - 1) / c->S + 1;
+    const size_t n = (size_t)(columns * U * c->O);
+    float *columns_of_x = malloc((size_t)(columns * c->T * c->I) * sizeof(float));
+    double *truths = malloc(4 * n * sizeof(double)), *want = truths + 2 * n;
+    conv_case column = *c;
+    column.B = columns;
+    ck_assert_int_eq(y->T, U * period);
+    for (int i = 0; i < columns * c->T * c->I; i++) {
+        const int j = i / (c->T * c->I), t = i / c->I % c->T;
+        columns_of_x[i] = x[(j / period * rows + t * period + j % period) * c->I + i % c->I];
+    }
+    for (int j = 0; j < columns; j++)
+        len[j] = c->T - j / period;
+    truth(&column, U, columns_of_x, len, w, bias, NULL, NULL, truths, truths + n);
+    for (size_t i = 0; i < n; i++) {
+        const int j = (int)i / (U * c->O), u = (int)i / c->O % U;
+        const int to = (j / period * U * period + u * period + j % period) * c->O + (int)i % c->O;
+        want[to] = truths[i];
+        want[n + (size_t)to] = truths[n + i];
+    }
+    harness_close(&h, y, want, 1e-5);
+    if (act)
+        harness_close(&h, act, want + n, 1e-5);
+    free(truths);
+    free(columns_of_x);
+    harness_end(&h);
 }
 END_TEST
 
@@ -505,6 +575,7 @@ int main(void)
 
     tcase_set_timeout(t, HARNESS_TIMEOUT);
     tcase_add_loop_test(t, forward, 0, LENGTH(cases));
+    tcase_add_loop_test(t, folded_by_period, 0, 3 * LENGTH(folded));
     tcase_add_loop_test(t, in_halves, 0, LENGTH(halves));
     tcase_add_loop_test(t, refuses_what_has_no_halves, 0, 5);
     tcase_add_loop_test(t, as_in_pytorch, 0, LENGTH(golden_cases));

@@ -296,8 +296,10 @@ static void run_job(void *context, int index)
         .len = j->run[d->clock * d->B + b],
         .o0 = g * outputs + o0,
         .n = outputs - o0 < lanes ? outputs - o0 : lanes,
-        .x = j->x + clvits_at(d->x, b, -d->pad) + (depthwise ? o0 : g * j->channels),
-        .w = j->w + (long)((g * d->phases + p) * j->blocks + block) * d->lanes * d->K * j->channels,
+        .x = j->x + clvits_at(d->x, b, -d->pad) + (depthwise ? o0 : g * j->channels) +
+             (long)p * d->folded,
+        .w = j->w + (long)((d->folded ? g : g * d->phases + p) * j->blocks + block) * d->lanes *
+                        d->K * j->channels,
         .step = (long)d->stride * d->x.ld,
         .tap = (long)d->dilation * d->x.ld,
         .taps = d->K,

@@ -19,7 +19,8 @@ typedef struct clvits_conv1d_extra {
 } clvits_conv1d_extra;
 
 /**
- * y = (conv(pre(x), w) + bias + residual + sum) * scale, and act(y).
+ * y = (conv(pre(x), w) + bias + residual + sum) * scale, and act(y). With a period, each column of
+ * a folded x (clvits_fold()) is convolved by itself, and y is folded as x is.
  *
  * x (B,T,I); w [O][I/groups][K]; bias [O], or a (B,1,O) tensor for one bias per item, or NULL.
  * Returns y, or act(y) where params->only_act. extra may be NULL.

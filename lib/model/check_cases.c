@@ -72,6 +72,7 @@ static const struct conv {
     { 11, 42, 3, true,
       .p = { .pad_left = 1, .pad_right = 1, .act = CLVITS_ACT_GATE, .only_act = true } },
     { 21, 42, 1, true, .added = true, .act = true, .p = { .act = CLVITS_ACT_SPLIT } },
+    { 18, 20, 5, true, .p = { .stride = 3, .period = 5, .pad_left = 2, .pad_right = 2 } },
 };
 
 static void conv1d(clvits_check_graph *g, int i)
@@ -396,6 +397,7 @@ const clvits_check_case clvits_check_cases[] = {
     { "conv1d, bias per item", &clvits_op_conv1d, CLOSE, conv1d, 5 },
     { "conv1d, gate", &clvits_op_conv1d, CLOSE, conv1d, 6 },
     { "conv1d, split", &clvits_op_conv1d, CLOSE, conv1d, 7 },
+    { "conv1d, folded", &clvits_op_conv1d, CLOSE, conv1d, 8 },
     { "conv_transpose1d", &clvits_op_conv_transpose1d, CLOSE, conv_transpose1d, 0 },
     { "conv_transpose1d, fused", &clvits_op_conv_transpose1d, CLOSE, conv_transpose1d, 1 },
     { "copy", &clvits_op_copy, 0, copy, 0 },

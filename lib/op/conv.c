@@ -218,7 +218,7 @@ clvits_packing clvits_conv_packing(const clvits_node *n, const clvits_target *at
     return (clvits_packing){
         .variant = (uint64_t)d.layout | (uint64_t)d.lanes << 8 | (uint64_t)d.m << 16 |
                    (uint64_t)d.r << 20 | (uint64_t)(d.act == CLVITS_ACT_GATE) << 24 |
-                   (uint64_t)d.phases << 32 |
+                   (uint64_t)(d.folded ? 1 : d.phases) << 32 |
                    (uint64_t)(d.layout == CLVITS_CONV_DEPTHWISE ? 0 : d.groups) << 44,
         .half = at->device && n->halves & CLVITS_HALF_WEIGHTS,
     };
@@ -304,6 +304,8 @@ clvits_range clvits_conv_reach(const void *dims, clvits_range out)
     clvits_range in = { first * d->stride - d->pad,
                         last * d->stride - d->pad + (int64_t)(d->K - 1) * d->dilation + 1 };
 
+    if (d->folded)
+        return (clvits_range){ in.first * d->phases, in.end * d->phases };
     if (d->layout != CLVITS_CONV_TOOM)
         return in;
     for (int64_t i = 0; i < d->dilation && first + i <= last; i++) { /* tiles of every residue */
@@ -326,6 +328,16 @@ static int chunk(const conv1d_dims *d, int group, int most)
     return 0;
 }
 
+/* Where columns are short, most rows of a larger tile would lie beyond them. */
+static int default_group(const conv1d_dims *d, size_t steps)
+{
+    int group = TILE_GROUP;
+
+    while (d->folded && group > 16 && (size_t)(TILE_FLOATS * group / 2 / d->lanes) >= steps)
+        group /= 2;
+    return group;
+}
+
 void clvits_conv_launch(const clvits_node *n, const clvits_target *at, const void *dims,
                         clvits_launch *l)
 {
@@ -336,8 +348,8 @@ void clvits_conv_launch(const clvits_node *n, const clvits_target *at, const voi
     const bool gpu = clvits_device_get_info(at->device)->family == CLVITS_FAMILY_GPU;
     const size_t steps = clvits_ceil_div((size_t)y->T, (size_t)d->phases);
     const size_t jobs = clvits_ceil_div(steps, (size_t)d->job);
-    const size_t group =
-        clvits_device_work_group(at->device, (size_t)tuned(at, d, "group", TILE_GROUP));
+    const size_t group = clvits_device_work_group(
+        at->device, (size_t)tuned(at, d, "group", default_group(d, steps)));
     char more[64] = "";
 
     if (d->layout == CLVITS_CONV_TOOM) {

@@ -17,24 +17,38 @@ static int groups(const clvits_conv1d_params *p)
     return p->groups ? p->groups : 1;
 }
 
+static int period(const clvits_conv1d_params *p)
+{
+    return p->period ? p->period : 1;
+}
+
+/* With stride 1 columns need no phases: their taps lie `period` rows apart, and that is all. */
+static int phases(const clvits_conv1d_params *p)
+{
+    return stride(p) > 1 ? period(p) : 1;
+}
+
 static clvits_status shape(clvits_node *n, clvits_report *r)
 {
     const clvits_conv1d_params *p = n->params;
     const clvits_tensor *x = n->in[0], *w = n->in[1];
-    const int S = stride(p), D = dilation(p), G = groups(p);
+    const int S = stride(p), D = dilation(p), G = groups(p), P = period(p);
 
     if (!x || !w || w->role != CLVITS_WEIGHT || w->rank != 3)
         return clvits_fail(r, CLVITS_E_SHAPE, "%s: conv1d wants x (B,T,I) and a weight [O][I][K]",
                            n->label);
     const int64_t O = w->shape[0], K = w->shape[2];
     if (S < 1 || D < 1 || G < 1 || p->pad_left < 0 || p->pad_right < 0 || x->C % G || O % G ||
-        w->shape[1] != x->C / G || (G > 1 && p->act == CLVITS_ACT_GATE))
+        w->shape[1] != x->C / G || (G > 1 && p->act == CLVITS_ACT_GATE) || P < 1 ||
+        (P > 1 && G > 1))
         return clvits_fail(r, CLVITS_E_SHAPE,
                            "%s: conv1d of %d channels by weight [%lld][%lld][%lld] in %d groups, "
-                           "stride %d, dilation %d", n->label, x->C, (long long)O,
-                           (long long)w->shape[1], (long long)K, G, S, D);
+                           "stride %d, dilation %d, period %d", n->label, x->C, (long long)O,
+                           (long long)w->shape[1], (long long)K, G, S, D, P);
     const int growth = p->pad_left + p->pad_right - D * ((int)K - 1) - 1 + S;
-    const int clock = clvits_conv_clock(n, S, growth);
+    int clock = clvits_conv_clock(n, phases(p) * S, P * growth);
+    if (phases(p) > 1)
+        clock = clvits_graph_clock_of(n->graph, clock, P, 0, 1);
     return clvits_conv_outputs(n, clock, (int)O, p->act, p->only_act, r);
 }
 
@@ -45,12 +59,13 @@ static int guard(const clvits_node *n, int i)
 
     if (i != 0)
         return 0;
-    return p->pad_left > reach - p->pad_left ? p->pad_left : reach - p->pad_left;
+    return period(p) * (p->pad_left > reach - p->pad_left ? p->pad_left : reach - p->pad_left);
 }
 
 static void dims(const clvits_node *n, const clvits_target *at, void *dims)
 {
     const clvits_conv1d_params *p = n->params;
+    const int P = period(p), columns = phases(p), apart = P / columns;
     conv1d_dims *d = dims;
 
     *d = (conv1d_dims){
@@ -58,9 +73,9 @@ static void dims(const clvits_node *n, const clvits_target *at, void *dims)
         .O = (int)n->in[1]->shape[0],
         .K = (int)n->in[1]->shape[2],
         .stride = stride(p),
-        .dilation = dilation(p),
-        .pad = p->pad_left,
-        .phases = 1,
+        .dilation = dilation(p) * apart,
+        .pad = p->pad_left * apart,
+        .phases = columns,
         .groups = groups(p),
         .act = p->act,
         .act_slope = p->act_slope,
@@ -68,6 +83,10 @@ static void dims(const clvits_node *n, const clvits_target *at, void *dims)
         .scale = p->scale != 0.0f ? p->scale : 1.0f,
     };
     clvits_conv_dims(n, at, d);
+    if (columns > 1) {
+        d->folded = d->x.ld;
+        d->x.ld *= columns;
+    }
 }
 
 static int64_t pack(const clvits_node *n, const clvits_target *at, int i, float *out)
@@ -78,6 +97,7 @@ static int64_t pack(const clvits_node *n, const clvits_target *at, int i, float 
     if (i != 1)
         return 0;
     dims(n, at, &d);
+    d.phases = 1; /* a folded convolution has the weights of one */
     return clvits_conv_pack(&d, at, &(clvits_conv_weight){ .data = w->data,
                                                            .o = w->shape[1] * w->shape[2],
                                                            .i = w->shape[2],

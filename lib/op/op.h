@@ -144,6 +144,8 @@ bool clvits_node_unread(const clvits_target *at, const clvits_tensor *t);
 
 typedef struct clvits_conv1d_params {
     int stride, dilation, groups; /* 0 means 1 */
+    int period;                   /* convolve each column of rows u * period + j (clvits_fold());
+                                     all but x's columns counts in rows of one; 0 means 1 */
     int pad_left, pad_right;      /* rows of zeros; dilation * (K - 1) / 2 keeps the length */
     float pre_slope;              /* leaky ReLU on the input before the sum; 0 means none */
     float scale;                  /* 0 means 1 */
