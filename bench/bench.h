@@ -152,9 +152,9 @@ void bench_peak_again(bench *b);
 
 /** One room's cases at level (b); rooms.c has the list. */
 typedef void bench_room(bench *b);
-bench_room bench_align, bench_attention, bench_conv1d, bench_embedding, bench_loss, bench_matmul,
-    bench_move, bench_noise, bench_norm, bench_pointwise, bench_reduce, bench_search,
-    bench_separable, bench_spectrogram, bench_spline, bench_wavenet;
+bench_room bench_align, bench_attention, bench_conv1d, bench_discriminators, bench_embedding,
+    bench_loss, bench_matmul, bench_move, bench_noise, bench_norm, bench_pointwise, bench_reduce,
+    bench_search, bench_separable, bench_spectrogram, bench_spline, bench_wavenet;
 void bench_operators(bench *b);
 
 /** Geometry that a room's shapes follow from; seconds is the length of speech. */

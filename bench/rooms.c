@@ -33,6 +33,7 @@ void bench_operators(bench *b)
         bench_separable, bench_pointwise, bench_spline,    bench_embedding,
         bench_matmul,    bench_align,     bench_noise,     bench_move,
         bench_reduce,    bench_search,    bench_loss,      bench_spectrogram,
+        bench_discriminators,
     };
 
     for (int i = 0; i < LENGTH(rooms); i++)

@@ -54,7 +54,7 @@ typedef struct clvits_convert_tensors {
 } clvits_convert_tensors;
 
 /**
- * Read the discriminators of a training run, weight normalisation folded.
+ * Read the discriminators of a training run, weight or spectral normalisation folded.
  *
  * @param[out] out  refers to raw; both are the caller's to free, also on failure
  * @return CLVITS_OK, _E_FILE, _E_FORMAT (damaged, or there are none), _E_UNSUPPORTED or _E_MEMORY

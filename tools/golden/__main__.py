@@ -16,6 +16,7 @@ SETS = {
     "ops": ("ops", "single operators"),
     "spectrogram": ("spectrogram", "a recording's spectrograms (needs --voices)"),
     "training": ("training", "a step of training of the checkpoints"),
+    "discriminators": ("discriminators", "discriminators with random weights"),
     "torch": ("torch_file", "files of PyTorch, in both forms"),
     "sherpa": ("sherpa_voice", "voices of sherpa-onnx with random weights, as ONNX"),
 }
