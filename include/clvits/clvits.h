@@ -42,6 +42,7 @@
 #include <clvits/check.h>
 #include <clvits/convert.h>
 #include <clvits/device.h>
+#include <clvits/plot.h>
 #include <clvits/queue.h>
 #include <clvits/revoice.h>
 #include <clvits/status.h>

@@ -11,7 +11,7 @@ static double steps_above(void)
     return log(6.4) / 27.0;
 }
 
-static double to_mel(double hz, clvits_mel_scale scale)
+double clvits_mel_of(double hz, clvits_mel_scale scale)
 {
     if (scale == CLVITS_MEL_HTK)
         return 2595.0 * log10(1.0 + hz / 700.0);
@@ -39,10 +39,12 @@ clvits_status clvits_mel_filterbank(float *out, int n_fft, int rate, int n_mels,
                            "%d mel filters from %g to %g Hz, at %d samples per second and %d "
                            "points; give 1 to %d of them, and frequencies that rise to half the "
                            "rate at most", n_mels, fmin, fmax, rate, n_fft, CLVITS_MOST_MELS);
-    const double low = to_mel(fmin, scale), step = (to_mel(fmax, scale) - low) / (n_mels + 1);
+    const double low = clvits_mel_of(fmin, scale);
+    const double step = (clvits_mel_of(fmax, scale) - low) / (n_mels + 1);
     for (int m = 0; m < n_mels; m++) {
-        const double begin = to_hz(low + m * step, scale), end = to_hz(low + (m + 2) * step, scale);
+        const double begin = to_hz(low + m * step, scale);
         const double peak = to_hz(low + (m + 1) * step, scale);
+        const double end = to_hz(low + (m + 2) * step, scale);
         const double height = normalised ? 2.0 / (end - begin) : 1.0;
         for (int k = 0; k < bins; k++) {
             const double hz = (double)k * rate / n_fft;

@@ -13,6 +13,9 @@ typedef enum clvits_mel_scale {
 
 enum { CLVITS_MOST_MELS = 1024 };
 
+/** The place of a frequency on a scale. */
+double clvits_mel_of(double hz, clvits_mel_scale scale);
+
 /**
  * Triangles on the mel scale, each from the peak before it to the one after it.
  *

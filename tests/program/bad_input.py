@@ -44,6 +44,8 @@ class Arguments(ProgramTest):
             (("cpu+", "missing"), ("speak", "--device", "cpu+", "-d", "a", "x")),
             (("one device",), ("speak", "--device", "cpu+cpu", "-d", "a", "--plan", "x")),
             ((".json", ".tsv", ".srt"), ("speak", "--timings", "times.txt", "x")),
+            (("a.png", ".svg"), ("speak", "--plot", "a.png", "x")),
+            (("--plot", "-d"), ("speak", "--plot", "a.svg", "-d", "a", "x")),
             (("--recheck", "0 to 2147483647"), ("speak", "--recheck", "-1", "x")),
             (("--phonemes", "--ids"), ("speak", "--phonemes", "--ids", "1")),
             (("one argument too many",), ("devices", "all")),
@@ -335,6 +337,8 @@ class Output(ProgramTest):
         self.fails(OUTPUT, ("none/x.wav", "No such file"), *CPU, "-o", missing, self.TEXT)
         self.fails(OUTPUT, ("none/t.json",), *CPU, "-o", "x.wav", "--timings",
                    self.folder / "none" / "t.json", self.TEXT)
+        self.fails(OUTPUT, ("none/p.svg",), *CPU, "-o", "x.wav", "--plot",
+                   self.folder / "none" / "p.svg", self.TEXT)
         self.fails(OUTPUT, ("cannot be made",), *CPU, "-d", self.folder / "none" / "dir", self.TEXT)
         (self.cwd / "there.wav").mkdir()
         self.fails(OUTPUT, ("there.wav",), *CPU, "-o", "there.wav", self.TEXT, left=["there.wav"])

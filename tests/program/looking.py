@@ -2,14 +2,19 @@
 # SPDX-License-Identifier: MIT
 """looking.py PROGRAM SOURCE SANITIZER: traces, plans and graphs say what ran, where and when."""
 
+import base64
 import json
 import re
 import shutil
+import struct
 import subprocess
+import zlib
+from xml.etree import ElementTree
 
 from support import TINY, ProgramTest, devices, main, wav_samples
 
 TEXT = "hello there people. how are you"
+SVG = "{http://www.w3.org/2000/svg}"
 ROW = re.compile(r"^ *(\d+) +(\d+) +(\d+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +\S+  "
                  r"(\w+) (.*)$")
 
@@ -199,6 +204,74 @@ class Graph(ProgramTest):
                    TINY)
         done = self.run_program("info", "--device", "cpu", "--graph", "no/g.dot", TINY)
         self.one_message(done, 4, "no/g.dot")
+
+
+class Plot(ProgramTest):
+    """Pictures of speech: one label for each phoneme and word, where the timings have them."""
+
+    def plot(self, *args, **options):
+        self.speak("--plot", "p.svg", "--timings", "t.json", *args, **options)
+        root = ElementTree.fromstring((self.cwd / "p.svg").read_text(encoding="utf-8"))
+        timings = json.loads((self.cwd / "t.json").read_text(encoding="utf-8"))
+        return root, timings
+
+    @staticmethod
+    def labels(root, kind):
+        return [(float(e.get("x")), "".join(e.itertext())) for e in root.iter(SVG + "text")
+                if e.get("class") == kind]
+
+    def check_image(self, root):
+        image, = root.iter(SVG + "image")
+        data = image.get("{http://www.w3.org/1999/xlink}href")
+        png = base64.b64decode(data.removeprefix("data:image/png;base64,"), validate=True)
+        self.assertEqual(png[:8], b"\x89PNG\r\n\x1a\n")
+        chunks, at = {}, 8
+        while at < len(png):
+            size, name = struct.unpack(">I4s", png[at:at + 8])
+            body = png[at + 8:at + 8 + size]
+            self.assertEqual(struct.unpack(">I", png[at + 8 + size:at + 12 + size])[0],
+                             zlib.crc32(name + body))
+            chunks[name] = body
+            at += size + 12
+        width, height, bits, kind = struct.unpack(">IIBB", chunks[b"IHDR"][:10])
+        self.assertEqual((height, bits, kind, len(chunks[b"PLTE"])), (80, 8, 3, 768))
+        rows = zlib.decompress(chunks[b"IDAT"])
+        self.assertEqual(len(rows), height * (width + 1))
+        self.assertEqual(rows[::width + 1], bytes(height))
+        self.assertGreater(len(set(rows)), 30)
+        return width
+
+    def test_labels_stand_at_their_times(self):
+        root, timings = self.plot("-o", "a.wav", "hello <there> & \"people\". how are you")
+        self.assertEqual(self.left(), ["a.wav", "p.svg", "t.json"])
+        seconds = timings["duration"]
+        panel = next(e for e in root.iter(SVG + "rect") if e.get("class") == "panel")
+        left, width = float(panel.get("x")), float(panel.get("width"))
+        for kind in ("phoneme", "word"):
+            wanted = [t for s in timings["sentences"] for t in s[kind + "s"]]
+            shown = self.labels(root, kind)
+            self.assertEqual([text for _, text in shown], [t["text"] for t in wanted])
+            for (x, _), t in zip(shown, wanted):
+                middle = (t["start"] + 0.5 * t["duration"]) / seconds
+                self.assertAlmostEqual(x, left + width * middle, delta=0.2)
+        self.assertIn("&", "".join(text for _, text in self.labels(root, "word")))
+        self.assertIn("prefers-color-scheme:dark", next(root.iter(SVG + "style")).text)
+        rate, samples = wav_samples(self.cwd / "a.wav")
+        self.assertEqual(self.check_image(root), min(len(samples) // 256, int(200 * seconds)))
+        self.assertAlmostEqual(seconds, len(samples) / rate, delta=1e-4)
+
+    def test_several_lines(self):
+        root, timings = self.plot("--output-raw", stdin="hello there\n\nhow are you\n")
+        self.assertEqual(len(timings["sentences"]), 2)
+        self.assertEqual([text for _, text in self.labels(root, "word")],
+                         ["hello", "there", "how", "are", "you"])
+        self.assertEqual(len(self.labels(root, "phoneme")),
+                         sum(len(s["phonemes"]) for s in timings["sentences"]))
+
+    def test_ids(self):
+        root, _ = self.plot("-o", "a.wav", "--ids", "5 0 6 0 7")
+        self.check_image(root)
+        self.assertEqual(self.labels(root, "word"), [])
 
 
 if __name__ == "__main__":

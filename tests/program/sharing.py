@@ -104,7 +104,8 @@ class Outputs(Sharing):
         def small_files():
             resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))
 
-        for option, name in (("--timings", "x.json"), ("--timings", "x.tsv"), ("--trace", "x.js")):
+        for option, name in (("--timings", "x.json"), ("--timings", "x.tsv"), ("--trace", "x.js"),
+                             ("--plot", "x.svg")):
             with self.subTest(name=name, option=option):
                 done = self.run_program(*CPU, "-q", "--output-raw", option, name, 4 * TEXT,
                                         stdout=subprocess.DEVNULL, prepare=small_files)

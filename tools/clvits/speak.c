@@ -131,6 +131,8 @@ static int heard(void *user, const clvits_chunk *c)
             frames += c->durations[i];
         timings_add(&s->out.timings, c, s->now.n_ids ? NULL : s->now.text, s->start,
                     frames * s->info.hop_length, NULL);
+        if (!s->code)
+            s->code = speech_plot_add(&s->out.plot, c, s->start);
     }
     if (!s->code)
         s->code = speech_output_write(&s->out, s->context, c->samples, c->n_samples);
@@ -291,13 +293,15 @@ static int open_common(session *s)
             return program_fail(CODE_OUTPUT, "%s cannot be made: %s", o->dir, strerror(errno));
         return CODE_OK;
     }
-    const char *const written[] = { o->output, o->timings, o->trace };
+    const char *const written[] = { o->output, o->timings, o->plot, o->trace };
     int code = CODE_OK;
-    for (int i = 0; i < 3 && !code; i++)
+    for (int i = 0; i < 4 && !code; i++)
         code = session_check_output(s, written[i]);
     if (!code)
         code = speech_output_open(&s->out, s->context, o->output, o->timings, s->timings,
                                   s->info.sample_rate);
+    if (!code)
+        code = speech_plot_open(&s->out.plot, o->plot);
     s->out.stream = o->stream;
     s->out.header = o->stream && !strcmp(o->format, "wav");
     return code;

@@ -103,6 +103,34 @@ void timings_grid_add(timings *t, int tier, const char *text, size_t n, int64_t 
 void timings_grid_write(timings *t, int64_t samples);
 void timings_grid_free(timings *t);
 
+/* How it looks. */
+
+typedef struct plot_labels {
+    clvits_timing *list; /* with texts of their own */
+    size_t n, capacity;
+} plot_labels;
+
+typedef struct speech_plot {
+    text_file file; /* f NULL: no picture is wanted, and nothing is kept */
+    float *samples;
+    size_t n, capacity;
+    plot_labels phonemes, words;
+} speech_plot;
+
+/** path may be NULL. These return codes. */
+int speech_plot_open(speech_plot *p, const char *path);
+int speech_plot_write(speech_plot *p, const float *samples, size_t n);
+
+/** The labels of the sentence that begins with this chunk, as timings_add() takes it. */
+int speech_plot_add(speech_plot *p, const clvits_chunk *chunk, int64_t start);
+
+/** Draw what came, and complete the file. */
+int speech_plot_finish(speech_plot *p, clvits_context *context, int rate);
+void speech_plot_discard(speech_plot *p);
+
+/** Draw into an open file, and complete it; it is closed on failure as well. Returns a code. */
+int plot_file_finish(text_file *file, clvits_context *context, const clvits_plot *plot);
+
 /* Where it goes: one audio file, or raw samples to standard output. */
 
 typedef struct speech_output {
@@ -113,6 +141,7 @@ typedef struct speech_output {
     int rate;
     int64_t samples;
     timings timings;
+    speech_plot plot;
 } speech_output;
 
 /** path NULL: raw to standard output. timings_path may be NULL. Returns a code. */
@@ -190,7 +219,7 @@ void speech_clock_report(const speech_clock *c, const clvits_context *context,
 
 typedef struct settings {
     const char *voice, *config, *speaker, *language;
-    const char *output, *dir, *format, *timings, *trace, *ceilings;
+    const char *output, *dir, *format, *timings, *plot, *trace, *ceilings;
     bool phonemes, raw, stream, plan;
     int batch; /* utterances at once; 0: not said */
     float noise_scale, noise_w, length_scale, sentence_silence, volume; /* NAN: the default */

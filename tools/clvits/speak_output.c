@@ -100,9 +100,11 @@ static int write_raw(const speech_output *o, const float *samples, size_t n)
 
 int speech_output_write(speech_output *o, clvits_context *context, const float *samples, size_t n)
 {
-    int code = CODE_OK;
+    int code = speech_plot_write(&o->plot, samples, n);
 
     o->samples += (int64_t)n;
+    if (code)
+        return code;
     if (!o->recording) {
         if (o->header)
             code = write_header(o);
@@ -149,6 +151,8 @@ int speech_output_finish(speech_output *o, clvits_context *context)
         code = program_fail(program_code(s, CODE_OUTPUT), "%s", clvits_context_error(context));
     else
         code = timings_finish(&o->timings, o->samples);
+    if (!code)
+        code = speech_plot_finish(&o->plot, context, o->rate);
     speech_output_discard(o);
     return code;
 }
@@ -159,5 +163,6 @@ void speech_output_discard(speech_output *o)
         program_end_file(clvits_recording_temporary(o->recording));
     clvits_recording_discard(&o->recording);
     timings_discard(&o->timings);
+    speech_plot_discard(&o->plot);
     o->open = false;
 }

@@ -66,6 +66,7 @@ static const char more_help[] =
     "      --recheck N            the CPU path checks an operator of every Nth graph; 0: none\n"
     "      --threads N            of the CPU path; all processors\n"
     "looking inside:\n"
+    "      --plot FILE.svg        a picture: waveform, mel spectrogram, phonemes and words\n"
     "      --trace FILE           JSON for Perfetto or chrome://tracing: operators, copies, steps\n"
     "      --plan                 a table on standard error: where each operator ran, with which\n"
     "                             kernel, its bytes, operations, predicted and measured time\n"
@@ -114,6 +115,7 @@ int session_parse(session *s, int argc, char **argv)
         { "trust", 0, OPTION_TEXT, &o->context.trust, 0, 0 },
         { "recheck", 0, OPTION_INT, &recheck, 0, INT_MAX },
         { "threads", 0, OPTION_INT, &o->context.threads, 1, 1024 },
+        { "plot", 0, OPTION_TEXT, &o->plot, 0, 0 },
         { "trace", 0, OPTION_TEXT, &o->trace, 0, 0 },
         { "plan", 0, OPTION_FLAG, &o->plan, 0, 0 },
         { "ceilings", 0, OPTION_TEXT, &o->ceilings, 0, 0 },
@@ -146,7 +148,13 @@ int session_parse(session *s, int argc, char **argv)
 static int check_looking(session *s)
 {
     const settings *o = &s->set;
+    const size_t n = o->plot ? strlen(o->plot) : 0;
     int used = 0;
+
+    if (o->plot && (n < 4 || strcasecmp(o->plot + n - 4, ".svg")))
+        return program_fail(CODE_USAGE, "--plot %s: end the name in .svg", o->plot);
+    if (o->plot && o->dir)
+        return program_fail(CODE_USAGE, "--plot draws one recording; leave it or -d out");
 
     if (o->ceilings && !o->plan)
         return program_fail(CODE_USAGE, "--ceilings goes with --plan");
@@ -215,14 +223,14 @@ static int check_files(const session *s)
 {
     const settings *o = &s->set;
     /* With -d there is a file of timings beside each other one. */
-    const char *const written[] = { o->output, o->trace, o->dir ? NULL : o->timings };
+    const char *const written[] = { o->output, o->trace, o->plot, o->dir ? NULL : o->timings };
 
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         for (int k = 0; k < i; k++)
             if (program_same_file(written[i], written[k]))
                 return program_fail(CODE_USAGE, "%s would be written twice; give each file its own "
                                                 "name", written[i]);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         if (session_check_output(s, written[i]))
             return CODE_USAGE;
     return CODE_OK;
