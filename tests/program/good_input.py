@@ -477,7 +477,7 @@ class Devices(ProgramTest):
 
         done = self.run_program("check", "-q", "affine", "coupling", "sum", "unary",
                                 env=self.with_kernel("pointwise.cl", change))
-        self.one_message(done, 1, "7 of 13 ", "went wrong")
+        self.one_message(done, 1, "7 of 17 ", "went wrong")
         lines = done.stdout.decode().splitlines()
         self.assertRegex(lines[5], r"^unary, GELU +[0-9.e+-]+ +WRONG")
         self.assertRegex(lines[6], r"^unary, tanh +with 300 rows: kernel unary .*off by.*, row 2")
