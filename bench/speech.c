@@ -81,6 +81,8 @@ static int count_stages(const bench_options *o, int v)
     }
     for (int i = 0; bench_sentence_names[i]; i++)
         n += matches(o, v, bench_sentence_names[i]);
+    for (int i = 0; bench_training_names[i] && voice_is_trained(voice_name(v)) && !o->quick; i++)
+        n += matches(o, v, bench_training_names[i]);
     return n;
 }
 
@@ -437,6 +439,7 @@ void bench_voice(bench *b, int n)
             time_text(&sp, &kinds[i]);
         time_placed(&sp);
         time_stages(&sp);
+        bench_training(b, &v);
     }
     clvits_engine_close(&sp.e);
     for (int t = 0; t < VOICE_TEXTS; t++)

@@ -15,7 +15,7 @@ static const struct geometry {
     int rates[4], up_kernels[4];
 } geometries[] = {
     { .name = "mini (embedded)", .cost = { 20, 0 } },
-    { "base", { 120, 55 }, 22050, 192, 768, 256, 1, 4, 512, { 3, 7, 11 },
+    { "base", { 120, 120 }, 22050, 192, 768, 256, 1, 4, 512, { 3, 7, 11 },
       { { 1, 3, 5 }, { 1, 3, 5 }, { 1, 3, 5 } }, 3, { 8, 8, 2, 2 }, { 16, 16, 4, 4 } },
     { "mms", { 100, 40 }, 16000, 192, 768, 40, 1, 4, 512, { 3, 7, 11 },
       { { 1, 3, 5 }, { 1, 3, 5 }, { 1, 3, 5 } }, 3, { 8, 8, 2, 2 }, { 16, 16, 4, 4 } },
@@ -115,7 +115,8 @@ static clvits_status fill(void *user, const clvits_weight *w)
     const float middle = ends_with(w->name, ".gamma") ? 1.0f : 0.0f;
     if (turned)
         range *= 2.0f; /* half of the taps, or fewer, meet a row */
-    if (!strncmp(w->name, "dp.flows.", 9) && ends_with(w->name, ".proj.weight"))
+    if ((!strncmp(w->name, "dp.flows.", 9) || !strncmp(w->name, "dp.post_flows.", 14)) &&
+        ends_with(w->name, ".proj.weight"))
         range *= 0.1f; /* a spline near the identity */
 
     float *data = clvits_arena_array(&f->v->arena, (size_t)n, sizeof(*data));
@@ -218,6 +219,23 @@ clvits_status voice_open(voice *v, int i, clvits_report *r)
         s = invent_ids(v, v->config.n_vocab, r);
     v->generation = bench_now() - start;
     return s;
+}
+
+bool voice_is_trained(const char *name)
+{
+    return !strcmp(name, "base");
+}
+
+clvits_status voice_add_training(voice *v, clvits_report *r)
+{
+    filling f = { .v = v, .seed = 2, .r = r };
+
+    v->config.n_fft = v->config.win_length = 1024;
+    v->config.posterior_n_layers = 16;
+    v->config.posterior_kernel_size = 5;
+    v->config.posterior_dilation_rate = 1;
+    const clvits_status s = clvits_config_check_posterior(&v->config, r);
+    return s ? s : clvits_weights_walk_training(&v->config, CLVITS_SIDE_ALL, fill, &f);
 }
 
 void voice_close(voice *v)

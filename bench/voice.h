@@ -44,6 +44,12 @@ const char *voice_name(int i);
  */
 double voice_cost(int i, bool stages);
 
+/** Whether a step of training is measured with the voice of that name: with one, by its size. */
+bool voice_is_trained(const char *name);
+
+/** Give a generated voice its training side. */
+clvits_status voice_add_training(voice *v, clvits_report *r);
+
 clvits_status voice_open(voice *v, int i, clvits_report *r);
 void voice_close(voice *v);
 
@@ -109,6 +115,10 @@ void bench_sentence(bench *b, const voice *v, clvits_engine *plain, double alone
 
 /** How the records of a sentence are called, behind the voice's name: NULL after the last. */
 extern const char *const bench_sentence_names[];
+
+/** Level (c): a step of training, and the parts that speech does without. */
+void bench_training(bench *b, voice *v);
+extern const char *const bench_training_names[];
 
 /** Level (c): the stages, as the engine runs them for this text. */
 typedef struct stage_sum {
