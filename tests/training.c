@@ -3,6 +3,7 @@
 // A step of training against PyTorch in double precision, with everything given that it draws.
 #include "harness.h"
 #include "model/blocks.h"
+#include "model/convert.h"
 #include "model/training.h"
 #include "model/voice_file.h"
 
@@ -26,6 +27,8 @@ typedef struct fixture {
     harness h;
     clvits_voice_file file;
     clvits_arrays given; /* what goes in, and what is to come out */
+    clvits_arrays judging, judging_raw;
+    clvits_discriminators judges;
     int B;
 } fixture;
 
@@ -93,6 +96,9 @@ static void begin(fixture *f, int i, int batch)
     ck_assert_int_eq(f->file.sides, CLVITS_SIDE_ALL);
     snprintf(path, sizeof(path), "%s/training/%s.safetensors", GOLDEN_DIR, cases[i].given);
     ok(f, clvits_safetensors_open(&f->given, path, &f->h.report));
+    ok(f, clvits_discriminators_read(&f->judging, &f->judging_raw,
+                                     GOLDEN_DIR "/discriminators/D_weight.pth", &f->h.report));
+    ok(f, clvits_discriminators_measure(&f->judges, &f->judging, &f->h.report));
     f->B = batch ? batch : (int)array(f, "ids")->shape[0];
     ok(f, clvits_graph_open(&f->h.graph, f->B, &f->h.report));
 }
@@ -101,6 +107,8 @@ static void end(fixture *f)
 {
     harness_end(&f->h);
     clvits_arrays_free(&f->given);
+    clvits_arrays_free(&f->judging);
+    clvits_arrays_free(&f->judging_raw);
     clvits_voice_file_free(&f->file);
 }
 
@@ -165,6 +173,7 @@ static clvits_training_options options(const fixture *f, bool inject)
         .frames = (int)array(f, "spec")->shape[2],
         .segment = SEGMENT,
         .n_mels = has_mel(f) ? MELS : 0,
+        .discriminators = &f->judges,
         .inject_noise = inject,
         .keep_all = true,
     };
@@ -182,6 +191,7 @@ static clvits_training_step run_step(fixture *f, int first, bool inject)
     f->h.graph = step.graph;
     harness_feed(&f->h, step.ids, ints(f, "ids", first));
     harness_feed(&f->h, step.spec, rows(f, "spec", first));
+    harness_feed(&f->h, step.speech, rows(f, "audio", first));
     if (step.sid)
         harness_feed(&f->h, step.sid, ints(f, "sid", first));
     if (step.noise_z)
@@ -257,7 +267,11 @@ START_TEST(step)
         compare(&f, s.mel, "mel", 0, 1e-5);
         compare(&f, s.mel_hat, "mel_hat", 0, 1e-5);
         compare_loss(&f, s.mel_loss, 2, "mel");
+        compare_loss(&f, s.loss, 6, "whole");
     }
+    compare_loss(&f, s.generator_loss, 3, "generator");
+    compare_loss(&f, s.discriminator_loss, 4, "discriminator");
+    compare_loss(&f, s.feature_loss, 5, "feature");
     end(&f);
 }
 END_TEST

@@ -121,20 +121,53 @@ static void speak(build *b)
         out->mel = clvits_mel(clvits_slice_rows(out->spec, spec->clock, out->start, 1), bank);
 }
 
+/* What discriminators say of that segment, and of the speech that it should be. */
+static void judge(build *b)
+{
+    clvits_training_step *out = b->out;
+    const clvits_discriminators *d = b->o->discriminators;
+    const int hop = b->s.c->hop_length;
+
+    if (!d || !out->wave)
+        return;
+    out->speech = clvits_graph_input(b->s.graph, CLVITS_F32,
+                                     clvits_graph_clock_of(b->s.graph, out->clock, hop, 0, 1), 1);
+    clvits_graph_label(b->s.graph, "segment");
+    out->real = clvits_slice_rows(out->speech, out->wave->clock, out->start, hop);
+    clvits_discriminators_add(&out->of_real, d, out->real);
+    clvits_discriminators_add(&out->of_wave, d, out->wave);
+    out->generator_loss = clvits_loss_generator(d, &out->of_wave, NULL);
+    out->feature_loss = clvits_loss_features(d, &out->of_real, &out->of_wave, NULL);
+    out->discriminator_loss =
+        clvits_graph_keep(clvits_loss_discriminator(d, &out->of_real, &out->of_wave, NULL));
+}
+
+/* sum plus a loss, if there is one; the latter can be read. */
+static clvits_tensor *add(clvits_tensor *sum, clvits_tensor *loss, float weight)
+{
+    if (!loss)
+        return sum;
+    clvits_graph_keep(loss);
+    if (weight != 1.0f)
+        loss = clvits_unary(loss, &(clvits_unary_params){ .kind = CLVITS_SCALE, .a = weight });
+    return sum ? clvits_binary(sum, loss, CLVITS_ADD) : loss;
+}
+
 static void losses(build *b)
 {
     clvits_training_step *out = b->out;
     const int C = b->s.c->inter_channels;
 
     clvits_graph_label(b->s.graph, "loss");
-    out->duration_loss = clvits_graph_keep(
-        clvits_loss_sum(out->duration.loss, out->text_clock, NULL));
-    out->kl_loss = clvits_graph_keep(
-        clvits_loss_kl(out->z_p, b->logs_q, clvits_graph_slice(out->prior, 0, C),
-                       clvits_graph_slice(out->prior, C, C)));
+    out->duration_loss = clvits_loss_sum(out->duration.loss, out->text_clock, NULL);
+    out->kl_loss = clvits_loss_kl(out->z_p, b->logs_q, clvits_graph_slice(out->prior, 0, C),
+                                  clvits_graph_slice(out->prior, C, C));
     if (out->mel)
-        out->mel_loss = clvits_graph_keep(
-            clvits_loss_absolute(out->mel, out->mel_hat, 1.0f, NULL));
+        out->mel_loss = clvits_loss_absolute(out->mel, out->mel_hat, 1.0f, NULL);
+    clvits_tensor *sum = add(add(NULL, out->duration_loss, 1.0f), out->kl_loss, 1.0f);
+    sum = add(sum, out->mel_loss, CLVITS_MEL_WEIGHT);
+    out->loss = clvits_graph_keep(
+        add(add(sum, out->generator_loss, 1.0f), out->feature_loss, 1.0f));
 }
 
 static void keep(build *b)
@@ -144,13 +177,18 @@ static void keep(build *b)
     clvits_tensor *const named[] = {
         out->enc, out->stats, out->posterior, out->z, out->z_p, out->likelihood, out->prior,
         d->z_u, d->z, d->logq, d->nll, d->logw, d->loss, out->wave, out->mel,
-        out->mel_hat,
+        out->mel_hat, out->real,
     };
 
     clvits_graph_keep(out->durations);
     clvits_graph_keep(out->ends);
     for (size_t i = 0; i < sizeof(named) / sizeof(*named) && b->o->keep_all; i++)
         clvits_graph_keep(named[i]);
+    for (int n = 0; n < CLVITS_DISCRIMINATORS && b->o->keep_all; n++)
+        for (int i = 0; i < CLVITS_DISCRIMINATOR_MAPS; i++) {
+            clvits_graph_keep(out->of_real.map[n][i]);
+            clvits_graph_keep(out->of_wave.map[n][i]);
+        }
 }
 
 static clvits_status check(const clvits_model *m, const clvits_training_options *o,
@@ -183,6 +221,7 @@ clvits_status clvits_training_step_build(clvits_training_step *out, const clvits
     align(&b);
     durations(&b);
     speak(&b);
+    judge(&b);
     losses(&b);
     keep(&b);
     s = clvits_graph_finish(b.s.graph, r);

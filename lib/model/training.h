@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
 // What a step of training makes of a batch, up to its losses, as one graph: SynthesizerTrn's pass
-// over text, spectrogram and speech. Without dropout, in single precision.
+// over text, spectrogram and speech, and that of the discriminators. Without dropout, in single
+// precision.
 #ifndef CLVITS_MODEL_TRAINING_H
 #define CLVITS_MODEL_TRAINING_H
 
 #include "model/blocks.h"
+#include "model/discriminator_graph.h"
 
 enum { CLVITS_SEGMENT_FRAMES = 32 };
+
+/** What the original weighs the mel spectrograms' distance with. */
+#define CLVITS_MEL_WEIGHT 45.0f
 
 /** How a step is built. */
 typedef struct clvits_training_options {
@@ -16,6 +21,7 @@ typedef struct clvits_training_options {
     int segment;      /* frames that the decoder makes speech of; 0: CLVITS_SEGMENT_FRAMES */
     int n_mels;       /* of the mel spectrograms that are compared; 0: none are */
     float mel_fmin, mel_fmax; /* Hz; mel_fmax 0: half of the sampling rate */
+    const clvits_discriminators *discriminators; /* NULL: nobody judges; else outlives the graph */
     bool inject_noise; /* noise is an input rather than generated: for comparisons */
     bool keep_all;     /* all tensors named below can be read after a run, not only the losses */
 } clvits_training_options;
@@ -25,7 +31,7 @@ typedef struct clvits_training_options {
  * stochastic duration predictor), or to what was not asked for, are NULL.
  *
  * The search for durations and the duration predictor pass no gradient back to the text encoder,
- * the flow or the speakers; everything else does.
+ * the flow or the speakers, and the discriminators' own loss none to the wave; all else does.
  */
 typedef struct clvits_training_step {
     clvits_graph *graph;
@@ -34,6 +40,7 @@ typedef struct clvits_training_step {
 
     clvits_tensor *ids, *sid, *lids; /* as in clvits_text_stage */
     clvits_tensor *spec;     /* (B,F,n_fft/2+1) */
+    clvits_tensor *speech;   /* (B,F*hop,1): of which that is, for the discriminators */
     clvits_tensor *noise_dp; /* (B,T,2) inputs where injected, */
     clvits_tensor *noise_z;  /* (B,F,inter) */
 
@@ -46,11 +53,16 @@ typedef struct clvits_training_step {
     clvits_duration_loss duration;
     clvits_tensor *wave;           /* (B,segment*hop,1): what the decoder makes of the segment */
     clvits_tensor *mel, *mel_hat;  /* (B,segment,n_mels): of spec and of that */
+    clvits_tensor *real;           /* (B,segment*hop,1): the segment of the speech */
+    clvits_judgement of_real, of_wave;
 
     /* (B,1,1): losses of the whole batch, each item having the same number; results. */
     clvits_tensor *duration_loss;
     clvits_tensor *kl_loss;  /* sum over channels, mean over frames */
-    clvits_tensor *mel_loss; /* mean distance; the original's weight of 45 is not in it */
+    clvits_tensor *mel_loss; /* mean distance, without its weight */
+    clvits_tensor *generator_loss, *feature_loss;
+    clvits_tensor *loss; /* what the generator makes small: all of these, the mel loss weighed */
+    clvits_tensor *discriminator_loss; /* what the discriminators make small */
 } clvits_training_step;
 
 /* Streams of an item's noise beside those of speech. */

@@ -16,6 +16,7 @@ from transformers.audio_utils import mel_filter_bank
 
 import checkpoint
 import common
+import discriminators
 
 SEGMENT = 8  # frames
 MELS = 5
@@ -43,6 +44,13 @@ def _load(out, name):
                      if key.startswith(prefix)}
     model.load_state_dict({key: value.double() for key, value in state.items()})
     return spec, model.double().eval()
+
+
+def _judges(out):
+    state = torch.load(out / "discriminators" / "D_weight.pth", weights_only=True)["model"]
+    judges = discriminators.All(torch.nn.utils.weight_norm).eval()
+    judges.load_state_dict(state)
+    return judges.double()
 
 
 def _spectrogram(y, n_fft, hop):
@@ -130,8 +138,8 @@ def _drawn(given, durations):
 
 
 @torch.no_grad()
-def _pass(model, given, n_fft, hop, rate):
-    """Every loss that needs no discriminator, and what they come of."""
+def _pass(model, judges, given, n_fft, hop, rate):
+    """Every loss, and what they come of."""
     module = types.ModuleType("piper.train.vits.monotonic_align")
     module.maximum_path = _maximum_path
     sys.modules["piper.train.vits.monotonic_align"] = module
@@ -162,11 +170,15 @@ def _pass(model, given, n_fft, hop, rate):
     mel = slice_segments(_mel(given["spec"].to(kind), n_fft, rate), starts, SEGMENT)
     mel_hat = _mel(_spectrogram(wave, n_fft, hop), n_fft, rate)
     predictor = seen["dp"][1]
+    real = slice_segments(given["audio"].to(kind), starts * hop, SEGMENT * hop)
+    said = discriminators.losses(judges.to(kind)(real), judges(wave))
+    losses = torch.cat([torch.stack([dur.sum(), exact, (mel - mel_hat).abs().mean()]), said])
+    # What the generator makes small.
+    whole = losses[0] + losses[1] + 45 * losses[2] + losses[3] + losses[5]
     return dict(
         enc=enc, m=m, logs=logs, m_q=m_q, logs_q=logs_q, z=z, z_p=z_p, m_p=m_p * y_mask,
         logs_p=logs_p * y_mask, durations=attn.sum(2).squeeze(1), wave=wave, mel=mel,
-        mel_hat=mel_hat, predictor=predictor,
-        losses=torch.stack([dur.sum(), exact, (mel - mel_hat).abs().mean()]))
+        mel_hat=mel_hat, predictor=predictor, losses=torch.cat([losses, whole[None]]))
 
 
 @torch.no_grad()
@@ -208,11 +220,12 @@ def write(out, name):
     hop = int(np.prod(spec["model"]["upsample_rates"]))
     rate, n_fft = checkpoint.RATES[spec["kind"]], 16
     given = _inputs(spec, case, n_fft, hop)
-    stages = _pass(model, given, n_fft, hop, rate)
+    judges = _judges(out)
+    stages = _pass(model, judges, given, n_fft, hop, rate)
     g = model.emb_g(given["sid"]).unsqueeze(-1) if "sid" in given else None
     if model.use_sdp:
         stages.update(_stochastic(model.dp, given, stages, g))
-    single = _pass(model.float(), given, n_fft, hop, rate)
+    single = _pass(model.float(), judges, given, n_fft, hop, rate)
     assert torch.equal(single["durations"], stages["durations"].float())
     print(name, "losses", stages["losses"].tolist(), "float32 is off by",
           (single["losses"] / stages["losses"] - 1).abs().tolist())
