@@ -167,7 +167,8 @@ void bench_voice_first(bench *b, int n, double start, bool warm)
     if (!s) {
         r.host.sample[r.host.n++] = h.start + h.first - start - v.generation;
         bench_value(&r, "device_open_s", opened);
-        bench_value(&r, "voice_open_s", read - opened);
+        if (v.embedded) /* others are made, not read */
+            bench_value(&r, "voice_open_s", read - opened);
         snprintf(r.reason, sizeof(r.reason), "%s", v.note);
     }
     for (int t = VOICE_SHORT; t <= VOICE_LONG && warm && !s; t++) {
