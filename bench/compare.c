@@ -232,7 +232,15 @@ static void print_rows(comparison *c)
 /* Returns a code, or -1 when the help was printed. */
 static int parse(comparison *c, int argc, char **argv)
 {
-    static const char help[] = "usage: clvits-bench compare FILE.json... [--threshold PERCENT]\n";
+    static const char help[] =
+        "usage: clvits-bench compare FILE.json... [--threshold PERCENT]\n"
+        "Shows times side by side, with ratios to the same device in the first file, or to its\n"
+        "first device where it has no such one.\n"
+        "  -t, --threshold PERCENT  slower is what takes so much more in the median, and half as\n"
+        "                           much more at best; 10 by default\n"
+        "  -h, --help               this text\n"
+        "Marks: ! slower, wrong or missing; ~ disturbed, and slower if its best time is so slow.\n"
+        "Exit codes: 0 nothing is worse; 1 something is; 2 usage; 3 a file cannot be read.\n";
     const char *threshold = "10";
     const option table[] = { { "threshold", 't', OPTION_TEXT, &threshold, 0, 0 } };
     int code = options_parse(table, 1, "compare", help, &argc, argv);

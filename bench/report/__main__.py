@@ -30,7 +30,7 @@ def write(path, text):
 
 def main():
     parser = argparse.ArgumentParser(
-        prog="clvits-bench report", description=__doc__,
+        prog="clvits-bench report", description="Make one HTML page of what clvits-bench wrote.",
         epilog="The page is self-contained. Exit codes: 0 done, 2 bad arguments, 3 a file that "
                "cannot be read, is no result or cannot be written.")
     parser.add_argument("json", nargs="+", type=Path, help="what clvits-bench --json wrote")

@@ -190,7 +190,7 @@ static void print_others(const plan_table *t, const char *stage)
                 fprintf(stderr, " on place %d, %.3f MB", s->place, s->bytes * 1e-6);
             else
                 fprintf(stderr, ", host");
-            fprintf(stderr, ": %d times, ", t->rows[i].calls);
+            fprintf(stderr, ": %d time%s, ", t->rows[i].calls, program_plural(t->rows[i].calls));
             if (t->rows[i].measured)
                 fprintf(stderr, "%.3f ms\n", t->rows[i].seconds * 1e3);
             else
