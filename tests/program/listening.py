@@ -9,6 +9,7 @@ import statistics
 import struct
 import unittest
 import wave
+import xml.etree.ElementTree as ElementTree
 
 from support import GOLDEN, SPEAKERS, ProgramTest, main, samples_of, wav_samples
 
@@ -129,6 +130,16 @@ class Align(Listening):
         self.assertEqual([t for _, _, t in self.tier(said, "sentences") if t],
                          ['Say ""no"" and go.'])
 
+    def test_picture(self):
+        """The phonemes and words are in it, and what goes elsewhere as well."""
+        self.speak()
+        done = self.run_cpu("align", "-q", "--plot", "p.svg", self.audio, TEXT)
+        words = [line.split("\t")[3] for line in done.stdout.decode().splitlines()
+                 if line.split("\t")[2] == "word"]
+        self.assertEqual(len(words), 7)
+        texts = {e.text for e in ElementTree.parse(self.cwd / "p.svg").iter() if e.text}
+        self.assertLessEqual(set(words), texts)
+
     def test_bad_arguments(self):
         write_wav(self.audio, [0] * RATE)
         for words, args in [
@@ -140,6 +151,8 @@ class Align(Listening):
             (("is read and would be replaced",), ("-f", "t.tsv", "-o", "t.tsv", self.audio)),
             (("is a part of the voice",), ("-m", VOICE, "-o", VOICE / "config.json", self.audio,
                                            "x")),
+            (("--plot x.png", ".svg"), ("--plot", "x.png", self.audio, "x")),
+            (("is read and would be replaced",), ("--plot", "t.svg", "-f", "t.svg", self.audio)),
             (("no speaker 7",), ("-s", "7", self.audio, "x")),
             (("the text is empty",), (self.audio, "")),
             (("UTF-8",), (self.audio, "\udcff")),

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static const char help[] =
     "usage: clvits align [OPTION]... AUDIO TEXT\n"
@@ -23,6 +24,7 @@ static const char help[] =
     "  -f, --input-file FILE the text, in as many lines as it has; - is standard input\n"
     "      --phonemes        the text is symbols of the voice already, IPA for most\n"
     "  -o, --output-file FILE  .tsv .json .srt or .TextGrid (for Praat)\n"
+    "      --plot FILE.svg   a picture: waveform, mel spectrogram, phonemes and words\n"
     LISTENING_HELP
     "\n"
     "AUDIO is anything that libsndfile reads, at any rate, mono or not, up to some 25 minutes;\n"
@@ -33,13 +35,14 @@ enum { MOST_TEXT = 1 << 24 }; /* bytes */
 
 typedef struct aligner {
     listening l;
-    const char *speaker, *language, *path, *output;
+    const char *speaker, *language, *path, *output, *plot;
     bool phonemes;
     char *read; /* the text, where it came from a file */
     const char *text;
     size_t n;
     timings_format format;
     timings out;
+    speech_plot picture;
 } aligner;
 
 static int read_text(aligner *a)
@@ -90,12 +93,19 @@ static int check(aligner *a, int argc, char **argv)
     if (a->format == TIMINGS_NONE)
         return program_fail(CODE_USAGE, "-o %s: end the name in .tsv, .json, .srt or .TextGrid",
                             a->output);
+    const size_t n = a->plot ? strlen(a->plot) : 0;
+    if (a->plot && (n < 4 || strcasecmp(a->plot + n - 4, ".svg")))
+        return program_fail(CODE_USAGE, "--plot %s: end the name in .svg", a->plot);
+    if (program_same_file(a->output, a->plot))
+        return program_fail(CODE_USAGE, "%s would be written twice; give each file its own name",
+                            a->plot);
     a->text = argc > 1 ? argv[1] : NULL;
     a->n = a->text ? strlen(a->text) : 0;
-    return program_check_output(a->output, read, 4, NULL);
+    const int code = program_check_output(a->output, read, 4, NULL);
+    return code ? code : program_check_output(a->plot, read, 4, NULL);
 }
 
-static void add_sentence(aligner *a, const clvits_aligned *s)
+static int add_sentence(aligner *a, const clvits_aligned *s)
 {
     const timings_scores scores = { s->score, s->phoneme_scores };
     const clvits_chunk chunk = {
@@ -109,20 +119,25 @@ static void add_sentence(aligner *a, const clvits_aligned *s)
     };
 
     timings_add(&a->out, &chunk, a->text, 0, s->length, &scores);
+    return speech_plot_add(&a->picture, &chunk, 0);
 }
 
 static int write_all(aligner *a, const clvits_alignment *made)
 {
-    int code = program_check_output(a->output, NULL, 0, a->l.voice);
+    int code = speech_plot_open(&a->picture, a->plot);
 
     if (!code)
         code = timings_open(&a->out, a->output, a->format, made->sample_rate, true);
     if (code)
         return code;
     a->out.score = made->score;
-    for (size_t i = 0; i < made->n_sentences; i++)
-        add_sentence(a, &made->sentences[i]);
-    return timings_finish(&a->out, made->n_frames * made->hop_length);
+    for (size_t i = 0; i < made->n_sentences && !code; i++)
+        code = add_sentence(a, &made->sentences[i]);
+    if (!code)
+        code = speech_plot_write(&a->picture, a->l.samples, a->l.n);
+    if (!code)
+        code = speech_plot_finish(&a->picture, a->l.context, made->sample_rate);
+    return code ? code : timings_finish(&a->out, made->n_frames * made->hop_length);
 }
 
 static int run(aligner *a, const char *audio)
@@ -137,6 +152,10 @@ static int run(aligner *a, const char *audio)
         code = names_find_speaker(a->l.voice, a->speaker, &params.speaker);
     if (!code && a->language)
         code = names_find_language(a->l.voice, a->language, &params.language);
+    if (!code)
+        code = program_check_output(a->output, NULL, 0, a->l.voice);
+    if (!code)
+        code = program_check_output(a->plot, NULL, 0, a->l.voice);
     if (code)
         return code;
     const double start = program_now();
@@ -163,6 +182,7 @@ int command_align(int argc, char **argv)
         { "input-file", 'f', OPTION_TEXT, &a.path, 0, 0 },
         { "phonemes", 0, OPTION_FLAG, &a.phonemes, 0, 0 },
         { "output-file", 'o', OPTION_TEXT, &a.output, 0, 0 },
+        { "plot", 0, OPTION_TEXT, &a.plot, 0, 0 },
     };
     int code = options_parse(table, (int)(sizeof(table) / sizeof(*table)), "align", help, &argc,
                              argv);
@@ -173,6 +193,7 @@ int command_align(int argc, char **argv)
     if (!code)
         code = run(&a, argv[0]);
     timings_discard(&a.out);
+    speech_plot_discard(&a.picture);
     listening_close(&a.l);
     free(a.read);
     return code;
