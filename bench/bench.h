@@ -239,6 +239,9 @@ void bench_case_fail(bench_graph *g, const char *verdict, const char *format, ..
 /** A record says what the library left in its report. */
 void bench_note_failure(bench_record *r, clvits_report *report);
 
+/** So does a case, which ends. */
+void bench_case_lose(bench_graph *g);
+
 /** A further number of a record. */
 void bench_value(bench_record *r, const char *name, double value);
 

@@ -84,13 +84,6 @@ static clvits_status prepare(device_work *w)
     return s;
 }
 
-static void fail(bench *b, bench_record *r)
-{
-    r->verdict = "failed";
-    snprintf(r->reason, sizeof(r->reason), "%.500s", b->report.text);
-    clvits_report_clear(&b->report);
-}
-
 static void device_case(bench *b, device_work *w, int i)
 {
     bench_record r = { .level = "machine", .verdict = "ok", .bytes = device_cases[i].bytes };
@@ -109,7 +102,7 @@ static void device_case(bench *b, device_work *w, int i)
         r.host.sample[r.host.n++] = (bench_now() - from) / device_cases[i].times;
     }
     if (s)
-        fail(b, &r);
+        bench_note_failure(&r, &b->report);
     bench_send(b, &r);
 }
 

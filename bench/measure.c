@@ -508,6 +508,12 @@ void bench_case_end(bench_graph *g)
     bench_graph_close(g);
 }
 
+void bench_case_lose(bench_graph *g)
+{
+    bench_note_failure(&g->record, &g->b->report);
+    bench_case_end(g);
+}
+
 void bench_graph_close(bench_graph *g)
 {
     clvits_machine_finish(&g->b->machine);

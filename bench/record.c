@@ -78,6 +78,13 @@ static void add_noise(cJSON *record, const bench_disturbance *n)
     cJSON_AddItemToObject(o, "switches", number(n->switches));
 }
 
+void bench_note_failure(bench_record *r, clvits_report *report)
+{
+    r->verdict = "failed";
+    snprintf(r->reason, sizeof(r->reason), "%.500s", report->text);
+    clvits_report_clear(report);
+}
+
 void bench_value(bench_record *r, const char *name, double value)
 {
     if (!r->values)

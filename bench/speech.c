@@ -107,13 +107,6 @@ double bench_voice_time(const bench_options *o, int v, bool cpu)
     return total;
 }
 
-void bench_note_failure(bench_record *r, clvits_report *report)
-{
-    r->verdict = "failed";
-    snprintf(r->reason, sizeof(r->reason), "%.500s", report->text);
-    clvits_report_clear(report);
-}
-
 static double host_peak(void)
 {
     struct rusage u;

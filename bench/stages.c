@@ -5,8 +5,6 @@
 
 #include "model/engine_task.h"
 
-#include <string.h>
-
 /* Of its efficient level; texts to measure with are a block long at most. */
 static int frames_for(int n)
 {
@@ -36,13 +34,6 @@ static void end(bench_graph *g, clvits_graph **graph, stage_sum *sum)
     clvits_graph_close(graph);
 }
 
-static void fail(bench_graph *g, clvits_report *r)
-{
-    bench_case_fail(g, "failed", "%.450s", r->text);
-    clvits_report_clear(r);
-    bench_case_end(g);
-}
-
 /* Whether the predictor's record, which comes of the text encoder's runs, is asked for. */
 static bool wants_predictor(const bench *b, const voice *v)
 {
@@ -65,7 +56,7 @@ static void text_stage(bench *b, const voice *v, const voice_text *t, stage_sum 
         return;
     }
     if (clvits_text_stage_build(&s, &v->model, &o, capacity, &b->report)) {
-        fail(&g, &b->report);
+        bench_case_lose(&g);
         sum->complete = false;
         return;
     }
@@ -109,7 +100,7 @@ static void latent_stage(bench *b, const voice *v, const voice_text *t, int fram
     const int capacity = frames_for(frames) + before + after + flow_before + flow_after;
     if (clvits_latent_stage_build(&s, &v->model, &o, clvits_task_ids_for(n), capacity,
                                   &b->report)) {
-        fail(&g, &b->report);
+        bench_case_lose(&g);
         sum->complete = false;
         return;
     }
@@ -143,7 +134,7 @@ static void window(bench *b, const voice *v, int at, int frames, stage_sum *sum)
     const int64_t hop = v->model.config->hop_length;
     const int capacity = window_frames() + before + after;
     if (clvits_wave_stage_build(&s, &v->model, &o, capacity, &b->report)) {
-        fail(&g, &b->report);
+        bench_case_lose(&g);
         sum->complete = false;
         return;
     }

@@ -137,11 +137,10 @@ static void set_precision(bench *b)
 static void operators(bench *b, const bench_place *p)
 {
     clvits_status s = bench_peak(b);
-    bench_record failed = { .level = "machine", .name = "peaks", .verdict = "failed" };
+    bench_record failed = { .level = "machine", .name = "peaks" };
 
     if (s) { /* shares of the roofline are not known then, times are */
-        snprintf(failed.reason, sizeof(failed.reason), "%.500s", b->report.text);
-        clvits_report_clear(&b->report);
+        bench_note_failure(&failed, &b->report);
         bench_send(b, &failed);
     }
     cJSON *o = p->cpu ? describe_cpu(&b->machine.cpu)
