@@ -6,7 +6,6 @@
 #include "voice.h"
 #include "words.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <ftw.h>
 #include <math.h>

@@ -53,13 +53,7 @@ clvits_status voice_add_training(voice *v, clvits_report *r);
 clvits_status voice_open(voice *v, int i, clvits_report *r);
 void voice_close(voice *v);
 
-enum {
-    VOICE_MAX_BATCH = 16,
-    VOICE_DRAWS = 4 /* of noise, which the items of a batch share: so many have a reference */
-};
-
-/** The noise that an item of a batch draws; items 4 and 8 apart draw different noise. */
-int voice_draw(int item);
+enum { VOICE_MAX_BATCH = 16 };
 
 /** What an item has: all its sentences, one after the other. */
 typedef struct heard {
