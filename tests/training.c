@@ -308,6 +308,44 @@ START_TEST(step_of_one)
 }
 END_TEST
 
+/* An item whose frames are fewer than its ids, and than a segment. */
+START_TEST(short_item)
+{
+    enum { B = 2, IDS = 9, FRAMES = 20, SHORT = 4 };
+    const int32_t numbers[B * IDS] = { 0, 1, 2, 1, 0, 1, 2, 0, 1, 1, 1, 0, 1, 2, 0, 1, 2, 1 };
+    fixture f = { 0 };
+    clvits_training_step s;
+
+    harness_begin(&f.h, B);
+    clvits_graph_close(&f.h.graph);
+    ok(&f, clvits_voice_file_open_sides(&f.file, GOLDEN_DIR "/vits-single", NULL,
+                                        CLVITS_SIDE_ALL, &f.h.report));
+    const clvits_model m = { &f.file.config, &f.file.weights };
+    const clvits_training_options o = { .batch = B, .text = IDS, .frames = FRAMES,
+                                        .segment = SEGMENT };
+    ok(&f, clvits_training_step_build(&s, &m, &o, &f.h.report));
+    f.h.graph = s.graph;
+    harness_feed(&f.h, s.ids, numbers);
+    harness_feed(&f.h, s.spec, harness_random(&f.h, clvits_tensor_count(s.spec), 0, 1));
+    harness_plan(&f.h);
+    harness_length(&f.h, s.clock, 1, SHORT);
+    for (int b = 0; b < B; b++)
+        clvits_run_set_int(f.h.run, s.start, b, 0);
+    harness_go(&f.h);
+    const float *durations = harness_output(&f.h, s.durations);
+    int sum = 0;
+    for (int t = 0; t < IDS; t++) {
+        sum += ((const int32_t *)(const void *)durations)[t];
+        ck_assert_int_eq(((const int32_t *)(const void *)durations)[IDS + t], 0);
+    }
+    ck_assert_int_eq(sum, FRAMES);
+    ck_assert(isfinite(*harness_output(&f.h, s.loss)));
+    ck_assert(!s.mel_loss && !s.generator_loss && !s.discriminator_loss);
+    harness_end(&f.h);
+    clvits_voice_file_free(&f.file);
+}
+END_TEST
+
 START_TEST(refuses)
 {
     fixture f;
@@ -349,6 +387,7 @@ int main(void)
     tcase_set_timeout(t, HARNESS_TIMEOUT);
     tcase_add_loop_test(t, step, 0, LENGTH(cases));
     tcase_add_test(t, step_of_one);
+    tcase_add_test(t, short_item);
     tcase_add_loop_test(t, refuses, 0, 6);
     suite_add_tcase(s, t);
     return harness_main(s);
