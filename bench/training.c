@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
 //
 // Level (c): what training runs beside the stages of speech, alone, and a whole step of it up to
-// its losses, for a batch as the original trains with.
+// its losses, for a batch as the original trains with. And what a voice that listens runs.
 #include "voice.h"
 
 #include "model/training.h"
 
-enum { BATCH = 16, IDS = 160, FRAMES = 400, MELS = 80 };
+enum { BATCH = 16, IDS = 160, FRAMES = 400, MELS = 80, TEN_SECONDS = 861 };
 
 /* As many ids as frames, so that there is one alignment, and rounding cannot choose another. */
 enum { STEP_ROWS = 128 };
 
 const char *const bench_training_names[] = { "posterior encoder, training",
                                              "duration predictor, training", "training step",
-                                             NULL };
+                                             "listen, ten seconds", NULL };
 
 static int some_frames(int row)
 {
@@ -27,7 +27,9 @@ static int some_ids(int row)
 
 static bool begin(bench_graph *g, bench *b, const voice *v, int i)
 {
-    if (!bench_case_begin(g, b, "stage", BATCH, "%s/%s", v->name, bench_training_names[i]))
+    const int batch = i == 3 ? 1 : BATCH;
+
+    if (!bench_case_begin(g, b, "stage", batch, "%s/%s", v->name, bench_training_names[i]))
         return false;
     g->tolerance = 1e-4;
     return true;
@@ -91,6 +93,27 @@ static void step(bench *b, const voice *v)
     clvits_graph_close(&s.graph);
 }
 
+/* Samples to the prior's space, for clvits_align(). */
+static void listen(bench *b, const voice *v)
+{
+    clvits_listen_stage s;
+    bench_graph g;
+
+    if (!begin(&g, b, v, 3))
+        return;
+    if (clvits_listen_stage_build(&s, &v->model, &(clvits_stage_options){ .batch = 1 }, TEN_SECONDS,
+                                  false, &b->report)) {
+        bench_case_fail(&g, "failed", "%.450s", b->report.text);
+        clvits_report_clear(&b->report);
+        bench_case_end(&g);
+        return;
+    }
+    bench_case_take(&g, s.graph);
+    bench_feed_floats(&g, s.wave);
+    bench_case_end(&g);
+    clvits_graph_close(&s.graph);
+}
+
 void bench_training(bench *b, voice *v)
 {
     bool wanted = false;
@@ -115,4 +138,5 @@ void bench_training(bench *b, voice *v)
     posterior(b, v);
     durations(b, v);
     step(b, v);
+    listen(b, v);
 }

@@ -9,8 +9,9 @@
 #include <string.h>
 
 enum {
-    MOST_FRAMES = 1 << 17, /* that are listened to at once */
-    MOST_CELLS = 1 << 28,  /* frames times ids */
+    MOST_FRAMES = 1 << 17,  /* that are listened to at once */
+    MOST_SAMPLES = 1 << 30, /* likewise: they are counted in ints */
+    MOST_CELLS = 1 << 28,   /* frames times ids */
 };
 
 /* What becomes the caller's: everything is in the arena. */
@@ -36,7 +37,8 @@ typedef struct aligning {
 
 size_t clvits_listen_limit(const clvits_voice *v)
 {
-    return (size_t)MOST_FRAMES * (size_t)v->file.config.hop_length;
+    const size_t n = (size_t)MOST_FRAMES * (size_t)v->file.config.hop_length;
+    return n < MOST_SAMPLES ? n : MOST_SAMPLES;
 }
 
 clvits_status clvits_listen_check(const clvits_voice *v, const float *samples, size_t n,
