@@ -47,7 +47,7 @@ static int brightest(const clvits_plot_columns *c, int column)
 /* A low tone, then a high one, across the borders of what is computed at a time. */
 START_TEST(columns)
 {
-    enum { FRAMES = 2500, N = FRAMES * 256 + 100, WIDE = 500 };
+    enum { FRAMES = 1200, N = FRAMES * 256 + 100, WIDE = 400 };
     float *low = tone(N, 300.0), *high = tone(N, 4000.0);
     clvits_report r = { 0 };
     clvits_plot_columns c;
@@ -131,10 +131,10 @@ START_TEST(texts_are_escaped)
 }
 END_TEST
 
-/* Ten minutes with 20000 labels. */
+/* A minute and a half with 20000 labels. */
 START_TEST(long_pictures_are_bounded)
 {
-    enum { N = 600 * RATE, LABELS = 20000 };
+    enum { N = 90 * RATE, LABELS = 20000 };
     clvits_timing *list = malloc(LABELS * sizeof(*list));
     text t = { .most = 2 << 20 };
     float *x = tone(N, 500.0);

@@ -21,6 +21,8 @@ static double sample(const float *x, int n, int t)
 {
     int at = 0, step = t < 0 ? -1 : 1;
 
+    if (t >= 0 && t < n)
+        return (double)x[t];
     for (int i = 0; i < abs(t) && n > 1; i++) {
         if (at + step < 0 || at + step >= n)
             step = -step;
@@ -34,9 +36,14 @@ static void spectrogram(double *want, const float *x, int n, const clvits_spectr
 {
     const int N = p->n_fft, win = p->win_length ? p->win_length : N, bins = N / 2 + 1;
     const double turn = 2.0 * acos(-1.0) / N;
-    double *windowed = malloc((size_t)N * sizeof(*windowed));
+    double *windowed = malloc(3 * (size_t)N * sizeof(*windowed));
+    double *cosine = windowed + N, *sine = cosine + N;
 
     ck_assert_ptr_nonnull(windowed);
+    for (int i = 0; i < N; i++) {
+        cosine[i] = cos(turn * i);
+        sine[i] = sin(turn * i);
+    }
     for (int f = 0; f < n / p->hop; f++) {
         for (int i = 0; i < N; i++) {
             const int at = i - (N - win) / 2;
@@ -45,10 +52,9 @@ static void spectrogram(double *want, const float *x, int n, const clvits_spectr
         }
         for (int k = 0; k < bins; k++) {
             double re = 0.0, im = 0.0;
-            for (int i = 0; i < N; i++) {
-                const double angle = turn * (double)((int64_t)i * k % N);
-                re += windowed[i] * cos(angle);
-                im -= windowed[i] * sin(angle);
+            for (int i = 0, at = 0; i < N; i++, at = (at + k) % N) {
+                re += windowed[i] * cosine[at];
+                im -= windowed[i] * sine[at];
             }
             want[f * bins + k] = sqrt(re * re + im * im + (p->eps != 0.0f ? (double)p->eps : 1e-6));
         }
