@@ -266,6 +266,9 @@ START_TEST(voice)
     int32_t *ends;
     int n_ids;
 
+    /* On kernels for GPUs, which PoCL takes long to build, one voice of every kind. */
+    if (getenv("CLVITS_TEST_FAMILY") && !getenv("CLVITS_TEST_SWEEP") && _i % 10)
+        return;
     if (!open_voice(&f, &cases[_i]))
         return;
     const int frames = run_text(&f, &stats, &ends, &n_ids);
