@@ -191,8 +191,8 @@ START_TEST(matches_clblast)
     cl_int e;
 
     if (!getenv("CLVITS_TEST_SWEEP") || getenv("CLVITS_TEST_DEVICE") ||
-        getenv("CLVITS_TEST_FAMILY") || clGetPlatformIDs(1, &platform, NULL) || clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 1,
-                                                               &device, NULL))
+        getenv("CLVITS_TEST_FAMILY") || clGetPlatformIDs(1, &platform, NULL) ||
+        clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 1, &device, NULL))
         return;
     cl_context context = clCreateContext(NULL, 1, &device, NULL, NULL, &e);
     ck_assert_int_eq(e, CL_SUCCESS);
