@@ -171,7 +171,7 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d(ARGUMENTS)
 #define ITEMS_T (GROUP / ITEMS_C)
 #define TILE_T (OUT_ROWS * ITEMS_T)
 #define PITCH (CHUNK + 4) // spreads the rows over the banks of local memory
-#define LOCAL 2048
+#define LOCAL (OUT_ROWS * 4 * GROUP) // outputs, of which each work-item has 4 channels
 #define EACH_OUT(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
 
 // Where the device multiplies halves, those of one tap and one stage of channels are also added up

@@ -11,8 +11,9 @@
 enum {
     JOBS_EACH = 4,     /* jobs for each compute unit, so that none waits long for the last */
     TILE_GROUP = 64,   /* work-items of conv1d_tile */
+    FEW_ITEMS = 32,    /* fewer would leave multiprocessors half empty */
     TILE_FLOATS = 32,  /* outputs of each of them: 8 rows of 4 channels */
-    TILE_LOCAL = 2048, /* floats of local memory */
+    TILE_LOCAL = TILE_FLOATS * TILE_GROUP, /* floats of local memory; with fewer items, less */
     TILE_CHUNK = 16,   /* channels staged at a time, where they fit */
     LONGEST_JOB = 4096,
     MOST_CHANNELS = 1 << 20, /* of a tuned shape */
@@ -323,7 +324,7 @@ static int chunk(const conv1d_dims *d, int group, int most)
     const int rows = (tile - 1) * d->stride + (d->K - 1) * d->dilation + 1;
 
     for (int n = most; n >= 4; n /= 2)
-        if (rows * (n + 4) <= TILE_LOCAL)
+        if (rows * (n + 4) <= TILE_FLOATS * group)
             return n;
     return 0;
 }
@@ -331,11 +332,8 @@ static int chunk(const conv1d_dims *d, int group, int most)
 /* Where columns are short, most rows of a larger tile would lie beyond them. */
 static int default_group(const conv1d_dims *d, size_t steps)
 {
-    int group = TILE_GROUP;
-
-    while (d->folded && group > 16 && (size_t)(TILE_FLOATS * group / 2 / d->lanes) >= steps)
-        group /= 2;
-    return group;
+    const bool is_short = d->folded && (size_t)(TILE_FLOATS * FEW_ITEMS / d->lanes) >= steps;
+    return is_short ? FEW_ITEMS : TILE_GROUP;
 }
 
 void clvits_conv_launch(const clvits_node *n, const clvits_target *at, const void *dims,
