@@ -50,8 +50,9 @@ clvits_status clvits_listen_check(const clvits_voice *v, const float *samples, s
         return clvits_fail(r, CLVITS_E_UNSUPPORTED, "the voice was opened to speak alone; open it "
                                                     "with clvits_voice_open_listening()");
     if (n < (size_t)c->hop_length)
-        return clvits_fail(r, CLVITS_E_ARGUMENT, "the recording has %zu samples, and a frame takes "
-                                                 "%d", n, c->hop_length);
+        return clvits_fail(r, CLVITS_E_ARGUMENT, "the recording is too short: it has %zu samples, "
+                                                 "and a frame takes %d; give one with speech",
+                           n, c->hop_length);
     if (n > clvits_listen_limit(v))
         return clvits_fail(r, CLVITS_E_ARGUMENT, "the recording takes %.0f seconds, %.0f at most; "
                                                  "cut it into parts",
@@ -87,7 +88,8 @@ static clvits_status check_room(const aligning *k, clvits_report *r)
     if (k->n_ids > k->frames)
         return clvits_fail(r, CLVITS_E_ARGUMENT,
                            "the recording is shorter than its text: %d frames of %.1f ms, and the "
-                           "first %d symbols of the text (padding included) take one each at least",
+                           "first %d symbols of the text (padding included) take one each at "
+                           "least; give only the text that is said in it",
                            k->frames, 1e3 * c->hop_length / c->sampling_rate, k->n_ids);
     if ((int64_t)k->frames * k->n_ids > MOST_CELLS)
         return clvits_fail(r, CLVITS_E_ARGUMENT,

@@ -288,6 +288,8 @@ static clvits_status search(clvits_listening *l, int32_t *durations, const float
         s = clvits_stage_go(&l->other, r);
     if (!s)
         s = clvits_run_read(run, stage->durations, 0, 0, n_ids, durations, r);
+    if (!s)
+        s = check_cancel(l->in->cancel, r); /* a search takes seconds */
     return s ? s : check_path(l, durations, n_ids, frames, r);
 }
 
