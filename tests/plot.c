@@ -77,6 +77,33 @@ START_TEST(columns)
 }
 END_TEST
 
+/* Silence is dark, what is nearly silent dim, and what is loud enough has 0 as its largest. */
+START_TEST(silence_is_dark)
+{
+    static const struct {
+        float factor, least, most;
+    } rows[] = { { 0.0f, -9.3f, -9.2f }, { 0.01f, -3.5f, -2.5f }, { 1.0f, 0.0f, 0.0f } };
+    enum { N = 4096 };
+
+    for (size_t k = 0; k < sizeof(rows) / sizeof(*rows); k++) {
+        float *x = tone(N, 300.0), largest = -INFINITY;
+        clvits_report r = { 0 };
+        clvits_plot_columns c;
+
+        for (int i = 0; i < N; i++)
+            x[i] *= rows[k].factor;
+        const clvits_plot plot = { x, N, RATE, NULL, 0, NULL, 0 };
+        ck_assert(!clvits_plot_compute(&c, &plot, 100, &context->machine.cpu, &r));
+        for (int i = 0; i < c.n_mels * MELS; i++)
+            largest = fmaxf(largest, c.mels[i]);
+        ck_assert_float_ge(largest, rows[k].least);
+        ck_assert_float_le(largest, rows[k].most);
+        clvits_plot_free(&c);
+        free(x);
+    }
+}
+END_TEST
+
 typedef struct text {
     char *p;
     size_t n, most;
@@ -186,6 +213,7 @@ Suite *suite(void)
     tcase_add_checked_fixture(t, open_context, close_context);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, columns);
+    tcase_add_test(t, silence_is_dark);
     tcase_add_test(t, texts_are_escaped);
     tcase_add_test(t, long_pictures_are_bounded);
     tcase_add_test(t, odd_input);

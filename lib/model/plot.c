@@ -19,6 +19,7 @@ enum {
 };
 
 static const float quiet = 0.02f, loudest = 1e6f; /* silence is not blown up */
+static const float quiet_mel = -0.4f; /* nor is it bright: 80 dB above what it has at 16 kHz */
 
 /* Mel spectrograms of a stretch of samples. */
 typedef struct stretch {
@@ -121,7 +122,7 @@ static clvits_status add_mels(clvits_plot_columns *c, const clvits_plot *p, int 
     if (!s)
         s = add_frames(c, t, p, frames, r);
     close_stretch(t);
-    float largest = -INFINITY;
+    float largest = quiet_mel;
     for (int i = 0; i < c->n_mels * MELS; i++)
         largest = fmaxf(largest, c->mels[i]);
     for (int i = 0; i < c->n_mels * MELS; i++)
