@@ -61,6 +61,24 @@ static clvits_status check_whole(int fd, const char *path, clvits_report *r)
     return CLVITS_OK;
 }
 
+/* Whether libsndfile, by what it says, ran out of memory: it has no number for that. */
+static bool no_memory(const char *why)
+{
+    return strstr(why, "malloc") != NULL;
+}
+
+static clvits_status open_sound(sound *s, int fd, clvits_report *r)
+{
+    s->file = sf_open_fd(fd, SFM_READ, &s->info, SF_FALSE);
+    if (!s->file && no_memory(sf_strerror(NULL)))
+        return clvits_fail_memory(r, "an audio file");
+    if (!s->file)
+        return clvits_fail(r, CLVITS_E_FORMAT,
+                           "%s cannot be read as audio (%s); give a file such as .wav, .flac, .ogg "
+                           "or .mp3", s->path, sf_strerror(NULL));
+    return CLVITS_OK;
+}
+
 static clvits_status too_long(const sound *s, double seconds, int rate, int64_t limit,
                               clvits_report *r)
 {
@@ -144,6 +162,8 @@ static clvits_status check_end(const sound *s, clvits_report *r)
     const bool exact = format == SF_FORMAT_WAV || format == SF_FORMAT_AIFF ||
                        format == SF_FORMAT_FLAC;
 
+    if (sf_error(s->file) && no_memory(sf_strerror(s->file)))
+        return clvits_fail_memory(r, "an audio file");
     if (sf_error(s->file))
         return clvits_fail(r, CLVITS_E_FORMAT, "%s is damaged after %.3f seconds: %s", s->path,
                            (double)s->n / s->info.samplerate, sf_strerror(s->file));
@@ -190,13 +210,8 @@ clvits_status clvits_audio_read(float **samples, int64_t *n, const char *path, i
         return clvits_fail(r, CLVITS_E_FILE, "%s cannot be opened: %s", path, strerror(errno));
 
     clvits_status status = check_whole(fd, path, r);
-    if (!status) {
-        s.file = sf_open_fd(fd, SFM_READ, &s.info, SF_FALSE);
-        if (!s.file)
-            status = clvits_fail(r, CLVITS_E_FORMAT,
-                                 "%s cannot be read as audio (%s); give a file such as .wav, "
-                                 ".flac, .ogg or .mp3", path, sf_strerror(NULL));
-    }
+    if (!status)
+        status = open_sound(&s, fd, r);
     if (!status)
         status = check_header(&s, rate, limit, r);
     if (!status)
