@@ -5,6 +5,7 @@
 #include "model/plot.h"
 
 #include <check.h>
+#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,6 +180,31 @@ START_TEST(long_pictures_are_bounded)
 }
 END_TEST
 
+/* Where a program's locale writes 1,5, a picture still has 1.5. */
+START_TEST(numbers_have_points)
+{
+    static const char *const names[] = { "de_DE.UTF-8", "fr_FR.UTF-8", "ru_RU.UTF-8", "de_DE" };
+    locale_t commas = (locale_t)0;
+    text t = { .most = 1 << 20 };
+    float *x = tone(RATE, 500.0);
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names) && !commas; i++)
+        commas = newlocale(LC_ALL_MASK, names[i], (locale_t)0);
+    const locale_t before = commas ? uselocale(commas) : (locale_t)0;
+    const clvits_plot plot = { x, RATE, RATE, NULL, 0, NULL, 0 };
+    ck_assert(!clvits_plot_write(context, &plot, add, &t));
+    for (size_t i = 1; i + 1 < t.n; i++)
+        ck_assert(t.p[i] != ',' || !strchr("0123456789", t.p[i - 1]) ||
+                  !strchr("0123456789", t.p[i + 1]));
+    if (commas) {
+        ck_assert(uselocale(before) == commas);
+        freelocale(commas);
+    }
+    free(t.p);
+    free(x);
+}
+END_TEST
+
 START_TEST(odd_input)
 {
     const float one = 0.5f, bad[3] = { 0.0f, NAN, 0.0f }, loud[2] = { 1e30f, 0.0f };
@@ -216,6 +242,7 @@ Suite *suite(void)
     tcase_add_test(t, silence_is_dark);
     tcase_add_test(t, texts_are_escaped);
     tcase_add_test(t, long_pictures_are_bounded);
+    tcase_add_test(t, numbers_have_points);
     tcase_add_test(t, odd_input);
     suite_add_tcase(s, t);
     return s;
