@@ -89,13 +89,12 @@ static clvits_tensor *filterbank(build *b)
     const int n = b->o->n_mels, bins = c->n_fft / 2 + 1;
     clvits_graph *g = b->s.graph;
     clvits_report r = { 0 };
-    float *bank = n > CLVITS_MOST_MELS ? NULL
-                                       : clvits_arena_array(&g->arena, (size_t)n * (size_t)bins,
-                                                            sizeof(*bank));
+    float *bank = clvits_arena_array(&g->arena, (size_t)n * (size_t)bins, sizeof(*bank));
 
     const clvits_status s =
-        clvits_mel_filterbank(bank, c->n_fft, c->sampling_rate, n, (double)b->o->mel_fmin,
-                              (double)b->o->mel_fmax, CLVITS_MEL_SLANEY, true, &r);
+        bank ? clvits_mel_filterbank(bank, c->n_fft, c->sampling_rate, n, (double)b->o->mel_fmin,
+                                     (double)b->o->mel_fmax, CLVITS_MEL_SLANEY, true, &r)
+             : clvits_fail_memory(&r, "a mel filterbank");
     if (s)
         clvits_graph_fail(g, s, "%s", r.text);
     return s ? NULL : clvits_graph_constant(g, bank, 3, (int64_t[]){ n, bins, 1 });
