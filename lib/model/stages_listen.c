@@ -13,6 +13,20 @@ static clvits_tensor *speaker(clvits_scope *s, int parts)
     return sid;
 }
 
+/* The most samples of so many frames. */
+static int samples_of(const clvits_scope *s, int frames)
+{
+    const int hop = s->c->hop_length;
+    const int64_t n = (int64_t)frames * hop + hop - 1;
+
+    if (n <= INT32_MAX)
+        return (int)n;
+    clvits_graph_fail(s->graph, CLVITS_E_UNSUPPORTED,
+                      "%d frames of %d samples, with what they depend on, are too many to be "
+                      "listened to at once", frames, hop);
+    return 1;
+}
+
 /* The posterior of what is heard: its mean, which is the likeliest, or one drawn from it. */
 static clvits_tensor *posterior(clvits_scope *s, clvits_listen_stage *out, bool draw)
 {
@@ -43,8 +57,7 @@ clvits_status clvits_listen_stage_build(clvits_listen_stage *out, const clvits_m
     *out = (clvits_listen_stage){ 0 };
     if (status)
         return status;
-    const int hop = s.c->hop_length;
-    out->samples = clvits_graph_clock(s.graph, frames * hop + hop - 1);
+    out->samples = clvits_graph_clock(s.graph, samples_of(&s, frames));
     out->wave = clvits_graph_input(s.graph, CLVITS_F32, out->samples, 1);
     if (revoice) {
         out->seed = clvits_graph_scalar(s.graph, 2);
