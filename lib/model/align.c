@@ -283,6 +283,9 @@ static clvits_status fill(aligning *k, clvits_report *r)
         s = fill_sentence(k, &list[i], &k->sentences[i], id, (int)whole.frames, &whole, r);
         id += k->sentences[i].n_ids;
     }
+    if (!s && !isfinite(mean(&whole)))
+        s = clvits_fail(r, CLVITS_E_FORMAT, "the voice makes what is no number of this text: its "
+                                            "weights are damaged");
     k->a->public = (clvits_alignment){
         .sample_rate = k->voice->file.config.sampling_rate,
         .hop_length = k->voice->file.config.hop_length,
