@@ -66,18 +66,10 @@ clvits_status clvits_listen_check(const clvits_voice *v, const float *samples, s
 
 static clvits_status check(const aligning *k, const float *samples, size_t n, clvits_report *r)
 {
-    const clvits_config *c = &k->voice->file.config;
-    const int speakers = c->n_speakers > 1 ? c->n_speakers : 1;
-    const int languages = c->n_languages > 1 ? c->n_languages : 1;
-    const clvits_align_params *p = k->params;
+    const clvits_status s =
+        clvits_voice_check_who(k->voice, k->params->speaker, k->params->language, r);
 
-    if (p->speaker < 0 || p->speaker >= speakers)
-        return clvits_fail(r, CLVITS_E_ARGUMENT, "speaker %d; this voice has 0 to %d", p->speaker,
-                           speakers - 1);
-    if (p->language < 0 || p->language >= languages)
-        return clvits_fail(r, CLVITS_E_ARGUMENT, "language %d; this voice has 0 to %d", p->language,
-                           languages - 1);
-    return clvits_listen_check(k->voice, samples, n, r);
+    return s ? s : clvits_listen_check(k->voice, samples, n, r);
 }
 
 /* The recording can hold so many ids more, and there is memory for them. */

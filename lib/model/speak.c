@@ -34,9 +34,6 @@ typedef struct speaking {
 
 static clvits_status check(const clvits_voice *v, const clvits_speak_params *p, clvits_report *r)
 {
-    const int speakers = v->file.config.n_speakers > 1 ? v->file.config.n_speakers : 1;
-    const int languages = v->file.config.n_languages > 1 ? v->file.config.n_languages : 1;
-
     if (!(p->noise_scale >= 0.0f && p->noise_scale <= 100.0f))
         return clvits_fail(r, CLVITS_E_ARGUMENT, "noise_scale %g; give 0 to 100",
                            (double)p->noise_scale);
@@ -53,13 +50,7 @@ static clvits_status check(const clvits_voice *v, const clvits_speak_params *p, 
     if (p->first_chunk < 0 || p->first_chunk > MAX_CHUNK || p->chunk < 0 || p->chunk > MAX_CHUNK)
         return clvits_fail(r, CLVITS_E_ARGUMENT, "chunks of %d and %d frames; give 0 to %d",
                            p->first_chunk, p->chunk, MAX_CHUNK);
-    if (p->speaker < 0 || p->speaker >= speakers)
-        return clvits_fail(r, CLVITS_E_ARGUMENT, "speaker %d; this voice has 0 to %d", p->speaker,
-                           speakers - 1);
-    if (p->language < 0 || p->language >= languages)
-        return clvits_fail(r, CLVITS_E_ARGUMENT, "language %d; this voice has 0 to %d", p->language,
-                           languages - 1);
-    return CLVITS_OK;
+    return clvits_voice_check_who(v, p->speaker, p->language, r);
 }
 
 static clvits_status deliver(speech *s, const float *samples, size_t n, clvits_report *r)

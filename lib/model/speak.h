@@ -26,6 +26,10 @@ static inline bool clvits_cancel_is_raised(const clvits_cancel *c)
     return atomic_load((atomic_int *)&c->raised);
 }
 
+/** Whether the voice has that speaker and that language: CLVITS_OK or _E_ARGUMENT. */
+clvits_status clvits_voice_check_who(const clvits_voice *v, int speaker, int language,
+                                     clvits_report *r);
+
 /** How the voice reads text of that language, or symbols. */
 clvits_text_settings clvits_voice_text(const clvits_voice *v, int language, int phonemes);
 

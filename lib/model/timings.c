@@ -3,6 +3,22 @@
 
 #include <string.h>
 
+clvits_status clvits_voice_check_who(const clvits_voice *v, int speaker, int language,
+                                     clvits_report *r)
+{
+    const clvits_config *c = &v->file.config;
+    const int speakers = c->n_speakers > 1 ? c->n_speakers : 1;
+    const int languages = c->n_languages > 1 ? c->n_languages : 1;
+
+    if (speaker < 0 || speaker >= speakers)
+        return clvits_fail(r, CLVITS_E_ARGUMENT, "speaker %d; this voice has 0 to %d", speaker,
+                           speakers - 1);
+    if (language < 0 || language >= languages)
+        return clvits_fail(r, CLVITS_E_ARGUMENT, "language %d; this voice has 0 to %d", language,
+                           languages - 1);
+    return CLVITS_OK;
+}
+
 clvits_text_settings clvits_voice_text(const clvits_voice *v, int language, int phonemes)
 {
     const clvits_voice_file *f = &v->file;
