@@ -77,33 +77,38 @@ static void close_filter(filter *f)
     free(f->known);
 }
 
-/* The weight of a sample that is t input samples away. */
-static double weight(const filter *f, double t)
+/* The window t input samples from its middle. */
+static double window_at(const filter *f, double t)
 {
-    const double u = fabs(t) / f->reach * STEPS, x = acos(-1.0) * f->band * t;
+    const double u = fabs(t) / f->reach * STEPS;
     const int step = (int)u;
 
-    if (step > STEPS)
-        return 0.0;
-    const double w = f->window[step] + (u - step) * (f->window[step + 1] - f->window[step]);
-    return w * (fabs(x) < 1e-9 ? 1.0 : sin(x) / x);
+    return step > STEPS ? 0.0
+                        : f->window[step] + (u - step) * (f->window[step + 1] - f->window[step]);
 }
 
 /* The weights of inputs 1 - half .. half, seen from an output that lies a part of one after input
- * 0; their sum is 1. */
+ * 0; their sum is 1. The sine turns from each to the next, but for those where it is small. */
 static const float *row_of(filter *f, int phase)
 {
     float *row = f->rows + (f->known ? (size_t)phase * (size_t)f->taps : 0);
-    double sum = 0.0;
 
     if (f->known && f->known[phase])
         return row;
-    for (int k = 0; k < 2 * f->half; k++)
-        sum += weight(f, k + 1 - f->half - (double)phase / f->phases);
+    const double turn = acos(-1.0) * f->band, along = cos(turn), across = sin(turn);
+    const double first = 1 - f->half - (double)phase / f->phases;
+    double sine = sin(turn * first), cosine = cos(turn * first), sum = 0.0;
+    for (int k = 0; k < 2 * f->half; k++) {
+        const double t = first + k, x = turn * t;
+        const double sinc = fabs(x) < 1e-9 ? 1.0 : (fabs(x) < 1.0 ? sin(x) : sine) / x;
+        const double w = window_at(f, t) * sinc, next = sine * along + cosine * across;
+        cosine = cosine * along - sine * across;
+        sine = next;
+        row[k] = (float)w;
+        sum += w;
+    }
     for (int k = 0; k < f->taps; k++)
-        row[k] = k < 2 * f->half
-                     ? (float)(weight(f, k + 1 - f->half - (double)phase / f->phases) / sum)
-                     : 0.0f;
+        row[k] = k < 2 * f->half ? (float)((double)row[k] / sum) : 0.0f;
     if (f->known)
         f->known[phase] = true;
     return row;
