@@ -145,15 +145,17 @@ clvits_tensor *clvits_search(clvits_tensor *value, int text, clvits_tensor **end
     return clvits_graph_both(clvits_graph_call(&clvits_op_backtrack, &bits, 1, 1, &p), ends);
 }
 
-/* A 1x1 convolution to one channel, whose weights are the same for each half of x's channels; NULL
- * where memory ran out. */
+/* A 1x1 convolution to one channel, whose weights are the same for each half of x's channels. */
 static clvits_tensor *row_sum(clvits_graph *g, clvits_tensor *x, float first, float second,
                               float bias)
 {
-    float *w = x ? clvits_arena_array(&g->arena, (size_t)x->C + 1, sizeof(*w)) : NULL;
-
-    if (!w)
+    if (!x)
         return NULL;
+    float *w = clvits_arena_array(&g->arena, (size_t)x->C + 1, sizeof(*w));
+    if (!w) {
+        clvits_graph_fail(g, CLVITS_E_MEMORY, "no memory for the sums of an alignment");
+        return NULL;
+    }
     for (int c = 0; c < x->C; c++)
         w[c] = c < x->C / 2 ? first : second;
     w[x->C] = bias;
