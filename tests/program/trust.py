@@ -14,6 +14,7 @@ from support import SOURCE, TINY, ProgramTest, devices, main, samples_of, snr, w
 TEXT = "hello there people. how are you"
 FEW = ("copy", "flip", "gate", "sum", "unary, tanh", "unary, exp")  # cheap to check
 CACHE = {"CLVITS_CACHE": "cache"}
+DECODER = ("--place", "enc_p=cpu,dp=cpu,flow=cpu")  # its kernels alone are built
 
 
 class Trust(ProgramTest):
@@ -46,23 +47,23 @@ class Trust(ProgramTest):
 
     def test_wrong_tap(self):
         self.change("conv1d.h", "v *= d->scale;", "v *= d->scale * 1.01f;")
-        level, warnings, tried = self.spoken()
+        level, warnings, tried = self.spoken(*DECODER)
         self.assertGreater(level, 60)
         self.assertEqual(len(warnings), len({w.split()[2] for w in warnings}), warnings)
         self.assertTrue(any("conv1d goes wrong on device 1" in w for w in warnings), warnings)
         self.assertGreater(tried, 0)
         # The same is known in the next run, and found anew where that is wanted.
-        self.assertEqual(self.spoken()[1:], (warnings, 0))
-        again = self.spoken("--trust", "always")
+        self.assertEqual(self.spoken(*DECODER)[1:], (warnings, 0))
+        again = self.spoken(*DECODER, "--trust", "always")
         self.assertEqual(again[1:], (warnings, tried))
         # Or nothing is looked at.
-        level, warnings, tried = self.spoken(CLVITS_TRUST="never", CLVITS_RECHECK="0")
+        level, warnings, tried = self.spoken(*DECODER, CLVITS_TRUST="never", CLVITS_RECHECK="0")
         self.assertLess(level, 40)
         self.assertEqual((warnings, tried), ([], 0))
 
     def test_what_does_not_build(self):
         self.change("prior.cl", "kernel void prior", "kernel void other")
-        level, warnings, _ = self.spoken()
+        level, warnings, _ = self.spoken("--place", "dec=cpu")
         self.assertGreater(level, 60)
         self.assertEqual(len(warnings), 1, warnings)
         self.assertIn("prior goes wrong on device 1", warnings[0])
@@ -71,8 +72,8 @@ class Trust(ProgramTest):
         """Rows that no trial has go wrong; what the program says, and how near it comes."""
         self.change("conv1d.h", "v *= d->scale;", f"v *= t > {row} ? {scale} : d->scale;")
         want = self.speak("-q", "--output-raw", *args).stdout
-        done = self.run_program("speak", "-m", TINY, "--output-raw", "--device", "opencl", *args,
-                                env={"CLVITS_KERNELS": "kernels", **CACHE})
+        done = self.run_program("speak", "-m", TINY, "--output-raw", "--device", "opencl", *DECODER,
+                                *args, env={"CLVITS_KERNELS": "kernels", **CACHE})
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stderr.decode(), snr(samples_of(done.stdout), samples_of(want))
 
