@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A short recording, its magnitudes and mel spectrograms, and mel filterbanks."""
+"""Two short recordings, their magnitudes and mel spectrograms, and mel filterbanks."""
 import wave
 
 import librosa
@@ -9,15 +9,15 @@ import torchaudio
 import common
 
 RATE, N_FFT, HOP, MELS = 22050, 1024, 256, 80
-BEGIN, SAMPLES = 13000, 11025  # not a whole number of frames
+# Clips of LJ Speech (public domain), and which samples: not a whole number of frames.
+STRETCHES = {"slaney": ("LJ001-0002", 13000, 11025), "htk": ("LJ001-0004", 30000, 9001)}
 
 
-def recording(folder):
-    """A stretch of the first clip of LJ Speech (public domain)."""
-    with wave.open(str(folder / "ljspeech" / "LJ001-0002.wav")) as file:
+def recording(folder, clip, begin, samples):
+    with wave.open(str(folder / "ljspeech" / f"{clip}.wav")) as file:
         assert file.getframerate() == RATE and file.getnchannels() == 1
         data = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-    return data[BEGIN:BEGIN + SAMPLES].astype(np.float64) / 32768
+    return data[begin:begin + samples].astype(np.float64) / 32768
 
 
 def log(mel):
@@ -36,17 +36,18 @@ def slaney(n_fft, rate, mels, low, high, norm):
 
 
 def write_all(out, arguments):
-    samples = recording(arguments.voices)
-    padded = np.pad(samples, (N_FFT - HOP) // 2, mode="reflect")
-    spectrum = librosa.stft(padded, n_fft=N_FFT, hop_length=HOP, window="hann", center=False)
-    magnitudes = np.sqrt(np.abs(spectrum) ** 2 + 1e-6)
+    banks = {"slaney": slaney(N_FFT, RATE, MELS, 0.0, None, "slaney"),
+             "htk": htk(N_FFT, RATE, MELS, 40.0, 7600.0, None)}
     arrays = {
-        "wave": samples,
-        "magnitudes": magnitudes.T,
-        "mel_slaney": log(slaney(N_FFT, RATE, MELS, 0.0, None, "slaney") @ magnitudes).T,
-        "mel_htk": log(htk(N_FFT, RATE, MELS, 40.0, 7600.0, None) @ magnitudes).T,
         "bank_slaney": slaney(512, 16000, 24, 50.0, 7600.0, "slaney"),
         "bank_slaney_peaks": slaney(300, 22050, 20, 0.0, None, None),
         "bank_htk": htk(512, 16000, 24, 20.0, 8000.0, "slaney"),
     }
+    for scale, stretch in STRETCHES.items():
+        samples = recording(arguments.voices, *stretch)
+        padded = np.pad(samples, (N_FFT - HOP) // 2, mode="reflect")
+        spectrum = librosa.stft(padded, n_fft=N_FFT, hop_length=HOP, window="hann", center=False)
+        magnitudes = np.sqrt(np.abs(spectrum) ** 2 + 1e-6)
+        arrays |= {f"wave_{scale}": samples, f"magnitudes_{scale}": magnitudes.T,
+                   f"mel_{scale}": log(banks[scale] @ magnitudes).T}
     common.save(out / "spectrogram", **arrays)
