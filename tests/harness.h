@@ -96,6 +96,10 @@ void harness_close(harness *h, const clvits_tensor *t, const double *want, doubl
 void harness_round(const float *values, int64_t n);
 #define HARNESS_HALF 0x1p-11
 
+/** Whether case i is left to other runs: CLVITS_TEST_EVERY, "N" or "N+K", has every Nth case from K
+ *  on run, where each takes long. */
+bool harness_left_out(int i);
+
 /** main() of every test file: one suite, run in forked children with time for a kernel build. */
 int harness_main(Suite *s);
 #define HARNESS_TIMEOUT 240

@@ -57,6 +57,8 @@ START_TEST(forward)
     double sum[3] = { 0 }, all = 0.0, rows = 0.0;
     harness h;
 
+    if (harness_left_out(_i))
+        return;
     harness_begin(&h, k->B);
     const int clock = clvits_graph_clock(h.graph, T);
     for (int i = 0; i < operands(k); i++)
