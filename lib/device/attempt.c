@@ -59,13 +59,13 @@ clvits_status clvits_attempt_begin(clvits_attempt *a, clvits_device *d, uint64_t
     if (!path_of(a->path, sizeof(a->path), d, key) || !clvits_make_folder(d->cache_dir))
         return CLVITS_OK;
     a->fd = hold(a->path, &ended);
-    if (a->fd >= 0 && ended < MOST_ENDED) {
+    if (a->fd < 0)
+        return CLVITS_OK;
+    if (ended < MOST_ENDED) {
         if (write(a->fd, ".", 1) != 1)
             clvits_attempt_end(a); /* a full disk is no reason not to speak */
         return CLVITS_OK;
     }
-    if (a->fd < 0)
-        return CLVITS_OK;
     snprintf(why, sizeof(why), "%s (%.80s) ended %d programs that tried it; --trust always tries "
                                "it again", what, options, MOST_ENDED);
     const clvits_status s = clvits_verdict_set(d, key, CLVITS_WRONG, why, true, r);

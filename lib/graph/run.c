@@ -454,27 +454,31 @@ static clvits_status go_through(clvits_run *run, int sampled, bool each, clvits_
 }
 
 /* The first time, what was recorded is also launched one by one, from the same memory, and that is
- * what counts: a driver that replays something else is found before it is heard. */
+ * what counts: a driver that replays something else is found before it is heard. Where there is no
+ * room to compare, nothing is replayed, now or later. */
 static clvits_status rehearse(clvits_run *run, clvits_report *r)
 {
     const clvits_plan *p = run->plan;
     clvits_snapshot before, replayed = { 0 }, launched = { 0 };
-    clvits_status s = clvits_snapshot_take(&before, run, p, r);
+    clvits_report own = { 0 };
+    bool compared = !clvits_snapshot_take(&before, run, p, &own);
+    clvits_status s = CLVITS_OK;
 
-    if (!s)
+    if (compared) {
         s = go_through(run, -1, false, NULL, r);
-    if (!s)
-        s = clvits_snapshot_take(&replayed, run, p, r);
-    if (!s)
-        s = clvits_snapshot_put_back(&before, run, p, r);
+        compared = !s && !clvits_snapshot_take(&replayed, run, p, &own);
+        if (!s)
+            s = clvits_snapshot_put_back(&before, run, p, r);
+    }
     if (!s)
         s = go_through(run, -1, true, NULL, r);
-    if (!s)
-        s = clvits_snapshot_take(&launched, run, p, r);
-    if (!s && !clvits_snapshot_same(&replayed, &launched))
-        for (int i = 0; i < p->n_steps; i++)
-            if (run->replays[i])
-                clvits_replay_distrust(run->replays[i], r);
+    compared = compared && !s && !clvits_snapshot_take(&launched, run, p, &own);
+    const bool same = compared && clvits_snapshot_same(&replayed, &launched);
+    for (int i = 0; i < p->n_steps && !same; i++) {
+        if (compared && run->replays[i])
+            clvits_replay_distrust(run->replays[i], r);
+        clvits_replay_free(&run->replays[i]);
+    }
     clvits_snapshot_free(&before);
     clvits_snapshot_free(&replayed);
     clvits_snapshot_free(&launched);
