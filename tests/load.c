@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // What it takes to bring the weights of a voice of common size into memory.
+#include "base_voice.h"
 #include "files.h"
 #include "model/weights.h"
 
@@ -31,37 +32,6 @@ typedef struct voice {
     const uint16_t *data; /* of every item */
     int64_t values;
 } voice;
-
-static clvits_config common_voice(void)
-{
-    clvits_config c = clvits_config_default();
-
-    c.n_vocab = 178;
-    c.inter_channels = c.hidden_channels = 192;
-    c.filter_channels = 768;
-    c.n_heads = 2;
-    c.n_layers = 6;
-    c.kernel_size = 3;
-    c.resblock = 1;
-    c.n_resblocks = 3;
-    for (int i = 0; i < 3; i++) {
-        c.resblock_kernel_sizes[i] = 3 + 4 * i;
-        c.n_resblock_dilations[i] = 3;
-        for (int j = 0; j < 3; j++)
-            c.resblock_dilation_sizes[i][j] = 2 * j + 1;
-    }
-    c.n_upsamples = 4;
-    for (int i = 0; i < 4; i++) {
-        c.upsample_rates[i] = i < 2 ? 8 : 2;
-        c.upsample_kernel_sizes[i] = i < 2 ? 16 : 4;
-    }
-    c.upsample_initial_channel = 512;
-    c.use_sdp = 1;
-    c.dp_filter_channels = 192;
-    c.sampling_rate = 22050;
-    c.hop_length = 256;
-    return c;
-}
 
 static clvits_status give_weight(void *user, const clvits_weight *w)
 {
@@ -119,7 +89,7 @@ START_TEST(takes_little_more_than_the_weights)
 {
     static const clvits_dtype dtypes[] = { CLVITS_DTYPE_F32, CLVITS_DTYPE_F16,
                                            CLVITS_DTYPE_BF16 };
-    const clvits_config c = common_voice();
+    const clvits_config c = base_voice();
     clvits_arrays raw, weights;
     clvits_report r = { 0 };
     const char *path = files_path("voice.safetensors");
