@@ -183,7 +183,8 @@ class Align(Listening):
             with self.subTest(name=name):
                 self.fails(INPUT, words, "align", "--device", "cpu", name, "hello", left=left)
         write_wav(self.cwd / "hum.wav", [0] * RATE)
-        self.run_cpu("align", "hum.wav", "hello")  # silence has a path as well
+        done = self.run_cpu("align", "hum.wav", "hello")  # silence has a path as well
+        self.assertIn(b"warning: hum.wav is silent", done.stderr)
         self.fails(INPUT, ("no-such.txt",), "align", "-f", "no-such.txt", "hum.wav",
                    left=[*left, "hum.wav"])
         self.fails(INPUT, ("no posterior encoder", "--with-training"), "align", "--device", "cpu",

@@ -4,6 +4,7 @@
 #include "speak.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -140,6 +141,19 @@ static int write_all(aligner *a, const clvits_alignment *made)
     return code ? code : timings_finish(&a->out, made->n_frames * made->hop_length);
 }
 
+/* A muted microphone records a file like any other, and silence has a best path, too. */
+static void tell_silence(const listening *l, const char *audio)
+{
+    const float step = 1.0f / 32768; /* of 16 bits */
+    float peak = 0;
+
+    for (size_t i = 0; i < l->n; i++)
+        peak = fmaxf(peak, fabsf(l->samples[i]));
+    if (peak < step && !l->quiet)
+        program_note("warning: %s is silent: nothing in it is louder than a step of 16 bits",
+                     audio);
+}
+
 static int run(aligner *a, const char *audio)
 {
     clvits_align_params params = { .phonemes = a->phonemes };
@@ -163,6 +177,7 @@ static int run(aligner *a, const char *audio)
                                          &params);
     if (s)
         return listening_fail(&a->l, s);
+    tell_silence(&a->l, audio);
     code = write_all(a, made);
     if (!code && !a->l.quiet)
         program_note("%.2f s of speech in %.2f s, score %.2f",
