@@ -1,11 +1,44 @@
 // SPDX-License-Identifier: MIT
 #include "graph/plan.h"
 
+/* Valid rows of an item; all of them where there are no lengths. */
+static double length_of(const clvits_tensor *t, int clock, int most, int item, const int *lengths)
+{
+    const int n = lengths && clock >= 0 ? lengths[clock * t->B + item] : most;
+    return n < most ? n : most;
+}
+
+/* The clock that says how many of a tensor's columns count in a node; -1: all do. */
+static int columns_clock(const clvits_node *n, const clvits_tensor *t)
+{
+    const clvits_matmul_params *product = n->op == &clvits_op_matmul ? n->params : NULL;
+
+    if (product && (product->transpose_b ? t == n->out[0]
+                                         : t == n->in[0] && !product->transpose_a))
+        return n->in[1]->clock;
+    if ((n->op == &clvits_op_search && (t == n->in[0] || t == n->out[0])) ||
+        (n->op == &clvits_op_backtrack && t == n->in[0]))
+        return ((const clvits_search_params *)n->params)->text;
+    return -1;
+}
+
+/* Elements of a tensor that count in a node. */
+static double cells_of(const clvits_node *n, const clvits_tensor *t, const int *lengths)
+{
+    const int columns = columns_clock(n, t);
+    double cells = 0.0;
+
+    for (int b = 0; b < t->B; b++)
+        cells += length_of(t, t->clock, t->T, b, lengths) *
+                 length_of(t, columns, t->C, b, lengths);
+    return cells;
+}
+
 static double rows_of(const clvits_tensor *t, const int *lengths)
 {
     double rows = 0.0;
     for (int b = 0; b < t->B; b++)
-        rows += lengths ? lengths[t->clock * t->B + b] : t->T;
+        rows += length_of(t, t->clock, t->T, b, lengths);
     return rows;
 }
 
@@ -15,7 +48,7 @@ static double bytes_of(const clvits_tensor *t, const clvits_node *n, int place,
     double count = (double)clvits_element_bytes(t, place);
 
     if (t->role != CLVITS_WEIGHT)
-        return count * rows_of(t, lengths) * t->C;
+        return count * cells_of(n, t, lengths);
     if (n->op->packing && t == n->in[1] && place != CLVITS_CPU_PLACE &&
         n->halves & CLVITS_HALF_WEIGHTS)
         count = 2.0;
@@ -24,19 +57,49 @@ static double bytes_of(const clvits_tensor *t, const clvits_node *n, int place,
     return count;
 }
 
+/* Products that a matrix product makes. */
+static double products_of(const clvits_node *n, const int *lengths)
+{
+    const clvits_matmul_params *p = n->params;
+    const clvits_tensor *a = n->in[0], *b = n->in[1], *y = n->out[0];
+    const int depth = p->transpose_a ? a->T : a->C;
+    const int clock = p->transpose_a ? a->clock : p->transpose_b ? -1 : b->clock;
+    double sum = 0.0;
+
+    for (int i = 0; i < y->B; i++)
+        sum += length_of(y, y->clock, y->T, i, lengths) *
+               length_of(y, columns_clock(n, y), y->C, i, lengths) *
+               length_of(y, clock, depth, i, lengths);
+    return sum;
+}
+
+/* What a node's work is counted by: the rows that it makes, unless it makes of many what is one. */
+static double amount_of(const clvits_node *n, const int *lengths)
+{
+    const clvits_tensor *x = n->in[0], *y = n->out[0] ? n->out[0] : n->out[1];
+    double pairs = 0.0;
+
+    if (n->op == &clvits_op_matmul)
+        return products_of(n, lengths);
+    if (n->op == &clvits_op_loss || n->op == &clvits_op_sum || n->op == &clvits_op_search)
+        return cells_of(n, x, lengths);
+    if (n->op == &clvits_op_backtrack)
+        return rows_of(x, lengths) + rows_of(y, lengths);
+    if (n->op != &clvits_op_attention)
+        return rows_of(y, lengths);
+    for (int b = 0; b < y->B; b++) { /* every row looks at every row */
+        const double rows = length_of(y, y->clock, y->T, b, lengths);
+        pairs += rows * rows;
+    }
+    return pairs;
+}
+
 void clvits_node_work(const clvits_node *n, int place, const int *lengths, double *flops,
                       double *bytes)
 {
     const clvits_tensor *y = n->out[0] ? n->out[0] : n->out[1];
-    const double all = (double)y->B * y->T;
-    double share = all > 0.0 ? rows_of(y, lengths) / all : 0.0;
+    const double all = amount_of(n, NULL), share = all > 0.0 ? amount_of(n, lengths) / all : 0.0;
 
-    if (n->op == &clvits_op_attention) { /* every row looks at every row */
-        double pairs = 0.0;
-        for (int b = 0; b < y->B && lengths; b++)
-            pairs += (double)lengths[y->clock * y->B + b] * lengths[y->clock * y->B + b];
-        share = lengths ? pairs / (all * y->T) : 1.0;
-    }
     *flops = n->op->flops ? share * n->op->flops(n) : 0.0;
     *bytes = 0.0;
     for (int i = 0; i < CLVITS_MAX_IN; i++) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // The voices that the bench generates take the work for a second of speech that each geometry is
-// known to take; work.py has what the records say.
+// known to take, and a ragged batch that of its items; work.py has what the records say.
 #include "../../bench/voice.h"
+#include "graph/plan.h"
 
 #include <check.h>
 #include <math.h>
@@ -79,12 +80,117 @@ START_TEST(work)
 }
 END_TEST
 
+/* What makes few rows of many, or whose columns are another clock's rows. */
+enum { LOSS, TOTAL, SUM, SEARCH, PRODUCT, TRANSPOSED, ATTENTION, SPECTROGRAM, OPERATORS };
+enum { CHANNELS = 32, ITEMS = 2 };
+
+typedef struct extent {
+    int rows, columns; /* of the second clock */
+} extent;
+
+static clvits_tensor *add_operator(clvits_graph *g, int which, int clock, int other)
+{
+    clvits_tensor *x = clvits_graph_input(g, CLVITS_F32, clock, CHANNELS), *ends;
+    const clvits_attention_params attention = { .heads = 2, .window = 0 };
+
+    switch (which) {
+    case LOSS:
+    case TOTAL:
+        return clvits_loss_absolute(x, clvits_copy(x), 1.0f, NULL);
+    case SUM:
+        return clvits_sum(x);
+    case SEARCH:
+        x = clvits_graph_input(g, CLVITS_F32, clock, clvits_graph_capacity(g, other));
+        return clvits_search(x, other, &ends);
+    case PRODUCT: /* as many rows of the other as x has columns */
+        return clvits_matmul(clvits_graph_input(g, CLVITS_F32, clock,
+                                                clvits_graph_capacity(g, other)),
+                             clvits_graph_input(g, CLVITS_F32, other, CHANNELS),
+                             &(clvits_matmul_params){ .scale = 1.0f });
+    case TRANSPOSED:
+        return clvits_matmul(x, clvits_graph_input(g, CLVITS_F32, other, CHANNELS),
+                             &(clvits_matmul_params){ .transpose_b = true });
+    case ATTENTION:
+        return clvits_attention(x, clvits_copy(x), clvits_copy(x), NULL, NULL, &attention);
+    default:
+        return clvits_spectrogram(clvits_graph_input(g, CLVITS_F32, clock, 1),
+                                  &(clvits_spectrogram_params){ .n_fft = 64, .hop = 16 });
+    }
+}
+
+static double bytes_of_weight(const clvits_tensor *t)
+{
+    double bytes = sizeof(float);
+
+    if (!t || t->role != CLVITS_WEIGHT)
+        return 0.0;
+    for (int i = 0; i < t->rank; i++)
+        bytes *= (double)t->shape[i];
+    return bytes;
+}
+
+/* FLOP and bytes of a batch of these extents, in a graph with room for `most`. */
+static void work_of(double out[2], int which, const extent *item, int batch, extent most)
+{
+    clvits_machine m = { .n_places = 1 };
+    clvits_packed_weights *weights = NULL;
+    clvits_graph *g = NULL;
+    clvits_plan *plan = NULL;
+    clvits_run *run = NULL;
+    clvits_report r = { 0 };
+
+    ck_assert_int_eq(clvits_cpu_open(&m.cpu, "baseline", 1, &r), CLVITS_OK);
+    ck_assert_int_eq(clvits_packed_weights_open(&weights, &r), CLVITS_OK);
+    ck_assert_int_eq(clvits_graph_open(&g, batch, &r), CLVITS_OK);
+    const int clock = clvits_graph_clock(g, most.rows), other = clvits_graph_clock(g, most.columns);
+    clvits_graph_keep(add_operator(g, which, clock, other));
+    ck_assert_msg(!clvits_graph_finish(g, &r), "%s", r.text);
+    ck_assert_int_eq(clvits_plan_make(&plan, g, &m, weights, NULL, &r), CLVITS_OK);
+    ck_assert_int_eq(clvits_run_make(&run, plan, &r), CLVITS_OK);
+    for (int i = 0; i < batch; i++) {
+        ck_assert_int_eq(clvits_run_set_length(run, clock, i, item[i].rows, &r), CLVITS_OK);
+        ck_assert_int_eq(clvits_run_set_length(run, other, i, item[i].columns, &r), CLVITS_OK);
+    }
+    out[0] = out[1] = 0.0;
+    for (int i = 0; i < g->n_nodes; i++) {
+        double flops, bytes;
+        clvits_node_work(g->nodes[i], CLVITS_CPU_PLACE, clvits_run_table(run), &flops, &bytes);
+        for (int k = 0; k < CLVITS_MAX_IN; k++) /* once for all items */
+            bytes -= bytes_of_weight(g->nodes[i]->in[k]);
+        out[0] += flops;
+        out[1] += bytes;
+    }
+    clvits_run_free(&run);
+    clvits_plan_free(&plan);
+    clvits_graph_close(&g);
+    clvits_packed_weights_close(&weights);
+    clvits_cpu_close(&m.cpu);
+}
+
+START_TEST(a_batch_is_the_sum_of_its_items)
+{
+    static const extent items[ITEMS] = { { 640, 128 }, { 320, 64 } };
+    double batch[2], one[2], sum[2] = { 0.0, 0.0 };
+
+    work_of(batch, _i, items, ITEMS, items[0]);
+    for (int i = 0; i < ITEMS; i++) {
+        work_of(one, _i, &items[i], 1, items[i]);
+        sum[0] += one[0];
+        sum[1] += one[1];
+    }
+    ck_assert_double_gt(sum[0], 0.0);
+    ck_assert_double_eq_tol(batch[0] / sum[0], 1.0, 1e-9);
+    ck_assert_double_eq_tol(batch[1] / sum[1], 1.0, 1e-9);
+}
+END_TEST
+
 Suite *suite(void)
 {
     Suite *s = suite_create("bench_cost");
     TCase *t = tcase_create("geometries");
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, work, 0, LENGTH(known));
+    tcase_add_loop_test(t, a_batch_is_the_sum_of_its_items, 0, OPERATORS);
     suite_add_tcase(s, t);
     return s;
 }
