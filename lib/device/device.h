@@ -129,6 +129,16 @@ void clvits_device_begin_peak(clvits_device *d);
 /** How many launches since the device was opened. */
 uint64_t clvits_device_launches(const clvits_device *d);
 
+/** Programs that a device was given, and how long the driver took for each kind: compiled from
+ *  source, which may have failed, or loaded from the binaries that the cache folder has. */
+typedef struct clvits_builds {
+    int compiled, loaded;
+    double compile_seconds, load_seconds;
+} clvits_builds;
+
+/** Those since the device was opened. Any thread may ask. */
+clvits_builds clvits_device_builds(clvits_device *d);
+
 /** Zeroed memory of at least one byte. */
 clvits_status clvits_buffer_make(clvits_buffer **out, clvits_device *d, size_t size,
                                  clvits_report *r);

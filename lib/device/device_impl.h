@@ -38,8 +38,9 @@ struct clvits_device {
     char *cache_dir, *source_dir;
     atomic_bool *cache_told; /* NULL: nobody is told */
     const struct clvits_tuned *tuned;
-    pthread_mutex_t lock;       /* guards programs and timed */
+    pthread_mutex_t lock;       /* guards programs, builds and timed */
     struct clvits_program *programs;
+    clvits_builds builds;
     size_t memory; /* that buffers may take; 0: no limit */
     pthread_mutex_t verdict_lock; /* guards the verdicts */
     struct clvits_judged *verdicts;

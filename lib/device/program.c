@@ -146,6 +146,11 @@ static clvits_status build_source(cl_program *out, clvits_device *d, const clvit
     return CLVITS_OK;
 }
 
+static double seconds_since(int64_t start)
+{
+    return 1e-9 * (double)(clvits_trace_clock() - start);
+}
+
 static clvits_status build(struct clvits_program *p, clvits_device *d, const clvits_launch *l,
                            clvits_report *r)
 {
@@ -158,16 +163,23 @@ static clvits_status build(struct clvits_program *p, clvits_device *d, const clv
         return r->status;
     p->source = clvits_hash(CLVITS_HASH, text, strlen(text));
     snprintf(options, sizeof(options), "-cl-std=CL1.2 %s", l->options);
+    int64_t start = clvits_trace_clock();
     *out = clvits_cache_load(d, text, options);
     if (*out) {
+        d->builds.loaded++;
+        d->builds.load_seconds += seconds_since(start);
         free(text);
         return CLVITS_OK;
     }
     clvits_attempt attempt;
     s = clvits_attempt_begin(&attempt, d, clvits_hash(p->source, options, strlen(options)),
                              "the build of its kernels", l->options, r);
-    if (!s)
+    start = clvits_trace_clock();
+    if (!s) {
         s = build_source(out, d, l, text, options, r);
+        d->builds.compiled++;
+        d->builds.compile_seconds += seconds_since(start);
+    }
     if (!s)
         clvits_cache_store(d, text, options, *out, r);
     clvits_attempt_end(&attempt);
@@ -257,4 +269,12 @@ clvits_status clvits_program_check(clvits_device *d, const clvits_launch *l, clv
         return clvits_cl_fail(r, d, l->kernel, e);
     clReleaseKernel(k);
     return CLVITS_OK;
+}
+
+clvits_builds clvits_device_builds(clvits_device *d)
+{
+    pthread_mutex_lock(&d->lock);
+    const clvits_builds builds = d->builds;
+    pthread_mutex_unlock(&d->lock);
+    return builds;
 }
