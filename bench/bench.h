@@ -51,6 +51,9 @@ typedef struct bench_stats {
 } bench_stats;
 bench_stats bench_statistics(const bench_times *t);
 
+/** Of n numbers, which are put in order; 0 of none. */
+double bench_median(double *of, int n);
+
 /** "12.345 ms", or "0.123 us" of what is less than a hundredth of one; returns out. */
 const char *bench_time_text(char out[BENCH_TIME], double seconds);
 
@@ -61,8 +64,12 @@ typedef struct bench_disturbance {
     double others;   /* processors that other work kept busy, about then */
     double stolen;   /* share of the processors' time that a virtual machine's host took */
     double switches; /* times per second that a thread was made to wait */
+    int tries;       /* how often the case was timed; the least disturbed time counts */
     bool taken;
 } bench_disturbance;
+
+/** How large the largest of these is, as a multiple of its limit. */
+double bench_disturbed(const bench_disturbance *n);
 bool bench_is_noisy(const bench_disturbance *n);
 
 /** What a worker knows of the machine between two cases. */
@@ -82,7 +89,8 @@ typedef struct bench_record {
     double flops, bytes; /* of a run, by its lengths: work; operands and results, each once */
     bench_times device, host;
     bench_disturbance noise;
-    double build; /* seconds that the first run took more than the others */
+    int runs;     /* behind the times; 0: as many as there are samples */
+    double first; /* seconds that planning and the first run took more than the others */
     double roofline; /* share of the speed that the measured peaks allow; 0: not known */
     double peak_flops, peak_bytes; /* those */
     bool half_sums;   /* models may add up halves in it, which has a peak of its own */
@@ -117,6 +125,7 @@ typedef struct bench {
     char warning[512];        /* the library's last */
     bench_record mad, half, copy; /* how the peaks were found */
     bench_quiet quiet;
+    clvits_builds built;      /* by the device under test, when the record was begun */
     double deadline;          /* by bench_now(); cases that begin later are skipped */
     bool for_another;         /* the next case is needed for a record that is asked for */
     int number, from;         /* of the next case; of the first that is still to be done */
@@ -137,6 +146,19 @@ static inline bool bench_in_halves(const bench *b)
 /** Around the times of a case: what the machine did besides goes into the record. */
 void bench_quiet_begin(bench *b);
 void bench_quiet_end(bench *b, bench_record *r);
+
+/** Times of a case that something disturbed are taken again, a few times at most: these are those
+ *  that were disturbed least, whichever are shorter. */
+typedef struct bench_tries {
+    bench_times host, device, more; /* more: whatever the case has besides */
+    bench_disturbance noise;
+    double start; /* of the first try */
+    int n;
+} bench_tries;
+
+/** After bench_quiet_begin() and the times: whether to take them again, which begins anew; if not,
+ *  the record and `more` (may be NULL) have those that count. */
+bool bench_try_again(bench *b, bench_tries *t, bench_record *r, bench_times *more);
 
 /* Level (a), machine.c and peak.c. */
 clvits_status bench_peak(bench *b);
@@ -241,6 +263,9 @@ void bench_note_failure(bench_record *r, clvits_report *report);
 
 /** So does a case, which ends. */
 void bench_case_lose(bench_graph *g);
+
+/** What the driver of the device under test has built so far. */
+clvits_builds bench_builds(const bench *b);
 
 /** A further number of a record. */
 void bench_value(bench_record *r, const char *name, double value);

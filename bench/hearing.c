@@ -184,3 +184,25 @@ clvits_status voice_check(bench *b, const voice *v, const voice_text *t, int bat
     r->error = sqrt(worst);
     return s;
 }
+
+clvits_status voice_check_start(bench *b, const voice *v, const voice_text *t,
+                                const float *samples, int64_t n, hearing *want, bench_record *r)
+{
+    const double most = bench_in_halves(b) ? BENCH_HALF_NOISE : 1e-6; /* 60 dB */
+    const clvits_status s = refer(b, v, t, 1, want);
+    char why[128];
+
+    if (s)
+        return s;
+    const heard got = { .samples = (float *)samples, .n = n };
+    heard start = want->item[0];
+    start.n = n < start.n ? n : start.n;
+    start.n_ids = 0; /* nobody asked for durations */
+    const double noise = compare(&got, &start, why, sizeof(why));
+    r->error = sqrt(isfinite(noise) ? noise : 1e60);
+    if (!(noise <= most)) {
+        r->verdict = "wrong";
+        snprintf(r->reason, sizeof(r->reason), "the first chunk: %s", why);
+    }
+    return CLVITS_OK;
+}

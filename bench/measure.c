@@ -9,9 +9,7 @@
 #include <string.h>
 
 enum { MIN_RUNS = 5, LONGEST = 10, QUICK_LONGEST = 1 }; /* seconds, then fewer runs will do */
-
-/* Above this spread of the middle half the clock cannot be trusted, and a case gets more time. */
-#define NOISY 0.1
+enum { GROUP = 256 }; /* runs that make a sample, at most */
 
 struct bench_input {
     struct bench_input *next;
@@ -57,6 +55,7 @@ bool bench_record_begin(bench *b, bench_record *r)
     if (!b->out || b->number <= b->from)
         return false;
     bench_say_begin(b, r->level, r->name);
+    b->built = bench_builds(b);
     if (bench_now() < b->deadline) {
         bench_quiet_begin(b);
         return true;
@@ -436,38 +435,80 @@ static void add_operators(bench_graph *g, bench_record *r, const clvits_node_tim
     }
 }
 
-static void measure(bench_graph *g)
+/* What runs leave behind. */
+typedef struct timing {
+    const clvits_tensor *output;
+    float *row; /* of it */
+    clvits_node_time *times;
+    double *spent; /* in each node, by all runs */
+} timing;
+
+/* A sample is the median of runs that follow each other for so many seconds: forty short runs would
+ * be over in the time of one disturbance. */
+static clvits_status sample(bench_graph *g, const timing *t, double seconds)
+{
+    const int launches = clvits_plan_launches(g->plan);
+    double host[GROUP], device[GROUP], part[GROUP];
+    bench_record *rec = &g->record;
+    const double start = bench_now();
+    clvits_status s = CLVITS_OK;
+    int n = 0;
+
+    while (!s && n < GROUP && (!n || bench_now() - start < seconds)) {
+        s = run_both(g, t->output, t->row, t->times, &host[n], &device[n], &part[n]);
+        for (int i = 0; i < launches && !s; i++)
+            t->spent[i] += t->times[i].seconds;
+        n++;
+    }
+    rec->host.sample[rec->host.n++] = bench_median(host, n);
+    rec->device.sample[rec->device.n++] = bench_median(device, n);
+    g->part.device.sample[g->part.device.n++] = bench_median(part, n);
+    rec->runs += n;
+    return s;
+}
+
+/* All samples of a case. */
+static clvits_status take(bench_graph *g, const timing *t)
 {
     const bench *b = g->b;
     const double longest = b->o->quick ? QUICK_LONGEST : LONGEST;
-    const clvits_tensor *output = first_output(g);
-    const int launches = clvits_plan_launches(g->plan);
-    clvits_node_time *times = memory(g, (size_t)launches, sizeof(*times));
-    double *spent = memory(g, (size_t)launches, sizeof(*spent)); /* in each node, by all runs */
-    float *row = memory(g, (size_t)output->C, sizeof(*row));
     bench_record *rec = &g->record;
-    double limit = b->o->seconds, start = bench_now(), host, device, part;
-    clvits_status s = run_both(g, output, row, times, &host, &device, &part);
-    int n = 0;
+    const double start = bench_now();
+    clvits_status s = CLVITS_OK;
 
-    while (!s && n < BENCH_MAX_RUNS &&
-           (n < MIN_RUNS ? !n || bench_now() - start < longest : bench_now() - start < limit)) {
-        s = run_both(g, output, row, times, &rec->host.sample[n], &rec->device.sample[n],
-                     &g->part.device.sample[n]);
-        for (int i = 0; i < launches && !s; i++)
-            spent[i] += times[i].seconds;
-        rec->host.n = rec->device.n = g->part.device.n = ++n;
-        if (bench_now() - start >= limit && limit < 3 * b->o->seconds &&
-            bench_statistics(b->no_events ? &rec->host : &rec->device).spread > NOISY)
-            limit = 3 * b->o->seconds;
-    }
+    rec->host.n = rec->device.n = g->part.device.n = rec->runs = 0;
+    while (!s && rec->host.n < BENCH_MAX_RUNS &&
+           (!rec->host.n ||
+            bench_now() - start < (rec->host.n < MIN_RUNS ? longest : b->o->seconds)))
+        s = sample(g, t, b->o->seconds / BENCH_MAX_RUNS);
     if (!ok(g, s))
         rec->host.n = 0;
-    if (s || b->no_events) {
+    if (s || b->no_events)
         rec->device.n = g->part.device.n = 0;
-    } else if (!strcmp(rec->level, "stage")) {
-        add_operators(g, rec, times, spent);
-        add_operators(g, &g->part, times, spent);
+    return s;
+}
+
+static void measure(bench_graph *g)
+{
+    const size_t launches = (size_t)clvits_plan_launches(g->plan);
+    const clvits_tensor *output = first_output(g);
+    const timing t = { .output = output,
+                       .row = memory(g, (size_t)output->C, sizeof(float)),
+                       .times = memory(g, launches, sizeof(clvits_node_time)),
+                       .spent = memory(g, launches, sizeof(double)) };
+    bench_record *rec = &g->record;
+    bench_tries tries = { 0 };
+    double host, device, part;
+
+    if (!ok(g, run_both(g, t.output, t.row, t.times, &host, &device, &part)))
+        return;
+    bench_quiet_begin(g->b);
+    do
+        take(g, &t);
+    while (bench_try_again(g->b, &tries, rec, &g->part.device));
+    if (rec->device.n && !strcmp(rec->level, "stage")) {
+        add_operators(g, rec, t.times, t.spent);
+        add_operators(g, &g->part, t.times, t.spent);
     }
 }
 
@@ -496,10 +537,10 @@ void bench_case_end(bench_graph *g)
     if (!strcmp(rec->verdict, "ok"))
         measure(g);
     if (rec->host.n) {
-        bench_quiet_end(b, rec);
         g->part.noise = rec->noise;
+        g->part.runs = rec->runs;
         bench_peak_again(b);
-        rec->build = fmax(g->first - bench_statistics(&rec->host).median, 0.0);
+        rec->first = fmax(g->first - bench_statistics(&rec->host).median, 0.0);
         bench_roofline(b, rec);
         bench_roofline(b, &g->part);
         bench_value(rec, "launches", clvits_plan_launches(g->plan));

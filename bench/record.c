@@ -18,6 +18,14 @@ static int ascending(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+double bench_median(double *of, int n)
+{
+    if (n < 1)
+        return 0.0;
+    qsort(of, (size_t)n, sizeof(*of), ascending);
+    return n % 2 ? of[n / 2] : 0.5 * (of[n / 2 - 1] + of[n / 2]);
+}
+
 bench_stats bench_statistics(const bench_times *t)
 {
     double s[BENCH_MAX_RUNS];
@@ -26,9 +34,8 @@ bench_stats bench_statistics(const bench_times *t)
     if (!t->n)
         return out;
     memcpy(s, t->sample, (size_t)t->n * sizeof(*s));
-    qsort(s, (size_t)t->n, sizeof(*s), ascending);
+    out.median = bench_median(s, t->n);
     out.min = s[0];
-    out.median = t->n % 2 ? s[t->n / 2] : 0.5 * (s[t->n / 2 - 1] + s[t->n / 2]);
     out.p95 = s[(t->n * 95 + 99) / 100 - 1];
     out.spread = out.median > 0.0 ? (s[t->n * 3 / 4] - s[t->n / 4]) / out.median : 0.0;
     return out;
@@ -76,6 +83,27 @@ static void add_noise(cJSON *record, const bench_disturbance *n)
     cJSON_AddItemToObject(o, "others", number(n->others));
     cJSON_AddItemToObject(o, "stolen", number(n->stolen));
     cJSON_AddItemToObject(o, "switches", number(n->switches));
+    cJSON_AddNumberToObject(o, "tries", n->tries);
+}
+
+clvits_builds bench_builds(const bench *b)
+{
+    return b->machine.n_places > 1 ? clvits_device_builds(b->machine.device[1])
+                                   : (clvits_builds){ 0 };
+}
+
+/* What the driver built for a case; a CPU path builds nothing. */
+static void add_builds(const bench *b, cJSON *record)
+{
+    const clvits_builds now = bench_builds(b), *before = &b->built;
+
+    if (b->machine.n_places < 2)
+        return;
+    cJSON_AddNumberToObject(record, "compiled", now.compiled - before->compiled);
+    cJSON_AddItemToObject(record, "compile_seconds",
+                          number(now.compile_seconds - before->compile_seconds));
+    cJSON_AddNumberToObject(record, "loaded", now.loaded - before->loaded);
+    cJSON_AddItemToObject(record, "load_seconds", number(now.load_seconds - before->load_seconds));
 }
 
 void bench_note_failure(bench_record *r, clvits_report *report)
@@ -149,7 +177,10 @@ void bench_send(bench *b, bench_record *r)
     add_times(o, "device_seconds", &r->device);
     add_times(o, "host_seconds", &r->host);
     add_noise(o, &r->noise);
-    cJSON_AddItemToObject(o, "build_seconds", number(r->build));
+    if (r->runs)
+        cJSON_AddNumberToObject(o, "runs", r->runs);
+    cJSON_AddItemToObject(o, "first_seconds", number(r->first));
+    add_builds(b, o);
     cJSON_AddItemToObject(o, "roofline", number(r->roofline));
     if (r->roofline > 0.0) {
         cJSON_AddItemToObject(o, "peak_flops", number(r->peak_flops));

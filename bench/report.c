@@ -21,8 +21,8 @@ const char *bench_text(const cJSON *o, const char *name)
 
 void bench_print_header(const char *device)
 {
-    printf("\n%s\n%-44s %13s %13s %8s %8s %6s %7s\n", device, "case", "device", "host", "GFLOP/s",
-           "GB/s", "roof %", "build s");
+    printf("\n%s\n%-44s %13s %13s %8s %8s %6s %7s %7s\n", device, "case", "device", "host",
+           "GFLOP/s", "GB/s", "roof %", "build s", "first s");
 }
 
 static void cell(const char *format, int width, double value)
@@ -62,7 +62,8 @@ void bench_print_record(const cJSON *r)
     cell(" %*.1f", 8, s > 0.0 ? get(r, "flop") / s * 1e-9 : 0.0);
     cell(" %*.2f", 8, s > 0.0 ? get(r, "bytes") / s * 1e-9 : 0.0);
     cell(" %*.0f", 6, 100.0 * get(r, "roofline"));
-    cell(" %*.2f", 7, get(r, "build_seconds"));
+    cell(" %*.2f", 7, get(r, "compile_seconds") + get(r, "load_seconds"));
+    cell(" %*.2f", 7, get(r, "first_seconds"));
     if (cJSON_IsTrue(cJSON_GetObjectItem(r, "noisy")))
         print_noise(cJSON_GetObjectItem(r, "noise"));
     cJSON_ArrayForEach(value, cJSON_GetObjectItem(r, "values"))
@@ -88,7 +89,9 @@ bool bench_write_csv(const char *path, const cJSON *results)
     static const char *const texts[] = { "device", "level", "name", "verdict", "reason" };
     static const char *const kinds[] = { "device_seconds", "host_seconds" };
     static const char *const times[] = { "min", "median", "p95" };
-    static const char *const numbers[] = { "flop", "bytes", "error", "roofline", "build_seconds" };
+    static const char *const numbers[] = { "flop",     "bytes",           "error",
+                                           "roofline", "first_seconds",   "compiled",
+                                           "compile_seconds", "loaded",   "load_seconds" };
     text_file file;
     const cJSON *r;
 
@@ -96,7 +99,8 @@ bool bench_write_csv(const char *path, const cJSON *results)
         return false;
     FILE *f = file.f;
     fputs("device,level,name,verdict,reason,device_min,device_median,device_p95,host_min,"
-          "host_median,host_p95,flop,bytes,error,roofline,build_seconds,noisy\n", f);
+          "host_median,host_p95,flop,bytes,error,roofline,first_seconds,compiled,compile_seconds,"
+          "loaded,load_seconds,noisy\n", f);
     cJSON_ArrayForEach(r, results) {
         for (int i = 0; i < LENGTH(texts); i++)
             quoted(f, bench_text(r, texts[i]));

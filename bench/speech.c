@@ -7,10 +7,8 @@
 #include "model/engine_task.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 enum { MIN_RUNS = 3, MAX_WINDOWS = 4 }; /* of the medium text */
 
@@ -62,6 +60,8 @@ static int count_speech(const bench_options *o, int v)
         n += matches(o, v, kinds[i].name);
     for (int i = 0; i < LENGTH(placed_kinds) && !o->quick; i++)
         n += matches(o, v, placed_kinds[i].name);
+    for (int i = 0; bench_chunk_names[i]; i++)
+        n += matches(o, v, bench_chunk_names[i]);
     return n;
 }
 
@@ -97,7 +97,7 @@ bool bench_voice_wanted(const bench_options *o, int v, bool first)
 double bench_voice_time(const bench_options *o, int v, bool cpu)
 {
     const double speech = fmin(1.0, (double)count_speech(o, v) / LENGTH(kinds));
-    double total = bench_voice_wanted(o, v, true) ? (cpu ? 1.0 : 5.0) : 0.0;
+    double total = bench_voice_wanted(o, v, true) ? (cpu ? 2.0 : 6.0) : 0.0;
 
     if (o->quick)
         return bench_voice_wanted(o, v, false) ? 30.0 * o->seconds + 5.0 : 0.0;
@@ -105,86 +105,6 @@ double bench_voice_time(const bench_options *o, int v, bool cpu)
     if (count_stages(o, v))
         total += 8.0 * o->seconds + voice_cost(v, true) + (cpu ? 0.0 : 8.0);
     return total;
-}
-
-static double host_peak(void)
-{
-    struct rusage u;
-    return getrusage(RUSAGE_SELF, &u) ? 0.0 : 1024.0 * (double)u.ru_maxrss;
-}
-
-static void add_memory(bench *b, bench_record *r, const char *text)
-{
-    char name[64];
-
-    snprintf(name, sizeof(name), "peak_host_mb_%s", text);
-    bench_value(r, name, host_peak() * 1e-6);
-    if (b->machine.n_places < 2)
-        return;
-    snprintf(name, sizeof(name), "peak_device_mb_%s", text);
-    bench_value(r, name, (double)clvits_device_peak_bytes(b->machine.device[1]) * 1e-6);
-}
-
-/* One more thing to say, behind what is said already. */
-static void __attribute__((format(printf, 2, 3))) add_reason(bench_record *r, const char *format,
-                                                             ...)
-{
-    const size_t n = strlen(r->reason);
-    va_list args;
-
-    va_start(args, format);
-    snprintf(r->reason + n, sizeof(r->reason) - n, "%s", n ? "; " : "");
-    vsnprintf(r->reason + strlen(r->reason), sizeof(r->reason) - strlen(r->reason), format, args);
-    va_end(args);
-}
-
-void bench_voice_first(bench *b, int n, double start, bool warm)
-{
-    bench_record r = { .level = "speech", .verdict = "ok" };
-    clvits_report *report = &b->report;
-    clvits_engine *e = NULL;
-    hearing h = { .keep = true }, more = { 0 }, want = { 0 };
-    voice v;
-
-    snprintf(r.name, sizeof(r.name), "%s/first words, %s", voice_name(n), warm ? "warm" : "cold");
-    if (!bench_record_begin(b, &r))
-        return;
-    const double opened = bench_now() - start;
-    clvits_status s = voice_open(&v, n, report);
-    const double read = bench_now() - start - v.generation;
-    double took = 0.0;
-    if (!s)
-        s = clvits_engine_open(&e, &v.model, &b->machine, NULL, report);
-    if (!s)
-        s = voice_speak(e, &v, &v.texts[VOICE_SHORT], 1, &h, report);
-    if (!s) {
-        r.host.sample[r.host.n++] = h.start + h.first - start - v.generation;
-        bench_value(&r, "device_open_s", opened);
-        if (v.embedded) /* others are made, not read */
-            bench_value(&r, "voice_open_s", read - opened);
-        snprintf(r.reason, sizeof(r.reason), "%s", v.note);
-    }
-    for (int t = VOICE_SHORT; t <= VOICE_LONG && warm && !s; t++) {
-        if (t > VOICE_SHORT && took > VOICE_TOO_LONG / 10) {
-            add_reason(&r, "no memory of longer texts: %s took %.1f s", v.texts[t - 1].name, took);
-            break;
-        }
-        s = voice_speak(e, &v, &v.texts[t], 1, &more, report);
-        took = bench_now() - more.start;
-        if (!s)
-            add_memory(b, &r, v.texts[t].name);
-    }
-    if (!s)
-        s = voice_check(b, &v, &v.texts[VOICE_SHORT], 1, &h, &want, &r);
-    if (s)
-        bench_note_failure(&r, report);
-    if (strcmp(r.verdict, "ok"))
-        r.host.n = 0;
-    bench_send(b, &r);
-    voice_forget(&h);
-    voice_forget(&want);
-    clvits_engine_close(&e);
-    voice_close(&v);
 }
 
 typedef struct speech {
@@ -319,6 +239,7 @@ static clvits_status time_right(speech *sp, const struct kind *k, bench_record *
     const voice_text *t = &sp->v->texts[k->text];
     const double limit = 2.0 * b->o->seconds;
     bench_times first = { 0 };
+    bench_tries tries = { 0 };
     hearing h = { .keep = true };
     clvits_status s = sp->placed && !sp->e ? open_placed(sp) : CLVITS_OK;
 
@@ -333,14 +254,18 @@ static clvits_status time_right(speech *sp, const struct kind *k, bench_record *
     voice_forget(&h);
     h.keep = false;
     const bool forgotten = forget_host_peak(); /* of the reference as well */
-    const double start = bench_now();
-    while (!s && !strcmp(r->verdict, "ok") && r->host.n < BENCH_MAX_RUNS &&
-           (!r->host.n ||
-            bench_now() - start < (r->host.n < MIN_RUNS ? voice_patience(b) : limit))) {
-        s = voice_speak(sp->e, sp->v, t, k->batch, &h, &b->report);
-        first.sample[first.n++] = h.first;
-        r->host.sample[r->host.n++] = bench_now() - h.start;
-    }
+    bench_quiet_begin(b);
+    do {
+        const double start = bench_now();
+        first.n = r->host.n = 0;
+        while (!s && !strcmp(r->verdict, "ok") && r->host.n < BENCH_MAX_RUNS &&
+               (!r->host.n ||
+                bench_now() - start < (r->host.n < MIN_RUNS ? voice_patience(b) : limit))) {
+            s = voice_speak(sp->e, sp->v, t, k->batch, &h, &b->report);
+            first.sample[first.n++] = h.first;
+            r->host.sample[r->host.n++] = bench_now() - h.start;
+        }
+    } while (!s && bench_try_again(b, &tries, r, &first));
     if (!s && r->host.n) {
         voice_values(r, &first, &h, k->batch, sp->v->model.config->sampling_rate);
         end_memory(sp, forgotten, r);
@@ -431,6 +356,8 @@ void bench_voice(bench *b, int n)
     } else {
         for (int i = 0; i < (b->o->quick ? QUICK_KINDS : LENGTH(kinds)); i++)
             time_text(&sp, &kinds[i]);
+        if (!sp.wrong)
+            bench_first_chunks(b, &v, sp.e, want);
         time_placed(&sp);
         time_stages(&sp);
         bench_training(b, &v);

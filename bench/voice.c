@@ -175,14 +175,11 @@ static clvits_status read_text(voice *v, int t, clvits_report *r)
     return status;
 }
 
-static clvits_status open_embedded(voice *v, clvits_report *r)
+static clvits_status open_embedded(voice *v, const char *path, clvits_report *r)
 {
-    char path[4096];
     clvits_report ignored = { 0 };
-    clvits_status s = clvits_voice_file_embedded_path(path, sizeof(path), r);
+    clvits_status s = clvits_voice_file_open(&v->file, path, NULL, r);
 
-    if (!s)
-        s = clvits_voice_file_open(&v->file, path, NULL, r);
     if (s)
         return s;
     v->embedded = true;
@@ -198,26 +195,52 @@ static clvits_status open_embedded(voice *v, clvits_report *r)
     return s;
 }
 
-clvits_status voice_open(voice *v, int i, clvits_report *r)
+static void begin(voice *v, int i)
 {
     static const char *const names[VOICE_TEXTS] = { "short", "medium", "long" };
-    const double start = bench_now();
-    filling f = { .v = v, .seed = 1, .r = r };
 
     *v = (voice){ .name = geometries[i].name, .note = "" };
     for (int t = 0; t < VOICE_TEXTS; t++)
         v->texts[t].name = names[t];
-    if (!geometries[i].rate)
-        return open_embedded(v, r);
-    v->note = "random weights";
+    if (!voice_is_embedded(i))
+        v->note = "random weights";
+}
+
+bool voice_is_embedded(int i)
+{
+    return !geometries[i].rate;
+}
+
+clvits_status voice_open_file(voice *v, int i, const char *path, clvits_report *r)
+{
+    begin(v, i);
+    if (voice_is_embedded(i))
+        return open_embedded(v, path, r);
+    v->model = (clvits_model){ &v->file.config, &v->file.weights };
+    const clvits_status s = clvits_voice_file_open(&v->file, path, NULL, r);
+    return s ? s : invent_ids(v, v->file.config.n_vocab, r);
+}
+
+clvits_status voice_open(voice *v, int i, clvits_report *r)
+{
+    filling f = { .v = v, .seed = 1, .r = r };
+    char path[4096];
+    clvits_status s = CLVITS_OK;
+
+    if (voice_is_embedded(i)) {
+        s = clvits_voice_file_embedded_path(path, sizeof(path), r);
+        if (s)
+            *v = (voice){ 0 };
+        return s ? s : voice_open_file(v, i, path, r);
+    }
+    begin(v, i);
     v->config = config_of(&geometries[i]);
     v->model = (clvits_model){ &v->config, &v->weights };
-    clvits_status s = clvits_config_check(&v->config, r);
+    s = clvits_config_check(&v->config, r);
     if (!s)
         s = clvits_weights_walk(&v->config, fill, &f);
     if (!s)
         s = invent_ids(v, v->config.n_vocab, r);
-    v->generation = bench_now() - start;
     return s;
 }
 

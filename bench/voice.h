@@ -25,7 +25,6 @@ typedef struct voice {
     const char *name;
     bool embedded;
     clvits_model model;
-    double generation; /* seconds that making the weights took */
     voice_text texts[VOICE_TEXTS];
     const char *note; /* for the records */
     clvits_voice_file file;
@@ -51,6 +50,10 @@ bool voice_is_trained(const char *name);
 clvits_status voice_add_training(voice *v, clvits_report *r);
 
 clvits_status voice_open(voice *v, int i, clvits_report *r);
+
+/** The same voice, read from a file that it was written to, or that it comes with. */
+clvits_status voice_open_file(voice *v, int i, const char *path, clvits_report *r);
+bool voice_is_embedded(int i);
 void voice_close(voice *v);
 
 enum { VOICE_MAX_BATCH = 16 };
@@ -95,9 +98,21 @@ clvits_status voice_speak(clvits_engine *e, const voice *v, const voice_text *t,
 clvits_status voice_check(bench *b, const voice *v, const voice_text *t, int batch,
                           const hearing *got, hearing *want, bench_record *r);
 
+/** The same for the first n samples of one item, spoken alone. */
+clvits_status voice_check_start(bench *b, const voice *v, const voice_text *t,
+                                const float *samples, int64_t n, hearing *want, bench_record *r);
+
 /** Real-time factor and length of what was heard; first may be NULL. */
 void voice_values(bench_record *r, const bench_times *first, const hearing *h, int batch,
                   int rate);
+
+/**
+ * Level (d): the time until the first chunk, where audio is wanted as soon as may be.
+ *
+ * @param want  of each text, from the CPU path
+ */
+void bench_first_chunks(bench *b, const voice *v, clvits_engine *e, hearing *want);
+extern const char *const bench_chunk_names[];
 
 /**
  * Level (c): one sentence, and its parts as it ran.

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""bench_table.py [--write FILE.md] RESULT.json...: the README's table of results, as Markdown.
+"""bench_table.py [--write FILE.md] RESULT.json...: the README's tables of results, as Markdown.
 
 RESULT.json is what `clvits-bench --json` wrote; those of bench/results make the README's. With
---write, what stands in FILE.md between "<!-- results -->" and "<!-- /results -->" is replaced.
+--write, what stands in FILE.md between "<!-- results -->" and "<!-- /results -->" is replaced, and
+likewise "alignment" and "convolutions" where the page has these marks.
 """
 import argparse
 import json
@@ -14,7 +15,7 @@ import textwrap
 
 import pages
 
-BEGIN, END = "<!-- results -->", "<!-- /results -->"
+FULL = 0.7  # share of the peak from which a convolution is left out
 VOICES = ("mini (embedded)", "x-low", "low", "medium", "mms", "base")
 PLATFORMS = {"Portable Computing Language": "PoCL", "rusticl": "Rusticl"}
 
@@ -68,7 +69,10 @@ def columns(cases):
     """A device's cells by the names of their columns."""
     first = cases.get(f"{VOICES[0]}/medium")
     row = {v: cell(cases.get(f"{v}/medium"), "rtf", 1, 3) for v in VOICES}
-    row["first audio, ms"] = cell(first, "first_audio_ms", 1, 0).removesuffix(" ~")
+    chunk = cases.get(f"{VOICES[0]}/medium, first chunk")
+    row["first audio, ms"] = (f"{1e3 * time_of(chunk):.0f}"
+                              if chunk and chunk["verdict"] == "ok" else "")
+    row["first piece, ms"] = cell(first, "first_audio_ms", 1, 0).removesuffix(" ~")
     row["decoder, of the peak"] = share(cases, VOICES[0])
     return row
 
@@ -91,9 +95,10 @@ def table(paths):
     versions = sorted({f"clvits {run['version']}, {run['date'][:10]}"
                        for run, _, row in found if any(row.values())})
     lines += ["", textwrap.fill(
-        f"First audio and decoder: the embedded voice. {'; '.join(versions)}. All voices but the "
-        "embedded one have random weights, which costs the same time. ~ marks times that were "
-        "disturbed.", 100)]
+        "First audio: until the first chunk of 16 frames, as --stream asks for it; first piece: "
+        "where nothing is asked for early. These and the decoder: the embedded voice. "
+        f"{'; '.join(versions)}. All voices but the embedded one have random weights, which costs "
+        "the same time. ~ marks times that were disturbed.", 100)]
     return "\n".join(lines + races(paths))
 
 
@@ -129,16 +134,101 @@ def race(peer):
     return f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})"
 
 
+def time_of(case):
+    return (case.get("device_seconds") or case["host_seconds"])["median"]
+
+
+def marked(text, case):
+    return f"{text} ~" if case.get("noisy") else text
+
+
+def rows_of(heads, rows, left=1):
+    return ["| " + " | ".join(heads) + " |",
+            "|" + "---|" * left + "---:|" * (len(heads) - left),
+            *("| " + " | ".join(row) + " |" for row in rows)]
+
+
+def searches(paths):
+    """Alignment search: milliseconds on each device, and the races with another one."""
+    found, raced, columns = {}, {}, []
+    for run, device, cases in read(paths):
+        shown = label(run, device)
+        for name, case in cases.items():
+            if name.startswith("search/") and case["verdict"] == "ok":
+                found.setdefault(name.removeprefix("search/"), {})[shown] = marked(
+                    f"{1e3 * time_of(case):.3g}", case)
+        for peer in run.get("peers", []):
+            start, _, what = peer["voice"].partition("alignment, ")
+            if start or not what or device["device"] != peer.get("device"):
+                continue
+            threads = f"{peer['threads']} thread{'s' * (peer['threads'] != 1)}"
+            column = (f"times as fast as {peer['peer']} {peer.get('version', '')}: "
+                      f"{label(run, device, threads=False)}, {threads}")
+            columns += [column] if column not in columns else []
+            raced.setdefault(what, {})[column] = race(peer)
+    if not found and not raced:
+        return "No alignment search was measured."
+    devices = list(dict.fromkeys(d for times in found.values() for d in times))
+    order = sorted(found | raced, key=lambda name: [int(n) for n in re.findall(r"\d+", name)])
+    rows = [[name, *(found.get(name, {}).get(d, "") for d in devices),
+             *(raced.get(name, {}).get(c, "") for c in columns)] for name in order]
+    return "\n".join(["Alignment search, symbols x frames: milliseconds, by device.", "",
+                      *rows_of(["alignments", *devices, *columns], rows)])
+
+
+def convolutions(paths):
+    """Those of the decoders that do little of what the processor could, on the CPU path."""
+    lines = []
+    for run, device, cases in read(paths):
+        found = {}
+        for name, case in cases.items():
+            voice = re.match(r"conv1d/((?:base|mms|medium|low|x-low)/(?!post).*), (\d+) s$", name)
+            if device["kind"] != "cpu" or not voice or case["verdict"] != "ok":
+                continue
+            found.setdefault(voice.group(1), {})[voice.group(2)] = (
+                case["flop"] / time_of(case), case.get("peak_flops", device["peak_flops"]), case)
+        slow = {name: times for name, times in found.items()
+                if min(rate / peak for rate, peak, _ in times.values()) < FULL}
+        if not found:
+            continue
+        seconds = sorted({s for times in found.values() for s in times}, key=int)
+        rows = []
+        for name, times in slow.items():
+            cells = [times.get(s) for s in seconds]
+            rows.append([name, *(marked(f"{c[0] * 1e-9:.0f}", c[2]) if c else "" for c in cells),
+                         *(f"{100 * c[0] / c[1]:.0f} %" if c else "" for c in cells)])
+        lines += ["", textwrap.fill(
+            f"{label(run, device)}: {len(slow)} of {len(found)} convolutions of the decoders with "
+            f"32 channels and more do less than {100 * FULL:.0f} % of the peak in one of these "
+            "lengths of speech. The peak, measured with each, is that of multiply-adds: "
+            f"{device['peak_flops'] * 1e-9:.0f} GFLOP/s at first.", 100), "",
+                  *rows_of(["convolution", *(f"GFLOP/s, {s} s" for s in seconds),
+                            *(f"of the peak, {s} s" for s in seconds)], rows)]
+    return "\n".join(lines[1:]) if lines else "No convolution was measured on a CPU path."
+
+
+PARTS = {"results": table, "alignment": searches, "convolutions": convolutions}
+
+
+def write(page, paths):
+    """Every part that the page has a place for; it has the first one."""
+    text = pages.text_of(page)
+    for name, make in PARTS.items():
+        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        if begin in text or name == "results":
+            pages.write_between(page, begin, make(paths), end)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--write", type=pathlib.Path)
+    parser.add_argument("--write", type=pathlib.Path, metavar="FILE.md")
+    parser.add_argument("--part", choices=PARTS, default="results", help="what to print (results)")
     parser.add_argument("results", nargs="+")
     arguments = parser.parse_args()
-    text = table(arguments.results)
-    if not arguments.write:
-        print(text)
-        return
-    pages.write_between(arguments.write, BEGIN, text, END)
+    if arguments.write:
+        write(arguments.write, arguments.results)
+    else:
+        print(PARTS[arguments.part](arguments.results))
 
 
 try:

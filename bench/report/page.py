@@ -96,7 +96,7 @@ def _latencies(devices):
         lines = []
         for device in shown:
             points = [(c["values"]["audio_s"], results.median(c, "host"),
-                       c["values"].get("first_audio_ms", 0) / 1e3)
+                       results.first_audio(device, c))
                       for c in results.cases_of(device, "speech")
                       if c["voice"] == voice and c["single"] and c["values"].get("audio_s")
                       and results.median(c, "host")]
@@ -149,7 +149,8 @@ def make(runs):
                  "the direct ones that they are counted as (Toom-Cook).",
                  _rooflines(devices)),
         _section("Latency against the length of the text", "A word, a sentence and a paragraph; "
-                 "batch 1, once warm.",
+                 "batch 1, once warm. The first audio is a chunk of 16 frames, asked for early, "
+                 "where that was measured.",
                  _latencies(devices)),
         _section("Against other runtimes", "The same voice, symbols and number of threads, without "
                  "noise, taking turns on the same machine. How many times faster clvits is: the "

@@ -69,8 +69,9 @@ def _check_result(result, where):
           f"verdict \"{result['verdict']}\" is none of {', '.join(VERDICTS)}")
     for name in ("device_seconds", "host_seconds"):
         _check_time(result, name, where)
-    _check_numbers(result, ("flop", "bytes", "error", "build_seconds", "roofline",
-                            "peak_flops", "peak_bytes"), where)
+    _check_numbers(result, ("flop", "bytes", "error", "first_seconds", "compile_seconds",
+                            "load_seconds", "compiled", "loaded", "roofline", "peak_flops",
+                            "peak_bytes"), where)
     for name in ("values", "operators"):
         numbers = _object(result, name, where)
         _check_numbers(numbers, numbers, f"{where}, \"{name}\"")
@@ -219,6 +220,16 @@ def median(case, clock):
 def seconds_of(case):
     """The device's own clock where it has one, else the host's."""
     return median(case, "device") or median(case, "host")
+
+
+def first_audio(device, case):
+    """Seconds until a text's first chunk, or, where none was asked for early, its first piece; a
+    paragraph begins as a sentence does."""
+    text = "medium" if case["text"] == "long" else case["text"]
+    name = f"{case['voice']}/{text}, first chunk"
+    chunk = next((c for c in device["cases"] if c["name"] == name), None)
+    soon = median(chunk, "host") if chunk else None
+    return soon or case["values"].get("first_audio_ms", 0) / 1e3
 
 
 def rank(order, value):

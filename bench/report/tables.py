@@ -38,13 +38,19 @@ def _most(values, start):
     return size(1e6 * max(listed)) if listed else ""
 
 
+def _builds(case):
+    """What the driver took to compile programs, and to take those of the cache."""
+    return [time(case.get(name) or None) for name in ("compile_seconds", "load_seconds")]
+
+
 def _speech_row(case):
     v = case["values"]
     first = v.get("first_audio_ms")
     return [case["name"], case["verdict"], time(v.get("audio_s")),
             marked(_number(v.get("rtf")), case),
             marked(time(results.median(case, "host")), case), time(_late(case)),
-            time(first / 1e3 if first else None), _most(v, "peak_host_mb"),
+            time(first / 1e3 if first else None), *_builds(case),
+            time(v.get("voice_open_s") or None), _most(v, "peak_host_mb"),
             _most(v, "peak_device_mb"), case.get("reason") or ""]
 
 
@@ -56,15 +62,15 @@ def _work_row(case):
     device, host = (marked(time(results.median(case, clock)), case)
                     for clock in ("device", "host"))
     return [case["name"], case["verdict"], device, host, time(_late(case)), *rates,
-            percent(case.get("roofline") or None), error,
-            time(case.get("build_seconds") or None), case.get("reason") or ""]
+            percent(case.get("roofline") or None), error, *_builds(case),
+            time(case.get("first_seconds") or None), case.get("reason") or ""]
 
 
 MACHINE_HEADS = ["device", "platform", "driver", "units", "fp32", "memory", "state"]
-SPEECH_HEADS = ["case", "result", "audio", "RTF", "median", "95 %", "first audio", "host memory",
-                "device memory", "note"]
+SPEECH_HEADS = ["case", "result", "audio", "RTF", "median", "95 %", "first piece", "compiling",
+                "cached", "voice opened", "host memory", "device memory", "note"]
 WORK_HEADS = ["case", "result", "device clock", "host clock", "95 %", "FLOP/s", "bytes/s",
-              "of roof", "error", "build", "note"]
+              "of roof", "error", "compiling", "cached", "first run", "note"]
 LEVELS = (("speech", SPEECH_HEADS, _speech_row), ("stage", WORK_HEADS, _work_row),
           ("operator", WORK_HEADS, _work_row), ("machine", WORK_HEADS, _work_row))
 

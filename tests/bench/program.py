@@ -11,11 +11,13 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 PROGRAM, KERNELS = sys.argv[1:3]
 FAILURES = []
@@ -203,9 +205,71 @@ def whole_voice(folder):
         names = [r["name"] for r in json.loads(path.read_text())["results"]]
         expect(done.returncode == 0 and names == [f"mini (embedded)/{part}"],
                f"{part} alone can be asked for: {names}")
+    chunk = by_name["mini (embedded)/short, first chunk"]
+    expect(chunk["verdict"] == "ok" and 0 < chunk["error"] < 1e-3 and
+           chunk["host_seconds"]["min"] > 0 and 0 < chunk["values"]["chunk_s"] < 0.3,
+           f"the first chunk is the speech's, and timed: {chunk}")
     short = by_name["mini (embedded)/short"]["values"]
     expect(short["rtf"] > 0 and short["audio_s"] > 0.1 and short["first_audio_ms"] > 0,
            "speech has a real-time factor and a latency")
+
+
+def first_words(folder):
+    """A generated voice is opened from a file, cold and warm, which is gone afterwards."""
+    path, place = folder / "first.json", folder / "place"
+    place.mkdir()
+    done = run("-d", "cpu", "-s", "0.005", "-l", "speech", "-f", "x-low/first words", "-j",
+               str(path), TMPDIR=str(place))
+    records = {r["name"]: r for r in json.loads(path.read_text())["results"]}
+    expect(done.returncode == 0 and records.keys() == {"x-low/first words, cold",
+                                                       "x-low/first words, warm"},
+           f"both are measured: {records.keys()}")
+    for record in records.values():
+        values = record["values"]
+        expect(0 < values["voice_open_s"] < record["host_seconds"]["median"] and
+               0 <= values.get("voice_in_memory", 0) <= 1, f"opening is a part: {record}")
+    expect(not list(place.iterdir()), "nothing is left")
+    # A signal while the file is there.
+    with subprocess.Popen([PROGRAM, "-d", "cpu", "-l", "speech", "-f", "x-low/first words"],
+                          env={**os.environ, "TMPDIR": str(place)},
+                          stdout=subprocess.DEVNULL) as started:
+        while started.poll() is None and not list(place.glob("*/*")):
+            time.sleep(0.01)
+        started.send_signal(signal.SIGINT)
+        code = started.wait(timeout=120)
+    expect(code in (0, 130) and not list(place.iterdir()), f"nor after a signal: {code}")
+
+
+def builds(result):
+    """What a driver compiled is told apart from all that a first run takes."""
+    compiled = 0
+    for record in result["results"]:
+        opencl = any(d["name"] == record["device"] and d["kind"] == "opencl"
+                     for d in result["devices"])
+        expect(opencl == ("compile_seconds" in record), f"{record['name']}: an OpenCL device's")
+        if opencl and record["verdict"] == "ok":
+            expect((record["compiled"] > 0) == (record["compile_seconds"] > 0) and
+                   record["loaded"] == record["load_seconds"] == 0 and
+                   (record["level"] != "operator" or
+                    record["compile_seconds"] <= record["first_seconds"] + 0.1),
+                   f"without a cache programs are compiled: {record}")
+            compiled += record["compiled"]
+    expect(compiled > 10 or len(result["devices"]) == 1, f"{compiled} programs were compiled")
+
+
+def cached(folder, name):
+    """A program that the cache folder has is not compiled."""
+    found = []
+    for which in "cold", "warm":
+        path = folder / f"{which}.json"
+        run("-d", name, "-q", "-s", "0.005", "-l", "operator", "-f", "flip/", "-c",
+            str(folder / "cache"), "-j", str(path))
+        found += json.loads(path.read_text())["results"]
+    cold, warm = found
+    expect((cold["compiled"], cold["loaded"]) == (1, 0) and cold["compile_seconds"] > 0,
+           f"the first run compiles: {cold}")
+    expect((warm["compiled"], warm["loaded"]) == (0, 1) and warm["load_seconds"] > 0,
+           f"the second one loads: {warm}")
 
 
 def sentence(folder, name):
@@ -262,7 +326,7 @@ def placed(folder, name):
     for what, record in found.items():
         values = record["values"]
         expect(values.get("peak_host_mb", 10) >= 10 and
-               (what[0] == cpu) != ("peak_device_mb" in values) and
+               (what[0] != cpu and "chunk" not in what[1]) == ("peak_device_mb" in values) and
                (what != (device, "short") or values["peak_device_mb"] > 5),
                f"{what} says what memory it takes")
 
@@ -408,11 +472,14 @@ def main():
         found = device()
         result = quick(folder, ["cpu", found] if found else ["cpu"])
         slowdown(folder, result)
+        builds(result)
         whole_voice(folder)
+        first_words(folder)
         sentence(folder, "cpu")
         halves(folder, ["cpu", found] if found else ["cpu"])
         if found:
             many_terms(folder, found)
+            cached(folder, found)
             placed(folder, found)
             sentence(folder, found)
             wrong_kernel(folder, found)

@@ -93,6 +93,64 @@ START_TEST(a_clock_that_was_faster_once_is_remembered)
 }
 END_TEST
 
+/* A try with times about a median, which spread so much. */
+static bool again(bench *b, bench_tries *t, bench_record *r, double median, double spread)
+{
+    r->host = around(median, spread);
+    step = 1e-3;
+    return bench_try_again(b, t, r, NULL);
+}
+
+START_TEST(what_was_disturbed_is_timed_again)
+{
+    bench_options o = { .quick = false };
+    bench b = { .o = &o, .deadline = 1e300 };
+    bench_record r = { 0 };
+    bench_tries t = { 0 };
+
+    step = 1e-3;
+    bench_quiet_begin(&b);
+    ck_assert(again(&b, &t, &r, 0.01, 0.5));
+    ck_assert(again(&b, &t, &r, 0.03, 0.2)); /* less disturbed, and slower */
+    ck_assert(!again(&b, &t, &r, 0.02, 0.3));
+    ck_assert_int_eq(r.noise.tries, 3);
+    ck_assert_double_eq_tol(bench_statistics(&r.host).median, 0.03, 1e-9);
+    ck_assert_double_eq_tol(bench_disturbed(&r.noise), 2.0, 1e-6);
+    ck_assert(bench_is_noisy(&r.noise));
+
+    t = (bench_tries){ 0 };
+    bench_quiet_begin(&b);
+    ck_assert(again(&b, &t, &r, 0.01, 0.5));
+    ck_assert(!again(&b, &t, &r, 0.02, 0.05)); /* quiet: that is enough */
+    ck_assert_int_eq(r.noise.tries, 2);
+    ck_assert_double_eq_tol(bench_statistics(&r.host).median, 0.02, 1e-9);
+    ck_assert(!bench_is_noisy(&r.noise));
+
+    t = (bench_tries){ 0 };
+    o.quick = true;
+    bench_quiet_begin(&b);
+    ck_assert(!again(&b, &t, &r, 0.01, 0.5)); /* other cases are to come */
+    o.quick = false;
+    t = (bench_tries){ 0 };
+    b.deadline = 0.0;
+    bench_quiet_begin(&b);
+    ck_assert(!again(&b, &t, &r, 0.01, 0.5)); /* no time is left */
+    ck_assert_int_eq(r.noise.tries, 1);
+    r.host.n = 0;
+    ck_assert(!bench_try_again(&b, &t, &r, NULL));
+}
+END_TEST
+
+START_TEST(medians_are_in_the_middle)
+{
+    double three[] = { 9.0, 1.0, 2.0 }, four[] = { 4.0, 100.0, 1.0, 2.0 };
+
+    ck_assert_double_eq(bench_median(three, 3), 2.0);
+    ck_assert_double_eq(bench_median(four, 4), 3.0);
+    ck_assert_double_eq(bench_median(four, 0), 0.0);
+}
+END_TEST
+
 /* The CPU's peak as it is measured anew, while the clock goes on so far from look to look. */
 static double peak_at(bench *b, double s)
 {
@@ -161,6 +219,8 @@ Suite *suite(void)
     tcase_add_test(t, a_quiet_machine_is_called_quiet);
     tcase_add_test(t, what_disturbs_is_called_noise);
     tcase_add_test(t, a_clock_that_was_faster_once_is_remembered);
+    tcase_add_test(t, what_was_disturbed_is_timed_again);
+    tcase_add_test(t, medians_are_in_the_middle);
     tcase_add_test(t, a_peak_falls_when_it_is_seen_twice);
     tcase_add_loop_test(t, sums_are_held_to_ten_percent, 0, LENGTH(sums));
     suite_add_tcase(s, t);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""table.py TABLE SAMPLE README: the README's table is made from results, between its markers, and
-from nothing else: those of bench/results, which lies beside the README."""
+"""table.py TABLE SAMPLE README: the README's tables are made from results, between their markers,
+and from nothing else: those of bench/results, which lies beside the README."""
 import json
 import pathlib
 import subprocess
@@ -82,6 +82,10 @@ def check_write(folder):
     for _ in range(2): # the second time in place of the first
         assert run("--write", page, SAMPLE).returncode == 0
         written = page.read_text(encoding="utf-8")
+        for part in ("alignment", "convolutions"):
+            _, _, rest = text.partition(f"<!-- {part} -->")
+            old = rest.partition(f"<!-- /{part} -->")[0]
+            text = text.replace(old, f"\n{run('--part', part, SAMPLE).stdout.strip()}\n")
         before, _, rest = text.partition("<!-- results -->")
         after = rest.partition("<!-- /results -->")[2]
         assert before and after and written.startswith(before) and written.endswith(after)
@@ -95,13 +99,52 @@ def check_write(folder):
 def check_readme():
     """What stands in the README is what the repository's own results make."""
     results = sorted((pathlib.Path(README).parent / "bench" / "results").glob("*.json"))
-    done = run(*results)
     text = pathlib.Path(README).read_text(encoding="utf-8")
-    block = text.partition("<!-- results -->")[2].partition("<!-- /results -->")[0]
-    assert results and done.returncode == 0, done.stderr
-    assert block.strip() == done.stdout.strip(), (
-        f"write the table again, with tools/bench_table.py --write README.md bench/results/*.json"
-        f"\n{done.stdout}")
+    for part in ("results", "alignment", "convolutions"):
+        done = run("--part", part, *results)
+        block = text.partition(f"<!-- {part} -->")[2].partition(f"<!-- /{part} -->")[0]
+        assert results and done.returncode == 0, done.stderr
+        assert block.strip() and block.strip() == done.stdout.strip(), (
+            f"write the tables again, with tools/bench_table.py --write README.md "
+            f"bench/results/*.json\n{done.stdout}")
+
+
+def check_alignment(folder):
+    """A row for each search, those that were raced as well, in the order of their sizes."""
+    sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
+    path = folder / "alignment.json"
+    cases = [{"level": "operator", "name": f"search/{size} at once", "verdict": "ok",
+              "device": "cpu", "device_seconds": {"median": seconds}, "noisy": noisy}
+             for size, seconds, noisy in (("1000 x 4000, 1", 0.00123, False),
+                                          ("500 x 2500, 16", 0.0049, True))]
+    peer = {"peer": "another", "version": "2.0", "voice": "alignment, 500 x 2500, 16 at once",
+            "threads": 4, "device": "Sample Processor 4",
+            "ratio": {"median": 18, "min": 11.5, "max": 20}}
+    path.write_text(json.dumps({**sample, "results": cases, "peers": [peer]}), encoding="utf-8")
+    done = run("--part", "alignment", path)
+    assert done.returncode == 0, done.stderr
+    head, *rows = rows_of(done.stdout)
+    assert "times as fast as another 2.0: " in head and head.endswith("4 threads |"), head
+    assert rows == ["| 500 x 2500, 16 at once | 4.9 ~ | 18.00 (11.50 to 20.00) |",
+                    "| 1000 x 4000, 1 at once | 1.23 |  |"], rows
+    path.write_text(json.dumps({**sample, "results": []}), encoding="utf-8")
+    assert run("--part", "alignment", path).stdout == "No alignment search was measured.\n"
+    assert "No convolution was" in run("--part", "convolutions", path).stdout
+
+
+def check_convolutions(folder):
+    """Of the decoders' alone, and those below the limit in any length alone."""
+    sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
+    path = folder / "convolutions.json"
+    cases = [{"level": "operator", "name": f"conv1d/{name}", "verdict": "ok", "device": "cpu",
+              "flop": 1e9, "peak_flops": 4e11, "device_seconds": {"median": seconds}}
+             for name, seconds in (("base/32 k3 d1, 1 s", 0.01), ("base/32 k3 d1, 10 s", 0.003),
+                                   ("base/64 k7 d3, 1 s", 0.003), ("base/post 32-1 k7, 1 s", 1.0),
+                                   ("text/96-384 k3, 1 s", 1.0), ("mini/24 k7 d3, 1 s", 1.0))]
+    path.write_text(json.dumps({**sample, "results": cases}), encoding="utf-8")
+    done = run("--part", "convolutions", path)
+    assert done.returncode == 0 and ": 1 of 2 convolutions" in done.stdout, done
+    assert rows_of(done.stdout)[1:] == ["| base/32 k3 d1 | 100 | 333 | 25 % | 83 % |"], done.stdout
 
 
 def check_refusals(folder):
@@ -119,6 +162,8 @@ with tempfile.TemporaryDirectory() as name:
     check_rows()
     check_readme()
     check_races(pathlib.Path(name))
+    check_alignment(pathlib.Path(name))
+    check_convolutions(pathlib.Path(name))
     check_machine_only(pathlib.Path(name))
     check_write(pathlib.Path(name))
     check_refusals(pathlib.Path(name))
