@@ -13,7 +13,7 @@ int program_fail(int code, const char *format, ...)
     return code;
 }
 
-int program_signal(void)
+int program_signal_sent(void)
 {
     return 0;
 }

@@ -255,7 +255,7 @@ def check_interrupted(folder):
             time.sleep(0.02)
         if tool.poll() is None: # or there is no compiler here
             os.killpg(tool.pid, signal.SIGINT)
-            said = tool.communicate(timeout=30)[1]
+            said = tool.communicate(timeout=300)[1]
             assert (tool.returncode, said) == (130, "kernel-report: interrupted\n"), said
 
 

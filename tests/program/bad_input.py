@@ -11,7 +11,8 @@ import struct
 import subprocess
 import time
 
-from support import GOLDEN, PROGRAM, SANITIZED, SPEAKERS, TINY, ProgramTest, devices, main
+from support import (GOLDEN, PROGRAM, SANITIZED, SPEAKERS, TIMEOUT, TINY, ProgramTest, devices,
+                     main)
 
 CPU = ("speak", "--device", "cpu", "-m", TINY)
 FAILED, USAGE, INPUT, OUTPUT, INTERRUPTED = 1, 2, 3, 4, 130
@@ -183,29 +184,24 @@ class Text(ProgramTest):
                    stdin='{"text": "hello", "speaker": "eve"}')
 
     def test_a_megabyte_on_one_line(self):
-        """Speaks in bounded memory, and ends soon after Ctrl-C."""
+        """Speaks in bounded memory, and ends long before its end after Ctrl-C."""
         peaks = []
         for text in ("hello there " * 20, "hello there people " * (1 << 20 >> 4)):
             process = subprocess.Popen(
                 [PROGRAM, "speak", "-q", "--device", "cpu", "-m", TINY, "-o", "long.wav"],
                 stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.cwd)
-            process.stdin.write(text.encode())
+            process.stdin.write(text.encode())  # until most of it is read
             process.stdin.close()
-            ended, began = 0, time.monotonic()
-            while not ended and time.monotonic() < began + 3:
-                ended, status, usage = os.wait4(process.pid, os.WNOHANG)
-                time.sleep(0.02)
-            if not ended:
+            if len(text) > 1000:
+                time.sleep(3)
                 process.send_signal(signal.SIGINT)
-                interrupted = time.monotonic()
-                _, status, usage = os.wait4(process.pid, 0)
-                self.assertLess(time.monotonic() - interrupted, 10)
-                self.assertEqual(os.waitstatus_to_exitcode(status), INTERRUPTED)
-                self.assertEqual(self.left(), [])
+            _, status, usage = os.wait4(process.pid, 0)
+            code = process.returncode = os.waitstatus_to_exitcode(status)
+            if len(text) > 1000:
+                self.assertEqual((code, self.left()), (INTERRUPTED, []))
             else:
-                self.assertEqual(os.waitstatus_to_exitcode(status), 0, process.stderr.read())
+                self.assertEqual(code, 0, process.stderr.read())
                 (self.cwd / "long.wav").unlink()
-            process.returncode = 0
             process.stderr.close()
             peaks.append(usage.ru_maxrss)
         if not SANITIZED:
@@ -440,19 +436,22 @@ class Output(ProgramTest):
                                    stderr=subprocess.PIPE)
         process.stdin.write(b"hello there\nhow are you\n")
         process.stdin.flush()
-        deadline = time.monotonic() + 60
-        while "out/0002.wav" not in self.left() and time.monotonic() < deadline:
-            time.sleep(0.02)
+        self.wait_for(process, lambda: "out/0002.wav" in self.left())
         process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=60)
+        process.wait(timeout=TIMEOUT)  # while more text may come
+        _, error = process.communicate()
         self.assertEqual((process.returncode, error), (INTERRUPTED, b"clvits: interrupted\n"))
         self.assertEqual(self.left(), ["out", "out/0001.wav", "out/0002.wav"])
 
     def test_interrupted_while_kernels_are_built(self):
-        """Nothing is left, even if the signal comes twice, and it takes no longer than a kernel."""
+        """Nothing is left, even if the signal comes twice, and hardly another kernel is built."""
         if not devices():
             self.skipTest("no OpenCL device")
         folder = self.folder / "empty"
+
+        def built():
+            return len(list(folder.glob("kernels/*.bin")))
+
         for args, often in ((("speak", "--device", "opencl", "-o", "x.wav", "hello there"), 1),
                             (("speak", "-o", "x.wav", "hello there"), 2),
                             (("check", "-o", "x.txt"), 2)):
@@ -460,28 +459,30 @@ class Output(ProgramTest):
             folder.mkdir()
             process = subprocess.Popen(
                 [PROGRAM, *args], cwd=self.cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                env={**os.environ, "CLVITS_CACHE": "", "POCL_CACHE_DIR": str(folder)})
-            time.sleep(0.5)
-            start = time.monotonic()
+                env={**os.environ, "CLVITS_CACHE": str(folder / "kernels"),
+                     "POCL_CACHE_DIR": str(folder / "driver")})
+            self.wait_for(process, lambda: list(folder.glob("kernels/trying-*")))
+            before = built()
             for _ in range(often):
                 process.send_signal(signal.SIGINT)
-            _, error = process.communicate(timeout=60)
+            _, error = process.communicate(timeout=TIMEOUT)
             with self.subTest(args=args, often=often, error=error):
                 self.assertIn(process.returncode, (INTERRUPTED, -signal.SIGINT)[:often])
-                self.assertLess(time.monotonic() - start, 60 if SANITIZED else 15)
+                self.assertLessEqual(built(), before + 2)  # a busy machine may tell it late
                 self.assertEqual(self.left(), [])
 
     def test_interrupted_while_waiting_for_text(self):
-        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        """Also where the text ends with the signal, as that of a pipe does when Ctrl-C ends all."""
+        for number, code, goes_on in ((signal.SIGINT, 130, True), (signal.SIGTERM, 143, False)):
             process = subprocess.Popen([PROGRAM, *map(str, CPU), "-o", "x.wav"], cwd=self.cwd,
                                        stdin=subprocess.PIPE, stderr=subprocess.PIPE)
             process.stdin.write(b"hello there\nhow are you\n")
             process.stdin.flush()
-            deadline = time.monotonic() + 60
-            while not self.left() and time.monotonic() < deadline:
-                time.sleep(0.02)
+            self.wait_for(process, self.left)
             process.send_signal(number)
-            _, error = process.communicate(timeout=60)
+            if goes_on:
+                process.wait(timeout=TIMEOUT)
+            _, error = process.communicate(timeout=TIMEOUT)
             self.assertEqual(error, b"clvits: interrupted\n")
             self.assertEqual(process.returncode, code)
             self.assertEqual(self.left(), [])

@@ -11,7 +11,7 @@ import subprocess
 import zlib
 from xml.etree import ElementTree
 
-from support import TINY, ProgramTest, devices, main, wav_samples
+from support import TIMEOUT, TINY, ProgramTest, devices, main, wav_samples
 
 TEXT = "hello there people. how are you"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -177,7 +177,7 @@ class Graph(ProgramTest):
         self.assertEqual(self.left(), ["g.dot"])
         if shutil.which("dot"):
             svg = subprocess.run(["dot", "-Tsvg", "g.dot"], cwd=self.cwd, capture_output=True,
-                                 timeout=120, check=True)
+                                 timeout=TIMEOUT, check=True)
             self.assertEqual(svg.stderr, b"")
             self.assertIn(b"</svg>", svg.stdout)
         return (self.cwd / "g.dot").read_text(encoding="utf-8")

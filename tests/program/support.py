@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import wave
 
@@ -50,6 +51,14 @@ class ProgramTest(unittest.TestCase):
         done = self.run_program("speak", "--device", "cpu", "-m", TINY, *args, **options)
         self.assertEqual(done.returncode, 0, done.stderr.decode())
         return done
+
+    def wait_for(self, process, condition):
+        """Wait for what the process is to do before it ends."""
+        end = time.monotonic() + TIMEOUT
+        while not condition():
+            self.assertIsNone(process.poll(), "it ended before that")
+            self.assertLess(time.monotonic(), end, "it never came to that")
+            time.sleep(0.02)
 
     def left(self):
         return sorted(str(p.relative_to(self.cwd)) for p in self.cwd.rglob("*"))

@@ -148,6 +148,7 @@ static int run_on(check_process *p, bool *ended, int *state)
     close(ends[0]);
     while (waitpid(child, state, 0) < 0 && errno == EINTR)
         ;
+    program_signal_sent(); /* Ctrl-C ends both, and that one may have been faster */
     return CODE_OK;
 }
 

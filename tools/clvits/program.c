@@ -256,6 +256,26 @@ int program_signal(void)
     return atomic_load(&signals.came);
 }
 
+int program_signal_sent(void)
+{
+    const struct timespec none = { 0 };
+    int n;
+
+    if (!signals.watches || program_signal())
+        return program_signal();
+    end_watching();
+    do {
+        n = program_signal() ? 0 : sigtimedwait(&signals.caught, NULL, &none);
+    } while (n == WAKE);
+    if (n > 0) {
+        atomic_store(&signals.came, n);
+        clvits_cancel_raise(signals.cancel);
+    }
+    if (begin_watching())
+        pthread_sigmask(SIG_SETMASK, &signals.before, NULL);
+    return program_signal();
+}
+
 int program_interrupted(void)
 {
     return program_fail(CODE_INTERRUPTED + program_signal(), "interrupted");

@@ -85,6 +85,11 @@ pid_t program_fork(void);
 /** The signal that came, or 0. */
 int program_signal(void);
 
+/** The same, also of one that was sent just now: what ends because of a signal, such as a pipe that
+ *  is read, may be seen to end before the signal itself. For whoever has called
+ *  program_catch_signals(). */
+int program_signal_sent(void);
+
 /** Say that a signal ended it; returns the code for that. */
 int program_interrupted(void);
 

@@ -114,9 +114,12 @@ static int read_line(speech_source *s, utterance *u, bool *more)
     errno = 0;
     ssize_t n = getline(&s->buffer, &s->capacity, s->f);
     if (n < 0) {
+        const int error = errno;
         *more = false;
-        if (feof(s->f) || program_signal())
+        /* Ctrl-C ends whoever writes to a pipe as well, and half a text is not to be spoken. */
+        if (program_signal_sent() || feof(s->f))
             return CODE_OK;
+        errno = error;
         if (errno == ENOMEM)
             return program_fail(CODE_FAILED, "out of memory for line %d of %s", s->line + 1,
                                 source_name(s));
