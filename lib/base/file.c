@@ -62,30 +62,37 @@ static void draw(char *path, int turn)
     }
 }
 
-/* Not mkstemp() and mkdtemp(), which leave them readable by their owner alone. */
-static int open_part(char *path)
+/* Lock what has just been made, for nobody to take it as left. False where somebody did before: it
+ * is gone then, or about to be. Where there are no locks, nobody removes anything. */
+static bool lock_part(int fd, const char *path)
 {
-    int fd = -1;
-
-    for (int i = 0; i < TRIES && fd < 0; i++) {
-        draw(path, i);
-        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-        if (fd < 0 && errno != EEXIST)
-            break;
-    }
-    return fd;
+    return !(flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) && !access(path, F_OK);
 }
 
-static bool make_part(char *path)
+/* A locked file or folder of a name that nothing had; a negative number where there can be none.
+ * Not mkstemp() and mkdtemp(), which leave them readable by their owner alone. */
+static int make_part(char *path, bool folder)
 {
+    const int file_flags = O_WRONLY | O_CREAT | O_EXCL, folder_flags = O_RDONLY | O_DIRECTORY;
+
     for (int i = 0; i < TRIES; i++) {
         draw(path, i);
-        if (!mkdir(path, 0777))
-            return true;
-        if (errno != EEXIST)
+        if (folder && mkdir(path, 0777)) {
+            if (errno != EEXIST)
+                break;
+            continue;
+        }
+        const int fd = open(path, (folder ? folder_flags : file_flags) | O_NOFOLLOW | O_CLOEXEC,
+                            0666);
+        if (fd >= 0 && lock_part(fd, path))
+            return fd;
+        const int error = errno;
+        if (fd >= 0)
+            close(fd);
+        else if (error != (folder ? ENOENT : EEXIST))
             break;
     }
-    return false;
+    return -1;
 }
 
 /* A folder with the files in it, but not with folders. */
@@ -144,11 +151,9 @@ bool clvits_new_file_open(clvits_new_file *n, const char *path, bool locked)
         remove_left(path);
     const int fd = locked ? open(n->part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
                                  0666)
-                          : open_part(n->part);
+                          : make_part(n->part, false);
     if (fd < 0)
         return false;
-    if (!locked)
-        flock(fd, LOCK_EX | LOCK_NB); /* in vain at worst: then somebody else writes the same */
     n->f = fdopen(fd, "wb");
     if (n->f)
         return true;
@@ -161,14 +166,19 @@ bool clvits_new_file_open(clvits_new_file *n, const char *path, bool locked)
 
 bool clvits_new_file_close(clvits_new_file *n, bool good)
 {
+    /* What is closed, and so unlocked, before it has its name would be taken as left. */
+    const int lock = fcntl(fileno(n->f), F_DUPFD_CLOEXEC, 0);
+
     if (fclose(n->f))
         good = false;
-    if (good && !rename(n->part, n->path))
-        return true;
+    const bool done = good && !rename(n->part, n->path);
     const int error = errno;
-    unlink(n->part);
+    if (!done)
+        unlink(n->part);
+    if (lock >= 0)
+        close(lock);
     errno = error;
-    return false;
+    return done;
 }
 
 bool clvits_new_folder_open(clvits_new_folder *n, const char *path)
@@ -184,12 +194,8 @@ bool clvits_new_folder_open(clvits_new_folder *n, const char *path)
     snprintf(n->path, sizeof(n->path), "%.*s", (int)length, path);
     snprintf(n->part, sizeof(n->part), "%.*s" PART RANDOM, (int)length, path);
     remove_left(n->path);
-    if (!make_part(n->part))
-        return false;
-    n->lock = open(n->part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (n->lock >= 0)
-        flock(n->lock, LOCK_EX | LOCK_NB); /* in vain at worst, as for files */
-    return true;
+    n->lock = make_part(n->part, true);
+    return n->lock >= 0;
 }
 
 /* Rename the new folder to a name that is taken. */
@@ -198,8 +204,10 @@ static bool take_place(const clvits_new_folder *n)
     char old[CLVITS_MAX_PATH];
 
     snprintf(old, sizeof(old), "%s", n->part);
-    if (!make_part(old))
+    const int lock = make_part(old, true);
+    if (lock < 0)
         return false;
+    close(lock);
     /* A folder may take the name of an empty one. */
     bool good = !rename(n->path, old);
     if (good && rename(n->part, n->path)) {
@@ -226,8 +234,7 @@ bool clvits_new_folder_close(clvits_new_folder *n, bool good, bool replace)
     const int error = errno;
     if (!done)
         remove_folder(n->part);
-    if (n->lock >= 0)
-        close(n->lock);
+    close(n->lock);
     errno = error;
     return done;
 }
