@@ -7,6 +7,8 @@
 #include <clvits/clvits.h>
 
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,6 +162,28 @@ static void compare(const speech *got, const speech *want)
     ck_assert_double_le(noise, 1e-8 * signal);
 }
 
+enum { PATIENCE = 200 }; /* seconds: before a test that waits fails of its own time */
+
+/* Until the voices together have ended so many utterances. */
+static void wait_for(const clvits_queue *q, size_t ended)
+{
+    for (int i = 0; i < 100 * PATIENCE; i++) {
+        if (clvits_queue_count(q, 0) + clvits_queue_count(q, 1) >= ended)
+            break;
+        nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+    }
+}
+
+static clvits_queue *waited_for;
+
+/* The voice that took the first utterance waits with its audio until the other one has ended one,
+ * whose threads may come later to the processor. */
+static int heard_beside(void *user, const clvits_chunk *c)
+{
+    wait_for(waited_for, 1);
+    return heard(user, c);
+}
+
 /* The OpenCL device and the CPU path together; with PoCL alone, two of its devices. */
 START_TEST(devices_share)
 {
@@ -176,8 +200,10 @@ START_TEST(devices_share)
     fixture f;
 
     begin(&f, &first, &second);
+    waited_for = f.queue;
     for (int i = 0; i < UTTERANCES; i++) {
-        const clvits_utterance u = utterance(&f, i);
+        clvits_utterance u = utterance(&f, i);
+        u.params.audio = i == 0 ? heard_beside : heard;
         ck_assert_int_eq(clvits_queue_add(f.queue, &u), CLVITS_OK);
     }
     clvits_queue_wait(f.queue);
@@ -200,15 +226,9 @@ enum { TRIALS = 8, BY_THE_FAST = 5 };
 
 /* The voice that took the first utterance waits with its audio until the other one has ended most
  * of the rest. */
-static clvits_queue *waited_for;
-
 static int heard_late(void *user, const clvits_chunk *c)
 {
-    for (int i = 0; i < 6000 && waited_for; i++) {
-        if (clvits_queue_count(waited_for, 0) + clvits_queue_count(waited_for, 1) >= BY_THE_FAST)
-            break;
-        nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
-    }
+    wait_for(waited_for, BY_THE_FAST);
     return heard(user, c);
 }
 
@@ -231,10 +251,22 @@ START_TEST(faster_does_more)
 }
 END_TEST
 
-/* Long enough for the next call of the test to happen first. */
-static int heard_after_a_while(void *user, const clvits_chunk *c)
+int __real_pthread_join(pthread_t thread, void **result);
+int __wrap_pthread_join(pthread_t thread, void **result);
+
+static atomic_bool joins; /* somebody waits for a thread's end, as a queue that closes does */
+
+int __wrap_pthread_join(pthread_t thread, void **result)
 {
-    nanosleep(&(struct timespec){ .tv_nsec = 300000000 }, NULL);
+    atomic_store(&joins, true);
+    return __real_pthread_join(thread, result);
+}
+
+/* Whoever speaks goes on when the queue closes. */
+static int heard_at_the_end(void *user, const clvits_chunk *c)
+{
+    for (int i = 0; i < 100 * PATIENCE && !atomic_load(&joins); i++)
+        nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
     return heard(user, c);
 }
 
@@ -263,9 +295,10 @@ START_TEST(ends_are_told)
     ck_assert_ptr_nonnull(strstr(f.speech[1].message, "30000"));
 
     /* What still waits when a queue closes is cancelled; what is being spoken is finished. */
+    atomic_store(&joins, false);
     for (int i = 3; i < 9; i++) {
         clvits_utterance u = utterance(&f, i);
-        u.params.audio = heard_after_a_while;
+        u.params.audio = heard_at_the_end;
         ck_assert_int_eq(clvits_queue_add(f.queue, &u), CLVITS_OK);
     }
     clvits_queue_close(&f.queue);
@@ -276,7 +309,7 @@ START_TEST(ends_are_told)
         ck_assert(f.speech[i].status == CLVITS_OK || f.speech[i].status == CLVITS_E_CANCELLED);
         ck_assert(f.speech[i].status == CLVITS_OK || f.speech[i].voice == SIZE_MAX);
     }
-    ck_assert_int_gt(cancelled, 0);
+    ck_assert_int_ge(cancelled, 6 - VOICES);
     end(&f);
 }
 END_TEST
