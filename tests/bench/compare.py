@@ -18,7 +18,7 @@ def compare(folder, *runs):
         paths.append(str(folder / f"{index}.json"))
         pathlib.Path(paths[-1]).write_text(json.dumps(run), encoding="utf-8")
     done = subprocess.run([PROGRAM, "compare", *paths], text=True, capture_output=True,
-                          timeout=60, check=False)
+                          timeout=300, check=False)
     assert not done.stderr, done.stderr
     return done.returncode, done.stdout
 
@@ -109,7 +109,7 @@ def check_full(_folder, _sample):
     for arguments in (("compare", SAMPLE), ("--help",)):
         with open("/dev/full", "w", encoding="utf-8") as full:
             done = subprocess.run([PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE,
-                                  text=True, timeout=60, check=False)
+                                  text=True, timeout=300, check=False)
         assert done.returncode == 3 and done.stderr.count("\n") == 1, done
         assert "standard output cannot be written: No space" in done.stderr, done
 

@@ -18,6 +18,7 @@ import time
 
 PROGRAM, LAYER = sys.argv[1:3]
 DEVICE = os.environ.get("CLVITS_TEST_DEVICE", "0")
+HURRIED = ("no time was left for it", "it took longer than a quick run may")
 CASES = ("-q", "-s", "0.005", "-l", "operator", "-f", "base")
 
 
@@ -32,9 +33,15 @@ def run(*arguments, before=None, **environment):
 def faulty(folder, fault):
     """A device with that fault, and then the CPU path."""
     path = folder / "fault.json"
-    done = run("-d", f"{DEVICE},cpu", *CASES, "-j", path, OPENCL_LAYERS=LAYER, CLVITS_FAULTS=fault)
-    # On a busy machine a quick run skips what it has no time for.
-    results = [r for r in json.loads(path.read_text())["results"] if r["verdict"] != "skipped"]
+    # A quick run skips what it has no time for on a slow machine; the next one finds more kernels
+    # built.
+    for _ in range(5):
+        done = run("-d", f"{DEVICE},cpu", *CASES, "-j", path, OPENCL_LAYERS=LAYER,
+                   CLVITS_FAULTS=fault)
+        results = json.loads(path.read_text())["results"]
+        if not any(r.get("reason") in HURRIED for r in results):
+            break
+    results = [r for r in results if r["verdict"] != "skipped"]
     ours = [r for r in results if r["device"].startswith("cpu")]
     assert ours and all(r["verdict"] == "ok" for r in ours), "another device is measured"
     assert done.returncode == 3, "that something could not run is in the exit code"
@@ -155,8 +162,8 @@ def killed(folder):
     path = folder / "killed.json"
     with subprocess.Popen([PROGRAM, "-d", "cpu", "-s", "0.05", "-l", "operator", "-j", str(path)],
                           stdout=subprocess.DEVNULL) as program:
-        end = time.monotonic() + 60
-        while not path.exists() and time.monotonic() < end:
+        end = time.monotonic() + 300
+        while not path.exists() and program.poll() is None and time.monotonic() < end:
             time.sleep(0.1)
         program.kill()
     result = json.loads(path.read_text())
@@ -175,7 +182,8 @@ def estimate(folder):
                folder / "stated.json")
     taken = time.monotonic() - start
     stated = re.match(r"1 devices?, about (\d+) s, a minute at most\n", done.stdout)
-    assert stated and taken < max(2 * float(stated.group(1)), 20), (taken, done.stdout[:80])
+    # On a machine so slow that it takes longer, there is still the minute.
+    assert stated and taken < max(2 * float(stated.group(1)), 60), (taken, done.stdout[:80])
     done = subprocess.Popen([PROGRAM, "-d", "cpu", "-l", "operator", "-f", "norm"], text=True,
                             stdout=subprocess.PIPE)
     assert re.match(r"1 devices?, about \d+ (s|minutes)\n", done.stdout.readline())

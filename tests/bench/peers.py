@@ -237,12 +237,12 @@ def check_refusals():
                            ("new.json", "File exists")):
             done = subprocess.run([sys.executable, PEERS, "--build", folder / "build",
                                    "--python", sys.executable, "--json", folder / file],
-                                  text=True, capture_output=True, timeout=60, check=False)
+                                  text=True, capture_output=True, timeout=300, check=False)
             assert done.returncode == 3 and word in done.stderr, (file, done)
             assert done.stderr.startswith("peers: ") and done.stderr.count("\n") == 1, done
         assert not list(folder.glob("*.part")) and not (folder / "new.json").exists()
         done = subprocess.run([sys.executable, PEERS, "--build", folder / "build"], text=True,
-                              capture_output=True, timeout=60, check=False,
+                              capture_output=True, timeout=300, check=False,
                               env={**os.environ, "CLVITS_PEERS_READY": "1", "PYTHONPATH": name})
         assert done.returncode == 3 and "Traceback" not in done.stderr, done
         with contextlib.redirect_stderr(io.StringIO()) as said:

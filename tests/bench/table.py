@@ -14,7 +14,7 @@ RACES = "How many times as fast as another runtime"
 
 def run(*arguments):
     return subprocess.run([sys.executable, TABLE, *map(str, arguments)], text=True,
-                          capture_output=True, timeout=60, check=False)
+                          capture_output=True, timeout=300, check=False)
 
 
 def rows_of(text):

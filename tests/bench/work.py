@@ -18,7 +18,7 @@ PARTS = (("text encoder", "text encoder"), ("flow", "flow"),
 def records(folder, which):
     path = pathlib.Path(folder, "a.json")
     done = subprocess.run([PROGRAM, "-d", "cpu", "-q", "-s", "0.005", "-l", "operator,stage",
-                           "-f", which, "-j", path], stdout=subprocess.DEVNULL, timeout=120,
+                           "-f", which, "-j", path], stdout=subprocess.DEVNULL, timeout=300,
                           check=False)
     assert done.returncode == 0, done
     found = {r["name"]: r for r in json.loads(path.read_text(encoding="utf-8"))["results"]}
