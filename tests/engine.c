@@ -7,6 +7,7 @@
 #include "model/voice_file.h"
 #include "stages.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -306,6 +307,90 @@ START_TEST(stops_when_told)
 }
 END_TEST
 
+/* Who builds, until it may go on. */
+typedef struct builder {
+    clvits_stage_pool *pool;
+    clvits_loan loan;
+    clvits_status status;
+    pthread_mutex_t lock;
+    pthread_cond_t moved;
+    bool began, may_end;
+} builder;
+
+static void hold_up(void *user, clvits_log_level level, const char *text)
+{
+    builder *b = user;
+
+    (void)level;
+    if (!strstr(text, "plan for up to"))
+        return;
+    pthread_mutex_lock(&b->lock);
+    b->began = true;
+    pthread_cond_broadcast(&b->moved);
+    while (!b->may_end)
+        pthread_cond_wait(&b->moved, &b->lock);
+    pthread_mutex_unlock(&b->lock);
+}
+
+static clvits_status take_text(clvits_loan *out, clvits_stage_pool *pool, int ids, clvits_report *r)
+{
+    const clvits_stage_size size = { .kind = CLVITS_STAGE_TEXT, .batch = 1, .ids = ids };
+    return clvits_stage_take(pool, out, &size, r);
+}
+
+static void *build_slowly(void *arg)
+{
+    builder *b = arg;
+    clvits_report r = { .log = hold_up, .log_user = b };
+
+    b->status = take_text(&b->loan, b->pool, 48, &r);
+    return NULL;
+}
+
+static bool always(const void *user)
+{
+    (void)user;
+    return true;
+}
+
+/* While somebody builds, others take and give back what there is, and may give up. */
+START_TEST(nobody_waits_for_who_builds)
+{
+    builder b = { .lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER };
+    const clvits_stop stop = { .wanted = always };
+    clvits_loan loan = { 0 }, other = { 0 };
+    clvits_report r = { 0 }, stopped = { .stop = &stop };
+    pthread_t thread;
+    fixture f;
+
+    begin(&f, NULL);
+    const clvits_model m = { &f.file.config, &f.file.weights };
+    ck_assert_int_eq(clvits_stage_pool_open(&b.pool, &m, &f.h.machine, "enc_p=cpu,dp=cpu", &r), 0);
+    ck_assert_int_eq(take_text(&loan, b.pool, 32, &r), CLVITS_OK);
+    ck_assert_int_eq(pthread_create(&thread, NULL, build_slowly, &b), 0);
+    pthread_mutex_lock(&b.lock);
+    while (!b.began)
+        pthread_cond_wait(&b.moved, &b.lock);
+    pthread_mutex_unlock(&b.lock);
+    clvits_stage_give_back(b.pool, &loan);
+    ck_assert_int_eq(take_text(&loan, b.pool, 32, &r), CLVITS_OK);
+    ck_assert_int_eq(take_text(&other, b.pool, 16, &stopped), CLVITS_E_CANCELLED);
+    clvits_stage_pool_trim(b.pool); /* what is being built stays */
+    pthread_mutex_lock(&b.lock);
+    b.may_end = true;
+    pthread_cond_broadcast(&b.moved);
+    pthread_mutex_unlock(&b.lock);
+    ck_assert_int_eq(take_text(&other, b.pool, 16, &r), CLVITS_OK);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(b.status, CLVITS_OK);
+    clvits_stage_give_back(b.pool, &b.loan);
+    clvits_stage_give_back(b.pool, &other);
+    clvits_stage_give_back(b.pool, &loan);
+    clvits_stage_pool_close(&b.pool);
+    end(&f);
+}
+END_TEST
+
 static void count_plans(void *user, clvits_log_level level, const char *text)
 {
     (void)level;
@@ -383,6 +468,7 @@ int main(void)
     tcase_set_timeout(threads, HARNESS_TIMEOUT);
     tcase_add_test(threads, threads_share_an_engine);
     tcase_add_test(threads, stops_when_told);
+    tcase_add_test(threads, nobody_waits_for_who_builds);
     suite_add_tcase(s, threads);
     return harness_main(s);
 }

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     MAX_IDLE = 4,   /* runs kept per stage, beyond those in use */
@@ -21,7 +22,9 @@ struct clvits_stage_pool {
     const clvits_machine *machine;
     char *place;
     clvits_packed_weights *weights;
-    pthread_mutex_t lock; /* guards what follows, and building */
+    pthread_mutex_t lock;  /* guards what follows */
+    pthread_cond_t built;  /* signals the end of building */
+    bool building;         /* somebody makes a stage or a run, without the lock: that takes long */
     clvits_stage *stages;
     uint64_t uses;
 };
@@ -36,6 +39,7 @@ clvits_status clvits_stage_pool_open(clvits_stage_pool **out, const clvits_model
     if (!p)
         return clvits_fail_memory(r, "a voice");
     pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->built, NULL);
     p->model = *m;
     p->machine = machine;
     p->place = place ? strdup(place) : NULL;
@@ -67,6 +71,7 @@ void clvits_stage_pool_close(clvits_stage_pool **pool)
         free_stage(s);
     }
     clvits_packed_weights_close(&p->weights);
+    pthread_cond_destroy(&p->built);
     pthread_mutex_destroy(&p->lock);
     free(p->place);
     free(p);
@@ -166,17 +171,23 @@ static clvits_stage *find(const clvits_stage_pool *p, const clvits_stage_size *s
     return NULL;
 }
 
+/* The lock is held, but not while the stage is built. */
 static clvits_status add_stage(clvits_stage_pool *p, clvits_stage **out,
-                               const clvits_stage_size *size, const clvits_plan *like,
-                               clvits_report *r)
+                               const clvits_stage_size *size, clvits_stage *like, clvits_report *r)
 {
     clvits_stage *s = calloc(1, sizeof(*s));
     if (!s)
         return clvits_fail_memory(r, "a stage");
     s->size = *size;
+    if (like)
+        like->out++; /* so that nobody drops it */
+    pthread_mutex_unlock(&p->lock);
     const int64_t start = clvits_trace_now(r);
-    const clvits_status status = build(p, s, like, r);
+    const clvits_status status = build(p, s, like ? like->plan : NULL, r);
     clvits_trace_host(r, start, "plan", NULL, NULL);
+    pthread_mutex_lock(&p->lock);
+    if (like)
+        like->out--;
     if (status) {
         free_stage(s);
         return status;
@@ -205,57 +216,107 @@ static clvits_status make_stage(clvits_stage_pool *p, clvits_stage **out,
     }
     if (like)
         like->used = ++p->uses; /* so that it stays for the next size */
-    return status ? status : add_stage(p, out, size, like ? like->plan : NULL, r);
+    return status ? status : add_stage(p, out, size, like, r);
 }
 
-static clvits_status make_run(clvits_run **out, const clvits_stage *s, clvits_report *r)
+/* The lock is held, but not while the run is made. */
+static clvits_status make_run(clvits_stage_pool *p, clvits_run **out, clvits_stage *s,
+                              clvits_report *r)
 {
+    s->out++;
+    pthread_mutex_unlock(&p->lock);
     const int64_t start = clvits_trace_now(r);
     const clvits_status status = clvits_run_make(out, s->plan, r);
-
     clvits_trace_host(r, start, "make run", NULL, NULL);
+    pthread_mutex_lock(&p->lock);
+    s->out--;
     return status;
+}
+
+static clvits_status make_room(clvits_stage *s, clvits_report *r)
+{
+    if (s->out + s->n_idle < s->cap_idle)
+        return CLVITS_OK;
+    clvits_run **idle = realloc(s->idle, (size_t)(s->cap_idle + 4) * sizeof(clvits_run *));
+    if (!idle)
+        return clvits_fail_memory(r, "a stage");
+    s->idle = idle;
+    s->cap_idle += 4;
+    return CLVITS_OK;
+}
+
+/* A run of the stage, which is made where there is none. The lock is held. */
+static clvits_status build_locked(clvits_stage_pool *p, clvits_loan *out, clvits_stage *s,
+                                  const clvits_stage_size *size, clvits_report *r)
+{
+    clvits_status status = s ? CLVITS_OK : make_stage(p, &s, size, r);
+
+    if (!status)
+        status = make_room(s, r);
+    if (!status)
+        status = make_run(p, &out->run, s, r);
+    if (!status)
+        out->stage = s;
+    return status;
+}
+
+/* Until who builds has done so, or nobody wants what is waited for. The lock is held. */
+static bool wait_for_builder(clvits_stage_pool *p, clvits_report *r)
+{
+    enum { LOOK_EACH = 20000000 }; /* ns */
+    struct timespec until;
+
+    while (p->building) {
+        if (clvits_stopped(r))
+            return false;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += LOOK_EACH;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&p->built, &p->lock, &until);
+    }
+    return true;
 }
 
 /* The lock is held. */
 static clvits_status take_locked(clvits_stage_pool *p, clvits_loan *out,
                                  const clvits_stage_size *size, clvits_report *r)
 {
-    clvits_stage_size own = *size;
+    clvits_stage *s = find(p, size);
+    clvits_status status = CLVITS_OK;
 
-    if (!p->machine->rates || own.placed_for == own.frames)
-        own.placed_for = 0;
-    clvits_stage *s = find(p, &own);
-    clvits_status status = s ? CLVITS_OK : make_stage(p, &s, &own, r);
-
-    if (status)
-        return status;
-    if (s->out + s->n_idle >= s->cap_idle) {
-        clvits_run **idle = realloc(s->idle, (size_t)(s->cap_idle + 4) * sizeof(clvits_run *));
-        if (!idle)
-            return clvits_fail_memory(r, "a stage");
-        s->idle = idle;
-        s->cap_idle += 4;
+    if (!s || !s->n_idle) {
+        if (!wait_for_builder(p, r))
+            return r->status;
+        s = find(p, size);
     }
-    if (s->n_idle)
+    if (s && s->n_idle) {
         out->run = s->idle[--s->n_idle];
-    else
-        status = make_run(&out->run, s, r);
+        out->stage = s;
+    } else {
+        p->building = true;
+        status = build_locked(p, out, s, size, r);
+        p->building = false;
+        pthread_cond_broadcast(&p->built);
+    }
     if (status)
         return status;
-    s->out++;
-    s->used = ++p->uses;
-    out->stage = s;
+    out->stage->out++;
+    out->stage->used = ++p->uses;
     return CLVITS_OK;
 }
 
 clvits_status clvits_stage_take(clvits_stage_pool *p, clvits_loan *out,
                                 const clvits_stage_size *size, clvits_report *r)
 {
+    clvits_stage_size own = *size;
+
+    if (!p->machine->rates || own.placed_for == own.frames)
+        own.placed_for = 0;
     clvits_trace_stage(r, clvits_stage_names[size->kind]);
     clvits_trace_moving(r, "");
     pthread_mutex_lock(&p->lock);
-    const clvits_status s = take_locked(p, out, size, r);
+    const clvits_status s = take_locked(p, out, &own, r);
     pthread_mutex_unlock(&p->lock);
     return s;
 }
@@ -288,7 +349,7 @@ void clvits_stage_pool_trim(clvits_stage_pool *p)
         *at = s->next;
         free_stage(s);
     }
-    if (!p->stages)
+    if (!p->stages && !p->building)
         clvits_packed_weights_leave_devices(p->weights);
     pthread_mutex_unlock(&p->lock);
 }
