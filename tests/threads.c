@@ -224,6 +224,64 @@ START_TEST(many_speak_and_some_are_cancelled)
 }
 END_TEST
 
+enum { FAILING = CLVITS_MOST_ERRORS + 4 };
+
+static clvits_status fail_at(clvits_context *c, int i)
+{
+    char path[64];
+    clvits_voice *v;
+
+    snprintf(path, sizeof(path), "/no/voice/%d", i);
+    return clvits_voice_open(&v, c, path);
+}
+
+static bool has_failed(const clvits_context *c, int i)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/no/voice/%d cannot", i);
+    return strstr(clvits_context_error(c), path) != NULL;
+}
+
+typedef struct failing {
+    clvits_context *context;
+    int number;
+    bool right;
+} failing;
+
+static void *fail_once(void *arg)
+{
+    failing *f = arg;
+
+    f->right = !strcmp(clvits_context_error(f->context), "") && fail_at(f->context, f->number) &&
+               has_failed(f->context, f->number);
+    return NULL;
+}
+
+/* Each thread has its own error, and what threads leave behind does not add up. */
+START_TEST(threads_that_end_leave_little)
+{
+    const clvits_context_params params = { .device = "cpu", .threads = 1 };
+    clvits_context *c;
+
+    ck_assert_int_eq(clvits_context_open(&c, &params), CLVITS_OK);
+    ck_assert_int_ne(fail_at(c, 0), CLVITS_OK);
+    for (int i = 1; i <= FAILING; i++) {
+        failing f = { .context = c, .number = i };
+        pthread_t thread;
+        ck_assert_int_eq(pthread_create(&thread, NULL, fail_once, &f), 0);
+        pthread_join(thread, NULL);
+        ck_assert_msg(f.right, "thread %d: \"%s\"", i, clvits_context_error(c));
+        if (i < CLVITS_MOST_ERRORS)
+            ck_assert(has_failed(c, 0));
+    }
+    ck_assert_str_eq(clvits_context_error(c), "");
+    ck_assert_int_ne(fail_at(c, FAILING + 1), CLVITS_OK);
+    ck_assert(has_failed(c, FAILING + 1));
+    clvits_context_close(&c);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("threads");
@@ -231,6 +289,7 @@ int main(void)
 
     tcase_set_timeout(t, getenv("CLVITS_TEST_SWEEP") ? 3600 : HARNESS_TIMEOUT);
     tcase_add_test(t, many_speak_and_some_are_cancelled);
+    tcase_add_test(t, threads_that_end_leave_little);
     suite_add_tcase(s, t);
     return harness_main(s);
 }

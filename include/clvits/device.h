@@ -44,6 +44,9 @@ CLVITS_API clvits_status clvits_devices(clvits_device_desc **list, size_t *count
 /** Release a list of clvits_devices() and set it to NULL; releasing NULL is allowed. */
 CLVITS_API void clvits_devices_free(clvits_device_desc **list);
 
+/** Threads whose last error a context keeps. */
+enum { CLVITS_MOST_ERRORS = 256 };
+
 /** How a context is opened; zero everywhere is the default. Texts are copied. */
 typedef struct clvits_context_params {
     /**
@@ -110,7 +113,7 @@ typedef struct clvits_context_params {
     int recheck;
     int threads;            /* of the CPU path; 0: one per processor */
     int kernel_family;      /* 0: as suits the device; 1: work-group kernels; 2: vector kernels */
-    clvits_log_fn log;      /* NULL: silence */
+    clvits_log_fn log;      /* NULL: silence; it must not call the library */
     void *log_user;
     /**
      * NULL, or a flag, see clvits_cancel_raise(), that ends everything done with the context as
@@ -148,7 +151,8 @@ CLVITS_API void clvits_context_close(clvits_context **context);
 /**
  * What happened in the last call on this context, by the calling thread, that failed.
  *
- * @return valid until this thread's next failing call on the context; "" when nothing failed
+ * @return valid until this thread's next failing call on the context, and until those of
+ *         CLVITS_MOST_ERRORS other threads; "" when nothing failed, or only before these
  */
 CLVITS_API const char *clvits_context_error(const clvits_context *context);
 

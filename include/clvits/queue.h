@@ -28,7 +28,8 @@ typedef struct clvits_queue clvits_queue;
  * @param      voices   n of them, at least one; they outlive the queue
  * @param      at_once  how many utterances each voice speaks at once, as clvits_speak_batch() does,
  *                      where so many wait: 1 to CLVITS_BATCH
- * @return CLVITS_OK, _E_ARGUMENT (no voice, at_once out of range) or _E_MEMORY (also for threads)
+ * @return CLVITS_OK, _E_ARGUMENT (no voice, at_once out of range) or _E_MEMORY (also for threads),
+ *         which the context of the first voice then has as its error, here and below
  */
 CLVITS_API clvits_status clvits_queue_open(clvits_queue **out, clvits_voice *const *voices,
                                            size_t n, int at_once);

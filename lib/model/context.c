@@ -14,7 +14,7 @@
 #include <string.h>
 
 struct clvits_message {
-    struct clvits_message *next;
+    uintptr_t number; /* whose it is */
     char text[sizeof(((clvits_report *)0)->text)];
 };
 
@@ -45,21 +45,41 @@ clvits_report clvits_context_traced(const clvits_context *c, clvits_trace *t)
     return r;
 }
 
+/* The calling thread's message, or NULL; the lock is held. */
+static struct clvits_message *own_message(const clvits_context *c)
+{
+    const uintptr_t number = c->has_key ? (uintptr_t)pthread_getspecific(c->error) : 0;
+    struct clvits_message *m = number ? c->messages[number % CLVITS_MOST_ERRORS] : NULL;
+
+    return m && m->number == number ? m : NULL;
+}
+
+/* The place of the thread that got one least recently, and that most likely is no more: nobody
+ * tells when a thread ends. NULL: no memory. */
+static struct clvits_message *new_message(clvits_context *c)
+{
+    struct clvits_message **m = &c->messages[(c->n_messages + 1) % CLVITS_MOST_ERRORS];
+
+    if (!*m)
+        *m = calloc(1, sizeof(**m));
+    if (*m && pthread_setspecific(c->error, (void *)(c->n_messages + 1)))
+        return NULL;
+    if (*m)
+        (*m)->number = ++c->n_messages;
+    return *m;
+}
+
 clvits_status clvits_context_keep(clvits_context *c, const clvits_report *r)
 {
-    struct clvits_message *m = c->has_key ? pthread_getspecific(c->error) : NULL;
-
     if (r->status == CLVITS_OK)
         return CLVITS_OK;
-    if (!m && c->has_key && (m = calloc(1, sizeof(*m))) != NULL) {
-        pthread_setspecific(c->error, m);
-        pthread_mutex_lock(&c->lock);
-        m->next = c->messages;
-        c->messages = m;
-        pthread_mutex_unlock(&c->lock);
-    }
+    pthread_mutex_lock(&c->lock);
+    struct clvits_message *m = own_message(c);
+    if (!m && c->has_key)
+        m = new_message(c);
     if (m)
         memcpy(m->text, r->text, sizeof(m->text));
+    pthread_mutex_unlock(&c->lock);
     if (r->log)
         r->log(r->log_user, CLVITS_LOG_ERROR, r->text);
     return r->status;
@@ -67,7 +87,11 @@ clvits_status clvits_context_keep(clvits_context *c, const clvits_report *r)
 
 const char *clvits_context_error(const clvits_context *c)
 {
-    const struct clvits_message *m = c->has_key ? pthread_getspecific(c->error) : NULL;
+    pthread_mutex_t *lock = &((clvits_context *)c)->lock;
+
+    pthread_mutex_lock(lock);
+    const struct clvits_message *m = own_message(c);
+    pthread_mutex_unlock(lock);
     return m ? m->text : "";
 }
 
@@ -339,10 +363,8 @@ void clvits_context_close(clvits_context **context)
     clvits_tuning_close(&c->tuning);
     if (c->has_key)
         pthread_key_delete(c->error);
-    for (struct clvits_message *m = c->messages, *next; m; m = next) {
-        next = m->next;
-        free(m);
-    }
+    for (int i = 0; i < CLVITS_MOST_ERRORS; i++)
+        free(c->messages[i]);
     pthread_mutex_destroy(&c->lock);
     pthread_mutex_destroy(&c->rate_lock);
     free(c->place);

@@ -24,10 +24,11 @@ struct clvits_context {
     clvits_stop stop; /* of every call, where the caller gave a flag */
     clvits_trace_fn trace;
     void *trace_user;
-    pthread_key_t error; /* each thread's last message, freed with the context */
+    pthread_key_t error; /* which message is a thread's own, counted from 1 */
     bool has_key;
-    pthread_mutex_t lock;          /* guards messages */
-    struct clvits_message *messages; /* all threads', so that closing frees them */
+    pthread_mutex_t lock; /* guards what follows */
+    struct clvits_message *messages[CLVITS_MOST_ERRORS]; /* those of the last threads */
+    uintptr_t n_messages;                                /* that there ever were */
 };
 
 /** A report that logs to the context's log. */

@@ -112,17 +112,26 @@ static void *work(void *arg)
     }
 }
 
+/* Told to the context of the first voice. */
+static clvits_status fail_memory(const clvits_voice *v, const char *what)
+{
+    clvits_report r = clvits_context_report(v->context);
+
+    clvits_fail_memory(&r, what);
+    return clvits_context_keep(v->context, &r);
+}
+
 clvits_status clvits_queue_open(clvits_queue **out, clvits_voice *const *voices, size_t n,
                                 int at_once)
 {
     *out = NULL;
     if (!voices || n == 0 || at_once < 1 || at_once > CLVITS_BATCH)
         return CLVITS_E_ARGUMENT;
-    if (n > (SIZE_MAX - sizeof(clvits_queue)) / sizeof(worker))
-        return CLVITS_E_MEMORY;
-    clvits_queue *q = calloc(1, sizeof(*q) + n * sizeof(worker));
+    clvits_queue *q = n > (SIZE_MAX - sizeof(clvits_queue)) / sizeof(worker)
+                          ? NULL
+                          : calloc(1, sizeof(*q) + n * sizeof(worker));
     if (!q)
-        return CLVITS_E_MEMORY;
+        return fail_memory(voices[0], "a queue");
     pthread_mutex_init(&q->lock, NULL);
     pthread_cond_init(&q->added, NULL);
     pthread_cond_init(&q->taken, NULL);
@@ -136,7 +145,7 @@ clvits_status clvits_queue_open(clvits_queue **out, clvits_voice *const *voices,
         w->started = clvits_thread_start(&w->thread, work, w) == 0;
         if (!w->started) {
             clvits_queue_close(&q);
-            return CLVITS_E_MEMORY;
+            return fail_memory(voices[0], "a queue's thread");
         }
     }
     *out = q;
@@ -167,7 +176,7 @@ clvits_status clvits_queue_add(clvits_queue *q, const clvits_utterance *utteranc
         return CLVITS_E_ARGUMENT;
     job *j = make_job(utterance);
     if (!j)
-        return CLVITS_E_MEMORY;
+        return fail_memory(q->workers[0].voice, "an utterance");
     const int each = q->at_once < WAITING_EACH ? WAITING_EACH : q->at_once;
     pthread_mutex_lock(&q->lock);
     while (q->waiting >= (size_t)each * q->n_workers)
