@@ -294,6 +294,42 @@ START_TEST(draws_from_the_posterior)
 }
 END_TEST
 
+static void count_warnings(void *user, clvits_log_level level, const char *text)
+{
+    (void)text;
+    *(int *)user += level <= CLVITS_LOG_WARNING;
+}
+
+/* A device without memory is left out of the whole alignment, once it has shown that. */
+START_TEST(a_shortage_is_told_once)
+{
+    enum { N = 4000 };
+    char name[CLVITS_DEVICE_TEXT];
+    int warnings = 0;
+    clvits_alignment *a;
+    harness h = { 0 };
+    fixture f;
+
+    begin(&f, NULL);
+    snprintf(name, sizeof(name), "%s", clvits_context_device(f.context));
+    const clvits_context_params p = { .device = name, .memory = "1K", .log = count_warnings,
+                                      .log_user = &warnings };
+    if (clvits_context_device_count(f.context)) {
+        clvits_context_close(&f.context);
+        ck_assert_int_eq(clvits_context_open(&f.context, &p), CLVITS_OK);
+        ck_assert_int_eq(open_voice(&f, GOLDEN_DIR "/hf-dp-speakers"), CLVITS_OK);
+        const float *in = harness_random(&h, N, -0.5f, 0.5f);
+        ck_assert_int_eq(clvits_align(&a, f.voice, in, N, "hello. hello", 12, NULL), CLVITS_OK);
+        ck_assert_uint_eq(a->n_sentences, 2);
+        clvits_alignment_free(&a);
+        ck_assert_int_eq(warnings, 1);
+        ck_assert_uint_eq(clvits_context_launches(f.context), 0);
+    }
+    clvits_arena_free(&h.arena);
+    end(&f);
+}
+END_TEST
+
 static void refuse_alignment(fixture *f, const float *samples, size_t n, const char *text,
                              const clvits_align_params *p, clvits_status status,
                              const char *message)
@@ -386,6 +422,7 @@ int main(void)
     tcase_add_test(t, revoices_as_pytorch);
     tcase_add_test(t, windows_make_the_whole);
     tcase_add_test(t, draws_from_the_posterior);
+    tcase_add_test(t, a_shortage_is_told_once);
     tcase_add_test(t, refuses_what_cannot_be_aligned);
     tcase_add_test(t, refuses_voices_that_do_not_listen);
     suite_add_tcase(s, t);

@@ -175,7 +175,7 @@ static clvits_status read_prior(aligning *k, clvits_report *r)
 
         if (c->n_languages && !(item.lids = languages(k, t->n_ids, r)))
             return r->status;
-        s = clvits_engine_prior(k->voice->engine, at, &item, k->in.cancel, r);
+        s = clvits_engine_prior(k->voice->engine, at, &item, &k->in, r);
         at += (int64_t)t->n_ids * 2 * c->inter_channels;
     }
     return s;
@@ -304,8 +304,8 @@ static clvits_status align(aligning *k, size_t n, clvits_report *r)
     if (!s)
         s = clvits_engine_listen(k->voice->engine, k->z_p, &k->in, r);
     if (!s)
-        s = clvits_engine_align(k->voice->engine, k->durations, k->z_p, k->frames, k->stats,
-                                k->n_ids, k->in.cancel, r);
+        s = clvits_engine_align(k->voice->engine, k->durations, k->z_p, k->stats, k->n_ids, &k->in,
+                                r);
     return s ? s : fill(k, r);
 }
 
@@ -317,6 +317,7 @@ clvits_status clvits_align(clvits_alignment **out, clvits_voice *v, const float 
     clvits_trace trace;
     clvits_report r = clvits_context_traced(v->context, &trace);
     const int64_t start = clvits_trace_now(&r);
+    unsigned barred = 0;
     aligning k = { .voice = v, .text = text ? text : "", .params = params ? params : &usual,
                    .a = calloc(1, sizeof(*k.a)) };
 
@@ -326,6 +327,7 @@ clvits_status clvits_align(clvits_alignment **out, clvits_voice *v, const float 
     if (!s) {
         k.in = (clvits_heard){ .samples = samples, .n = (int64_t)n_samples,
                                .sid = k.params->speaker,
+                               .barred = &barred,
                                .cancel = k.params->cancel ? &k.params->cancel->raised : NULL };
         k.frames = (int)(k.in.n / v->file.config.hop_length);
         s = align(&k, n, &r);

@@ -22,9 +22,10 @@ void clvits_listening_begin(clvits_listening *l, clvits_engine *e, const clvits_
                             bool revoice)
 {
     *l = (clvits_listening){ .e = e, .in = in, .revoice = revoice,
+                             .frames = (int)(in->n / e->config.hop_length),
                              .barred = clvits_machine_distrusted(e->machine) };
-    if (in->samples)
-        l->frames = (int)(in->n / e->config.hop_length);
+    if (in->barred)
+        l->barred |= *in->barred;
     clvits_listen_context(&e->config, revoice, &l->before, &l->after);
     if (e->machine->trust)
         atomic_fetch_add(&e->machine->trust->speaking, 1);
@@ -40,6 +41,8 @@ static void give_back(clvits_listening *l)
 void clvits_listening_end(clvits_listening *l)
 {
     give_back(l);
+    if (l->in->barred)
+        *l->in->barred |= l->barred;
     if (l->e->machine->trust)
         atomic_fetch_sub(&l->e->machine->trust->speaking, 1);
 }
@@ -230,13 +233,12 @@ static clvits_status read_prior(clvits_listening *l, float *stats, const clvits_
 }
 
 clvits_status clvits_engine_prior(clvits_engine *e, float *stats, const clvits_item *item,
-                                  const atomic_int *cancel, clvits_report *r)
+                                  const clvits_heard *in, clvits_report *r)
 {
-    const clvits_heard nothing = { .cancel = cancel };
     clvits_listening l;
     clvits_status s;
 
-    clvits_listening_begin(&l, e, &nothing, false);
+    clvits_listening_begin(&l, e, in, false);
     l.level = CLVITS_TASK_LEVELS - 1; /* there is no less at a time */
     do
         s = read_prior(&l, stats, item, r);
@@ -247,7 +249,7 @@ clvits_status clvits_engine_prior(clvits_engine *e, float *stats, const clvits_i
 
 /* The path as a device may have it: what is no path is computed again elsewhere. */
 static clvits_status check_path(const clvits_listening *l, const int32_t *durations, int n_ids,
-                                int frames, clvits_report *r)
+                                clvits_report *r)
 {
     const int place = clvits_plan_device(l->other.stage->plan);
     int64_t sum = 0;
@@ -257,17 +259,17 @@ static clvits_status check_path(const clvits_listening *l, const int32_t *durati
         right = right && durations[i] >= 1;
         sum += durations[i];
     }
-    if (right && sum == frames)
+    if (right && sum == l->frames)
         return CLVITS_OK;
     r->device = l->e->machine->device[place];
     return clvits_fail(r, CLVITS_E_DEVICE, "the align stage makes what is no path");
 }
 
-static clvits_status search(clvits_listening *l, int32_t *durations, const float *z_p, int frames,
+static clvits_status search(clvits_listening *l, int32_t *durations, const float *z_p,
                             const float *stats, int n_ids, clvits_report *r)
 {
     const clvits_stage_size size = { .kind = CLVITS_STAGE_ALIGN, .batch = 1,
-                                     .ids = n_ids, .frames = frames,
+                                     .ids = n_ids, .frames = l->frames,
                                      .barred = l->barred };
 
     clvits_status s = check_cancel(l->in->cancel, r);
@@ -277,7 +279,7 @@ static clvits_status search(clvits_listening *l, int32_t *durations, const float
         return s;
     const clvits_align_stage *stage = &l->other.stage->align;
     clvits_run *run = l->other.run;
-    s = clvits_run_set_length(run, stage->clock, 0, frames, r);
+    s = clvits_run_set_length(run, stage->clock, 0, l->frames, r);
     if (!s)
         s = clvits_run_set_length(run, stage->text_clock, 0, n_ids, r);
     if (!s)
@@ -290,24 +292,23 @@ static clvits_status search(clvits_listening *l, int32_t *durations, const float
         s = clvits_run_read(run, stage->durations, 0, 0, n_ids, durations, r);
     if (!s)
         s = check_cancel(l->in->cancel, r); /* a search takes seconds */
-    return s ? s : check_path(l, durations, n_ids, frames, r);
+    return s ? s : check_path(l, durations, n_ids, r);
 }
 
 clvits_status clvits_engine_align(clvits_engine *e, int32_t *durations, const float *z_p,
-                                  int frames, const float *stats, int n_ids,
-                                  const atomic_int *cancel, clvits_report *r)
+                                  const float *stats, int n_ids, const clvits_heard *in,
+                                  clvits_report *r)
 {
-    const clvits_heard nothing = { .cancel = cancel };
     clvits_listening l;
     clvits_status s;
 
-    clvits_listening_begin(&l, e, &nothing, false);
+    clvits_listening_begin(&l, e, in, false);
     l.level = CLVITS_TASK_LEVELS - 1;
     do
-        s = search(&l, durations, z_p, frames, stats, n_ids, r);
+        s = search(&l, durations, z_p, stats, n_ids, r);
     while (s && clvits_listening_recover(&l, r));
     clvits_listening_end(&l);
-    if ((int64_t)frames * n_ids > MOST_KEPT)
+    if ((int64_t)l.frames * n_ids > MOST_KEPT)
         clvits_stage_pool_trim(e->pool);
     return s;
 }

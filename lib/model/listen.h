@@ -17,6 +17,7 @@ typedef struct clvits_heard {
     uint64_t seed;        /* and how the posterior is drawn from: */
     float noise_scale;    /* 0: its mean */
     const atomic_int *cancel; /* NULL, or ends the call when it is not 0 */
+    unsigned *barred;         /* NULL, or places that had no memory, as bits, for calls to come */
 } clvits_heard;
 
 /** A call in progress. */
@@ -54,15 +55,16 @@ clvits_status clvits_listening_check(const clvits_listening *l, const clvits_loa
 clvits_status clvits_engine_listen(clvits_engine *e, float *z_p, const clvits_heard *in,
                                    clvits_report *r);
 
-/** The prior of a text's ids, [n_ids][2 * inter]; of the item, only ids, sid and lids count. */
+/** The prior of a text's ids, [n_ids][2 * inter], for what is heard; of the item, only ids, sid and
+ *  lids count. */
 clvits_status clvits_engine_prior(clvits_engine *e, float *stats, const clvits_item *item,
-                                  const atomic_int *cancel, clvits_report *r);
+                                  const clvits_heard *in, clvits_report *r);
 
-/** How many of the frames each id has, by the likeliest path; frames are at least as many as ids.
- */
+/** How many of the frames of what is heard each id has, by the likeliest path; frames are at least
+ *  as many as ids. */
 clvits_status clvits_engine_align(clvits_engine *e, int32_t *durations, const float *z_p,
-                                  int frames, const float *stats, int n_ids,
-                                  const atomic_int *cancel, clvits_report *r);
+                                  const float *stats, int n_ids, const clvits_heard *in,
+                                  clvits_report *r);
 
 /** Say again what is heard in the target's voice, in windows, in order: frames * hop samples. */
 clvits_status clvits_engine_revoice(clvits_engine *e, const clvits_heard *in,
