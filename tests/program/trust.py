@@ -8,12 +8,14 @@ import re
 import shutil
 import signal
 import struct
+import unittest
 
 from support import SOURCE, TINY, ProgramTest, devices, main, samples_of, snr, wav_samples
 
 TEXT = "hello there people. how are you"
 FEW = ("copy", "flip", "gate", "sum", "unary, tanh", "unary, exp")  # cheap to check
 CACHE = {"CLVITS_CACHE": "cache"}
+NORMS = ("--place", "enc_p=cpu,dp=cpu,flow=cpu,dec=cpu,layer_norm=1")
 DECODER = ("--place", "enc_p=cpu,dp=cpu,flow=cpu")  # its kernels alone are built
 
 
@@ -46,7 +48,7 @@ class Trust(ProgramTest):
         return snr(got, want) if len(got) == len(want) else 0, warnings, tried
 
     def test_wrong_tap(self):
-        self.change("conv1d.h", "v *= d->scale;", "v *= d->scale * 1.01f;")
+        self.change("conv1d.cl", "k < taps;", "k < taps - 1;")
         level, warnings, tried = self.spoken(*DECODER)
         self.assertGreater(level, 60)
         self.assertEqual(len(warnings), len({w.split()[2] for w in warnings}), warnings)
@@ -60,6 +62,23 @@ class Trust(ProgramTest):
         level, warnings, tried = self.spoken(*DECODER, CLVITS_TRUST="never", CLVITS_RECHECK="0")
         self.assertLess(level, 40)
         self.assertEqual((warnings, tried), ([], 0))
+
+    @unittest.skipUnless("CLVITS_TEST_SWEEP" in os.environ, "PoCL takes long to build it")
+    def test_missing_barrier(self):
+        self.change("common.cl", "            barrier(CLK_LOCAL_MEM_FENCE); \\\n", "")
+        level, warnings, tried = self.spoken(*NORMS, CLVITS_FAMILY="gpu")
+        self.assertGreater(level, 60)
+        self.assertGreater(tried, 0)
+        if not any("Intel" in device["platform"] for device in devices()):  # see tests/trust.c
+            self.assertIn("layer_norm goes wrong on device 1", "\n".join(warnings))
+
+    def test_no_number_for_one_shape(self):
+        self.change("norm.cl", "/ d.C;", "/ (d.C == 16 ? 0.0f : d.C);")
+        level, warnings, tried = self.spoken(*NORMS)
+        self.assertGreater(level, 60)
+        self.assertGreater(tried, 0)
+        self.assertEqual(len(warnings), 1, warnings)
+        self.assertRegex(warnings[0], "layer_norm goes wrong on device 1.*not a number")
 
     def test_what_does_not_build(self):
         self.change("prior.cl", "kernel void prior", "kernel void other")
