@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
 // One allocation fails, or all from one on, while a voice is opened and speaks, to its listener,
-// into a file or through a queue, and then nothing fails: an error that says so, or the right
-// speech, and nothing is left.
+// into a file or through a queue, or listens, or makes a step of training, and then nothing fails:
+// an error that says so, or what is right, and nothing is left.
 //
 // These functions stand before the C library's, for this program and all that it loads. On the CPU
 // path every allocation of the process counts; with a device only those of this program's own code,
 // which is linked with the library: a driver may do as it likes when it has no memory.
 #include "harness.h"
+#include "model/convert.h"
+#include "model/training.h"
+#include "model/voice_file.h"
 
 #include <clvits/clvits.h>
 
@@ -141,6 +144,18 @@ static int hear(void *user, const clvits_chunk *c)
 
 static const char *device;
 static char message[600];
+static float recorded[4000], magnitudes[20 * 1025];
+
+static void make_noise(void)
+{
+    uint32_t random = 1;
+
+    for (int i = 0; i < LENGTH(recorded) + LENGTH(magnitudes); i++) {
+        random = random * 1664525u + 1013904223u;
+        const float x = (float)(random >> 8) / 16777216.0f; /* 0 to 1 */
+        *(i < LENGTH(recorded) ? &recorded[i] : &magnitudes[i - LENGTH(recorded)]) = x;
+    }
+}
 
 static void keep_log(void *user, clvits_log_level level, const char *text)
 {
@@ -149,14 +164,19 @@ static void keep_log(void *user, clvits_log_level level, const char *text)
         snprintf(message, sizeof(message), "%s", text);
 }
 
+typedef enum doing { SPEAKS, RECORDS, QUEUES, ALIGNS, REVOICES, TRAINS } doing;
+
 /* What is done while allocations fail. The first is looked at most closely. */
 static const struct work {
     const char *name, *voice, *text; /* NULL: the embedded voice */
-    bool recorded, queued;
+    doing does;
 } works[] = {
     { "speech", .text = "[[ h\u0259lo\u028a ]]" },
-    { "a file", .text = "[[ h\u0259lo\u028a ]]", .recorded = true },
-    { "a queue", .text = "[[ h\u0259lo\u028a ]]", .queued = true },
+    { "a file", .text = "[[ h\u0259lo\u028a ]]", .does = RECORDS },
+    { "a queue", .text = "[[ h\u0259lo\u028a ]]", .does = QUEUES },
+    { "an alignment", .voice = "hf-dp-speakers", .text = "hello", .does = ALIGNS },
+    { "another voice", .voice = "hf-dp-speakers", .does = REVOICES },
+    { "a step of training", .voice = "vits-single", .does = TRAINS },
     { "Piper", .voice = "piper-single/model.onnx", .text = "[[ h\u0259lo\u028a ]]" },
     { "Hugging Face", .voice = "hf-sdp", .text = "hello" },
     { "the original code", .voice = "vits-single/G_3000.pth", .text = "[[ h\u0259lo\u028a ]]" },
@@ -224,6 +244,34 @@ static clvits_status queue(clvits_utterance *u, clvits_voice *v)
     return s ? s : spoken;
 }
 
+static void tell(float x)
+{
+    if (got.n < MOST_SAMPLES)
+        got.samples[got.n++] = x;
+}
+
+/* A recording, of noise; when each symbol is heard in it, and how well it fits. */
+static clvits_status align(const struct work *w, clvits_voice *v)
+{
+    clvits_alignment *a;
+    const clvits_status s =
+        clvits_align(&a, v, recorded, LENGTH(recorded), w->text, strlen(w->text), NULL);
+
+    for (size_t i = 0; !s && i < a->n_sentences; i++) {
+        for (size_t k = 0; k < a->sentences[i].n_durations; k++)
+            tell((float)a->sentences[i].durations[k]);
+        tell(a->sentences[i].score);
+    }
+    clvits_alignment_free(&a);
+    return s;
+}
+
+static clvits_status revoice(clvits_voice *v)
+{
+    const clvits_revoice_params p = { .from = 1, .to = 3, .audio = hear };
+    return clvits_revoice(v, recorded, LENGTH(recorded), &p);
+}
+
 static clvits_status speak(const struct work *w, clvits_context *c, clvits_voice *v)
 {
     clvits_utterance u = { .text = w->text, .n = strlen(w->text) };
@@ -232,39 +280,148 @@ static clvits_status speak(const struct work *w, clvits_context *c, clvits_voice
     clvits_voice_get_info(v, &info);
     clvits_speak_params_default(v, &u.params);
     u.params.audio = hear;
-    const clvits_status s = w->queued ? queue(&u, v) : clvits_speak(v, u.text, u.n, &u.params);
-    return s || !w->recorded ? s : record(c, info.sample_rate);
+    const clvits_status s =
+        w->does == QUEUES ? queue(&u, v) : clvits_speak(v, u.text, u.n, &u.params);
+    return s || w->does != RECORDS ? s : record(c, info.sample_rate);
 }
 
-/* Opens a voice and speaks while allocations from..to fail. */
-static clvits_status try(const struct work *w, long from, long to)
+static clvits_status work(const struct work *w, clvits_context *c, clvits_voice *v)
+{
+    got.n = 0;
+    return w->does == ALIGNS     ? align(w, v)
+           : w->does == REVOICES ? revoice(v)
+                                 : speak(w, c, v);
+}
+
+/* The work with a voice, and where that fails, again while nothing does. */
+static clvits_status try_voice(const struct work *w)
 {
     const clvits_context_params p = { .device = device, .threads = 2, .log = keep_log };
+    const bool listens = w->does == ALIGNS || w->does == REVOICES;
     char path[1024];
     clvits_context *c;
     clvits_voice *v = NULL;
 
     snprintf(path, sizeof(path), "%s/%s", GOLDEN_DIR, w->voice ? w->voice : "");
+    clvits_status s = clvits_context_open(&c, &p);
+    if (!s)
+        s = listens ? clvits_voice_open_listening(&v, c, path, NULL)
+                    : clvits_voice_open(&v, c, w->voice ? path : NULL);
+    if (!s)
+        s = work(w, c, v);
+    if (s && v) {
+        fail_to = 0;
+        if (work(w, c, v) != CLVITS_OK)
+            s = CLVITS_E_CANCELLED;
+    }
+    clvits_voice_close(&v);
+    clvits_context_close(&c);
+    return s;
+}
+
+enum { TEXT = 9, FRAMES = 20, SEGMENT = 8 };
+
+/* A step as it is built, planned and gone through. */
+typedef struct training {
+    clvits_voice_file file;
+    clvits_arrays judging, judging_raw;
+    clvits_discriminators judges;
+    clvits_training_step step;
+    clvits_machine machine;
+    clvits_packed_weights *weights;
+    clvits_plan *plan;
+    clvits_run *run;
+} training;
+
+static clvits_status open_training(training *t, const struct work *w, clvits_report *r)
+{
+    const clvits_model m = { &t->file.config, &t->file.weights };
+    const clvits_training_options o = { .batch = 1, .text = TEXT, .frames = FRAMES,
+                                        .segment = SEGMENT, .discriminators = &t->judges };
+    char path[1024];
+
+    snprintf(path, sizeof(path), "%s/%s", GOLDEN_DIR, w->voice);
+    t->machine.n_places = 1;
+    clvits_status s = clvits_cpu_open(&t->machine.cpu, NULL, 2, r);
+    if (!s)
+        s = clvits_voice_file_open_sides(&t->file, path, NULL, CLVITS_SIDE_ALL, r);
+    if (!s)
+        s = clvits_discriminators_read(&t->judging, &t->judging_raw,
+                                       GOLDEN_DIR "/discriminators/D_weight.pth", r);
+    if (!s)
+        s = clvits_discriminators_measure(&t->judges, &t->judging, r);
+    if (!s)
+        s = clvits_training_step_build(&t->step, &m, &o, r);
+    if (!s)
+        s = clvits_packed_weights_open(&t->weights, r);
+    if (!s)
+        s = clvits_plan_make(&t->plan, t->step.graph, &t->machine, t->weights, NULL, r);
+    return s ? s : clvits_run_make(&t->run, t->plan, r);
+}
+
+static clvits_status go_training(training *t, clvits_report *r)
+{
+    static const int32_t ids[TEXT] = { 0, 1, 2, 1, 0, 1, 2, 0, 1 };
+    const clvits_training_step *step = &t->step;
+    const clvits_tensor *const losses[] = { step->loss, step->discriminator_loss, step->kl_loss,
+                                            step->duration_loss };
+
+    clvits_status s = clvits_run_set_length(t->run, step->text_clock, 0, TEXT, r);
+    if (!s)
+        s = clvits_run_set_length(t->run, step->clock, 0, FRAMES, r);
+    if (!s)
+        s = clvits_run_write(t->run, step->ids, 0, ids, r);
+    if (!s)
+        s = clvits_run_write(t->run, step->spec, 0, magnitudes, r);
+    if (!s)
+        s = clvits_run_write(t->run, step->speech, 0, recorded, r);
+    if (!s)
+        s = clvits_run_go(t->run, NULL, r);
+    got.n = 0;
+    for (int i = 0; i < LENGTH(losses) && !s; i++)
+        s = clvits_run_read(t->run, losses[i], 0, 0, 1, &got.samples[got.n++], r);
+    return s;
+}
+
+static void close_training(training *t)
+{
+    clvits_run_free(&t->run);
+    clvits_plan_free(&t->plan);
+    clvits_packed_weights_close(&t->weights);
+    clvits_graph_close(&t->step.graph);
+    clvits_arrays_free(&t->judging);
+    clvits_arrays_free(&t->judging_raw);
+    clvits_voice_file_free(&t->file);
+    clvits_cpu_close(&t->machine.cpu);
+}
+
+static clvits_status try_training(const struct work *w)
+{
+    static training t;
+    clvits_report r = { 0 };
+
+    t = (training){ 0 };
+    clvits_status s = open_training(&t, w, &r);
+    if (!s)
+        s = go_training(&t, &r);
+    snprintf(message, sizeof(message), "%s", r.text);
+    close_training(&t);
+    return s;
+}
+
+/* The work while allocations from..to fail. */
+static clvits_status try(const struct work *w, long from, long to)
+{
     got.n = 0;
     message[0] = '\0';
     atomic_store(&count, 0);
     fail_from = from;
     fail_to = to;
     atomic_store(&on, true);
-    clvits_status s = clvits_context_open(&c, &p);
-    if (!s)
-        s = clvits_voice_open(&v, c, w->voice ? path : NULL);
-    if (!s)
-        s = speak(w, c, v);
-    if (s && v) { /* the next utterance is spoken all the same */
-        fail_to = 0;
-        got.n = 0;
-        if (speak(w, c, v) != CLVITS_OK)
-            s = CLVITS_E_CANCELLED;
-    }
-    clvits_voice_close(&v);
-    clvits_context_close(&c);
+    const clvits_status s = w->does == TRAINS ? try_training(w) : try_voice(w);
     atomic_store(&on, false);
+    if (s && w->does == TRAINS)
+        got.n = 0;
     return s;
 }
 
@@ -301,6 +458,7 @@ static long begin(const struct work *w)
 
     device = name ? name : "opencl";
     ours_alone = strncmp(device, "cpu", 3) != 0;
+    make_noise();
     ck_assert_msg(!try(w, 0, 0), "%s", message);
     memcpy(&want, &got, sizeof(want));
     ck_assert_uint_gt(want.n, 0);
@@ -311,7 +469,8 @@ static long begin(const struct work *w)
 START_TEST(a_sample_of_allocations_fails)
 {
     const struct work *w = &works[_i];
-    const int tries = _i ? LITTLE : ours_alone ? DEVICE_SAMPLE : SAMPLE;
+    const int most = _i ? LITTLE : ours_alone ? DEVICE_SAMPLE : SAMPLE;
+    const int tries = getenv("CLVITS_TEST_TINY") ? most / 2 : most;
     uint64_t seed = 88172645463325252u;
     const long n = begin(w);
 
@@ -320,8 +479,8 @@ START_TEST(a_sample_of_allocations_fails)
         seed ^= seed >> 7;
         seed ^= seed << 17;
         /* Half of them among the first and the last, where most of the code is. */
-        const long most = n < 400 || i % 2 ? n : 400;
-        const long at = 1 + (long)(seed % (uint64_t)most), from = i % 4 < 2 ? at : n + 1 - at;
+        const long among = n < 400 || i % 2 ? n : 400;
+        const long at = 1 + (long)(seed % (uint64_t)among), from = i % 4 < 2 ? at : n + 1 - at;
         check(w, from, i % 3 ? from : n);
     }
 }
@@ -337,7 +496,8 @@ START_TEST(every_allocation_fails)
         if (i % 16 == 0)
             check(w, i, INT32_MAX);
     }
-    printf("%ld allocations\n", n);
+    printf("%s: %ld allocations\n", w->name, n);
+    fflush(stdout);
 }
 END_TEST
 
