@@ -1,12 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# matrix.sh [--quick] [--list] [CELL...]: run the tests on every OpenCL runtime, under every checker
-# and through every offline compiler that this machine has or can install, and end with a table: a
-# line for each cell, passed, failed, or skipped and why. The exit code is 1 when one failed.
+# matrix.sh [--quick] [--list] [--write FILE] [CELL...]: run the tests on every OpenCL runtime,
+# under every checker and through every offline compiler that this machine has or can install, and
+# end with a table: a line for each cell, passed, failed, or skipped and why. The exit code is 1
+# when one failed.
 #
 # --quick installs only what test.sh needs and runs a few tests of each cell, in some minutes; the
-# whole takes hours. CELLs choose lines of the table; --list names them.
+# whole takes hours. CELLs choose lines of the table; --list names them. --write runs those that are
+# named, or none, and puts the last result of every cell into FILE, below its line <!-- matrix -->.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 project=$PWD
@@ -35,8 +37,11 @@ offline-spirv|offline: SPIR-V, validated|quick
 '
 
 quick=
+file=
 chosen=()
-for word; do
+while [ $# -gt 0 ]; do
+    word=$1
+    shift
     case $word in
     -h | --help)
         sed -n 's/^# \{0,1\}//; 3,/^set/{/^set/d; p}' "$0"
@@ -48,6 +53,14 @@ for word; do
         exit 0
         ;;
     --quick) quick=1 ;;
+    --write)
+        file=${1-}
+        shift
+        if ! grep -qs '^<!-- matrix -->$' "$file"; then
+            echo "matrix: ${file:-no file} has no line <!-- matrix --> to write below" >&2
+            exit 2
+        fi
+        ;;
     *)
         if ! grep -q "^$word|" <<<"$cells"; then
             echo "matrix: there is no cell $word; --list names them" >&2
@@ -59,7 +72,37 @@ for word; do
 done
 
 out=$project/build-matrix
-mkdir -p "$out"
+rows=$out/rows
+mkdir -p "$rows"
+
+# All that is known, CELL|WORD|SECONDS|QUICK|WHY a file, as a table in Markdown.
+write_table()
+{
+    local cell what word seconds in_short why
+    printf '| cell | what | result | minutes |\n|---|---|---|---:|\n'
+    while IFS='|' read -r cell what _; do
+        [ -n "$cell" ] || continue
+        word='not run' seconds= in_short= why=
+        [ ! -f "$rows/$cell" ] || IFS='|' read -r _ word seconds in_short why <"$rows/$cell"
+        printf '| `%s` | %s | %s%s%s | %s |\n' "$cell" "$what" "$word" "${in_short:+, in short}" \
+            "${why:+: $why}" "${seconds:+$(((seconds + 59) / 60))}"
+    done <<<"$cells"
+}
+
+write_file()
+{
+    write_table >"$out/table.md"
+    awk -v table="$out/table.md" '
+        /^<!-- \/matrix -->$/ { skip = 0 }
+        !skip
+        /^<!-- matrix -->$/ { skip = 1; while ((getline line <table) > 0) print line }
+    ' "$1" >"$out/written" && cat "$out/written" >"$1"
+}
+
+if [ -n "$file" ] && [ ${#chosen[@]} = 0 ]; then
+    write_file "$file"
+    exit
+fi
 . tools/bare.sh
 tools/setup.sh test || exit 1
 [ -n "$quick" ] || tools/setup.sh matrix || exit 1
@@ -162,15 +205,16 @@ cell_oclgrind_reads() { oclgrind reads; }
 
 cell_faults()
 {
-    in_short faults malloc-opencl -- faults malloc-all-opencl malloc-all-cpu-path \
+    in_short faults malloc-opencl -- --suite opencl --suite slow faults malloc-all-opencl \
+        malloc-all-cpu-path trust-barrier \
         faults-{any,argument,buffer,build,context,copy,fill,finish,kernel,launch,map,program} \
-        faults-{queue,read,write}
+        faults-{proven,queue,read,rechecked,recorded,write}
     build_and_check gcc "${wanted[@]}"
 }
 
-cell_mali() { build_and_check gcc faults-like-mali; }
-cell_adreno() { build_and_check gcc faults-like-adreno; }
-cell_soak() { build_and_check gcc soak; }
+cell_mali() { build_and_check gcc --suite slow faults-like-mali; }
+cell_adreno() { build_and_check gcc --suite slow faults-like-adreno; }
+cell_soak() { build_and_check gcc --suite slow soak; }
 
 cell_asan()
 {
@@ -186,8 +230,8 @@ cell_asan()
 cell_tsan()
 {
     local options=(--buildtype=debugoptimized -Db_sanitize=thread)
-    in_short threads-cpu-path -- engine-cpu-path engine-opencl queue-cpu-path threads-cpu-path \
-        threads-opencl
+    in_short threads-cpu-path -- engine-cpu-path engine-opencl queue-cpu-path \
+        replay_speech-opencl threads-cpu-path threads-opencl
     TSAN_OPTIONS=halt_on_error=1 CK_TIMEOUT_MULTIPLIER=4 CLVITS_TEST_TINY=1 CK_RUN_CASE=threads \
         build_and_check threads --timeout-multiplier 4 "${wanted[@]}"
 }
@@ -264,8 +308,11 @@ while IFS='|' read -r cell what in_quick; do
     (
         options=()
         "cell_${cell//-/_}" </dev/null
-        printf '%-16s%-6s%5d s  %s: %s\n' "$cell" "${verdict:-FAIL}" $((SECONDS - began)) "$what" \
-            "${reason:-ended without a verdict}" >>"$table"
+        printf '%s|%s|%s|%s|%s\n' "$cell" "${verdict:-FAIL}" $((SECONDS - began)) "$quick" \
+            "${reason:-ended without a verdict}" >"$rows/$cell"
+        IFS='|' read -r _ verdict seconds _ reason <"$rows/$cell"
+        printf '%-16s%-6s%5d s  %s: %s\n' "$cell" "$verdict" "$seconds" "$what" "$reason" \
+            >>"$table"
     )
     tail -n 1 "$table"
 done <<<"$cells"
@@ -273,4 +320,5 @@ done <<<"$cells"
 echo
 echo "logs: $out/CELL.log"
 cat "$table"
+[ -z "$file" ] || write_file "$file"
 ! grep -q ' FAIL ' "$table"
