@@ -8,7 +8,8 @@ import results
 
 WIDTH, HEIGHT = 400, 320
 LEFT, RIGHT, TOP, BOTTOM = 48, 14, 14, 40
-CHARACTER, LINE = 6.7, 13  # of a label, in units of the drawing
+CHARACTER, LINE = 7.1, 13  # of a label, in units of the drawing, in a wide font
+BOLD = 8  # a character of a ceiling's name
 
 
 class Axis:
@@ -84,7 +85,7 @@ class Labels:
 
     def place(self, x, y, text, kind):
         """The text, and a line to its point where it had to go far."""
-        wide, best = CHARACTER * len(text) + 2, (math.inf, None, 0, 0)
+        wide, best = CHARACTER * len(text) + 4, (math.inf, None, 0, 0)
         for radius in (7, 14, 24, 38, 56, 80, 110):
             for step in range(16):
                 dx, dy = (radius * f(step * math.pi / 8) for f in (math.cos, math.sin))
@@ -105,8 +106,8 @@ class Labels:
 # ---- roofline ------------------------------------------------------------------------------
 
 FAMILIES = (
-    ("convolution", ("conv1d", "conv_transpose1d", "wavenet", "separable")),
-    ("matrix product, attention", ("matmul", "attention")),
+    ("convolution", ("conv1d", "conv_transpose1d", "wavenet", "separable", "discriminator")),
+    ("matrix product, attention", ("matmul", "attention", "likelihood", "mel")),
     ("norm, spline, noise", ("norm", "spline", "normal", "sample", "prior")),
     ("element by element, sums, moves", ()), # whatever no other has
 )
@@ -148,7 +149,7 @@ def _roof(x, y, flops, copy):
             f'L{x(corner):.1f} {y(corner * copy):.1f}H{x(x.high):.1f}"/>')
     peak, top = results.speed(flops, "FLOP"), y(flops) - 5
     out = path + _text(x(x.high), top, peak, "ceiling", "end")
-    boxes = [(x(x.high) - CHARACTER * len(peak), top - LINE, x(x.high), top + 3)]
+    boxes = [(x(x.high) - BOLD * len(peak), top - LINE, x(x.high), top + 3)]
     across, down = x(corner) - x(start), y(start * copy) - y(corner * copy)
     if across > 70:
         px, py = x(start) + 0.40 * across, y(corner * copy) + 0.60 * down
