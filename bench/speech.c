@@ -101,7 +101,7 @@ double bench_voice_time(const bench_options *o, int v, bool cpu)
 
     if (o->quick)
         return bench_voice_wanted(o, v, false) ? 30.0 * o->seconds + 5.0 : 0.0;
-    total += speech * (10.0 * o->seconds + voice_cost(v, false) + (cpu ? 0.0 : 50.0));
+    total += speech * (20.0 * o->seconds + voice_cost(v, false) + (cpu ? 0.0 : 50.0));
     if (count_stages(o, v))
         total += 8.0 * o->seconds + voice_cost(v, true) + (cpu ? 0.0 : 8.0);
     return total;
