@@ -57,7 +57,8 @@ cell_pocl_new()
     }
     version=$(basename "$(find "$root/usr/lib" -name 'libpocl.so.*' | sort | tail -n 1)")
     export OCL_ICD_VENDORS=/etc/OpenCL/vendors/pocl.icd
-    build_and_check gcc --wrapper "$project/tools/matrix/inside.sh $root" --suite opencl
+    build_and_check gcc --wrapper "$project/tools/matrix/inside.sh $root" --timeout-multiplier 4 \
+        --suite opencl
     reason+=" ($version)"
 }
 
@@ -79,6 +80,6 @@ cell_intel()
     mkdir -p "$venv/vendors"
     echo "$library" >"$venv/vendors/intel.icd"
     export OCL_ICD_VENDORS=$venv/vendors
-    build_and_check gcc --suite opencl --suite gpu-kernels
+    build_and_check gcc --timeout-multiplier 4 --suite opencl --suite gpu-kernels
     reason+=" ($("$venv/bin/pip" list 2>/dev/null | awk '/^intel-opencl-rt/ { print $1, $2 }'))"
 }
