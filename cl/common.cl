@@ -104,6 +104,16 @@ float lanes_max(const float16 v)
 #define vec PASTE(float, WIDTH)
 #define ivec PASTE(int, WIDTH)
 
+// vstoreN() at p. PoCL makes three stores of sixteen lanes, and a load of them all waits for each.
+#ifdef POCL_DEVICE_ADDRESS_BITS
+typedef float4 __attribute__((aligned(4))) loose_float4;
+typedef float8 __attribute__((aligned(4))) loose_float8;
+typedef float16 __attribute__((aligned(4))) loose_float16;
+#define PUT_FLOATS(space, n, v, p) (*(space PASTE(loose_float, n) *)(p) = (v))
+#else
+#define PUT_FLOATS(space, n, v, p) PASTE(vstore, n)(v, 0, p)
+#endif
+
 vec load_vec(global const float *p, const int n)
 {
     if (n >= WIDTH)
@@ -117,7 +127,7 @@ vec load_vec(global const float *p, const int n)
 void store_vec(global float *p, const vec v, const int n)
 {
     if (n >= WIDTH) {
-        PASTE(vstore, WIDTH)(v, 0, p);
+        PUT_FLOATS(global, WIDTH, v, p);
         return;
     }
     float e[WIDTH];
@@ -183,7 +193,7 @@ void store_vec(global float *p, const vec v, const int n)
 #define GET_Y(p, i) ((p)[i])
 #define GET_YS(n, p, i) PASTE(vload, n)(0, (p) + (i))
 #define PUT_Y(v, p, i) ((p)[i] = (v))
-#define PUT_YS(n, v, p, i) PASTE(vstore, n)(v, 0, (p) + (i))
+#define PUT_YS(n, v, p, i) PUT_FLOATS(global, n, v, (p) + (i))
 #endif
 
 // Up to WIDTH channels of x or w, of which there are n, zeros after them; and into y.

@@ -52,7 +52,7 @@ void widen(float *to, global const ushort *from, const int n, const float slope)
     int c = 0;
     for (; c + WIDTH <= n; c += WIDTH) {
         const vec v = GET_XS(WIDTH, from, c);
-        STORE(PRE ? leaky_relus(v, slope) : v, 0, to + c);
+        STORE(private, PRE ? leaky_relus(v, slope) : v, 0, to + c);
     }
     for (; c < n; c++) {
         const float v = GET_X(from, c);
@@ -136,9 +136,9 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d(ARGUMENTS)
                 }
             }
 #if LANES > WIDTH
-#define KEEP(r, p, i) STORE(a##r, 2 * r, acc); STORE(b##r, 2 * r + 1, acc);
+#define KEEP(r, p, i) STORE(private, a##r, 2 * r, acc); STORE(private, b##r, 2 * r + 1, acc);
 #else
-#define KEEP(r, p, i) STORE(a##r, r, acc);
+#define KEEP(r, p, i) STORE(private, a##r, r, acc);
 #endif
         EACH_ROW(KEEP)
         for (int s = 0; s < (rows == 1 ? 1 : ROWS); s++) {
@@ -336,7 +336,7 @@ void finish_column(const conv1d_dims *d, const int b, const int t, const int ste
         if (d->has_y)
             PUT_Y(v[i], y, at(d->y, b, row, o));
     }
-    STORE(tanh(LOAD(0, v)), 0, v);
+    STORE(private, tanh(LOAD(0, v)), 0, v);
     for (int i = 0; i < n && d->has_act; i++)
         PUT_Y(v[i], a, at(d->a, b, t + i * step, o));
 }
@@ -364,7 +364,7 @@ kernel void conv1d_dot(ARGUMENTS)
         ((int *)&fresh)[i] = i < WIDTH - rest ? 0 : -1;
 #if WIDTH > 4 // as CPUs have it; GPUs would keep the sums in memory
     float sums[WIDTH];
-    STORE((vec)(0.0f), 0, sums);
+    STORE(private, (vec)(0.0f), 0, sums);
 #endif
     for (int u = first; u < end; u++) {
         vec acc = (vec)(0.0f);

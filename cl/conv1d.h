@@ -16,7 +16,7 @@
 #endif
 
 #define LOAD PASTE(vload, WIDTH)
-#define STORE PASTE(vstore, WIDTH)
+#define STORE(space, v, i, p) PUT_FLOATS(space, WIDTH, v, (p) + (i) * WIDTH)
 
 #if PRE
 #define VALUE(v) leaky_relu(v, d.pre_slope)

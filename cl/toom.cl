@@ -1,9 +1,8 @@
 // toom.cl — the convolution of conv1d.cl in Toom-Cook form: toom.h has the mathematics, dims.h says
 //           how tiles lie in the rows and how w is packed
 //
-// Seven points serve all filters: m + r = 8. Tile number `k` of residue class `class` is number
-// k * dilation + class, so that group g of taps reads the tile g * dilation further. Tiles are of
-// steps, which are rows where there is one phase.
+// Tile number `k` of residue class `class` is number k * dilation + class, so that group g of taps
+// reads the tile g * dilation further. Tiles are of steps, which are rows where there is one phase.
 //
 //   conv1d_toom       CPU devices: a work-item keeps ROWS tiles of LANES channels in registers
 //   conv1d_toom_tile  GPUs: a work-group stages transformed inputs in local memory
@@ -15,6 +14,9 @@
 #ifndef KERNEL
 #define KERNEL 0     // 1 or 2: build that one only, in the order above
 #endif
+#ifndef POINTS
+#define POINTS 7     // m + r - 1: 7, and for conv1d_toom also 8
+#endif
 #ifndef SCRATCH
 #define SCRATCH 4096 // floats of local memory, as many as a work-item's tiles want
 #endif
@@ -25,9 +27,16 @@
 #define CHUNK 8      // channels that it stages at a time: 16, 8 or 4
 #endif
 
-#define POINTS 7
 #define OUTPUTS 6    // of a tile, at most; conv1d_toom_tile: one less
+#if POINTS == 8
+#define EACH_POINT(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
+#define TOOM_INPUT TOOM_INPUT_8
+#define TOOM_OUTPUT TOOM_OUTPUT_8_6
+#else
 #define EACH_POINT(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6)
+#define TOOM_INPUT TOOM_INPUT_7
+#define TOOM_OUTPUT TOOM_OUTPUT_7_6
+#endif
 
 // The first step of a tile; `shift` steps of the first tiles come before step 0.
 int tile_step(const conv1d_dims *d, const int tile, const int shift)
@@ -46,30 +55,101 @@ int count_tiles(const conv1d_dims *d, const int len, const int shift)
 #define IS_ROW(row, len) ((row) >= 0 && (row) < (len))
 
 #if KERNEL == 0 || KERNEL == 1
+#define STREAMS 5 // of rows that are wanted soon
+#define FETCHED 8 // channels of a product between two fetches
+#define LINE 64   // bytes that memory gives at a time
+
+// Rows of memory, fetched line by line while products leave it idle: more at a time would fill the
+// queue of those that are under way, and wait.
+typedef struct {
+    global const char *at[STREAMS];
+    int stride[STREAMS], rows[STREAMS], lines[STREAMS], write[STREAMS];
+    global const char *line; // the next one
+    int left;                // lines of its row
+    int n, each;             // streams left; lines to fetch at a time
+} ahead;
+
+void want(ahead *f, global const void *at, const int stride, const int bytes, const int rows,
+          const int write)
+{
+    const int lines = (bytes + LINE - 1) / LINE, whole = stride == lines * LINE;
+
+    if (rows <= 0)
+        return;
+    f->at[f->n] = (global const char *)at;
+    f->stride[f->n] = stride;
+    f->rows[f->n] = whole ? 1 : rows; // rows that lie side by side are one
+    f->lines[f->n] = whole ? rows * lines : lines;
+    f->write[f->n++] = write;
+}
+
+// What the epilogue of n channels adds and writes in rows t, t + step, ..., as far as they are
+// valid. The residual is often in the cache, as the convolution's input.
+void want_epilogue(ahead *f, const place *to, const int n, const int t, const int step,
+                   const int rows, const int len, const int residual)
+{
+    const int skipped = t < 0 ? (step - 1 - t) / step : 0, first = t + skipped * step;
+    const int left = min(rows - skipped, (len - first + step - 1) / step);
+    const int bytes = n * sizeof(Y_TYPE), size = step * sizeof(Y_TYPE);
+
+    if (residual && to->has_residual)
+        want(f, to->residual + first * to->of_residual, size * to->of_residual, bytes, left, 0);
+    if (to->has_sum)
+        want(f, to->sum + first * to->of_sum, size * to->of_sum, bytes, left, 0);
+    if (to->has_act)
+        want(f, to->a + first * to->of_a, size * to->of_a, bytes, left, 1);
+    if (to->has_y)
+        want(f, to->y + first * to->of_y, size * to->of_y, bytes, left, 1);
+}
+
+// Everything that is wanted, in so many times.
+void spread(ahead *f, const int times)
+{
+    int lines = 0;
+    for (int i = 0; i < f->n; i++)
+        lines += f->rows[i] * f->lines[i];
+    f->line = 0;
+    f->left = 0;
+    f->each = (lines + times - 1) / times;
+}
+
+// Floats from a tile's transformed inputs to the next: of many channels, often a power of two, they
+// would all fall into the same few sets of the cache.
+int pitch_of(const int channels)
+{
+    return channels > 64 ? channels + WIDTH : channels;
+}
+
 // v = B x for all channels of the tiles, as [point][tile][pitch].
 void transform(const conv1d_dims *dims, const int tile0, const int tiles, const int shift,
                const int len, const int pitch, global const X_TYPE *x, local float *v)
 {
     const conv1d_dims d = *dims;
+    const int step = d.dilation * d.x.ld, next = tiles * pitch;
+    int residue = tile0 % d.dilation, row = tile_step(&d, tile0, shift) - d.pad;
 
-    for (int tile = 0; tile < tiles; tile++) {
-        const int row = tile_step(&d, tile0 + tile, shift) - d.pad;
+    for (int tile = 0; tile < tiles; tile++, v += pitch) {
         const int inside = row >= 0 && row + (POINTS - 1) * d.dilation < len;
-#define TOOM_PLACE(k) const int x##k = clamp(row + k * d.dilation, 0, len - 1) * d.x.ld;
-        EACH_POINT(TOOM_PLACE)
         for (int i = 0; i < d.I; i += WIDTH) {
-            const int c = min(i, d.I - WIDTH); // the last vector may overlap
-            local float *to = v + tile * pitch + c;
+            const int c = min(i, d.I - WIDTH), from = row * d.x.ld + c; // the last may overlap
             vec in[POINTS], out[POINTS];
-#define TOOM_READ(k) in[k] = VALUES(GET_XS(WIDTH, x, x##k + c));
-            EACH_POINT(TOOM_READ)
-            if (!inside) {
-#define TOOM_BOUND(k) in[k] = IS_ROW(row + k * d.dilation, len) ? in[k] : (vec)(0.0f);
+            if (inside) {
+#define TOOM_READ(k) in[k] = VALUES(GET_XS(WIDTH, x, from + k * step));
+                EACH_POINT(TOOM_READ)
+            } else {
+#define TOOM_BOUND(k)                                                                             \
+    in[k] = IS_ROW(row + k * d.dilation, len) ? VALUES(GET_XS(WIDTH, x, from + k * step))         \
+                                              : (vec)(0.0f);
                 EACH_POINT(TOOM_BOUND)
             }
-            TOOM_INPUT_7(vec, in, out)
-#define TOOM_WRITE(k) STORE(out[k], 0, to + k * tiles * pitch);
+            TOOM_INPUT(vec, in, out)
+#define TOOM_WRITE(k) STORE(local, out[k], 0, v + k * next + c);
             EACH_POINT(TOOM_WRITE)
+        }
+        row++;
+        if (++residue == d.dilation) {
+            residue = 0;
+            row += (d.m - 1) * d.dilation;
         }
     }
 }
@@ -77,7 +157,7 @@ void transform(const conv1d_dims *dims, const int tile0, const int tiles, const 
 // s = sum over groups of taps and channels of v * w for ROWS tiles and one point; rows of v are
 // `pitch` apart, groups of taps `tap`.
 void multiply(local const float *v, const int pitch, const int groups, const int tap,
-              const int channels, global const W_TYPE *w, local float *s)
+              const int channels, global const W_TYPE *w, local float *s, ahead *f)
 {
 #if LANES > WIDTH
 #define DECLARE(r, p, i) vec a##r = (vec)(0.0f), b##r = (vec)(0.0f);
@@ -87,11 +167,11 @@ void multiply(local const float *v, const int pitch, const int groups, const int
         a##r = MAD(e, w0, a##r);                                                                  \
         b##r = MAD(e, w1, b##r);                                                                  \
     }
-#define KEEP(r, p, i) STORE(a##r, 2 * r, s); STORE(b##r, 2 * r + 1, s);
+#define KEEP(r, p, i) STORE(local, a##r, 2 * r, s); STORE(local, b##r, 2 * r + 1, s);
 #else
 #define DECLARE(r, p, i) vec a##r = (vec)(0.0f);
 #define MULTIPLY(r, p, i) a##r = MAD((vec)(p[i * pitch]), w0, a##r);
-#define KEEP(r, p, i) STORE(a##r, r, s);
+#define KEEP(r, p, i) STORE(local, a##r, r, s);
 #endif
     EACH_ROW(DECLARE)
     for (int g = 0; g < groups; g++) {
@@ -99,49 +179,71 @@ void multiply(local const float *v, const int pitch, const int groups, const int
 #if ROWS == 12
         local const float *p2 = p1 + 3 * pitch, *p3 = p2 + 3 * pitch;
 #endif
-        for (int c = 0; c < channels; c++, w += LANES) {
-            const vec w0 = GET_WS(WIDTH, w, 0);
+        for (int left = channels; left > 0; left -= FETCHED) {
+            global const char *line = f->line;
+            int lines = f->left;
+            for (int i = 0; i < f->each; i++, lines--, line += LINE) {
+                if (lines == 0) { // the next row, or the next stream
+                    if (f->rows[f->n - 1] == 0 && --f->n == 0) {
+                        f->each = 0;
+                        break;
+                    }
+                    line = f->at[f->n - 1];
+                    lines = f->lines[f->n - 1];
+                    f->at[f->n - 1] += f->stride[f->n - 1];
+                    f->rows[f->n - 1]--;
+                }
+                if (f->write[f->n - 1])
+                    FETCH(line, 1);
+                else
+                    FETCH(line, 0);
+            }
+            f->line = line;
+            f->left = lines;
+            for (int c = min(left, FETCHED); c > 0; c--, w += LANES) {
+                const vec w0 = GET_WS(WIDTH, w, 0);
 #if LANES > WIDTH
-            const vec w1 = GET_WS(WIDTH, w, WIDTH);
+                const vec w1 = GET_WS(WIDTH, w, WIDTH);
 #endif
-            EACH_ROW(MULTIPLY)
-            p0++, p1++;
+                EACH_ROW(MULTIPLY)
+                p0++, p1++;
 #if ROWS == 12
-            p2++, p3++;
+                p2++, p3++;
 #endif
+            }
         }
     }
     EACH_ROW(KEEP)
 }
 
-// A tile's outputs in one vector of lanes; sums of the points lie `next` floats apart.
-void output(const int m, local const float *s, const int next, vec *y)
-{
-    vec in[POINTS], out[OUTPUTS];
-#define TOOM_SUM(k) in[k] = LOAD(0, s + k * next);
-    EACH_POINT(TOOM_SUM)
-    const vec last = in[POINTS - 1]; // infinity belongs to the last output
-    in[POINTS - 1] = (vec)(0.0f);
-    TOOM_OUTPUT_7_6(vec, in, out)
-    for (int i = 0; i < OUTPUTS; i++)
-        y[i] = i == m - 1 ? out[i] + last : out[i];
-}
+// y = A s for a vector of lanes; sums of the points lie `next` floats apart.
+#define TOOM_SUM(k) in[k] = LOAD(0, from + k * next);
+#define TOOM_PUT(i) to[i] = i == d.m - 1 ? out[i] + last : out[i];
+#define TOOM_RESULT(s, y)                                                                         \
+    {                                                                                             \
+        local const float *from = s;                                                              \
+        vec *to = y, in[POINTS], out[OUTPUTS];                                                    \
+        EACH_POINT(TOOM_SUM)                                                                      \
+        const vec last = in[POINTS - 1]; /* infinity belongs to the last output */                \
+        in[POINTS - 1] = (vec)(0.0f);                                                             \
+        TOOM_OUTPUT(vec, in, out)                                                                 \
+        TOOM_PUT(0) TOOM_PUT(1) TOOM_PUT(2) TOOM_PUT(3) TOOM_PUT(4) TOOM_PUT(5)                   \
+    }
 
 // A work-item makes d.job tiles of d.blocks blocks of channels.
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d_toom(ARGUMENTS)
 {
     local float scratch[SCRATCH];
     const int b = get_global_id(2), len = valid_rows(run, d.clock, d.B, b);
-    const int from = valid_rows(run, d.from, d.B, b);
-    const int shift = first_row(run, d.clock, d.B, b) / d.phases % (d.m * d.dilation);
-    const int groups = (d.K + d.r - 1) / d.r, pitch = d.I + WIDTH;
+    const int from = valid_rows(run, d.from, d.B, b), whole = d.m * d.dilation;
+    const int shift = first_row(run, d.clock, d.B, b) / d.phases % whole;
+    const int groups = (d.K + d.r - 1) / d.r, pitch = pitch_of(d.I);
     const int tile0 = get_global_id(0) * d.job;
     const int tiles = min(count_tiles(&d, len, shift) - tile0, d.job);
     const int rows = (tiles + ROWS - 1) / ROWS * ROWS, all = rows + (groups - 1) * d.dilation;
     const int outputs = d.O / (1 + GATE), each = (outputs + MADE - 1) / MADE; // of a phase
     const int block0 = get_global_id(1) * d.blocks;
     const int block1 = min(block0 + d.blocks, each * d.phases);
-    const int next = d.dilation * d.phases; // rows from a step of a tile to the next
     local float *sums = scratch + POINTS * all * pitch;
 
     if (get_global_id(0) == 0)
@@ -152,40 +254,47 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d_toom(ARGUMENTS
     x += at(d.x, b, 0, 0);
     transform(&d, tile0, all, shift, from, pitch, x, scratch);
     w += block0 * POINTS * groups * d.I * LANES;
+    // Where the tiles are of all residue classes, they make neighbouring steps.
+    const int first = tile0 / d.dilation * whole - shift;
+    const int steps = ((tile0 + tiles - 1) / d.dilation + 1) * whole - shift - first;
+    const int read = max(first + steps - d.pad + (groups - 1) * whole + (POINTS - d.m) * d.dilation,
+                         0);
     for (int block = block0; block < block1; block++) {
         const int o = block % each * MADE, n = min(outputs - o, MADE);
         const int row0 = block / each - d.shift; // of step 0
         const place to = place_of(&d, b, o, n, bias, residual, sum, y, a);
+        int residue = tile0 % d.dilation, step = tile_step(&d, tile0, shift);
+        ahead f;
+
+        f.n = 0;
+        if (tiles >= d.dilation) {
+            if (block == block1 - 1) // of the next work-item
+                want(&f, x + read * d.x.ld, d.x.ld * sizeof(X_TYPE), d.I * sizeof(X_TYPE),
+                     min(steps, from - read), 0);
+            want_epilogue(&f, &to, n, first * d.phases + row0, d.phases, steps, len,
+                          d.residual.off != d.x.off);
+        }
+        spread(&f, POINTS * (rows / ROWS) * groups * ((d.I + FETCHED - 1) / FETCHED));
         for (int k = 0; k < POINTS; k++, w += groups * d.I * LANES)
-            for (int i = 0; i < rows; i += ROWS) {
-                // These tiles' outputs, and inputs that the next work-item has in their place.
-                for (int r = i; r < min(i + ROWS, tiles) && k < d.m; r++) {
-                    const int step = tile_step(&d, tile0 + r, shift) + k * d.dilation;
-                    const int t = step * d.phases + row0, ahead = step + d.job * d.m;
-                    if (t >= 0 && t < len)
-                        fetch_row(&d, b, t, o, n, residual, sum, y, a);
-                    for (int c = o; c < min(o + n, d.I) && ahead >= 0 && ahead < from;
-                         c += 64 / sizeof(X_TYPE))
-                        FETCH(x + ahead * d.x.ld + c, 0);
-                }
+            for (int i = 0; i < rows; i += ROWS)
                 multiply(scratch + (k * all + i) * pitch, pitch, groups, d.dilation * pitch, d.I,
-                         w, sums + (k * rows + i) * LANES);
-            }
+                         w, sums + (k * rows + i) * LANES, &f);
+        const int next = rows * LANES;
         for (int tile = 0; tile < tiles; tile++) {
-            const int row = tile_step(&d, tile0 + tile, shift) * d.phases + row0;
             vec v[OUTPUTS];
 #if GATE
             vec u[OUTPUTS];
-            output(d.m, sums + tile * LANES, rows * LANES, v);
-            output(d.m, sums + tile * LANES + WIDTH, rows * LANES, u);
-            for (int i = 0, t = row; i < d.m; i++, t += next)
+            TOOM_RESULT(sums + tile * LANES, v)
+            TOOM_RESULT(sums + tile * LANES + WIDTH, u)
+            for (int i = 0, t = step * d.phases + row0; i < d.m; i++, t += d.dilation)
                 if (t >= 0 && t < len)
                     finish_gate(&d, b, t, o, n, v[i], u[i], bias, a);
 #else
             for (int l = 0; l < n; l += WIDTH) {
                 const int c = n < WIDTH ? 0 : min(l, n - WIDTH); // the last vector may overlap
-                output(d.m, sums + tile * LANES + c, rows * LANES, v);
-                for (int i = 0, t = row; i < d.m; i++, t += next) {
+                int t = step * d.phases + row0;
+                TOOM_RESULT(sums + tile * LANES + c, v)
+                for (int i = 0; i < d.m; i++, t += d.dilation * d.phases) {
                     if (t < 0 || t >= len)
                         continue;
                     if (to.fits)
@@ -195,6 +304,11 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d_toom(ARGUMENTS
                 }
             }
 #endif
+            step++;
+            if (++residue == d.dilation) {
+                residue = 0;
+                step += (d.m - 1) * d.dilation;
+            }
         }
     }
 }

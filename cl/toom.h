@@ -58,12 +58,12 @@
 #define TOOM_SIX(T, e0, e1, e2, e3, e4, e5, v, last)                                              \
     {                                                                                             \
         const T one = e4 - 4.0f * e2, odd = e3 - 4.0f * e1;                                       \
-        const T two = e4 - e2, half = e3 - e1;                                                    \
+        const T two = e4 - e2, odd2 = e3 - e1;                                                    \
         v[0] = 4.0f * e0 + (e4 - 5.0f * e2);                                                      \
         v[1] = one + odd;                                                                         \
         v[2] = one - odd;                                                                         \
-        v[3] = two + 2.0f * half;                                                                 \
-        v[4] = two - 2.0f * half;                                                                 \
+        v[3] = two + 2.0f * odd2;                                                                 \
+        v[4] = two - 2.0f * odd2;                                                                 \
         v[last] = 4.0f * e1 + (e5 - 5.0f * e3);                                                   \
     }
 

@@ -93,22 +93,25 @@ bool clvits_toom_runs(const clvits_target *at, const conv1d_dims *d, int m, int 
     if (at->cpu)
         return true;
     const clvits_device_info *info = clvits_device_get_info(at->device);
-    if (m + r != 8)
-        return false;
     if (info->family == CLVITS_FAMILY_CPU)
-        return d->I >= clvits_conv_vector(at) && most_tiles(at, d, m, r) > 0;
-    return r > 2 && d->phases == 1 && d->I % 4 == 0 && d->act != CLVITS_ACT_GATE &&
+        return (m + r == 8 || m + r == 9) && d->I >= clvits_conv_vector(at) &&
+               most_tiles(at, d, m, r) > 0;
+    return m + r == 8 && r > 2 && d->phases == 1 && d->I % 4 == 0 && d->act != CLVITS_ACT_GATE &&
            group(at->device) >= 16 && info->local_memory >= TILE_LOCAL * sizeof(float) &&
            chunk(at->device, d, m, r, LEAST_LANES) > 0;
 }
 
 void clvits_toom_form(const clvits_target *at, const conv1d_dims *d, int *m, int *r)
 {
+    const bool few = (int64_t)d->I * d->O <= 128 * 128; /* weights of eight points fit the caches */
+
     *r = d->K <= 3 ? d->K : d->K == 5 ? 5 : 4;
-    if (at->device) /* these have kernels for seven points */
-        *m = 8 - *r;
+    if (at->device && clvits_device_get_info(at->device)->family == CLVITS_FAMILY_GPU)
+        *m = 8 - *r; /* its kernel is for seven points */
+    else if (at->device)
+        *m = *r == 3 && few ? 6 : *r == 5 ? 4 : 8 - *r;
     else
-        *m = *r == 3 && (int64_t)d->I * d->O <= 128 * 128 ? 6 : 4;
+        *m = *r == 3 && few ? 6 : 4;
     if (!clvits_toom_runs(at, d, *m, *r))
         *m = *r = 0;
 }
@@ -134,8 +137,6 @@ bool clvits_toom_wins(const clvits_target *at, const conv1d_dims *d)
         return false; /* not measured: a matter for tuned rows */
     if (d->phases > 1)
         return m && phases_win(at, d);
-    if (at->device && (d->I < 64 || d->O < 64) && d->K < 7)
-        return false;
     if (at->device)
         return m && d->K >= 3 && d->I >= 32 && d->O >= 32;
     /* Long vectors want more channels to make up for the transforms, and three taps over many
@@ -203,7 +204,7 @@ void clvits_toom_launch(const clvits_node *n, const clvits_target *at, const con
         snprintf(more, sizeof(more), "GROUP=%d -DCHUNK=%d", group(at->device),
                  chunk(at->device, d, d->m, d->r, d->lanes));
     else
-        snprintf(more, sizeof(more), "SCRATCH=%d", scratch(info));
+        snprintf(more, sizeof(more), "POINTS=%d -DSCRATCH=%d", d->m + d->r - 1, scratch(info));
     snprintf(l->options, sizeof(l->options), "-DKERNEL=%d -DWIDTH=%d -DPRE=%d%s -DLANES=%d -D%s",
              1 + gpu, clvits_conv_vector(at), d->pre_slope != 1.0f,
              d->act == CLVITS_ACT_GATE ? " -DGATE=1" : "", d->lanes, more);
