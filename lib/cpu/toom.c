@@ -111,8 +111,20 @@ static const form forms[] = { TOOM_FORMS(FORM) };
 #define STORE2(r, p, q)                                                                           \
     clvits_vec_store(s + 2 * r * CLVITS_VECTOR, a##r);                                            \
     clvits_vec_store(s + (2 * r + 1) * CLVITS_VECTOR, b##r);
+#define LOAD4(r, p, q)                                                                            \
+    LOAD2(r, p, q)                                                                                \
+    clvits_vec c##r = first ? zero : clvits_vec_load(second + 2 * r * CLVITS_VECTOR);             \
+    clvits_vec d##r = first ? zero : clvits_vec_load(second + (2 * r + 1) * CLVITS_VECTOR);
+#define STORE4(r, p, q)                                                                           \
+    STORE2(r, p, q)                                                                               \
+    clvits_vec_store(second + 2 * r * CLVITS_VECTOR, c##r);                                       \
+    clvits_vec_store(second + (2 * r + 1) * CLVITS_VECTOR, d##r);
 #define WEIGHTS1 const clvits_vec w0 = clvits_vec_load(w);
 #define WEIGHTS2 WEIGHTS1 const clvits_vec w1 = clvits_vec_load(w + CLVITS_VECTOR);
+#define WEIGHTS4                                                                                  \
+    WEIGHTS2                                                                                      \
+    const clvits_vec w2 = clvits_vec_load(w + other);                                             \
+    const clvits_vec w3 = clvits_vec_load(w + other + CLVITS_VECTOR);
 #define MULTIPLY1(r, p, q) a##r += w0 * p[q * next];
 #define MULTIPLY2(r, p, q)                                                                        \
     {                                                                                             \
@@ -120,25 +132,37 @@ static const form forms[] = { TOOM_FORMS(FORM) };
         a##r += w0 * e;                                                                           \
         b##r += w1 * e;                                                                           \
     }
+#define MULTIPLY4(r, p, q)                                                                        \
+    {                                                                                             \
+        const float e = p[q * next];                                                              \
+        a##r += w0 * e;                                                                           \
+        b##r += w1 * e;                                                                           \
+        c##r += w2 * e;                                                                           \
+        d##r += w3 * e;                                                                           \
+    }
 
 typedef struct product {
     int groups, n;      /* of taps; channels of each */
     long tap, skip;     /* floats from a group to the next, of v and of w */
     long next;          /* floats of v from a row to the next */
+    long other, sums;   /* floats of w and of s from a block to the one beside it, if any */
     int first;          /* the sums begin with these channels */
     clvits_ahead *ahead;
 } product;
 
 typedef void product_fn(const product *t, const float *v, const float *w, float *s);
 
-/* s[r] (+)= sum over groups and channels of v[r] * w, for a run of R rows. */
+/* s[r] (+)= sum over groups and channels of v[r] * w, for a run of R rows. Four vectors are those
+ * of two blocks: half the rows, and two loads in three for as many products. */
 #define PRODUCT(R, VECTORS)                                                                       \
     static void product_##R##_##VECTORS(const product *t, const float *v, const float *w,         \
                                         float *s)                                                 \
     {                                                                                             \
-        const long next = t->next;                                                                \
+        const long next = t->next, other = t->other;                                              \
+        float *second = s + t->sums;                                                              \
         const int first = t->first;                                                               \
         const clvits_vec zero = { 0 };                                                            \
+        (void)other, (void)second;                                                                \
         ROWS_##R(LOAD##VECTORS)                                                                   \
         for (int g = 0; g < t->groups; g++, v += t->tap, w += t->skip) {                          \
             const float *p0 = v, *p1 = v + 3 * next, *p2 = v + 6 * next, *p3 = v + 9 * next;      \
@@ -148,7 +172,7 @@ typedef void product_fn(const product *t, const float *v, const float *w, float 
                 for (int i = n < CLVITS_FETCHED ? n : CLVITS_FETCHED; i > 0; i--) {               \
                     WEIGHTS##VECTORS                                                              \
                     ROWS_##R(MULTIPLY##VECTORS)                                                   \
-                    w += VECTORS * CLVITS_VECTOR, p0++, p1++, p2++, p3++;                         \
+                    w += (VECTORS > 1 ? 2 : 1) * CLVITS_VECTOR, p0++, p1++, p2++, p3++;           \
                 }                                                                                 \
             }                                                                                     \
         }                                                                                         \
@@ -180,6 +204,25 @@ static product_fn *const products[][2] = {
     PRODUCT_NAMES(12)
 #endif
 };
+
+#if ROWS == 12
+#define PAIR(R) PRODUCT(R, 4)
+#define PAIR_NAME(R) product_##R##_4,
+PAIR(1)
+PAIR(2)
+PAIR(3)
+PAIR(4)
+PAIR(5)
+PAIR(6)
+
+enum { PAIR_ROWS = 6 };
+static product_fn *const pairs[] = { NULL, PAIR_NAME(1) PAIR_NAME(2) PAIR_NAME(3) PAIR_NAME(4)
+                                               PAIR_NAME(5) PAIR_NAME(6) };
+#else
+/* There are no registers for two blocks. */
+enum { PAIR_ROWS = 0 };
+static product_fn *const pairs[] = { NULL };
+#endif
 
 static int ceil_div(int a, int b)
 {
@@ -221,20 +264,21 @@ static void transform(const toom *t, const span *s, int c, int n, float *x)
     }
 }
 
-/* The sums of one block over the channels that were transformed. */
+/* The sums of one block, or of two, over the channels that were transformed. */
 static void multiply(const toom *t, const span *s, const product *job, const float *x,
                      const float *w, int lanes, float *y)
 {
-    const int tiles = s->steps * s->classes, parts = ceil_div(tiles, ROWS);
+    const int tiles = s->steps * s->classes;
+    const int parts = ceil_div(tiles, job->other ? PAIR_ROWS : ROWS);
     const long of_x = (long)(s->steps + t->G - 1) * s->classes * t->width;
     const long of_w = (long)t->G * t->j->channels * lanes;
 
     for (int p = 0; p < t->P; p++)
         for (int i = 0; i < parts; i++) {
             const int from = i * tiles / parts, rows = (i + 1) * tiles / parts - from;
-            products[rows][lanes > CLVITS_VECTOR](job, x + p * of_x + (long)from * t->width,
-                                                  w + p * of_w,
-                                                  y + ((long)p * tiles + from) * lanes);
+            (job->other ? pairs[rows] : products[rows][lanes > CLVITS_VECTOR])(
+                job, x + p * of_x + (long)from * t->width, w + p * of_w,
+                y + ((long)p * tiles + from) * lanes);
         }
 }
 
@@ -312,21 +356,26 @@ static void run_stretch(const toom *t, const span *s, int block, int end, bool m
     const conv1d_dims *d = t->j->d;
     const long sums = (long)t->P * s->steps * s->classes;
     float x[X_FLOATS] __attribute__((aligned(64))), y[Y_FLOATS] __attribute__((aligned(64)));
-    clvits_conv_part part;
+    clvits_conv_part part, beside;
     clvits_ahead next = look_ahead(t, s, block, end, more);
 
     for (int c = 0; c < d->I; c += t->width) {
         const int n = d->I - c < t->width ? d->I - c : t->width;
         float *to = y;
         transform(t, s, c, n, x);
-        for (int o = block; o < end; o++) {
+        for (int o = block, blocks; o < end; o += blocks) {
             const int lanes = block_of(t, s, o, &part);
+            const bool pair = PAIR_ROWS > 0 && lanes == MAX_LANES && o + 1 < end &&
+                              block_of(t, s, o + 1, &beside) == lanes;
             const product job = { .groups = t->G, .n = n, .next = t->width, .first = c == 0,
                                   .ahead = &next,
                                   .tap = (long)s->classes * t->width,
-                                  .skip = (long)(d->I - n) * lanes };
+                                  .skip = (long)(d->I - n) * lanes,
+                                  .other = pair ? beside.w - part.w : 0,
+                                  .sums = sums * lanes };
             multiply(t, s, &job, x, part.w + (long)c * lanes, lanes, to);
-            to += sums * lanes;
+            blocks = pair ? 2 : 1;
+            to += sums * lanes * blocks;
         }
     }
     const float *from = y;
