@@ -188,6 +188,7 @@ static int heard_beside(void *user, const clvits_chunk *c)
 START_TEST(devices_share)
 {
     const char *name = getenv("CLVITS_TEST_DEVICE");
+    const int n_utterances = utterances();
     clvits_device_desc *list;
     size_t n;
 
@@ -201,13 +202,13 @@ START_TEST(devices_share)
 
     begin(&f, &first, &second);
     waited_for = f.queue;
-    for (int i = 0; i < UTTERANCES; i++) {
+    for (int i = 0; i < n_utterances; i++) {
         clvits_utterance u = utterance(&f, i);
         u.params.audio = i == 0 ? heard_beside : heard;
         ck_assert_int_eq(clvits_queue_add(f.queue, &u), CLVITS_OK);
     }
     clvits_queue_wait(f.queue);
-    for (int i = 0; i < UTTERANCES; i++) {
+    for (int i = 0; i < n_utterances; i++) {
         speech alone = { 0 };
         clvits_utterance u = utterance(&f, i);
         u.params.user = &alone;

@@ -73,9 +73,12 @@ def no_memory(folder):
 def little_memory(folder):
     """Large ceilings are measured in what there is; stages and speech do not wait for them."""
     path = folder / "little.json"
-    done = run("-d", DEVICE, "-q", "-s", "0.005", "-l", "machine,speech", "-f", "m", "-j", path,
-               OPENCL_LAYERS=LAYER, CLVITS_FAULTS="buffer>100000000")
-    records = {r["name"]: r for r in json.loads(path.read_text())["results"]}
+    for _ in range(5):
+        done = run("-d", DEVICE, "-q", "-s", "0.005", "-l", "machine,speech", "-f", "m", "-j", path,
+                   OPENCL_LAYERS=LAYER, CLVITS_FAULTS="buffer>100000000")
+        records = {r["name"]: r for r in json.loads(path.read_text())["results"]}
+        if records["copy in memory"].get("reason") not in HURRIED:
+            break
     assert done.returncode == 0, done.returncode
     assert "65536 KiB" in records["copy in memory"]["reason"], records["copy in memory"]
     assert records["mini (embedded)/short"]["verdict"] in ("ok", "skipped")
