@@ -21,6 +21,7 @@ enum {
     Y_FLOATS = 24 << 10, /* and for sums; both together are to fit a second-level cache */
     TILES = 48,          /* of a stretch, at least, where there are so many; half for phases */
     CLASSES = 12,        /* most residue classes of a stretch */
+    STRETCHED_EACH = 16, /* jobs for each thread, where a job could have several stretches */
 };
 
 typedef void input_fn(const float *const *rows, int n, float slope, float *v, long next);
@@ -417,7 +418,9 @@ static void run_job(void *context, int index)
 
 /* Residue classes of a stretch: no more than leave room for one step and the groups of taps that it
  * reaches. Steps: as many as the scratch holds of one block, and no more than make TILES tiles or
- * half the scratch full. Then jobs: enough of them for the threads. */
+ * half the scratch full. Then jobs: enough of them for the threads. Several threads share
+ * many, since at the end all wait for the last one; but not one per stretch, since what the next
+ * stretch of a job reads is fetched ahead. */
 static void choose_job(toom *t, int steps)
 {
     const conv1d_dims *d = t->j->d;
@@ -437,7 +440,8 @@ static void choose_job(toom *t, int steps)
     t->classed = ceil_div(d->dilation, t->classes);
     t->split = ceil_div(all, t->blocks);
 
-    const int wanted = JOBS_EACH * clvits_pool_threads(t->j->pool);
+    const int threads = clvits_pool_threads(t->j->pool), wanted = JOBS_EACH * threads;
+    const int stretched = threads > 1 ? STRETCHED_EACH * threads : wanted;
     while (ceil_div(steps, t->steps) * t->classed * t->split * d->B < wanted) {
         if (t->steps * t->classes > 2 * ROWS)
             t->steps = ceil_div(t->steps, 2);
@@ -447,7 +451,7 @@ static void choose_job(toom *t, int steps)
             break;
         t->split = ceil_div(all, t->blocks);
     }
-    const int jobs = ceil_div(wanted, t->classed * t->split * d->B);
+    const int jobs = ceil_div(stretched, t->classed * t->split * d->B);
     t->stretches = ceil_div(ceil_div(steps, t->steps), jobs);
     t->stepped = ceil_div(steps, t->steps * t->stretches);
 }
