@@ -489,6 +489,8 @@ END_TEST
 START_TEST(every_allocation_fails)
 {
     const struct work *w = &works[_i];
+    if (harness_left_out(_i))
+        return;
     const long n = begin(w);
 
     for (long i = 1; i <= n; i++) {
