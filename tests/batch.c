@@ -267,9 +267,11 @@ int main(void)
 {
     Suite *s = suite_create("batch");
     TCase *t = tcase_create("embedded voice");
+    const char *name = getenv("CLVITS_TEST_DEVICE");
 
     tcase_set_timeout(t, HARNESS_TIMEOUT);
-    tcase_add_loop_test(t, each_as_alone, 0, 2);
+    /* On the CPU path there is nothing to place. */
+    tcase_add_loop_test(t, each_as_alone, 0, name && !strncmp(name, "cpu", 3) ? 1 : 2);
     tcase_add_test(t, one_does_not_end_the_others);
     tcase_add_test(t, each_in_its_language);
     tcase_add_test(t, few_or_none);

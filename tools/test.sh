@@ -149,13 +149,15 @@ export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
 export TSAN_OPTIONS=halt_on_error=1
 # Large cases take long here and go through the same code.
 export CLVITS_TEST_TINY=1
-build sanitize gcc --buildtype=debugoptimized -Db_sanitize=address,undefined &&
+# Compilers take long over the checks: little is optimised, and only lines are told.
+watched=(-Doptimization=1 -Ddebug=true -Dc_args=-g1)
+build sanitize gcc "${watched[@]}" -Db_sanitize=address,undefined &&
     check sanitize --timeout-multiplier 4 --suite files --suite program --suite cpu-path \
         --suite cpu-baseline --suite opencl
 
 targets=(tests/test_engine tests/test_queue tests/test_replay_speech tests/test_threads)
 export CK_RUN_CASE=threads
-build threads gcc --buildtype=debugoptimized -Db_sanitize=thread &&
+build threads gcc "${watched[@]}" -Db_sanitize=thread &&
     check threads --timeout-multiplier 4 engine-cpu-path engine-opencl queue-cpu-path \
         replay_speech-opencl threads-cpu-path threads-opencl
 
