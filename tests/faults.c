@@ -449,6 +449,7 @@ START_TEST(a_shortage_passes)
     clvits_context_params p = { .device = device_name(), .log = listen, .log_user = &h };
     clvits_context *c;
     static crowd w;
+    uint64_t first = 0;
     char text[32];
     size_t all;
 
@@ -459,9 +460,12 @@ START_TEST(a_shortage_passes)
         h.warnings = 0;
         ck_assert_int_eq(clvits_context_open(&c, &p), CLVITS_OK);
         ck_assert_int_eq(clvits_voice_open(&w.voice, c, NULL), CLVITS_OK);
-        w.own = (speech){ 0 };
-        ck_assert_int_eq(speak(w.voice, &w.own), CLVITS_OK);
-        const uint64_t launches = clvits_context_launches(c);
+        for (int i = 0; i < 3; i++) { /* recordings are compared with launches, once each */
+            first = clvits_context_launches(c);
+            w.own = (speech){ 0 };
+            ck_assert_int_eq(speak(w.voice, &w.own), CLVITS_OK);
+        }
+        const uint64_t launches = clvits_context_launches(c) - first;
         clvits_context_device_bytes(c, &all);
         if (limited) {
             const int32_t ids[] = { 1, 0, 20, 0, 5, 0, 27, 0, 31, 0, 2 };
