@@ -153,7 +153,7 @@ typedef struct bench_tries {
     bench_times host, device, more; /* more: whatever the case has besides */
     bench_disturbance noise;
     double start; /* of the first try */
-    int n;
+    int n, runs;  /* tries; runs behind the times */
 } bench_tries;
 
 /** After bench_quiet_begin() and the times: whether to take them again, which begins anew; if not,

@@ -161,6 +161,7 @@ bool bench_try_again(bench *b, bench_tries *t, bench_record *r, bench_times *mor
         t->host = r->host;
         t->device = r->device;
         t->noise = r->noise;
+        t->runs = r->runs;
         if (more)
             t->more = *more;
     }
@@ -171,6 +172,7 @@ bool bench_try_again(bench *b, bench_tries *t, bench_record *r, bench_times *mor
     r->host = t->host;
     r->device = t->device;
     r->noise = t->noise;
+    r->runs = t->runs;
     r->noise.tries = t->n;
     if (more)
         *more = t->more;

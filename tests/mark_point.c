@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Check writes down the place of every assertion that holds, to name the last one when a test
-// crashes. Under sanitizers that takes longer than most of what is asserted: in a long test, only
-// some places are written down.
+// crashes. Most of what is asserted takes less, under sanitizers above all: in a long test, only
+// some places are written down, and that of a crash may be an older one.
 #include <stdatomic.h>
 
 enum { ALL = 1000, EVERY = 1000 };

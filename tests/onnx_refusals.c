@@ -276,7 +276,7 @@ START_TEST(truncated)
     size_t size;
     char *bytes = files_read(onnx_golden(onnx_voices[_i], "model.onnx"), &size);
 
-    for (size_t k = 0; k < 64; k += step) {
+    for (size_t k = (size_t)_i % step; k < 64; k += step) {
         const size_t cut = k < 32 ? k : size - 1 - (k - 32) * (k - 32) * (size / 1100);
         const char *path = files_write("cut.onnx", bytes, cut);
         expect_refusal(path, CLVITS_E_FORMAT, "cut.onnx");

@@ -89,8 +89,12 @@ static int make_part(char *path, bool folder)
         const int error = errno;
         if (fd >= 0)
             close(fd);
-        else if (error != (folder ? ENOENT : EEXIST))
+        else if (error != (folder ? ENOENT : EEXIST)) {
+            if (folder)
+                rmdir(path);
+            errno = error;
             break;
+        }
     }
     return -1;
 }
@@ -208,16 +212,19 @@ static bool take_place(const clvits_new_folder *n)
     if (lock < 0)
         return false;
     close(lock);
-    /* A folder may take the name of an empty one. */
+    /* A folder may take the name of an empty one; what it was locks it under its new name, too. */
+    const int own = open(n->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (own >= 0)
+        flock(own, LOCK_EX | LOCK_NB);
     bool good = !rename(n->path, old);
-    if (good && rename(n->part, n->path)) {
-        const int error = errno;
-        rename(old, n->path);
-        errno = error;
-        return false;
-    }
+    const bool taken = good && !rename(n->part, n->path);
     const int error = errno;
-    remove_folder(old);
+    if (good && !taken)
+        good = rename(old, n->path) && false;
+    else
+        remove_folder(old);
+    if (own >= 0)
+        close(own);
     errno = error;
     return good;
 }

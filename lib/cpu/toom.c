@@ -373,7 +373,7 @@ static void run_stretch(const toom *t, const span *s, int block, int end, bool m
                                   .tap = (long)s->classes * t->width,
                                   .skip = (long)(d->I - n) * lanes,
                                   .other = pair ? beside.w - part.w : 0,
-                                  .sums = sums * lanes };
+                                  .sums = pair ? sums * lanes : 0 };
             multiply(t, s, &job, x, part.w + (long)c * lanes, lanes, to);
             blocks = pair ? 2 : 1;
             to += sums * lanes * blocks;
@@ -418,9 +418,9 @@ static void run_job(void *context, int index)
 
 /* Residue classes of a stretch: no more than leave room for one step and the groups of taps that it
  * reaches. Steps: as many as the scratch holds of one block, and no more than make TILES tiles or
- * half the scratch full. Then jobs: enough of them for the threads. Several threads share
- * many, since at the end all wait for the last one; but not one per stretch, since what the next
- * stretch of a job reads is fetched ahead. */
+ * half the scratch full. Then jobs: enough of them for the threads. Several threads share many,
+ * since at the end all wait for the last one; but not one per stretch, since what the next stretch
+ * of a job reads is fetched ahead. */
 static void choose_job(toom *t, int steps)
 {
     const conv1d_dims *d = t->j->d;

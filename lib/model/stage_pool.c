@@ -23,7 +23,7 @@ struct clvits_stage_pool {
     char *place;
     clvits_packed_weights *weights;
     pthread_mutex_t lock;  /* guards what follows */
-    pthread_cond_t built;  /* signals the end of building */
+    pthread_cond_t change; /* signals the end of building, and runs that are given back */
     bool building;         /* somebody makes a stage or a run, without the lock: that takes long */
     clvits_stage *stages;
     uint64_t uses;
@@ -39,7 +39,7 @@ clvits_status clvits_stage_pool_open(clvits_stage_pool **out, const clvits_model
     if (!p)
         return clvits_fail_memory(r, "a voice");
     pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->built, NULL);
+    pthread_cond_init(&p->change, NULL);
     p->model = *m;
     p->machine = machine;
     p->place = place ? strdup(place) : NULL;
@@ -71,7 +71,7 @@ void clvits_stage_pool_close(clvits_stage_pool **pool)
         free_stage(s);
     }
     clvits_packed_weights_close(&p->weights);
-    pthread_cond_destroy(&p->built);
+    pthread_cond_destroy(&p->change);
     pthread_mutex_destroy(&p->lock);
     free(p->place);
     free(p);
@@ -260,22 +260,18 @@ static clvits_status build_locked(clvits_stage_pool *p, clvits_loan *out, clvits
     return status;
 }
 
-/* Until who builds has done so, or nobody wants what is waited for. The lock is held. */
-static bool wait_for_builder(clvits_stage_pool *p, clvits_report *r)
+/* For a change, or until it is time to see whether anybody still wants what is waited for. The lock
+ * is held. */
+static void wait_for_change(clvits_stage_pool *p)
 {
     enum { LOOK_EACH = 20000000 }; /* ns */
     struct timespec until;
 
-    while (p->building) {
-        if (clvits_stopped(r))
-            return false;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += LOOK_EACH;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        pthread_cond_timedwait(&p->built, &p->lock, &until);
-    }
-    return true;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += LOOK_EACH;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(&p->change, &p->lock, &until);
 }
 
 /* The lock is held. */
@@ -285,10 +281,10 @@ static clvits_status take_locked(clvits_stage_pool *p, clvits_loan *out,
     clvits_stage *s = find(p, size);
     clvits_status status = CLVITS_OK;
 
-    if (!s || !s->n_idle) {
-        if (!wait_for_builder(p, r))
+    for (; p->building && !(s && s->n_idle); s = find(p, size)) {
+        if (clvits_stopped(r))
             return r->status;
-        s = find(p, size);
+        wait_for_change(p);
     }
     if (s && s->n_idle) {
         out->run = s->idle[--s->n_idle];
@@ -297,7 +293,7 @@ static clvits_status take_locked(clvits_stage_pool *p, clvits_loan *out,
         p->building = true;
         status = build_locked(p, out, s, size, r);
         p->building = false;
-        pthread_cond_broadcast(&p->built);
+        pthread_cond_broadcast(&p->change);
     }
     if (status)
         return status;
@@ -332,6 +328,7 @@ void clvits_stage_give_back(clvits_stage_pool *p, clvits_loan *l)
         l->run = NULL;
     }
     clvits_run_free(&l->run); /* while nobody can drop the stage */
+    pthread_cond_broadcast(&p->change);
     pthread_mutex_unlock(&p->lock);
     *l = (clvits_loan){ 0 };
 }

@@ -290,7 +290,7 @@ def builds(result):
                     record["compile_seconds"] <= record["first_seconds"] + 0.1),
                    f"without a cache programs are compiled: {record}")
             compiled += record["compiled"]
-    expect(compiled > 10 or len(result["devices"]) == 1, f"{compiled} programs were compiled")
+    expect(compiled > 0 or len(result["devices"]) == 1, f"{compiled} programs were compiled")
 
 
 def cached(folder, name):

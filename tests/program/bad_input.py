@@ -199,6 +199,7 @@ class Text(ProgramTest):
             code = process.returncode = os.waitstatus_to_exitcode(status)
             if len(text) > 1000:
                 self.assertEqual((code, self.left()), (INTERRUPTED, []))
+                self.assertLess(usage.ru_utime + usage.ru_stime, 90)  # all of it takes far more
             else:
                 self.assertEqual(code, 0, process.stderr.read())
                 (self.cwd / "long.wav").unlink()
