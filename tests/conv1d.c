@@ -66,6 +66,7 @@ static const conv_case cases[] = {
       .large = true },
     { "tiles, four whole groups", 1, 256, 32, 50, 15, 1, 17, 119, 119, 1, .bias = true,
       .large = true },
+    { "tiles, pairs of blocks", 1, 64, 112, 2400, 3, 1, 1, 1, 1, 1, .bias = true, .large = true },
     { "halves from floats", 2, 19, 33, 37, 7, 1, 1, 3, 3, 1, .item_bias = true, .halves = HALVES },
     { "floats from halves", 2, 37, 1, 41, 7, 1, 1, 3, 3, 1, .act = CLVITS_ACT_TANH,
       .only_act = true, .x_half = true, .halves = WEIGHTS },
