@@ -19,12 +19,18 @@
 
 enum { BENCH_MAX_RUNS = 40, BENCH_MAX_SCALARS = 4, BENCH_NAME = 96, BENCH_TIME = 24 };
 
+/** A file that a run writes. */
+typedef struct bench_file {
+    const char *path; /* NULL: none */
+    char *beside;     /* until the run is complete, where there was one of that name; else NULL */
+} bench_file;
+
 /** What was asked for. */
 typedef struct bench_options {
     const char *devices; /* names with commas between; NULL: the CPU path and every device */
     const char *levels;  /* of machine, operator, stage, speech; NULL: all */
     const char *filter;  /* part of a case's name; NULL: all */
-    const char *json, *csv;
+    bench_file json, csv;
     const char *cache_dir, *kernel_dir;
     const char *rows_dir;  /* where tuned.txt is, also when nothing may be cached; NULL: nowhere */
     const char *precision; /* NULL: fp32 */
@@ -340,6 +346,7 @@ typedef struct bench_result {
     int wrong, failed, skipped, noisy, timed;
     int interrupted; /* by that signal; results are those until then */
     bool complete;   /* nothing more will come */
+    bool lost;       /* what was measured so far could not be written */
 } bench_result;
 int bench_collect(const bench_options *o, bench_result *out); /* returns the exit code, so far */
 
@@ -349,9 +356,27 @@ void bench_hide(cJSON *o);
 /* What becomes of it. */
 cJSON *bench_system(void); /* system.c */
 
+/** Whether results can be written; better known before half an hour is spent. A file that is there
+ *  is one of results, and stays as it is until the run is complete. Returns a code. */
+int bench_file_begin(bench_file *json, bench_file *csv);
+
+/** Where to write now. */
+const char *bench_file_path(const bench_file *out, bool complete);
+
+/** Say where the results of a run that was interrupted, or could not be written, are; what was
+ *  written beside the file goes when the file is complete. */
+void bench_file_end(bench_file *out, bool written, bool complete);
+
 /** Replace the file as a whole: at every moment it holds what was measured until then. */
 bool bench_write_json(const bench_options *o, const bench_result *result);
 bool bench_write_csv(const char *path, const cJSON *results);
+
+/** Read a file of results and refuse what is damaged; free with cJSON_Delete(). Returns a code. */
+int bench_read(cJSON **out, const char *path);
+
+/** Whether a file is one of results, of whichever format. */
+bool bench_is_result(const char *path);
+
 /** A field's text; "" where there is none. */
 const char *bench_text(const cJSON *o, const char *name);
 void bench_print_header(const char *device);

@@ -62,8 +62,8 @@ static void add_record(collector *c, cJSON *record)
     c->out->noisy += noisy;
     bench_print_record(record);
     cJSON_AddItemToArray(c->out->results, record);
-    if (c->o->json && bench_now() - c->kept > KEEP) {
-        bench_write_json(c->o, c->out);
+    if (c->o->json.path && !c->out->lost && bench_now() - c->kept > KEEP) {
+        c->out->lost = !bench_write_json(c->o, c->out);
         c->kept = bench_now();
     }
 }

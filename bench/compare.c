@@ -5,7 +5,6 @@
 
 #include "../tools/clvits/options.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,30 +25,6 @@ typedef struct comparison {
     int n_columns, n_first; /* the first file's come first */
     double threshold;
 } comparison;
-
-/* Returns a code. */
-static int read_json(cJSON **out, const char *path)
-{
-    FILE *f = fopen(path, "r");
-    char *data = NULL;
-    size_t size = 0;
-
-    *out = NULL;
-    if (!f)
-        return program_fail(CODE_INPUT, "%s cannot be opened: %s", path, strerror(errno));
-    errno = 0;
-    if (getdelim(&data, &size, '\0', f) > 0)
-        *out = cJSON_Parse(data);
-    const int error = ferror(f) ? errno : 0;
-    fclose(f);
-    free(data);
-    if (error)
-        return program_fail(CODE_INPUT, "%s cannot be read: %s", path, strerror(error));
-    if (!strcmp(bench_text(*out, "format"), "clvits-bench 1"))
-        return CODE_OK;
-    cJSON_Delete(*out);
-    return program_fail(CODE_INPUT, "%s is not a file of results", path);
-}
 
 static void add_column(comparison *c, const column *n)
 {
@@ -97,7 +72,7 @@ static int add_file(comparison *c, const char *path)
     cJSON *root, **more;
     const cJSON *device;
 
-    const int code = read_json(&root, path);
+    const int code = bench_read(&root, path);
     if (code)
         return code;
     more = realloc(c->files, ((size_t)c->n_files + 1) * sizeof(*more));

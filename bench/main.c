@@ -4,6 +4,7 @@
 
 #include "model/settings.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char help[] =
@@ -40,7 +41,8 @@ static const char help[] =
     "trust and caches are the bench's own.\n"
     "Exit codes: 0 fine; 1 something is wrong, or slower; 2 usage; 3 something could not run, or\n"
     "a file cannot be read or written; 130, 143 interrupted: the files hold what was measured\n"
-    "until then.\n";
+    "until then. Only results of clvits-bench are replaced, by those of a complete run: until\n"
+    "then FILE.incomplete beside them has what was measured, and keeps it after an interruption.\n";
 
 const char program_name[] = "clvits-bench";
 
@@ -76,8 +78,8 @@ static int parse(bench_options *o, int argc, char **argv)
         { "level", 'l', OPTION_TEXT, &o->levels, 0, 0 },
         { "filter", 'f', OPTION_TEXT, &o->filter, 0, 0 },
         { "quick", 'q', OPTION_FLAG, &o->quick, 0, 0 },
-        { "json", 'j', OPTION_TEXT, &o->json, 0, 0 },
-        { "csv", 0, OPTION_TEXT, &o->csv, 0, 0 },
+        { "json", 'j', OPTION_TEXT, &o->json.path, 0, 0 },
+        { "csv", 0, OPTION_TEXT, &o->csv.path, 0, 0 },
         { "seconds", 's', OPTION_DOUBLE, &o->seconds, 0.001, 3600 },
         { "threads", 't', OPTION_INT, &o->threads, 1, 1024 },
         { "kernels", 'k', OPTION_TEXT, &family, 0, 0 },
@@ -102,17 +104,6 @@ static int parse(bench_options *o, int argc, char **argv)
     return code;
 }
 
-/* Better known before half an hour is spent. */
-static bool can_write(const char *path)
-{
-    text_file file;
-    const bool can = !path || !text_file_open(&file, path);
-
-    if (path && can)
-        text_file_discard(&file);
-    return can;
-}
-
 /* Others at work on the machine make times mean little; better said than averaged away. */
 static void say_noise(const bench_result *r)
 {
@@ -129,9 +120,10 @@ static void say_noise(const bench_result *r)
                processors);
 }
 
-static int write_results(const bench_options *o, bench_result *result)
+static int write_results(bench_options *o, bench_result *result)
 {
-    bool written = true;
+    const char *const csv = bench_file_path(&o->csv, result->complete);
+    bool json_written = true, csv_written = true;
 
     printf("\n%d case%s: %d wrong, %d could not run, %d skipped.\n",
            cJSON_GetArraySize(result->results),
@@ -139,14 +131,18 @@ static int write_results(const bench_options *o, bench_result *result)
            result->skipped);
     say_noise(result);
     if (result->interrupted)
-        printf("The run was interrupted; what had been measured is kept.\n");
-    if (o->json)
-        written &= bench_write_json(o, result);
-    if (o->csv)
-        written &= bench_write_csv(o->csv, result->results);
+        printf("The run was interrupted.\n");
+    if (o->json.path) {
+        json_written = bench_write_json(o, result);
+        bench_file_end(&o->json, json_written, result->complete);
+    }
+    if (o->csv.path) {
+        csv_written = bench_write_csv(csv, result->results);
+        bench_file_end(&o->csv, csv_written, result->complete);
+    }
     if (result->interrupted)
         return 128 + result->interrupted;
-    return result->wrong ? 1 : result->failed || !written ? 3 : 0;
+    return result->wrong ? 1 : result->failed || !json_written || !csv_written ? 3 : 0;
 }
 
 static int run(int argc, char **argv)
@@ -166,8 +162,9 @@ static int run(int argc, char **argv)
     int code = parse(&o, argc - 1, argv + 1);
     if (code)
         return code < 0 ? 0 : code;
-    if (!can_write(o.json) || !can_write(o.csv))
-        return 3;
+    code = bench_file_begin(&o.json, &o.csv);
+    if (code)
+        return code;
     result.system = bench_system();
     code = bench_collect(&o, &result);
     if (code != CODE_USAGE && !cJSON_GetArraySize(result.results) && !result.interrupted)
@@ -178,6 +175,8 @@ static int run(int argc, char **argv)
         const int written = write_results(&o, &result);
         code = written ? written : code;
     }
+    free(o.json.beside);
+    free(o.csv.beside);
     cJSON_Delete(result.system);
     cJSON_Delete(result.devices);
     cJSON_Delete(result.results);

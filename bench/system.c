@@ -130,12 +130,13 @@ bool bench_write_json(const bench_options *o, const bench_result *result)
     cJSON_AddItemReferenceToObject(root, "devices", result->devices);
     cJSON_AddItemReferenceToObject(root, "results", result->results);
 
+    const char *const path = bench_file_path(&o->json, result->complete);
     char *text = cJSON_PrintUnformatted(root);
     text_file file;
     bool done = false;
     if (!text) {
-        program_fail(3, "out of memory for %s", o->json);
-    } else if (!text_file_open(&file, o->json)) {
+        program_fail(3, "out of memory for %s", path);
+    } else if (!text_file_open(&file, path)) {
         fprintf(file.f, "%s\n", text);
         done = !text_file_finish(&file);
     }

@@ -100,8 +100,43 @@ def check_many(folder, sample):
             times and times.update({key: 2 * times[key] for key in ("min", "median", "p95")})
     code, said = compare(folder, *[sample] * 19, slow)
     assert code == 1 and f"column {20 * len(sample['devices'])}: " in said and "2.00x!" in said
-    empty = {"format": "clvits-bench 1"}
+    empty = {"format": "clvits-bench 1", "devices": []}
     assert compare(folder, empty, empty)[0] == 0
+
+
+def check_damage(folder, sample):
+    """What is not as it should be is refused, and where that is."""
+    good, bad = folder / "good.json", folder / "bad.json"
+    good.write_text(json.dumps(sample), encoding="utf-8")
+    number = next(i for i, r in enumerate(sample["results"]) if r["name"] == CASE)
+    place = f"results[{number}] ({CASE})"
+
+    def times(median):
+        return {"device_seconds": {"min": 1e-3, **({} if median is None else {"median": median})}}
+    for change, why in ((times(None), f'{place}: "device_seconds" has no median'),
+                        (times("abc"), f'{place}: "device_seconds" has no median'),
+                        (times(-1), f'{place}, "device_seconds": "median" is -1, not a number'),
+                        ({"flop": "many"}, f'{place}: "flop" is "many", not a number from 0 up'),
+                        ({"values": {"rtf": [1]}}, f'{place}: "rtf" is [1], not a number'),
+                        ({"verdict": "fine"}, f'{place}: verdict "fine" is none of ok'),
+                        ({"name": None}, f'results[{number}]: "name" is missing')):
+        run = copy.deepcopy(sample)
+        run["results"][number].update(change)
+        check_refusal(json.dumps(run), why, good, bad)
+    for change, why in (({"results": "abc"}, '"results" is missing, or is no list'),
+                        ({"results": [1]}, "results[0]: not an object"),
+                        ({"devices": [{"kind": "cpu"}]}, 'devices[0]: "name" is missing'),
+                        ({"format": "clvits-bench 0"}, "is not a file of results")):
+        check_refusal(json.dumps({**sample, **change}), why, good, bad)
+    check_refusal(json.dumps(sample) + "}", "is not a file of results", good, bad)
+
+
+def check_refusal(text, why, good, bad):
+    bad.write_text(text, encoding="utf-8")
+    done = subprocess.run([PROGRAM, "compare", str(good), str(bad)], text=True,
+                          capture_output=True, timeout=300, check=False)
+    assert done.returncode == 3 and why in done.stderr and done.stderr.count("\n") == 1, done
+    assert str(bad) in done.stderr and not done.stdout, done
 
 
 def check_full(_folder, _sample):
@@ -116,6 +151,7 @@ def check_full(_folder, _sample):
 
 with tempfile.TemporaryDirectory() as name:
     text = pathlib.Path(SAMPLE).read_text(encoding="utf-8")
-    for check in (check_device, check_case, check_clock, check_many, check_full):
+    for check in (check_device, check_case, check_clock, check_many, check_damage,
+                  check_full):
         check(pathlib.Path(name), json.loads(text))
         print(f"{check.__name__}: fine")

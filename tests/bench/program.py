@@ -123,6 +123,47 @@ def usage(folder):
            "a precision that a device has not costs stages and speech, not the machine's figures")
 
 
+def keeps(folder):
+    """What is there is not lost: not by a wrong name, and not by a run that is interrupted."""
+    sample = pathlib.Path(__file__).with_name("sample.json").read_text()
+    old, notes, table = folder / "old.json", folder / "notes.txt", folder / "old.csv"
+    one = ("-d", "cpu", "-q", "-s", "0.005", "-l", "operator", "-f", "flip/")
+    old.write_text(sample)
+    notes.write_text("mine\n")
+    for bad, code, named in ((("report", old, "-o", old), 2, "would be replaced"),
+                             (("report", f"--out={old}", old), 2, "would be replaced"),
+                             ((*one, "-j", notes), 3, "no result of clvits-bench"),
+                             ((*one, "--csv", notes), 3, "no result of clvits-bench"),
+                             ((*one, "--csv", old), 3, "no result of clvits-bench"),
+                             ((*one, "-j", folder / "a", "--csv", f"{folder}/./a"), 2, "two names"),
+                             ((*one, "-j", old, "--csv", old), 2, "two names")):
+        done = run(*map(str, bad))
+        expect(done.returncode == code and named in done.stdout and done.stdout.count("\n") == 1,
+               f"{bad} is refused at once")
+    expect(old.read_text() == sample and notes.read_text() == "mine\n" and
+           sorted(folder.iterdir()) == [notes, old], "nothing was touched, nothing is left")
+    table.write_text("device,level,name,verdict,reason,old\n")
+    with subprocess.Popen([PROGRAM, "-d", "cpu", "-s", "0.05", "-l", "machine", "-j", str(old),
+                           "--csv", str(table)], text=True, stdout=subprocess.PIPE) as program:
+        for line in program.stdout:
+            if line.startswith("machine"):
+                program.send_signal(signal.SIGINT)
+                break
+        rest = program.stdout.read()
+    beside = folder / "old.json.incomplete"
+    if program.returncode == 130: # else it was complete before the signal was seen
+        expect(old.read_text() == sample and table.read_text().endswith(",old\n"),
+               "an interrupted run leaves them as they were")
+        expect(json.loads(beside.read_text())["complete"] is False and
+               f"is in {beside}; {old} is as it was" in rest and
+               f"{table} is as it was" in rest, f"what it measured is beside them: {rest}")
+    beside.write_text("earlier")
+    done = run(*one, "-j", str(old), "--csv", str(table))
+    expect(done.returncode == 0 and json.loads(old.read_text())["complete"] is True and
+           table.read_text().count("\n") == 2 and beside.read_text() == "earlier" and
+           not list(folder.glob("*-2")), "a complete run replaces them, and nothing else")
+
+
 def clocks(result):
     """Clocks are told as far as the system knows them, and what limits devices."""
     known = re.search(r"(?m)^cpu MHz\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text())
@@ -519,6 +560,8 @@ def crash(folder, name):
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
+        (folder / "kept").mkdir()
+        keeps(folder / "kept")
         usage(folder)
         found = device()
         result = quick(folder, ["cpu", found] if found else ["cpu"])
