@@ -50,6 +50,13 @@ static const char help[] =
 
 const char program_name[] = "clvits-tune";
 
+static volatile sig_atomic_t stopped; /* by that signal */
+
+static void on_stop(int number)
+{
+    stopped = number;
+}
+
 /* Returns a code, or -1 when the help was printed. */
 static int parse(tune_options *o, int argc, char **argv)
 {
@@ -290,7 +297,7 @@ static bool is_stuck(const tune_shared *shared, double deadline)
     return now - shared->since > PATIENCE || (deadline > 0.0 && now - deadline > GRACE);
 }
 
-/* Wait for it to end; false when it had to be ended. */
+/* Wait for it to end; false when it had to be ended, also because this process is to end. */
 static bool watch(pid_t pid, const tune_shared *shared, double deadline, int *status)
 {
     const struct timespec while_ = { .tv_nsec = 100000000 };
@@ -299,7 +306,7 @@ static bool watch(pid_t pid, const tune_shared *shared, double deadline, int *st
         const pid_t ended = waitpid(pid, status, WNOHANG);
         if (ended == pid || (ended < 0 && errno != EINTR))
             return true;
-        if (is_stuck(shared, deadline)) {
+        if (stopped || is_stuck(shared, deadline)) {
             kill(pid, SIGKILL);
             waitpid(pid, status, 0);
             return false;
@@ -336,6 +343,8 @@ static int run(const tune_options *o, tune_shared *shared)
         if (pid < 0)
             return program_fail(3, "no process can be started: %s", strerror(errno));
         if (!pid) {
+            signal(SIGINT, SIG_IGN); /* the parent ends this process */
+            signal(SIGTERM, SIG_IGN);
 #ifdef __linux__
             prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody would end it otherwise */
 #endif
@@ -345,6 +354,8 @@ static int run(const tune_options *o, tune_shared *shared)
             _exit(code ? code : flushed ? 3 : 0);
         }
         const bool answered = watch(pid, shared, deadline, &status);
+        if (stopped)
+            return CODE_INTERRUPTED + stopped;
         if (answered && WIFEXITED(status))
             return WEXITSTATUS(status);
         if (answered && WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE)
@@ -389,7 +400,10 @@ static int choose_output(tune_options *o, char *path, size_t size)
 
 static void print_end(const tune_options *o, const tune_shared *shared)
 {
-    printf("%d shape%s measured, ", shared->done, program_plural(shared->done));
+    if (stopped && isatty(STDERR_FILENO))
+        fputs("\r\033[K", stderr);
+    printf("%s%d shape%s measured, ", stopped ? "The run was interrupted: " : "", shared->done,
+           program_plural(shared->done));
     if (shared->rows)
         printf("%d row%s found and %s%s", shared->rows, program_plural(shared->rows),
                o->dry ? "kept nowhere (--dry-run)" : "written to ", o->dry ? "" : o->output);
@@ -412,8 +426,10 @@ int main(int argc, char **argv)
                                MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
         return program_fail(3, "out of memory");
+    signal(SIGINT, on_stop);
+    signal(SIGTERM, on_stop);
     code = run(&o, shared);
-    if (!o.list && !code)
+    if (!o.list && (!code || stopped))
         print_end(&o, shared);
     const int flushed = program_flush();
     return code ? code : shared->wrong ? 1 : flushed ? 3 : 0;

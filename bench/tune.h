@@ -103,7 +103,8 @@ typedef struct tuner {
 bool tune_is_late(const tuner *t);
 tune_result tune_sweep(tuner *t, const tune_shape *s, int index);
 
-/** Whether the file can be read, and written to its folder. */
+/** Whether there is none yet or one of rows and comments alone, and its folder can be written to;
+ * else false with what is wrong in error, and the file as it was. */
 bool tune_file_check(const char *path, char *error, size_t size);
 
 /**

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MAX_TEXT = 1 << 20 };
@@ -133,19 +134,58 @@ static int open_lock(const char *path, char *error, size_t size)
     return -1;
 }
 
-bool tune_file_check(const char *path, char *error, size_t size)
+/* The first line that is neither a row nor a comment, counted from 1, and why; 0 when all are. */
+static int find_stranger(const char *text, size_t size, const char **why)
 {
-    size_t n;
-    const int fd = open_lock(path, error, size);
+    int number = 1;
 
-    if (fd < 0)
+    for (size_t at = 0, n; at < size; at += n + 1, number++) {
+        const char *end = memchr(text + at, '\n', size - at);
+        char line[CLVITS_MAX_ROW];
+        clvits_row row;
+        n = end ? (size_t)(end - (text + at)) : size - at;
+        *why = memchr(text + at, '\0', n) ? "this is no text" : "the line is too long";
+        if (n >= sizeof(line) || memchr(text + at, '\0', n))
+            return number;
+        memcpy(line, text + at, n);
+        line[n] = '\0';
+        if (clvits_row_parse(&row, line, why) == CLVITS_ROW_BAD)
+            return number;
+    }
+    return 0;
+}
+
+/* Without the lock, which would leave a file beside one that is not to be touched. */
+static bool check_lines(const char *path, char *error, size_t size)
+{
+    const char *why;
+    struct stat st;
+    size_t n;
+
+    if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
+        snprintf(error, size, "%s is there and is not a regular file", path);
         return false;
+    }
     char *text = read_text(path, &n);
     if (!text)
-        fail(error, size, path, "cannot be read");
+        return fail(error, size, path, "cannot be read");
+    const int line = find_stranger(text, n, &why);
     free(text);
+    if (line)
+        snprintf(error, size, "%s is there and holds more than rows: line %d: %s; give another "
+                              "name, or take such lines out", path, line, why);
+    return !line;
+}
+
+bool tune_file_check(const char *path, char *error, size_t size)
+{
+    if (!check_lines(path, error, size))
+        return false;
+    const int fd = open_lock(path, error, size);
+    if (fd < 0)
+        return false;
     close(fd);
-    return text != NULL;
+    return true;
 }
 
 bool tune_file_put(const char *path, const clvits_row *row, const char *note, char *error,

@@ -84,6 +84,8 @@ START_TEST(a_file_that_cannot_be_is_said)
     ck_assert(strstr(error, "none/tuned.txt") && files_count() == 0);
     ck_assert(!tune_file_put("/dev/null/tuned.txt", &row, "x", error, sizeof(error)));
     ck_assert(strstr(error, "/dev/null/tuned.txt"));
+    ck_assert(!tune_file_check("/dev/full", error, sizeof(error)));
+    ck_assert(strstr(error, "not a regular file"));
     memset(huge, 'x', 2 << 20);
     const char *path = files_write("huge.txt", huge, 2 << 20);
     ck_assert(!tune_file_put(path, &row, "x", error, sizeof(error)));

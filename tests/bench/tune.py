@@ -114,6 +114,39 @@ def usage(folder):
                    f"{arguments}: what could not be printed is no success")
 
 
+def other_files(folder):
+    """What is no file of rows is refused before anything is measured, and stays as it was."""
+    for name, text in (("result.json", '{\n  "format": "clvits-bench 1"\n}\n'),
+                       ("notes.txt", "# mine\nnotes of mine\n"), ("long.txt", "x" * 5000),
+                       ("bytes.bin", "# mine\n\0")):
+        path = folder / name
+        path.write_text(text)
+        done = run(TUNE, "-d", "cpu", "-q", "-s", "6", "-o", str(path))
+        expect(done.returncode == 3 and done.stdout.count("\n") == 1 and
+               f"{path} is there and holds more than rows: line " in done.stdout,
+               f"{name} is refused, in a line")
+        expect(path.read_text() == text and not list(folder.glob(f"*{name}?*")),
+               f"{name} stays as it was, and nothing is left beside it")
+    done = run(TUNE, "-d", "cpu", "-q", "-s", "6", "-o", "/dev/full")
+    expect(done.returncode == 3 and "/dev/full is there and is not a regular file" in done.stdout
+           and done.stdout.count("\n") == 1, "a device is refused")
+
+
+def interrupted(folder):
+    """Whoever ends it is told what was found until then."""
+    for number in signal.SIGINT, signal.SIGTERM:
+        with subprocess.Popen([TUNE, "-d", "cpu", "-o", str(folder / "ended.txt")], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              start_new_session=True) as tune:
+            begun = tune.stdout.readline() # of minutes
+            os.killpg(tune.pid, number)
+            said = tune.stdout.read()
+            code = tune.wait()
+        expect("minutes" in begun and code == 128 + number and
+               said.splitlines()[-1].startswith("The run was interrupted: "),
+               f"{number}: it ends with a line")
+
+
 def sums_of_one_channel(folder):
     """No candidate is offered that is wrong where a voice's last convolution saturates."""
     done = run(TUNE, "-d", "cpu", "-q", "-n", "-v", "medium", "-f", "o=1 k=7", "-c", str(folder))
@@ -135,19 +168,24 @@ def cpu_path(folder):
     path = folder / "cpu" / "tuned.txt"
     path.parent.mkdir()
     path.write_text("# mine\nGPU 3000 | * | conv1d | * | lanes=16  # mine\nnonsense\nlast line")
-    done = run(TUNE, "-d", "cpu", "-q", "-v", "mini", "-f", SHAPE, "-c", str(path.parent))
-    expect(done.returncode == 0 and "1 shape measured" in done.stdout, "the CPU path is tuned")
-    expect(f"{path}:3: the row is ignored" in done.stdout, "a row that makes no sense is told")
+    asked = ("-d", "cpu", "-q", "-v", "mini", "-f", SHAPE, "-c", str(path.parent))
+    done = run(TUNE, *asked)
+    expect(done.returncode == 3 and "line 3: a row is DEVICE" in done.stdout,
+           "no file is written to that holds what is no row")
     shown = run(CLVITS, "devices", "-v", CLVITS_CACHE=str(path.parent))
     expect(shown.stdout.count(f"{path}:3: the row is ignored") == 1, "also with the devices, once")
+    before = path.read_text()
+    done = run(TUNE, *asked, "--dry-run")
+    expect(f"{path}:3: the row is ignored" in done.stdout, "a row that makes no sense is told")
+    expect(path.read_text() == before, "a dry run writes nothing")
+    path.write_text("# mine\nGPU 3000 | * | conv1d | * | lanes=16  # mine\n\n# last line")
+    done = run(TUNE, *asked)
+    expect(done.returncode == 0 and "1 shape measured" in done.stdout, "the CPU path is tuned")
     expect("\r" not in done.stdout, "there is no progress in a pipe")
     text = path.read_text()
     expect(all(line in text for line in ("# mine\n", "GPU 3000 | * | conv1d | * | lanes=16  # mine",
-                                         "nonsense", "last line")), "what stood there stays")
+                                         "# last line")), "what stood there stays")
     expect(len(text.splitlines()) <= 5, "there is at most one row more")
-    before = path.read_text()
-    run(TUNE, "-d", "cpu", "-q", "-v", "mini", "-f", SHAPE, "-c", str(path.parent), "--dry-run")
-    expect(path.read_text() == before, "a dry run writes nothing")
 
 
 def stuck_opening(folder):
@@ -241,7 +279,9 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         usage(folder)
+        other_files(folder)
         nothing_found(folder)
+        interrupted(folder)
         cpu_path(folder)
         sums_of_one_channel(folder)
         stuck_opening(folder)
