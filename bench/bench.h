@@ -140,6 +140,9 @@ typedef struct bench {
 
 double bench_now(void);
 
+/** What a quick run says of a case that it had no time for. */
+#define BENCH_HURRIED "no time was left"
+
 /* What halves may add to a stage or to speech, noise over signal: -45 dB, as the tests have it. */
 #define BENCH_HALF_NOISE 3e-5
 
@@ -241,7 +244,8 @@ bool bench_case_begin(bench_graph *g, bench *b, const char *level, int batch, co
 void bench_graph_open(bench_graph *g, bench *b, int batch);
 void bench_graph_close(bench_graph *g);
 
-/** Whether levels and filter let a record pass. */
+/** Whether levels, and the filter as well, let a record pass. */
+bool bench_wants_level(const bench_options *o, const char *level);
 bool bench_wants(const bench_options *o, const char *level, const char *name);
 
 /** The same for a record alone, with level and name filled in. */
@@ -344,6 +348,7 @@ typedef struct bench_result {
     cJSON *system; /* the machine as far as known */
     cJSON *devices, *results;
     int wrong, failed, skipped, noisy, timed;
+    int hurried;     /* skipped because a quick run had no time left */
     int interrupted; /* by that signal; results are those until then */
     bool complete;   /* nothing more will come */
     bool lost;       /* what was measured so far could not be written */

@@ -27,6 +27,8 @@ enum {
 #define FOREVER 1e9 /* seconds */
 #define KEEP 2.0    /* seconds after which the file is brought up to date */
 
+static const char too_long[] = "it took longer than a quick run may";
+
 static volatile sig_atomic_t stopped; /* by that signal */
 
 static void on_stop(int number)
@@ -45,6 +47,7 @@ typedef struct collector {
     double end; /* of a quick run; far away otherwise */
     double kept; /* when the file was written last */
     int parts;  /* of a quick run, still to come */
+    bool headed; /* the place's table was begun */
 } collector;
 
 static void add_record(collector *c, cJSON *record)
@@ -53,11 +56,17 @@ static void add_record(collector *c, cJSON *record)
     const cJSON *noise = cJSON_GetObjectItem(record, "noise");
     const bool noisy = cJSON_IsTrue(cJSON_GetObjectItem(record, "noisy"));
 
+    if (c->place && !c->headed)
+        bench_print_header(c->place->name);
+    c->headed = c->place != NULL;
     bench_hide(record);
     cJSON_AddStringToObject(record, "device", c->place ? c->place->name : "OpenCL");
     c->out->wrong += !strcmp(verdict, "wrong");
     c->out->failed += !strcmp(verdict, "failed");
     c->out->skipped += !strcmp(verdict, "skipped");
+    c->out->hurried += c->o->quick && !strcmp(verdict, "skipped") &&
+                       (strstr(bench_text(record, "reason"), BENCH_HURRIED) ||
+                        !strcmp(bench_text(record, "reason"), too_long));
     c->out->timed += noise != NULL;
     c->out->noisy += noisy;
     bench_print_record(record);
@@ -112,7 +121,8 @@ static void take_line(collector *c, const char *text)
         add_failure(c, "failed", "machine", "devices", cJSON_GetStringValue(item));
     } else if (!strcmp(kind, "refused") && c->place) {
         c->place->refused = true;
-        add_failure(c, "failed", "stage", "precision", cJSON_GetStringValue(item));
+        add_failure(c, "failed", bench_wants_level(c->o, "stage") ? "stage" : "speech",
+                    "precision", cJSON_GetStringValue(item));
     } else if (!strcmp(kind, "begin")) {
         cJSON_Delete(c->current);
         c->current = cJSON_DetachItemViaPointer(line, item);
@@ -191,7 +201,7 @@ static void add_end(collector *c, bool answered, int status)
     char reason[128];
 
     if (!answered)
-        snprintf(reason, sizeof(reason), quick ? "it took longer than a quick run may"
+        snprintf(reason, sizeof(reason), quick ? too_long
                                                : "no answer; the process was ended");
     else if (WIFSIGNALED(status))
         snprintf(reason, sizeof(reason), "the process died of signal %d (%s)", WTERMSIG(status),
@@ -371,7 +381,8 @@ static int no_device(const collector *c, const char *name)
     return CODE_USAGE;
 }
 
-/* "cpu", "cpu:ISA", a number of the list, or a part of a device's or platform's name. */
+/* "cpu", "cpu:ISA", "opencl" for the list, a number of it, or a part of a device's or platform's
+ * name. */
 static int add_named(collector *c, const char *name)
 {
     static const char *const isas[] = { "baseline", "avx2", "avx512", NULL };
@@ -379,6 +390,11 @@ static int add_named(collector *c, const char *name)
     const long number = strtol(name, &end, 10);
     const int n = cJSON_GetArraySize(c->listed);
 
+    if (!strcmp(name, "opencl") && n > 0) {
+        for (int i = 0; i < n; i++)
+            add_opencl(c, i);
+        return CODE_OK;
+    }
     if (!strncmp(name, "cpu", 3) && (!name[3] || name[3] == ':')) {
         add_cpu(c, name[3] ? name + 4 : "");
         return words_check("device cpu:", name[3] ? name + 4 : NULL, isas);
@@ -448,7 +464,7 @@ static void state_time(const collector *c)
 
 static void run_place(collector *c)
 {
-    bench_print_header(c->place->name);
+    c->headed = false;
     run_part(c, BENCH_OPERATORS, 0);
     const int voices = c->place->lost || c->place->refused ? 0 : bench_voice_count(c->o);
     for (int v = 0; v < voices; v++) {

@@ -10,7 +10,7 @@
 
 /* A device in a file. */
 typedef struct column {
-    const cJSON *results;
+    const cJSON *results, *about; /* about: what the file says of it, or NULL */
     const char *device, *file;
     int base; /* the column whose times are 1 */
     bool same; /* the base is the same device in the first file: slower is worse */
@@ -20,6 +20,7 @@ typedef struct column {
 
 typedef struct comparison {
     cJSON **files;
+    const char *const *names;
     int n_files;
     column *columns;
     int n_columns, n_first; /* the first file's come first */
@@ -41,10 +42,12 @@ static void add_like(comparison *c, int base, const cJSON *root, const char *pat
 {
     const cJSON *device;
     column n = { .results = cJSON_GetObjectItem(root, "results"), .file = path, .base = base,
-                 .device = c->columns[base].device, .same = true, .gone = true };
+                 .device = c->columns[base].device, .same = true };
 
     cJSON_ArrayForEach(device, cJSON_GetObjectItem(root, "devices"))
-        n.gone &= strcmp(bench_text(device, "name"), n.device) != 0;
+        if (!strcmp(bench_text(device, "name"), n.device))
+            n.about = device;
+    n.gone = !n.about;
     add_column(c, &n);
 }
 
@@ -80,14 +83,11 @@ static int add_file(comparison *c, const char *path)
         abort();
     c->files = more;
     more[c->n_files++] = root;
-    if (cJSON_IsFalse(cJSON_GetObjectItem(root, "complete")))
-        printf("%s is incomplete: its run was interrupted after %d cases\n", path,
-               cJSON_GetArraySize(cJSON_GetObjectItem(root, "results")));
     for (int i = 0; i < c->n_first && is_alike(c, root); i++)
         add_like(c, i, root, path);
     cJSON_ArrayForEach(device, cJSON_GetObjectItem(root, "devices")) {
-        const column n = { .results = cJSON_GetObjectItem(root, "results"), .file = path,
-                           .device = bench_text(device, "name") };
+        const column n = { .results = cJSON_GetObjectItem(root, "results"), .about = device,
+                           .file = path, .device = bench_text(device, "name") };
         if (!is_of_first(c, n.device))
             add_column(c, &n);
     }
@@ -155,7 +155,7 @@ static void print_lack(column *col, const cJSON *r, const cJSON *base)
                        : is_ok(r) ? "other clock"
                                   : bench_text(r, "verdict");
 
-    col->skipped += lost && skipped;
+    col->skipped += col->same && skipped;
     col->missing += lost && (!r || is_ok(r));
     col->worse += lost && r && !is_ok(r) && !skipped;
     printf("  %19s%s", what, lost && !skipped ? "!" : " ");
@@ -230,9 +230,75 @@ static int parse(comparison *c, int argc, char **argv)
         !(c->threshold >= 0.0 && c->threshold <= 1e6))
         return program_fail(CODE_USAGE, "--threshold %s: give a number of percent from 0 on",
                             threshold);
+    c->names = (const char *const *)argv;
     for (int i = 0; i < argc && !code; i++)
         code = add_file(c, argv[i]);
     return code;
+}
+
+static void print_column(const comparison *c, int i)
+{
+    const column *col = &c->columns[i];
+    const cJSON *const isa = cJSON_GetObjectItem(col->about, "isa");
+    const double threads = cJSON_GetNumberValue(cJSON_GetObjectItem(col->about, "threads"));
+
+    printf("column %d: %s, %s", i + 1, col->file, col->device);
+    if (cJSON_IsString(isa) && threads > 0.0)
+        printf(" (%s, %.0f thread%s)", isa->valuestring, threads, threads > 1.0 ? "s" : "");
+    if (i != col->base)
+        printf("; ratios to %s", c->columns[col->base].device);
+    printf("\n");
+}
+
+/* Two objects' values of a name where they differ, and both have one. */
+static void print_difference(const char *about, const char *name, const cJSON *a, const cJSON *b,
+                             const char *base)
+{
+    const cJSON *x = cJSON_GetObjectItem(a, name), *y = cJSON_GetObjectItem(b, name);
+
+    if (!x || !y || cJSON_Compare(x, y, true))
+        return;
+    char *now = cJSON_PrintUnformatted(x), *before = cJSON_PrintUnformatted(y);
+    if (now && before)
+        printf("%s: \"%s\" is %.80s, and %.80s in %s\n", about, name, now, before, base);
+    cJSON_free(now);
+    cJSON_free(before);
+}
+
+/* Whether runs were of one kind: others cannot be held against each other. */
+static void print_kind(const comparison *c, int i)
+{
+    static const char *const names[] = { "kernel_family", "foreign_kernels", "memory_limit",
+                                         "record" };
+    const cJSON *root = c->files[i];
+    const cJSON *s = cJSON_GetObjectItem(root, "settings");
+    const cJSON *first = cJSON_GetObjectItem(c->files[0], "settings");
+    const bool quick = cJSON_IsTrue(cJSON_GetObjectItem(s, "quick"));
+
+    if (cJSON_IsFalse(cJSON_GetObjectItem(root, "complete")))
+        printf("%s is incomplete: its run was interrupted after %d cases\n", c->names[i],
+               cJSON_GetArraySize(cJSON_GetObjectItem(root, "results")));
+    if (quick != cJSON_IsTrue(cJSON_GetObjectItem(first, "quick")))
+        printf("%s is a %s run, and %s is a %s one, which %s cases\n", c->names[i],
+               quick ? "quick" : "full", c->names[0], quick ? "full" : "quick",
+               quick ? "has more" : "leaves out");
+    else
+        print_difference(c->names[i], "seconds", s, first, c->names[0]);
+    for (int k = 0; k < LENGTH(names); k++)
+        print_difference(c->names[i], names[k], s, first, c->names[0]);
+}
+
+/* The same of a device that goes by one name. */
+static void print_settings(const comparison *c, const column *col)
+{
+    static const char *const names[] = { "device", "isa", "threads", "precision", "kernels",
+                                         "platform", "driver" };
+    const column *base = &c->columns[col->base];
+    char about[512];
+
+    snprintf(about, sizeof(about), "%.300s, %.200s", col->file, col->device);
+    for (int k = 0; k < LENGTH(names) && col->same; k++)
+        print_difference(about, names[k], col->about, base->about, base->file);
 }
 
 /* Returns whether the column is worse than its base. */
@@ -259,10 +325,12 @@ int bench_compare(int argc, char **argv)
         result = 0;
     } else if (!result) {
         for (int i = 0; i < c.n_columns; i++)
-            printf("column %d: %s, %s%s%s\n", i + 1, c.columns[i].file, c.columns[i].device,
-                   i == c.columns[i].base ? "" : "; ratios to ",
-                   i == c.columns[i].base ? "" : c.columns[c.columns[i].base].device);
+            print_column(&c, i);
         print_rows(&c);
+        for (int i = 0; i < c.n_files; i++)
+            print_kind(&c, i);
+        for (int i = 0; i < c.n_columns; i++)
+            print_settings(&c, &c.columns[i]);
         for (int i = 0; i < c.n_columns; i++)
             result |= print_sum(&c, &c.columns[i]);
     }

@@ -14,8 +14,9 @@ static const char help[] =
     "       clvits-bench launches\n"
     "Measures what every device of this machine makes of VITS. Results are compared with those\n"
     "of the CPU path before they are timed.\n"
-    "  -d, --device A,B    cpu, cpu:ISA (baseline, avx2, avx512), a number of `clvits devices`,\n"
-    "                      or a part of an OpenCL device's or platform's name; all by default\n"
+    "  -d, --device A,B    cpu, cpu:ISA (baseline, avx2, avx512), opencl for all its devices, a\n"
+    "                      number of `clvits devices`, or a part of an OpenCL device's or\n"
+    "                      platform's name; all by default\n"
     "  -l, --level A,B     of machine, operator, stage, speech; all by default\n"
     "  -f, --filter TEXT   only cases whose name has this in it\n"
     "  -q, --quick         a few cases of each kind, within a minute\n"
@@ -89,7 +90,8 @@ static int parse(bench_options *o, int argc, char **argv)
     int code = options_parse(table, LENGTH(table), "", help, &argc, argv);
 
     if (!code && argc)
-        code = program_fail(CODE_USAGE, "\"%s\" is one argument too many", argv[0]);
+        code = program_fail(CODE_USAGE, "\"%.60s\" is no command, and no option's value: there are "
+                                        "compare, report and launches, which come first", argv[0]);
     if (!code)
         code = words_check_list("level", o->levels, levels);
     if (!code)
@@ -109,15 +111,24 @@ static void say_noise(const bench_result *r)
 {
     const double load = cJSON_GetNumberValue(cJSON_GetObjectItem(r->system, "load_at_start"));
     const double processors = cJSON_GetNumberValue(cJSON_GetObjectItem(r->system, "processors"));
+    const bool busy = load > 0.5 * processors;
+    const char *const was = r->noisy * 10 > r->timed ? "noisy" : busy ? "not quiet" : "quiet";
 
-    if (r->noisy * 10 > r->timed)
-        printf("The machine was noisy: %d of %d cases were disturbed; the column \"noisy\" says by "
-               "what.\n", r->noisy, r->timed);
-    else if (r->timed)
-        printf("The machine was quiet: %d of %d cases were disturbed.\n", r->noisy, r->timed);
-    if (load > 0.5 * processors)
+    if (r->timed)
+        printf("The machine was %s: %d of %d cases were disturbed%s.\n", was, r->noisy, r->timed,
+               r->noisy ? "; \"noisy\" in their lines says by what" : "");
+    if (busy)
         printf("The machine was busy when this began: load %.1f on %.0f processors.\n", load,
                processors);
+}
+
+/* Drivers keep what they compile, so that the next run has more time. */
+static void say_hurry(const bench_options *o, const bench_result *r)
+{
+    if (r->hurried)
+        printf("No time was left for %d case%s: run this again, now that kernels are built%s, or "
+               "without --quick.\n", r->hurried, program_plural(r->hurried),
+               o->devices ? "" : ", or with one device (--device)");
 }
 
 static int write_results(bench_options *o, bench_result *result)
@@ -130,6 +141,7 @@ static int write_results(bench_options *o, bench_result *result)
            cJSON_GetArraySize(result->results) == 1 ? "" : "s", result->wrong, result->failed,
            result->skipped);
     say_noise(result);
+    say_hurry(o, result);
     if (result->interrupted)
         printf("The run was interrupted.\n");
     if (o->json.path) {

@@ -38,9 +38,14 @@ static bool ok(bench_graph *g, clvits_status s)
     return !s;
 }
 
+bool bench_wants_level(const bench_options *o, const char *level)
+{
+    return !o->levels || strstr(o->levels, level);
+}
+
 bool bench_wants(const bench_options *o, const char *level, const char *name)
 {
-    return (!o->levels || strstr(o->levels, level)) && (!o->filter || strstr(name, o->filter));
+    return bench_wants_level(o, level) && (!o->filter || strstr(name, o->filter));
 }
 
 bool bench_record_begin(bench *b, bench_record *r)
@@ -61,7 +66,7 @@ bool bench_record_begin(bench *b, bench_record *r)
         return true;
     }
     r->verdict = "skipped";
-    snprintf(r->reason, sizeof(r->reason), "no time was left for it");
+    snprintf(r->reason, sizeof(r->reason), BENCH_HURRIED " for it");
     bench_send(b, r);
     return false;
 }

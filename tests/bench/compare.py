@@ -104,6 +104,30 @@ def check_many(folder, sample):
     assert compare(folder, empty, empty)[0] == 0
 
 
+def check_kind(folder, sample):
+    """Runs of another kind are said to be that, which is no judgement of its own."""
+    other = copy.deepcopy(sample)
+    paths = [str(folder / f"{index}.json") for index in range(2)]
+    said = compare(folder, sample, sample)[1]
+    assert " is a " not in said and f"column 1: {paths[0]}, cpu (avx512, 4 threads)\n" in said, said
+    other["settings"]["quick"] = False
+    other["devices"][0].update(threads=2, isa="avx2")
+    code, said = compare(folder, sample, other)
+    assert code == 0 and f"{paths[1]} is a full run, and {paths[0]} is a quick one" in said, said
+    assert f'{paths[1]}, cpu: "threads" is 2, and 4 in {paths[0]}\n' in said, said
+    assert f'{paths[1]}, cpu: "isa" is "avx2", and "avx512" in' in said, said
+    assert f"{paths[0]} is a full run" not in said and said.count('" is ') == 2, said
+    other = {**sample, "complete": False, "settings": {**sample["settings"], "seconds": 0.3}}
+    code, said = compare(folder, sample, other)
+    assert code == 0 and f"{paths[1]} is incomplete" in said, said
+    assert f'{paths[1]}: "seconds" is 0.3, and 0.05 in {paths[0]}\n' in said, said
+    other = copy.deepcopy(sample)
+    case = next(r for r in other["results"] if r["name"] == CASE)
+    case["verdict"] = "skipped"
+    code, said = compare(folder, other, other)
+    assert code == 0 and "; 1 were skipped;" in said, said
+
+
 def check_damage(folder, sample):
     """What is not as it should be is refused, and where that is."""
     good, bad = folder / "good.json", folder / "bad.json"
@@ -151,7 +175,7 @@ def check_full(_folder, _sample):
 
 with tempfile.TemporaryDirectory() as name:
     text = pathlib.Path(SAMPLE).read_text(encoding="utf-8")
-    for check in (check_device, check_case, check_clock, check_many, check_damage,
-                  check_full):
+    for check in (check_device, check_case, check_clock, check_many, check_kind,
+                  check_damage, check_full):
         check(pathlib.Path(name), json.loads(text))
         print(f"{check.__name__}: fine")

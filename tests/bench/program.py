@@ -47,7 +47,10 @@ def run_all(path, *arguments, **environment):
     for _ in range(TRIES):
         done = run(*arguments, "-j", str(path), **environment)
         result = json.loads(path.read_text())
-        if not any(r.get("reason") in HURRIED for r in result["results"]):
+        hurried = sum(r.get("reason") in HURRIED for r in result["results"])
+        expect(hurried == int(re.search(r"(?:No time was left for (\d+) case|$)",
+                                        done.stdout)[1] or 0), "what to do about haste is said")
+        if not hurried:
             break
     return done, result
 
@@ -86,14 +89,14 @@ def usage(folder):
                              (("-s", "-1"), 2, "-s -1"), (("--seconds=0",), 2, "--seconds=0"),
                              (("-t", "nonsense"), 2, "-t nonsense: give a whole number from 1"),
                              (("-t", "2.5"), 2, "-t 2.5"), (("surplus",), 2, '"surplus"'),
+                             (("compar", "a", "b"), 2, "there are compare, report and launches"),
                              (("launches", "bogus"), 2, 'no argument, and "bogus" is one'),
                              (("--jsn", "x"), 2, "--jsn"), (("-j",), 2, "-j wants a value"),
                              ((*one, "-f", "zzz"), 2, 'no case has "zzz" in its name'),
                              ((*one, "-j", none), 3, f"{none} cannot be written: No such file"),
                              ((*one, "--csv", none), 3, f"{none} cannot be written: No such file")):
         done = run(*bad)
-        expect(done.returncode == code and named in done.stdout and "GFLOP" not in done.stdout
-               or "zzz" in bad and done.returncode == 2 and named in done.stdout,
+        expect(done.returncode == code and named in done.stdout and "GFLOP" not in done.stdout,
                f"{bad} is refused, with code {code}, and said why")
     for variable, value in (("CPU", "386"), ("FAMILY", "tpu"), ("MEMORY", "lots"),
                             ("RECORD", "yes"), ("THREADS", "0"), ("TRUST", "none")):
@@ -121,6 +124,9 @@ def usage(folder):
                                      if r["verdict"] == "failed"] == [("precision", "stage")]
            and sum(r["verdict"] == "ok" for r in records) >= 2,
            "a precision that a device has not costs stages and speech, not the machine's figures")
+    done, result = run_all(path, "-d", "cpu", "-q", "-p", "fp16", "-l", "speech", "-f", "/short")
+    expect([(r["name"], r["level"]) for r in result["results"]] == [("precision", "speech")],
+           "where stages were not asked for, it is speech's")
 
 
 def keeps(folder):
@@ -233,7 +239,7 @@ def quick(folder, devices):
                and (record["noisy"] or noise["spread"] <= 0.1),
                f"{record['name']} says what disturbed it")
     expect(result["noise"]["noisy"] == sum(r.get("noisy", False) for r in result["results"])
-           and re.search(r"The machine was (noisy|quiet): \d+ of \d+", done.stdout),
+           and re.search(r"The machine was (noisy|quiet|not quiet): \d+ of \d+", done.stdout),
            "the run says how quiet the machine was")
     expect(len(table.read_text().splitlines()) == len(result["results"]) + 1,
            "the CSV file is whole")
