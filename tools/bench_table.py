@@ -22,21 +22,61 @@ PLATFORMS = {"Portable Computing Language": "PoCL", "rusticl": "Rusticl"}
 
 def read(paths):
     """Every device of every file, with its results by name."""
-    for path in paths:
-        try:
-            run = json.loads(pages.text_of(path))
-        except ValueError as error:
-            sys.exit(f"{path}: not JSON: {error}")
-        if not isinstance(run, dict) or run.get("format") != "clvits-bench 1":
-            sys.exit(f"{path}: not a result of clvits-bench")
-        if run.get("complete") is False:
-            sys.exit(f"{path}: incomplete: its run was interrupted")
-        for device in run["devices"]:
-            cases = {r["name"]: r for r in run["results"] if r["device"] == device["name"]}
-            yield run, device, cases
+    found = [(path, *one) for path in paths for one in read_file(path)]
+    tell_apart([(path, run, device) for path, run, device, _ in found])
+    return [(run, device, cases) for _, run, device, cases in found]
+
+
+def read_file(path):
+    try:
+        run = json.loads(pages.text_of(path))
+    except ValueError as error:
+        raise pages.Failed(f"{path}: not JSON: {error}") from None
+    if not isinstance(run, dict) or run.get("format") != "clvits-bench 1":
+        raise pages.Failed(f"{path}: not a result of clvits-bench")
+    if run.get("complete") is False:
+        raise pages.Failed(f"{path}: incomplete: its run was interrupted")
+    try:
+        found = [(run, device, {r["name"]: r for r in run["results"]
+                                if r["device"] == device["name"]}) for device in run["devices"]]
+        for _, device, cases in found:
+            check(run, device, cases)
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise pages.Failed(f"{path}: damaged: {what}") from None
+    return found
+
+
+def check(run, device, cases):
+    """Raise what any table would stumble on, while it is known in which file that is."""
+    columns(cases)
+    label(run, device)
+    " ".join((run["version"], run["date"]))
+    alone = [(run, device, cases)]
+    searches(alone)
+    convolutions(alone)
+    races(alone)
+
+
+def tell_apart(found):
+    """Name the file with devices that would be called the same, so that no table mixes them."""
+    for threads in True, False:
+        alike = {}
+        for path, run, device in found:
+            alike.setdefault(label(run, device, threads), []).append((path, device))
+        for members in alike.values():
+            stems = [pathlib.Path(path).stem for path, _ in members]
+            for number, (stem, (_, device)) in enumerate(zip(stems, members), 1):
+                if len(members) > 1:
+                    tag = stem if stems.count(stem) == 1 else f"{stem}, no. {number}"
+                    device.setdefault("tags", {})[threads] = f" ({tag})"
 
 
 def label(run, device, threads=True):
+    return name_of(run, device, threads) + device.get("tags", {}).get(threads, "")
+
+
+def name_of(run, device, threads):
     cpu = re.sub(r"\((R|TM)\)", "", run["machine"].get("cpu", "unknown processor"))
     if device["kind"] == "cpu":
         many = f", {device['threads']} threads" if threads else ""
@@ -62,7 +102,8 @@ def share(cases, voice):
     times = [(c.get("device_seconds") or c["host_seconds"])["median"] for c in windows]
     if not windows:
         return ""
-    return f"{100 * sum(c['roofline'] * t for c, t in zip(windows, times)) / sum(times):.0f} %"
+    text = f"{100 * sum(c['roofline'] * t for c, t in zip(windows, times)) / sum(times):.0f} %"
+    return marked(text, {"noisy": any(c.get("noisy") for c in windows)})
 
 
 def columns(cases):
@@ -70,18 +111,18 @@ def columns(cases):
     first = cases.get(f"{VOICES[0]}/medium")
     row = {v: cell(cases.get(f"{v}/medium"), "rtf", 1, 3) for v in VOICES}
     chunk = cases.get(f"{VOICES[0]}/medium, first chunk")
-    row["first audio, ms"] = (f"{1e3 * time_of(chunk):.0f}"
+    row["first audio, ms"] = (marked(f"{1e3 * time_of(chunk):.0f}", chunk)
                               if chunk and chunk["verdict"] == "ok" else "")
-    row["first piece, ms"] = cell(first, "first_audio_ms", 1, 0).removesuffix(" ~")
+    row["first piece, ms"] = cell(first, "first_audio_ms", 1, 0)
     row["decoder, of the peak"] = share(cases, VOICES[0])
     return row
 
 
-def table(paths):
-    found = [(run, device, columns(cases)) for run, device, cases in read(paths)]
+def table(results):
+    found = [(run, device, columns(cases)) for run, device, cases in results]
     filled = [name for name in columns({}) if any(row[name] for _, _, row in found)]
     if not filled:
-        sys.exit("nothing here for a table: it takes the levels speech and stage")
+        raise pages.Failed("nothing here for a table: it takes the levels speech and stage")
     lines = ["Real-time factor of one sentence (seconds of work per second of speech), by voice:",
              "",
              "| device | " + " | ".join(filled) + " |",
@@ -94,18 +135,27 @@ def table(paths):
             print(f"{label(run, device)}: left out, without speech and stages", file=sys.stderr)
     versions = sorted({f"clvits {run['version']}, {run['date'][:10]}"
                        for run, _, row in found if any(row.values())})
-    lines += ["", textwrap.fill(
-        "First audio: until the first chunk of 16 frames, as --stream asks for it; first piece: "
-        "where nothing is asked for early. These and the decoder: the embedded voice. "
-        f"{'; '.join(versions)}. All voices but the embedded one have random weights, which costs "
-        "the same time. ~ marks times that were disturbed.", 100)]
-    return "\n".join(lines + races(paths))
+    lines += ["", textwrap.fill(" ".join([*explain(filled), f"{'; '.join(versions)}."]), 100)]
+    return "\n".join(lines + races(results))
 
 
-def races(paths):
+def explain(filled):
+    """What stands in those columns that are there."""
+    if "first audio, ms" in filled:
+        yield "First audio: until the first chunk of 16 frames, as --stream asks for it."
+    if "first piece, ms" in filled:
+        yield "First piece: until the first audio where none is asked for early."
+    if any(name in filled for name in list(columns({}))[len(VOICES):]):
+        yield "These, and the decoder's share: of the embedded voice."
+    if any(name in filled for name in VOICES[1:]):
+        yield "All voices but the embedded one have random weights, which costs the same time."
+    yield "~ marks times that were disturbed."
+
+
+def races(results):
     """The lines of a table with what bench/peers added: every race of a voice, side by side."""
     found, columns = {}, []
-    runs = {id(run): run for run, _, _ in read(paths)}
+    runs = {id(run): run for run, _, _ in results}
     for run in runs.values():
         for peer in run.get("peers", []):
             device = next((d for d in run["devices"] if d["device"] == peer.get("device")), None)
@@ -148,10 +198,10 @@ def rows_of(heads, rows, left=1):
             *("| " + " | ".join(row) + " |" for row in rows)]
 
 
-def searches(paths):
+def searches(results):
     """Alignment search: milliseconds on each device, and the races with another one."""
     found, raced, columns = {}, {}, []
-    for run, device, cases in read(paths):
+    for run, device, cases in results:
         shown = label(run, device)
         for name, case in cases.items():
             if name.startswith("search/") and case["verdict"] == "ok":
@@ -176,10 +226,10 @@ def searches(paths):
                       *rows_of(["alignments", *devices, *columns], rows)])
 
 
-def convolutions(paths):
+def convolutions(results):
     """Those of the decoders that do little of what the processor could, on the CPU path."""
     lines = []
-    for run, device, cases in read(paths):
+    for run, device, cases in results:
         found = {}
         for name, case in cases.items():
             voice = re.match(r"conv1d/((?:base|mms|medium|low|x-low)/(?!post).*), (\d+) s$", name)
@@ -210,28 +260,51 @@ def convolutions(paths):
 PARTS = {"results": table, "alignment": searches, "convolutions": convolutions}
 
 
-def write(page, paths):
+def write(page, results):
     """Every part that the page has a place for; it has the first one."""
     text = pages.text_of(page)
     for name, make in PARTS.items():
         begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
         if begin in text or name == "results":
-            pages.write_between(page, begin, make(paths), end)
+            pages.write_between(page, begin, make(results), end)
+
+
+def show(text):
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        sys.stdout = None  # would be flushed again, in vain
+        raise pages.Failed(f"standard output cannot be written: {error.strerror}") from None
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--write", type=pathlib.Path, metavar="FILE.md")
-    parser.add_argument("--part", choices=PARTS, default="results", help="what to print (results)")
-    parser.add_argument("results", nargs="+")
+    parser = argparse.ArgumentParser(
+        description="Make the README's tables of results, as Markdown.",
+        epilog="Exit codes: 0 done, 2 bad arguments, 3 a file that cannot be read, is no result "
+               "or cannot be written.")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--write", type=pathlib.Path, metavar="FILE.md",
+                      help="put every table between its marks in that page, as in \"<!-- results "
+                           "-->\" and \"<!-- /results -->\"; it needs these two, the others' are "
+                           "filled where they are")
+    what.add_argument("--part", choices=PARTS, default="results",
+                      help="which table to print: results, speed by device and voice, with races "
+                           "against other runtimes (the default); alignment, times of alignment "
+                           "search; convolutions, those of the decoders that do little of the peak "
+                           "on the CPU path")
+    parser.add_argument("results", nargs="+", metavar="RESULT.json",
+                        help="what clvits-bench --json wrote")
     arguments = parser.parse_args()
-    if arguments.write:
-        write(arguments.write, arguments.results)
-    else:
-        print(PARTS[arguments.part](arguments.results))
+    try:
+        results = read(arguments.results)
+        if arguments.write:
+            write(arguments.write, results)
+        else:
+            show(PARTS[arguments.part](results))
+    except pages.Failed as failure:
+        print(failure, file=sys.stderr)
+        return 3
+    return 0
 
 
-try:
-    main()
-except pages.Failed as failure:
-    sys.exit(str(failure))
+sys.exit(main())

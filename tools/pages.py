@@ -9,9 +9,12 @@ class Failed(Exception):
 
 
 def text_of(path):
-    """What a file says."""
+    """What a file says; a device might not end."""
+    path = pathlib.Path(path)
     try:
-        return pathlib.Path(path).read_text(encoding="utf-8")
+        if path.exists() and not path.is_file():
+            raise Failed(f"{path} is there and is not a regular file")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise Failed(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeError as error:

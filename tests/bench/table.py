@@ -66,9 +66,10 @@ def check_machine_only(folder):
     path.write_text(json.dumps({**sample, "results": [
         case for case in sample["results"] if case["level"] == "machine"]}), encoding="utf-8")
     done = run(path)
-    assert done.returncode == 1 and "nothing here for a table" in done.stderr and not done.stdout
+    assert done.returncode == 3 and "nothing here for a table" in done.stderr and not done.stdout
     both = run(SAMPLE, path)
-    assert both.returncode == 0 and both.stdout == run(SAMPLE).stdout, both.stdout
+    assert both.returncode == 0, both.stderr
+    assert both.stdout.replace(" (sample)", "") == run(SAMPLE).stdout, both.stdout
     assert both.stderr.count("left out") == len(sample["devices"]), both.stderr
     head, *rows = rows_of(both.stdout)
     for i, name in enumerate(head.split("|")):
@@ -92,7 +93,7 @@ def check_write(folder):
         assert written.count("| device |") == 1 and written.count("results -->") == 2
     page.write_text("no place", encoding="utf-8")
     done = run("--write", page, SAMPLE)
-    assert done.returncode == 1 and "no place between" in done.stderr
+    assert done.returncode == 3 and "no place between" in done.stderr
     assert page.read_text() == "no place"
 
 
@@ -151,11 +152,56 @@ def check_refusals(folder):
     path = folder / "a.json"
     path.write_text('{"format": "another"}')
     done = run(path)
-    assert done.returncode == 1 and "not a result" in done.stderr
+    assert done.returncode == 3 and "not a result" in done.stderr
     path.write_text(json.dumps({**json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8")),
                                 "complete": False}))
     done = run(path)
-    assert done.returncode == 1 and "incomplete" in done.stderr
+    assert done.returncode == 3 and "incomplete" in done.stderr
+
+
+def check_damage(folder):
+    """One line that names the file, and the suite's exit code."""
+    sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
+    path = folder / "damaged.json"
+    without = {name: value for name, value in sample.items() if name != "machine"}
+    spoken = next(r for r in sample["results"] if r["name"] == "medium/medium")
+    for damaged in (without, {**sample, "results": "abc"}, {**sample, "devices": [7]},
+                    {**sample, "results": [{**spoken, "values": {"rtf": "fast"}}]},
+                    {**sample, "date": None}):
+        path.write_text(json.dumps(damaged), encoding="utf-8")
+        done = run(path)
+        assert done.returncode == 3 and done.stderr.startswith(f"{path}: damaged: "), done
+        assert done.stderr.count("\n") == 1 and not done.stdout, done
+    for arguments in ("/dev/full",), ("--write", "/dev/full", SAMPLE):
+        done = run(*arguments)
+        assert (done.returncode, done.stderr) == (
+            3, "/dev/full is there and is not a regular file\n"), done
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run([sys.executable, TABLE, SAMPLE], stdout=full, text=True, timeout=300,
+                              stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 3 and done.stderr.count("\n") == 1, done
+    assert "standard output cannot be written" in done.stderr, done
+
+
+def check_alike(folder):
+    """Devices of the same name stay apart, and what was disturbed is marked in every column."""
+    sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
+    for name in "a", "b":
+        (folder / f"{name}.json").write_text(json.dumps({**sample, "results": [
+            {**r, "noisy": name == "b"} for r in sample["results"]]}), encoding="utf-8")
+    done = run(folder / "a.json", folder / "b.json")
+    assert done.returncode == 0, done.stderr
+    _, *rows = rows_of(done.stdout)
+    names = [row.split(" | ")[0] for row in rows]
+    assert len(set(names)) == 2 * len(sample["devices"]), names
+    assert all(name.endswith(("(a)", "(b)")) for name in names), names
+    for row, name in zip(rows, names):
+        cells = [cell for cell in row.strip("| ").split(" | ")[1:] if cell[:1].isdigit()]
+        assert cells and all(cell.endswith(" ~") == name.endswith("(b)") for cell in cells), row
+    part = {**sample, "results": [r for r in sample["results"] if r["name"] == "medium/medium"]}
+    (folder / "part.json").write_text(json.dumps(part), encoding="utf-8")
+    done = run(folder / "part.json")
+    assert done.returncode == 0 and "First" not in done.stdout, "no word of columns not there"
 
 
 with tempfile.TemporaryDirectory() as name:
@@ -167,3 +213,5 @@ with tempfile.TemporaryDirectory() as name:
     check_machine_only(pathlib.Path(name))
     check_write(pathlib.Path(name))
     check_refusals(pathlib.Path(name))
+    check_damage(pathlib.Path(name))
+    check_alike(pathlib.Path(name))
