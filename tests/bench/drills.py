@@ -173,6 +173,22 @@ def killed(folder):
     assert result["complete"] is False and result["results"]
 
 
+def full(folder):
+    """What does not fit on the disk is said of each file, and what was there stays."""
+    path, table = folder / "full.json", folder / "full.csv"
+    sample = pathlib.Path(__file__).with_name("sample.json").read_text()
+    path.write_text(sample)
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+    done = run("-d", "cpu", "-q", "-s", "0.005", "-l", "operator", "-f", "flip/", "-j", path,
+               "--csv", table, before=limit)
+    assert done.returncode == 3 and path.read_text() == sample, done.returncode
+    for name in (f"{path}.incomplete", path, table):
+        assert done.stdout.count(f"{name} cannot be written: File too large\n") == 1, name
+    assert not list(folder.glob("full.json?*")) and not table.exists()
+
+
 def page_needs_python(folder):
     done = run("report", "none.json", PATH=str(folder))
     assert done.returncode == 3 and "python3" in done.stdout and done.stdout.count("\n") == 1
@@ -207,6 +223,7 @@ def main():
         interrupted(folder, signal.SIGINT)
         interrupted(folder, signal.SIGTERM)
         killed(folder)
+        full(folder)
         page_needs_python(folder)
         estimate(folder)
         no_process(folder)
