@@ -105,17 +105,20 @@ def _anatomy(stages, total):
 
 
 def _stages_of(device, voice):
-    """The parts of one sentence as it ran, in order, and the median of the whole."""
-    stages, whole = [], None
+    """The parts of one sentence as it ran, in order, the median of the whole, and whether any of
+    these was disturbed."""
+    stages, whole, noisy = [], None, False
     for case in results.cases_of(device, "stage"):
         if case["voice"] == voice and case["whole"]:
             whole = results.median(case, "host")
+            noisy |= bool(case.get("noisy"))
         elif case["voice"] == voice and case["part"] and results.seconds_of(case):
             stages.append({"stage": case["part"], "seconds": results.seconds_of(case),
                            "operators": case.get("operators") or {}})
+            noisy |= bool(case.get("noisy"))
     order = (*results.STAGES, "copies", "host")
     return sorted(stages, key=lambda s: results.rank(
-        order, results.SILENT.get(s["stage"], s["stage"]))), whole
+        order, results.SILENT.get(s["stage"], s["stage"]))), whole, noisy
 
 
 def anatomy(devices):
@@ -124,11 +127,12 @@ def anatomy(devices):
     for voice in voices_of(devices, "stage"):
         rows = []
         for device in devices:
-            stages, whole = _stages_of(device, voice)
+            stages, whole, noisy = _stages_of(device, voice)
             if stages and whole:
                 # Medians of parts need not add up to that of the whole.
                 total = max(whole, sum(stage["seconds"] for stage in stages))
-                rows.append(row(device["label"], _anatomy(stages, total), results.time(whole)))
+                rows.append(row(device["label"], _anatomy(stages, total),
+                                results.marked(results.time(whole), {"noisy": noisy})))
         if rows:
             out.append(f"<h3>{escape(voice)}</h3>" + "".join(rows))
     return "".join(out)

@@ -12,3 +12,9 @@ function show(event) {
 }
 for (const name of ["pointermove", "pointerdown"])
     document.addEventListener(name, show);
+const sizes = new ResizeObserver(entries => {
+    for (const { target } of entries)
+        target.classList.toggle("more", target.scrollWidth > target.clientWidth);
+});
+for (const table of document.querySelectorAll(".scroll"))
+    sizes.observe(table);

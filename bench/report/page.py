@@ -39,7 +39,8 @@ def _styles():
 def _section(title, text, content):
     if not content:
         return ""
-    return f"<section><h2>{escape(title)}</h2><p>{text}</p>{content}</section>"
+    wide = ' class="wide"' if "<table" in content else ""
+    return f"<section{wide}><h2>{escape(title)}</h2><p>{text}</p>{content}</section>"
 
 
 def _legend(entries):
@@ -140,8 +141,9 @@ def make(runs):
                  "speech in one. ~ marks times that were disturbed.",
                  bars.speed(devices)),
         _section("Where the time of one sentence goes", "The stages of the model and, below, the "
-                 "operators in each, longest first, all taken from the same runs. Every bar is "
-                 "that device's whole time.",
+                 "operators in each, longest first. The full width is that device's whole time; "
+                 "a bar that ends before it leaves room for what no stage counts, and for medians "
+                 "that do not add up. ~ marks times that were disturbed, of the whole or a part.",
                  _anatomy(devices)),
         _section("Rooflines", "Every operator at the shapes that voices run, under the ceilings "
                  "measured on the spot: multiply-adds and memory bandwidth. Above the slope, "

@@ -141,15 +141,18 @@ def _tip(case):
     return escape(" · ".join(lines), quote=True)
 
 
-def _roof(x, y, flops, copy):
+def _roof(x, y, flops, copy, dots):
     """The ceilings; the boxes of their names; points along them, for labels to keep away from."""
     corner = min(max(flops / copy, x.low), x.high)
     start = max(x.low, y.low / copy)
     path = (f'<path class="roof" d="M{x(start):.1f} {y(start * copy):.1f}'
             f'L{x(corner):.1f} {y(corner * copy):.1f}H{x(x.high):.1f}"/>')
-    peak, top = results.speed(flops, "FLOP"), y(flops) - 5
+    peak = results.speed(flops, "FLOP")
+    left = x(x.high) - BOLD * len(peak) - 6
+    top = min([y(flops)] + [py - 4 for px, py in dots if px > left]) - 5  # over the dots below it
+    top = max(top, LINE - 2)
     out = path + _text(x(x.high), top, peak, "ceiling", "end")
-    boxes = [(x(x.high) - BOLD * len(peak), top - LINE, x(x.high), top + 3)]
+    boxes = [(left, top - LINE, x(x.high), top + 3)]
     across, down = x(corner) - x(start), y(start * copy) - y(corner * copy)
     if across > 70:
         px, py = x(start) + 0.40 * across, y(corner * copy) + 0.60 * down
@@ -183,11 +186,11 @@ def roofline(device):
         return ""
     ridge = flops / copy
     x = Axis([s[0] for _, s in spots] + [ridge / 2, ridge * 4], LEFT, WIDTH - RIGHT)
-    y = Axis([s[1] for _, s in spots] + [flops], HEIGHT - BOTTOM, TOP, 1.6)
+    y = Axis([s[1] for _, s in spots] + [flops], HEIGHT - BOTTOM, TOP, 2.2)
     parts = _frame(x, y, "FLOP per byte moved", "GFLOP/s", _plain, _giga)
-    drawn, boxes, line = _roof(x, y, flops, copy)
-    parts.append(drawn)
     dots = [(x(s[0]), y(s[1])) for _, s in spots]
+    drawn, boxes, line = _roof(x, y, flops, copy, dots)
+    parts.append(drawn)
     labels = Labels(dots + line)
     for box in boxes:
         labels.block(box)

@@ -14,7 +14,7 @@ def _table(heads, rows):
     head = "".join(f"<th>{escape(heads[i])}</th>" for i in kept)
     body = "".join("<tr>" + "".join(f"<td>{escape(str(row[i]))}</td>" for i in kept) + "</tr>"
                    for row in rows)
-    return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
+    return f'<div class="scroll" tabindex="0"><table><tr>{head}</tr>{body}</table></div>'
 
 
 def _late(case):
