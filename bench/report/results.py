@@ -137,6 +137,7 @@ def _lost(name, cases):
 def read(path):
     """One run, checked, every device with its "cases"; Damaged when it is not one."""
     path = Path(path)
+    _need(path.is_file() or not path.exists(), path, "is there and is not a regular file")
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -234,6 +234,8 @@ def check_damage(folder):
         assert "Traceback" not in done.stderr and done.stderr.count("\n") == 1, done.stderr
         assert not (folder / "none.html").exists()
     assert run(folder / "absent.json").returncode == 3
+    done = run("/dev/zero") # which would never end
+    assert done.returncode == 3 and "not a regular file" in done.stderr, done
     assert run(SAMPLE, "-o", folder / "no" / "such.html").returncode == 3
 
 
