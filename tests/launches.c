@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // How many launches speech takes, for the geometry of the paper: a GPU's gain is lost in them.
+#include "base_voice.h"
 #include "harness.h"
 #include "model/model.h"
 #include "model/weights.h"
@@ -29,30 +30,8 @@ static clvits_status add_zeros(void *user, const clvits_weight *w)
 
 static clvits_config base(bool speakers)
 {
-    clvits_config c = clvits_config_default();
-    static const int rates[] = { 8, 8, 2, 2 }, kernels[] = { 16, 16, 4, 4 };
+    clvits_config c = base_voice();
 
-    c.n_vocab = 178;
-    c.inter_channels = c.hidden_channels = c.dp_filter_channels = 192;
-    c.filter_channels = 768;
-    c.n_heads = 2;
-    c.n_layers = 6;
-    c.kernel_size = 3;
-    c.use_sdp = 1;
-    c.sampling_rate = 22050;
-    c.resblock = 1;
-    c.n_resblocks = 3;
-    c.n_upsamples = 4;
-    c.upsample_initial_channel = 512;
-    memcpy(c.upsample_rates, rates, sizeof(rates));
-    memcpy(c.upsample_kernel_sizes, kernels, sizeof(kernels));
-    c.hop_length = 256;
-    for (int j = 0; j < 3; j++) {
-        c.resblock_kernel_sizes[j] = j == 0 ? 3 : 4 * j + 3;
-        c.n_resblock_dilations[j] = 3;
-        for (int i = 0; i < 3; i++)
-            c.resblock_dilation_sizes[j][i] = 2 * i + 1;
-    }
     c.n_speakers = speakers ? 109 : 1;
     c.gin_channels = speakers ? 256 : 0;
     return c;

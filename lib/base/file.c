@@ -89,12 +89,11 @@ static int make_part(char *path, bool folder)
         const int error = errno;
         if (fd >= 0)
             close(fd);
-        else if (error != (folder ? ENOENT : EEXIST)) {
-            if (folder)
-                rmdir(path);
-            errno = error;
+        else if (folder)
+            rmdir(path);
+        errno = error;
+        if (fd < 0 && error != (folder ? ENOENT : EEXIST))
             break;
-        }
     }
     return -1;
 }
@@ -216,17 +215,16 @@ static bool take_place(const clvits_new_folder *n)
     const int own = open(n->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (own >= 0)
         flock(own, LOCK_EX | LOCK_NB);
-    bool good = !rename(n->path, old);
-    const bool taken = good && !rename(n->part, n->path);
+    const bool moved = !rename(n->path, old), taken = moved && !rename(n->part, n->path);
     const int error = errno;
-    if (good && !taken)
-        good = rename(old, n->path) && false;
+    if (moved && !taken)
+        rename(old, n->path);
     else
         remove_folder(old);
     if (own >= 0)
         close(own);
     errno = error;
-    return good;
+    return taken;
 }
 
 bool clvits_new_folder_close(clvits_new_folder *n, bool good, bool replace)
