@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "golden.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,19 +57,6 @@ static void truth(const conv_case *c, int U, const float *x, const int *len, con
             }
 }
 
-/* At least 110 dB of signal to noise. */
-static void check_noise(harness *h, const clvits_tensor *t, const double *want)
-{
-    const float *got = harness_output(h, t);
-    double signal = 0, noise = 0;
-
-    for (int64_t i = 0; i < clvits_tensor_count(t); i++) {
-        signal += want[i] * want[i];
-        noise += ((double)got[i] - want[i]) * ((double)got[i] - want[i]);
-    }
-    ck_assert_msg(noise <= 1e-11 * signal, "%.1f dB", 10 * log10(signal / noise));
-}
-
 static void run_case(const conv_case *c, const char *rows)
 {
     harness h;
@@ -110,7 +96,7 @@ static void run_case(const conv_case *c, const char *rows)
     if (!c->only_act)
         harness_close(&h, y, want, tolerance);
     if (!c->only_act && c->B == 1 && !c->halves)
-        check_noise(&h, y, want);
+        harness_noise(&h, y, want);
     for (int64_t i = 0; i < clvits_tensor_count(y); i++)
         want[i] = leaky(want[i], (double)0.2f);
     if (act)

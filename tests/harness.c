@@ -301,6 +301,18 @@ void harness_close(harness *h, const clvits_tensor *t, const double *want, doubl
                   (double)got[where], want[where], worst, largest);
 }
 
+void harness_noise(harness *h, const clvits_tensor *t, const double *want)
+{
+    const float *got = harness_output(h, t);
+    double signal = 0, noise = 0;
+
+    for (int64_t i = 0; i < clvits_tensor_count(t); i++) {
+        signal += want[i] * want[i];
+        noise += ((double)got[i] - want[i]) * ((double)got[i] - want[i]);
+    }
+    ck_assert_msg(noise <= 1e-11 * signal, "%.1f dB", 10 * log10(signal / noise));
+}
+
 bool harness_left_out(int i)
 {
     const char *text = getenv("CLVITS_TEST_EVERY");

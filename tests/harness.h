@@ -88,6 +88,9 @@ const float *harness_output(harness *h, const clvits_tensor *t);
 /** Fail unless max |got - want| <= tolerance * max |want|, over the valid rows. */
 void harness_close(harness *h, const clvits_tensor *t, const double *want, double tolerance);
 
+/** Fail unless items of full length are at least 110 dB above what they are off by. */
+void harness_noise(harness *h, const clvits_tensor *t, const double *want);
+
 /**
  * Round numbers of harness_random() to halves, so that neither a device that keeps them so nor the
  * formula rounds them again. A result in halves then is off by at most half a unit in the last of

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+//
+// Convolutions beside the formula: PyTorch's arrays, the same bits however they are asked for, and
+// what is refused.
+#include "conv1d.h"
+#include "golden.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    clvits_conv1d_params p;
+} golden_cases[] = {
+    { "dilated", { .dilation = 5, .pad_left = 5, .pad_right = 5 } },
+    { "wide", { .dilation = 5, .pad_left = 25, .pad_right = 25 } },
+    { "short", { .pad_left = 3, .pad_right = 3 } },
+    { "pointwise", { 0 } },
+    { "asymmetric", { .pad_left = 1, .pad_right = 2 } },
+    { "depthwise", { .dilation = 9, .groups = 8, .pad_left = 9, .pad_right = 9 } },
+    { "strided", { .stride = 4, .groups = 4, .pad_left = 20, .pad_right = 20 } },
+    { "stride3", { .stride = 3, .pad_left = 2, .pad_right = 2 } },
+};
+
+START_TEST(as_in_pytorch)
+{
+    harness h;
+    char name[128];
+    golden g[4];
+    const char *const tensors[] = { "x", "w", "b", "y" };
+
+    if (harness_left_out(_i))
+        return;
+    snprintf(name, sizeof(name), "conv1d_%s_x", golden_cases[_i].name);
+    harness_begin(&h, 1);
+    const int batch = golden_rows(&h, name).B;
+    harness_end(&h);
+
+    harness_begin(&h, batch);
+    for (int i = 0; i < 4; i++) {
+        snprintf(name, sizeof(name), "conv1d_%s_%s", golden_cases[_i].name, tensors[i]);
+        g[i] = i == 0 || i == 3 ? golden_rows(&h, name) : golden_read(&h, name);
+    }
+    clvits_tensor *x = harness_input_of(&h, CLVITS_F32, clvits_graph_clock(h.graph, g[0].T),
+                                        g[0].C, g[0].floats);
+    clvits_tensor *y = clvits_graph_keep(
+        clvits_conv1d(x, clvits_graph_weight(h.graph, g[1].floats, 3, g[1].shape),
+                      clvits_graph_weight(h.graph, g[2].floats, 1, g[2].shape),
+                      &golden_cases[_i].p, NULL));
+    ck_assert_ptr_nonnull(y);
+    ck_assert_int_eq(y->T, g[3].T);
+    ck_assert_int_eq(y->C, g[3].C);
+    harness_plan(&h);
+    harness_go(&h);
+    harness_close(&h, y, g[3].data, 1e-5);
+    harness_end(&h);
+}
+END_TEST
+
+/* A convolution gives the same bits whether it reads an activated copy or makes it: the copy is
+ * written for the caller in the second run, and perhaps for nobody in the first. */
+START_TEST(copies_may_go_unwritten)
+{
+    enum { T = 70, C = 40 };
+    const clvits_conv1d_params p = { .pad_left = 1, .pad_right = 1, .act = CLVITS_ACT_LEAKY_RELU,
+                                     .act_slope = 0.1f };
+    float first[T * C];
+
+    for (int run = 0; run < 2; run++) {
+        const float *x, *w[2];
+        clvits_tensor *act = NULL;
+        harness h;
+        harness_begin(&h, 1);
+        const int clock = clvits_graph_clock(h.graph, T);
+        clvits_tensor *tx = harness_input(&h, clock, C, -1, 1, &x);
+        clvits_tensor *w0 = harness_weight(&h, 3, (int64_t[]){ C, C, 3 }, -1, 1, &w[0]);
+        clvits_tensor *w1 = harness_weight(&h, 3, (int64_t[]){ C, C, 3 }, -1, 1, &w[1]);
+        clvits_tensor *raw = clvits_conv1d(tx, w0, NULL, &p, &(clvits_conv1d_extra){ .act = &act });
+        if (run)
+            clvits_graph_keep(act);
+        clvits_tensor *y = clvits_graph_keep(
+            clvits_conv1d(act, w1, NULL, &p, &(clvits_conv1d_extra){ .residual = raw }));
+        harness_plan(&h);
+        harness_length(&h, clock, 0, T);
+        harness_go(&h);
+        if (run)
+            ck_assert_mem_eq(first, harness_output(&h, y), sizeof(first));
+        memcpy(first, harness_output(&h, y), sizeof(first));
+        if (run)
+            ck_assert(harness_output(&h, act)[0] != 0.0f);
+        harness_end(&h);
+    }
+}
+END_TEST
+
+/* Every Toom-Cook form that devices have; few taps want many channels. */
+static const struct {
+    int I, O, K;
+} stretches[] = { { 33, 35, 7 }, { 33, 35, 11 }, { 65, 67, 3 }, { 65, 67, 5 } };
+
+/* A stretch of a whole has its bits wherever it begins, beyond the rows that reach it. */
+START_TEST(stretch_equals_whole)
+{
+    enum { T = 150, D = 3, MOST = 90 };
+    const int I = stretches[_i].I, O = stretches[_i].O, K = stretches[_i].K, pad = K / 2 * D;
+    const clvits_conv1d_params p = { .dilation = D, .pad_left = pad, .pad_right = pad };
+    float whole[T * 67];
+    const bool tiny = getenv("CLVITS_TEST_TINY");
+    int before, after;
+
+    if (_i && tiny)
+        return;
+    clvits_conv1d_reach(K, D, pad, &before, &after);
+    for (int from = -1; from < 24; from += from < 0 ? 1 : tiny ? 12 : 5) {
+        const int rows = from < 0 ? T : MOST;
+        const float *w;
+        harness h;
+        harness_begin(&h, 1);
+        clvits_tensor *tw = harness_weight(&h, 3, (int64_t[]){ O, I, K }, -1, 1, &w);
+        const float *x = harness_random(&h, T * I, -1, 1);
+        const int clock = clvits_graph_clock(h.graph, rows);
+        clvits_tensor *tx =
+            harness_input_of(&h, CLVITS_F32, clock, I, x + (from < 0 ? 0 : from * I));
+        clvits_tensor *y = clvits_graph_keep(clvits_conv1d(tx, tw, NULL, &p, NULL));
+        harness_plan(&h);
+        harness_length(&h, clock, 0, rows);
+        if (from >= 0)
+            ck_assert_int_eq(clvits_run_set_first(h.run, clock, 0, from, &h.report), 0);
+        harness_go(&h);
+        const float *got = harness_output(&h, y);
+        const int begin = from <= 0 ? 0 : before, end = from < 0 ? T : rows - after;
+        if (from < 0)
+            memcpy(whole, got, (size_t)T * (size_t)O * sizeof(float));
+        ck_assert_int_lt(begin + 10, end);
+        ck_assert_mem_eq(got + begin * O, whole + ((from < 0 ? 0 : from) + begin) * O,
+                         (size_t)(end - begin) * (size_t)O * sizeof(float));
+        harness_end(&h);
+    }
+}
+END_TEST
+
+/* Each item of a ragged batch, read from a range of channels, has the bits of a run alone. */
+START_TEST(batch_equals_single_runs)
+{
+    enum { T = 45, I = 39, O = 37 };
+    static const int lengths[] = { T, 7, 23 };
+    const clvits_conv1d_params p = { .dilation = 3, .pad_left = 3, .pad_right = 3 };
+    float got[3][T * O], alone[T * O];
+    harness h;
+
+    for (int run = 0; run < 4; run++) {
+        const int batch = run == 0 ? 3 : 1;
+        harness_begin(&h, batch);
+        const int clock = clvits_graph_clock(h.graph, run == 0 ? T : lengths[run - 1]);
+        const float *w;
+        clvits_tensor *tw = harness_weight(&h, 3, (int64_t[]){ O, I, 3 }, -1, 1, &w);
+        const float *all = harness_random(&h, 3 * T * 2 * I, -1, 1);
+        clvits_tensor *x = harness_input_of(&h, CLVITS_F32, clock, 2 * I,
+                                            all + (run == 0 ? 0 : (run - 1) * T * 2 * I));
+        clvits_tensor *y = clvits_graph_keep(
+            clvits_conv1d(clvits_graph_slice(x, I, I), tw, NULL, &p, NULL));
+        harness_plan(&h);
+        for (int b = 0; b < batch; b++)
+            harness_length(&h, clock, b, run == 0 ? lengths[b] : lengths[run - 1]);
+        harness_go(&h);
+        if (run == 0) {
+            memcpy(got, harness_output(&h, y), sizeof(got));
+        } else {
+            const size_t size = (size_t)lengths[run - 1] * O * sizeof(float);
+            memcpy(alone, harness_output(&h, y), size);
+            ck_assert_mem_eq(got[run - 1], alone, size);
+        }
+        harness_end(&h);
+    }
+}
+END_TEST
+
+START_TEST(refuses_what_does_not_fit)
+{
+    harness h;
+    const float *x, *w;
+
+    harness_begin(&h, 1);
+    clvits_tensor *tx = harness_input(&h, clvits_graph_clock(h.graph, 9), 4, -1, 1, &x);
+    clvits_tensor *tw = harness_weight(&h, 3, (int64_t[]){ 4, 5, 3 }, -1, 1, &w);
+    ck_assert_ptr_null(clvits_conv1d(tx, tw, NULL, &(clvits_conv1d_params){ 0 }, NULL));
+    ck_assert_int_eq(clvits_graph_finish(h.graph, &h.report), CLVITS_E_SHAPE);
+    harness_end(&h);
+}
+END_TEST
+
+/* An odd channel has no half, a gate adds nothing and has one output, split ones need two. */
+START_TEST(refuses_what_has_no_halves)
+{
+    static const int acts[] = { CLVITS_ACT_GATE, CLVITS_ACT_GATE, CLVITS_ACT_GATE,
+                                CLVITS_ACT_SPLIT, CLVITS_ACT_SPLIT };
+    const float *values;
+    harness h;
+
+    harness_begin(&h, 1);
+    clvits_tensor *x = harness_input(&h, clvits_graph_clock(h.graph, 9), 3, -1, 1, &values);
+    clvits_tensor *w = harness_weight(&h, 3, (int64_t[]){ _i == 0 ? 5 : 6, 3, 1 }, -1, 1, &values);
+    const clvits_conv1d_params p = { .act = acts[_i], .only_act = _i != 2 && _i != 4 };
+    const clvits_conv1d_extra extra = { .residual = _i == 1 ? x : _i == 4 ? w : NULL };
+    ck_assert_ptr_null(clvits_conv1d(x, w, NULL, &p, &extra));
+    ck_assert_int_eq(clvits_graph_finish(h.graph, &h.report), CLVITS_E_SHAPE);
+    harness_end(&h);
+}
+END_TEST
+
+void conv1d_add_properties(TCase *t)
+{
+    tcase_add_loop_test(t, refuses_what_has_no_halves, 0, 5);
+    tcase_add_loop_test(t, as_in_pytorch, 0, LENGTH(golden_cases));
+    tcase_add_test(t, copies_may_go_unwritten);
+    tcase_add_loop_test(t, stretch_equals_whole, 0, LENGTH(stretches));
+    tcase_add_test(t, batch_equals_single_runs);
+    tcase_add_test(t, refuses_what_does_not_fit);
+}
