@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "base/arena.h"
 #include "base/status.h"
+#include "logged.h"
 
 #include <check.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #define LENGTH(array) ((int)(sizeof(array) / sizeof((array)[0])))
@@ -83,14 +83,6 @@ START_TEST(long_message_is_cut_not_overrun)
     ck_assert_uint_eq(strlen(r.text), sizeof(r.text) - 1);
 }
 END_TEST
-
-static char logged[64];
-
-static void keep_log(void *user, clvits_log_level level, const char *text)
-{
-    (void)user, (void)level;
-    snprintf(logged, sizeof(logged), "%s", text);
-}
 
 /* A name that clears the screen, in 7 and 8 bits, and half a character. */
 START_TEST(messages_do_not_control_terminals)

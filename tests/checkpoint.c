@@ -1,89 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
 // Checkpoints of training code as voices: what is found, what is taken from it, what is refused.
-#include "files.h"
 #include "model/voice_parts.h"
+#include "voices.h"
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#define GOLDEN CLVITS_SOURCE "/tests/golden/"
-#define LENGTH(array) ((int)(sizeof(array) / sizeof((array)[0])))
 #define CKPT "lightning_logs/version_0/checkpoints/epoch=5-step=1000.ckpt"
-
-static clvits_voice_file v;
-static clvits_report r;
-
-static void open_case(void)
-{
-    files_open();
-    r = (clvits_report){ 0 };
-}
-
-static void close_case(void)
-{
-    clvits_voice_file_free(&v);
-    files_close();
-}
-
-static void open_voice(const char *path, const char *config)
-{
-    clvits_voice_file_free(&v);
-    clvits_report_clear(&r);
-    ck_assert_msg(!clvits_voice_file_open(&v, path, config, &r), "%s", r.text);
-}
-
-static void refuse(const char *path, const char *config, clvits_status status, const char *message)
-{
-    clvits_voice_file_free(&v);
-    clvits_report_clear(&r);
-    ck_assert_msg(clvits_voice_file_open(&v, path, config, &r) == status, "%d: %s", (int)r.status,
-                  r.text);
-    ck_assert_msg(strstr(r.text, message), "no \"%s\" in: %s", message, r.text);
-}
-
-static void copy(const char *from, const char *to)
-{
-    size_t size;
-    char *bytes = files_read(from, &size);
-
-    files_write(to, bytes, size);
-    free(bytes);
-}
-
-static int32_t id_of(const char *symbol)
-{
-    const clvits_symbol *s = clvits_symbols_find(&v.symbols, symbol, strlen(symbol));
-
-    ck_assert_msg(s != NULL, "no symbol %s", symbol);
-    ck_assert_int_eq(s->n_ids, 1);
-    return s->ids[0];
-}
-
-/* The ids of a text as "1 2 3", or the message. */
-static const char *ids_of(const char *text)
-{
-    static char out[512];
-    clvits_text_reader *reader;
-    const clvits_sentence *s = NULL;
-    size_t used = 0;
-
-    clvits_report_clear(&r);
-    clvits_status status = clvits_text_open(&reader, &v.text, text, strlen(text), &r);
-    while (!status && !(status = clvits_text_next(&s, reader, &r)) && s)
-        for (int i = 0; i < s->n_ids; i++)
-            used += (size_t)snprintf(out + used, sizeof(out) - used, "%s%d", used ? " " : "",
-                                     (int)s->ids[i]);
-    clvits_text_close(&reader);
-    return status ? r.text : out;
-}
 
 START_TEST(opens_the_original)
 {
-    open_voice(GOLDEN "vits-single/G_3000.pth", NULL);
+    voices_take(GOLDEN "vits-single/G_3000.pth", NULL);
     ck_assert_str_eq(v.kind, "VITS checkpoint (jaywalnut310)");
     ck_assert_str_eq(v.name, "vits-single");
     ck_assert_int_eq(v.config.n_vocab, 178);
@@ -100,24 +29,24 @@ START_TEST(opens_the_original)
     ck_assert_str_eq(v.text.espeak_voice, "en-us");
     ck_assert_int_eq(v.text.bare, 0);
     ck_assert_int_eq(v.text.padding, CLVITS_PADDING_BLANK);
-    ck_assert_int_eq(id_of("_"), 0);
-    ck_assert_int_eq(id_of(" "), 16);
-    ck_assert_int_eq(id_of("A"), 17);
-    ck_assert_int_eq(id_of("z"), 68);
-    ck_assert_int_eq(id_of("ɑ"), 69);
-    ck_assert_int_eq(id_of("ə"), 83);
-    ck_assert_int_eq(id_of("ˈ"), 156);
-    ck_assert_int_eq(id_of("'"), 176); /* there twice: the later one */
-    ck_assert_int_eq(id_of("\xcc\xa9"), 175);
-    ck_assert_int_eq(id_of("ᵻ"), 177);
+    ck_assert_int_eq(voices_id("_"), 0);
+    ck_assert_int_eq(voices_id(" "), 16);
+    ck_assert_int_eq(voices_id("A"), 17);
+    ck_assert_int_eq(voices_id("z"), 68);
+    ck_assert_int_eq(voices_id("ɑ"), 69);
+    ck_assert_int_eq(voices_id("ə"), 83);
+    ck_assert_int_eq(voices_id("ˈ"), 156);
+    ck_assert_int_eq(voices_id("'"), 176); /* there twice: the later one */
+    ck_assert_int_eq(voices_id("\xcc\xa9"), 175);
+    ck_assert_int_eq(voices_id("ᵻ"), 177);
     v.text.kind = CLVITS_TEXT_PHONEMES;
-    ck_assert_str_eq(ids_of("ə z"), "0 83 0 16 0 68 0");
+    ck_assert_str_eq(voices_ids("ə z"), "0 83 0 16 0 68 0");
 }
 END_TEST
 
 START_TEST(opens_its_relatives)
 {
-    open_voice(GOLDEN "vits-speakers", NULL); /* the folder */
+    voices_take(GOLDEN "vits-speakers", NULL); /* the folder */
     ck_assert_str_eq(v.name, "vits-speakers");
     ck_assert_int_eq(v.config.use_sdp, 0);
     ck_assert_int_eq(v.config.dp_filter_channels, 20);
@@ -127,30 +56,30 @@ START_TEST(opens_its_relatives)
     ck_assert_int_eq(v.config.gin_channels, 6);
     ck_assert_int_eq(clvits_voice_file_speaker(&v, "cy"), 2);
     ck_assert_int_eq(v.text.kind, CLVITS_TEXT_CHARACTERS);
-    ck_assert_str_eq(ids_of("A b."), "0 6 0 5 0 7 0 2 0");
+    ck_assert_str_eq(voices_ids("A b."), "0 6 0 5 0 7 0 2 0");
 }
 END_TEST
 
 START_TEST(opens_mms)
 {
-    open_voice(GOLDEN "mms/", NULL);
+    voices_take(GOLDEN "mms/", NULL);
     ck_assert_str_eq(v.kind, "MMS-TTS checkpoint");
     ck_assert_str_eq(v.name, "mms");
     ck_assert_int_eq(v.config.sampling_rate, 16000);
     ck_assert_int_eq(v.config.n_heads, 3);
     ck_assert_int_eq(v.config.n_vocab, 29);
-    ck_assert_int_eq(id_of("k"), 0);
-    ck_assert_int_eq(id_of(" "), 28);
-    ck_assert_str_eq(ids_of("Zy Z"), "0 2 0 3 0 28 0 2 0");
+    ck_assert_int_eq(voices_id("k"), 0);
+    ck_assert_int_eq(voices_id(" "), 28);
+    ck_assert_str_eq(voices_ids("Zy Z"), "0 2 0 3 0 28 0 2 0");
 
-    const char *message = ids_of("жук");
+    const char *message = voices_ids("жук");
     ck_assert_msg(strstr(message, "uroman") && strstr(message, "ж"), "%s", message);
 }
 END_TEST
 
 START_TEST(opens_checkpoints_of_piper)
 {
-    open_voice(GOLDEN "piper-ckpt/" CKPT, NULL);
+    voices_take(GOLDEN "piper-ckpt/" CKPT, NULL);
     ck_assert_str_eq(v.kind, "Piper checkpoint");
     ck_assert_str_eq(v.name, "golden"); /* as its JSON says */
     ck_assert_int_eq(v.config.n_upsamples, 3); /* whose rates are text */
@@ -159,7 +88,7 @@ START_TEST(opens_checkpoints_of_piper)
     ck_assert_int_eq(v.text.kind, CLVITS_TEXT_ESPEAK);
     ck_assert_int_eq(v.text.padding, CLVITS_PADDING_PIPER);
 
-    open_voice(GOLDEN "piper-ckpt-speakers/" CKPT, NULL);
+    voices_take(GOLDEN "piper-ckpt-speakers/" CKPT, NULL);
     ck_assert_int_eq(v.config.n_speakers, 3);
     ck_assert_int_eq(v.config.gin_channels, 7);
     ck_assert_int_eq(clvits_voice_file_speaker(&v, "bob"), 1);
@@ -169,36 +98,36 @@ END_TEST
 /* A folder with the original's golden voice, without its configuration. */
 static void copy_run(void)
 {
-    copy(GOLDEN "vits-single/G_3000.pth", "run/G_3000.pth");
+    files_copy("run/G_3000.pth", GOLDEN "vits-single/G_3000.pth");
 }
 
 START_TEST(takes_the_newest_of_a_run)
 {
     copy_run();
-    copy(GOLDEN "vits-single/config.json", "run/config.json");
+    files_copy("run/config.json", GOLDEN "vits-single/config.json");
     files_text("run/G_900.pth", "an older one, whose name sorts behind");
     files_text("run/D_4000.pth", "a discriminator");
     files_text("run/G_latest.pth", "no step");
-    open_voice(files_path("run"), NULL);
+    voices_take(files_path("run"), NULL);
     ck_assert_str_eq(v.name, "run");
     clvits_voice_file_free(&v);
     files_text("run/G_10000.pth", "cut short while it was saved");
-    refuse(files_path("run"), NULL, CLVITS_E_FORMAT, "G_10000.pth");
+    voices_refuse(files_path("run"), NULL, CLVITS_E_FORMAT, "G_10000.pth");
 }
 END_TEST
 
 START_TEST(finds_one_file_in_a_folder)
 {
     files_text("run/notes.txt", "none of these");
-    refuse(files_path("run"), NULL, CLVITS_E_FILE, "holds no voice");
-    copy(GOLDEN "vits-single/config.json", "run/config.json");
-    copy(GOLDEN "vits-single/G_3000.pth", "run/pretrained.pth");
-    open_voice(files_path("run"), NULL);
-    open_voice(files_path("run/pretrained.pth"), NULL);
+    voices_refuse(files_path("run"), NULL, CLVITS_E_FILE, "holds no voice");
+    files_copy("run/config.json", GOLDEN "vits-single/config.json");
+    files_copy("run/pretrained.pth", GOLDEN "vits-single/G_3000.pth");
+    voices_take(files_path("run"), NULL);
+    voices_take(files_path("run/pretrained.pth"), NULL);
     ck_assert_str_eq(v.name, "pretrained");
     files_text("run/zz.pth", "");
     files_text("run/aa.pth", "");
-    refuse(files_path("run"), NULL, CLVITS_E_FILE, "aa.pth and pretrained.pth");
+    voices_refuse(files_path("run"), NULL, CLVITS_E_FILE, "aa.pth and pretrained.pth");
 }
 END_TEST
 
@@ -209,55 +138,46 @@ START_TEST(finds_the_configuration)
     const char *path = files_path("run/G_3000.pth");
 
     copy_run();
-    refuse(path, NULL, CLVITS_E_FILE, "name it with -c");
+    voices_refuse(path, NULL, CLVITS_E_FILE, "name it with -c");
     /* Each is preferred to those before it. */
     for (int i = 0; i < LENGTH(names); i++) {
-        copy(GOLDEN "vits-single/config.json", names[i]);
-        open_voice(files_path("run/G_3000.pth"), NULL);
+        files_copy(names[i], GOLDEN "vits-single/config.json");
+        voices_take(files_path("run/G_3000.pth"), NULL);
         files_text(names[i], "no JSON");
-        refuse(files_path("run/G_3000.pth"), NULL, CLVITS_E_FORMAT, names[i]);
+        voices_refuse(files_path("run/G_3000.pth"), NULL, CLVITS_E_FORMAT, names[i]);
     }
-    open_voice(files_path("run/G_3000.pth"), GOLDEN "vits-single/config.json");
-    refuse(files_path("run/G_3000.pth"), files_path("none.json"), CLVITS_E_FILE, "none.json");
+    voices_take(files_path("run/G_3000.pth"), GOLDEN "vits-single/config.json");
+    voices_refuse(files_path("run/G_3000.pth"), files_path("none.json"), CLVITS_E_FILE,
+                  "none.json");
 
     ck_assert_int_eq(remove(files_path("run/G_3000.pth.json")), 0);
     ck_assert_int_eq(remove(files_path("run/config.json")), 0);
     ck_assert_int_eq(remove(files_path("config.json")), 0);
     files_text("run/other.json", "{}");
-    refuse(files_path("run/G_3000.pth"), NULL, CLVITS_E_FILE, "several other .json");
+    voices_refuse(files_path("run/G_3000.pth"), NULL, CLVITS_E_FILE, "several other .json");
 }
 END_TEST
 
 /* As large numbers of models were published: weights and configuration under their own names. */
 START_TEST(refuses_what_is_no_voice)
 {
-    refuse(GOLDEN "vits-single/D_3000.pth", NULL, CLVITS_E_UNSUPPORTED, "discriminator");
-    refuse(GOLDEN "vits-speakers/D_200.pth", NULL, CLVITS_E_UNSUPPORTED, "discriminator");
-    refuse(GOLDEN "vits-single/G_3000.pth", GOLDEN "piper-ckpt/config.json", CLVITS_E_FORMAT,
-           "no configuration of a VITS training run");
-    refuse(GOLDEN "vits-single/G_3000.pth", GOLDEN "hf-sdp/config.json", CLVITS_E_FORMAT,
-           "no configuration of a VITS training run");
-    refuse(GOLDEN "vits-single/G_3000.pth", GOLDEN "mms/config.json", CLVITS_E_FORMAT,
-           "has 29 symbols, but the model has 178");
-    refuse(GOLDEN "piper-ckpt/" CKPT, GOLDEN "vits-single/config.json", CLVITS_E_FORMAT,
-           "audio.sample_rate is missing");
+    voices_refuse(GOLDEN "vits-single/D_3000.pth", NULL, CLVITS_E_UNSUPPORTED, "discriminator");
+    voices_refuse(GOLDEN "vits-speakers/D_200.pth", NULL, CLVITS_E_UNSUPPORTED, "discriminator");
+    voices_refuse(GOLDEN "vits-single/G_3000.pth", GOLDEN "piper-ckpt/config.json", CLVITS_E_FORMAT,
+                  "no configuration of a VITS training run");
+    voices_refuse(GOLDEN "vits-single/G_3000.pth", GOLDEN "hf-sdp/config.json", CLVITS_E_FORMAT,
+                  "no configuration of a VITS training run");
+    voices_refuse(GOLDEN "vits-single/G_3000.pth", GOLDEN "mms/config.json", CLVITS_E_FORMAT,
+                  "has 29 symbols, but the model has 178");
+    voices_refuse(GOLDEN "piper-ckpt/" CKPT, GOLDEN "vits-single/config.json", CLVITS_E_FORMAT,
+                  "audio.sample_rate is missing");
 }
 END_TEST
 
 /* Put other text in the place of some in a configuration; "" for the old one: at the start. */
 static const char *edit(const char *from, const char *old, const char *new)
 {
-    size_t size;
-    char *text = files_read(from, &size), *at = strstr(text, old);
-    char *edited = malloc(size + strlen(new) + 1);
-
-    ck_assert_msg(at != NULL, "no %s in %s", old, from);
-    ck_assert(edited != NULL);
-    sprintf(edited, "%.*s%s%s", (int)(at - text), text, new, at + strlen(old));
-    const char *path = files_text("edited.json", edited);
-    free(edited);
-    free(text);
-    return path;
+    return files_edited("edited.json", from, old, new);
 }
 
 static const struct {
@@ -310,7 +230,8 @@ START_TEST(refuses_wrong_configurations)
 
     snprintf(golden, sizeof(golden), GOLDEN "%s/config.json", edits[_i].voice);
     snprintf(path, sizeof(path), GOLDEN "%s", edits[_i].voice);
-    refuse(path, edit(golden, edits[_i].old, edits[_i].new), edits[_i].status, edits[_i].message);
+    voices_refuse(path, edit(golden, edits[_i].old, edits[_i].new), edits[_i].status,
+                  edits[_i].message);
     ck_assert_msg(strstr(r.text, "edited.json") || strstr(r.text, path), "no path in: %s", r.text);
 }
 END_TEST
@@ -321,33 +242,33 @@ START_TEST(takes_what_configurations_differ_in)
     const char *single = GOLDEN "vits-single/config.json";
     const char *speakers = GOLDEN "vits-speakers/config.json";
 
-    open_voice(GOLDEN "vits-single", edit(single, "\"resblock\": \"1\"", "\"resblock\": 1"));
-    open_voice(GOLDEN "vits-single", edit(single, "\"n_speakers\": 0", "\"n_speakers\": 1"));
-    open_voice(GOLDEN "vits-single",
-               edit(single, "\"p_dropout\"",
-                    "\"use_transformer_flows\": false, \"ssl_dim\": 0, \"p_dropout\""));
-    open_voice(GOLDEN "vits-single", edit(single, "\"add_blank\": true", "\"add_blank\": false"));
+    voices_take(GOLDEN "vits-single", edit(single, "\"resblock\": \"1\"", "\"resblock\": 1"));
+    voices_take(GOLDEN "vits-single", edit(single, "\"n_speakers\": 0", "\"n_speakers\": 1"));
+    voices_take(GOLDEN "vits-single",
+                edit(single, "\"p_dropout\"",
+                     "\"use_transformer_flows\": false, \"ssl_dim\": 0, \"p_dropout\""));
+    voices_take(GOLDEN "vits-single", edit(single, "\"add_blank\": true", "\"add_blank\": false"));
     v.text.kind = CLVITS_TEXT_PHONEMES;
-    ck_assert_str_eq(ids_of("ə z"), "83 16 68");
+    ck_assert_str_eq(voices_ids("ə z"), "83 16 68");
 
-    open_voice(GOLDEN "vits-single", edit(single, "english_cleaners2", "english_cleaners"));
+    voices_take(GOLDEN "vits-single", edit(single, "english_cleaners2", "english_cleaners"));
     ck_assert_int_eq(v.text.bare, 1);
-    open_voice(GOLDEN "vits-single", edit(single, "english_cleaners2", "japanese_cleaners"));
+    voices_take(GOLDEN "vits-single", edit(single, "english_cleaners2", "japanese_cleaners"));
     ck_assert_int_eq(v.text.kind, CLVITS_TEXT_IDS);
-    ck_assert_msg(strstr(ids_of("ka"), "japanese_cleaners") && strstr(r.text, "--phonemes"), "%s",
-                  r.text);
+    ck_assert_msg(strstr(voices_ids("ka"), "japanese_cleaners") && strstr(r.text, "--phonemes"),
+                  "%s", r.text);
 
     /* Told by the table of speakers where the configuration does not. */
-    open_voice(GOLDEN "vits-speakers", edit(speakers, "\"n_speakers\": 3,", ""));
+    voices_take(GOLDEN "vits-speakers", edit(speakers, "\"n_speakers\": 3,", ""));
     ck_assert_int_eq(v.config.n_speakers, 3);
-    open_voice(GOLDEN "vits-speakers", edit(speakers, "\"gin_channels\": 6,", ""));
+    voices_take(GOLDEN "vits-speakers", edit(speakers, "\"gin_channels\": 6,", ""));
     ck_assert_int_eq(v.config.gin_channels, 6);
-    open_voice(GOLDEN "vits-speakers", edit(speakers, "\"use_sdp\": false,", ""));
+    voices_take(GOLDEN "vits-speakers", edit(speakers, "\"use_sdp\": false,", ""));
     ck_assert_int_eq(v.config.use_sdp, 0);
-    open_voice(GOLDEN "vits-speakers", edit(speakers, "\"speakers\": [", "\"names\": ["));
+    voices_take(GOLDEN "vits-speakers", edit(speakers, "\"speakers\": [", "\"names\": ["));
     ck_assert_int_eq(v.n_speakers, 0);
-    open_voice(GOLDEN "vits-speakers",
-               edit(speakers, "\"speakers\": [", "\"speakers\": {\"x\": 2}, \"names\": ["));
+    voices_take(GOLDEN "vits-speakers",
+                edit(speakers, "\"speakers\": [", "\"speakers\": {\"x\": 2}, \"names\": ["));
     ck_assert_int_eq(clvits_voice_file_speaker(&v, "x"), 2);
 }
 END_TEST
@@ -356,20 +277,20 @@ START_TEST(reads_lists_of_symbols)
 {
     const char *path = files_path("mms/G_100000.pth");
 
-    copy(GOLDEN "mms/G_100000.pth", "mms/G_100000.pth");
-    copy(GOLDEN "mms/config.json", "mms/config.json");
+    files_copy("mms/G_100000.pth", GOLDEN "mms/G_100000.pth");
+    files_copy("mms/config.json", GOLDEN "mms/config.json");
     /* Capital letters only, and the line ends of Windows. */
     files_text("mms/vocab.txt", "K\r\n'\r\nZ\r\nY\r\n5\r\n6\r\n7\r\n8\r\n9\r\n10\r\n11\r\n12\r\n"
                                 "13\r\n14\r\n15\r\n16\r\n17\r\n18\r\n19\r\n20\r\n21\r\n22\r\n23\r\n"
                                 "24\r\n25\r\n26\r\n27\r\n28\r\n \r\n");
-    open_voice(path, NULL);
-    ck_assert_str_eq(ids_of("zY k"), "0 2 0 3 0 28 0 0 0");
+    voices_take(path, NULL);
+    ck_assert_str_eq(voices_ids("zY k"), "0 2 0 3 0 28 0 0 0");
     files_text("mms/vocab.txt", "k\n'\n");
-    refuse(path, NULL, CLVITS_E_FORMAT, "has 2 symbols, but the model has 29");
+    voices_refuse(path, NULL, CLVITS_E_FORMAT, "has 2 symbols, but the model has 29");
     files_text("mms/vocab.txt", "k\n\xff\n");
-    refuse(path, NULL, CLVITS_E_FORMAT, "UTF-8");
+    voices_refuse(path, NULL, CLVITS_E_FORMAT, "UTF-8");
     files_write("mms/vocab.txt", "k\n\0\n", 4);
-    refuse(path, NULL, CLVITS_E_FORMAT, "line 2 is no symbol");
+    voices_refuse(path, NULL, CLVITS_E_FORMAT, "line 2 is no symbol");
 }
 END_TEST
 
@@ -426,21 +347,18 @@ START_TEST(opens_checkpoints_stored_as_safetensors)
                   r.text);
     items = other.raw.items;
     count = other.raw.count;
-    copy(GOLDEN "vits-single/config.json", "run/config.json");
+    files_copy("run/config.json", GOLDEN "vits-single/config.json");
     files_safetensors("run/model.safetensors", items, count);
-    open_voice(files_path("run"), NULL);
+    voices_take(files_path("run"), NULL);
     ck_assert_str_eq(v.kind, "VITS checkpoint (jaywalnut310)");
-    ck_assert_uint_eq(v.weights.count, other.weights.count);
-    for (size_t i = 0; i < v.weights.count; i++)
-        ck_assert_mem_eq(v.weights.items[i].data, other.weights.items[i].data,
-                         (size_t)clvits_array_count(&v.weights.items[i]) * sizeof(float));
+    files_same_arrays(&v.weights, &other.weights);
 
     /* A decoder that ends in more channels than one ends in an iSTFT. */
     for (size_t i = 0; i < count; i++)
         if (!strcmp(items[i].name, "dec.conv_post.weight"))
             items[i].shape[0] = 2, items[i].shape[1] /= 2;
     files_safetensors("run/model.safetensors", items, count);
-    refuse(files_path("run"), NULL, CLVITS_E_UNSUPPORTED, "iSTFT");
+    voices_refuse(files_path("run"), NULL, CLVITS_E_UNSUPPORTED, "iSTFT");
     clvits_voice_file_free(&other);
 }
 END_TEST
@@ -468,7 +386,7 @@ START_TEST(refuses_relatives)
     char path[512];
 
     snprintf(path, sizeof(path), GOLDEN "relatives/%s.pth", relatives[_i].name);
-    refuse(path, NULL, relatives[_i].status, relatives[_i].message);
+    voices_refuse(path, NULL, relatives[_i].status, relatives[_i].message);
     ck_assert_msg(strstr(r.text, path), "no path in: %s", r.text);
 }
 END_TEST
@@ -491,7 +409,7 @@ Suite *suite(void)
     Suite *s = suite_create("checkpoint");
     TCase *t = tcase_create("cases");
 
-    tcase_add_checked_fixture(t, open_case, close_case);
+    tcase_add_checked_fixture(t, voices_open, voices_close);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, opens_the_original);
     tcase_add_test(t, opens_its_relatives);

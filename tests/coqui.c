@@ -1,65 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Voices of Coqui: what config.json and the files beside it say, good and bad.
-#include "files.h"
 #include "io/coqui_names.h"
-#include "model/voice_file.h"
+#include "voices.h"
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define GOLDEN CLVITS_SOURCE "/tests/golden/"
-#define LENGTH(array) ((int)(sizeof(array) / sizeof((array)[0])))
-
-static clvits_voice_file v;
-static clvits_report r;
-static char logged[1024];
-
-static void keep_log(void *user, clvits_log_level level, const char *text)
-{
-    (void)user, (void)level;
-    snprintf(logged, sizeof(logged), "%s", text);
-}
-
-static void open_case(void)
-{
-    files_open();
-    r = (clvits_report){ .log = keep_log };
-    *logged = '\0';
-}
-
-static void close_case(void)
-{
-    clvits_voice_file_free(&v);
-    files_close();
-}
 
 static void open_voice(const char *path)
 {
-    ck_assert_msg(!clvits_voice_file_open(&v, path, NULL, &r), "%s", r.text);
+    voices_take(path, NULL);
     ck_assert_str_eq(v.kind, "Coqui VITS");
-}
-
-static int32_t id_of(const char *symbol)
-{
-    const clvits_symbol *s = clvits_symbols_find(&v.symbols, symbol, strlen(symbol));
-    return s ? s->ids[0] : -1;
-}
-
-static const char *ids_of(const char *text)
-{
-    static char out[256];
-    clvits_text_reader *reader;
-    const clvits_sentence *s;
-    size_t at = 0;
-
-    ck_assert_msg(!clvits_text_open(&reader, &v.text, text, strlen(text), &r), "%s", r.text);
-    ck_assert_msg(!clvits_text_next(&s, reader, &r), "%s", r.text);
-    for (int i = 0; i < s->n_ids; i++)
-        at += (size_t)snprintf(out + at, sizeof(out) - at, "%s%d", at ? " " : "", (int)s->ids[i]);
-    clvits_text_close(&reader);
-    return out;
 }
 
 START_TEST(names_become_the_originals)
@@ -109,7 +60,7 @@ START_TEST(opens_a_voice_of_several_languages)
     ck_assert_int_eq(clvits_voice_file_language(&v, "fr-fr"), 2);
     ck_assert_int_eq(clvits_voice_file_language(&v, "pl"), -1);
     ck_assert_int_eq(clvits_voice_file_speaker(&v, "bob"), 1);
-    ck_assert_str_eq(ids_of("Café, bin da."),
+    ck_assert_str_eq(voices_ids("Café, bin da."),
                      "26 10 26 8 26 13 26 23 26 3 26 7 26 9 26 16 26 21 26 7 26 11 26 8 26 4 26");
     ck_assert_str_eq(logged, "");
 }
@@ -132,9 +83,9 @@ START_TEST(opens_a_voice_of_phonemes)
     ck_assert_int_eq(clvits_voice_file_speaker(&v, "z"), 2);
     ck_assert_int_eq(v.config.n_vocab, 22);
     for (int i = 0; i < LENGTH(ids) - 1; i++)
-        ck_assert_msg(id_of(symbols[i]) >= 0, "%s", symbols[i]);
-    ck_assert_int_eq(id_of("ə"), 13);
-    ck_assert_int_eq(id_of("."), 20);
+        ck_assert_msg(voices_id(symbols[i]) >= 0, "%s", symbols[i]);
+    ck_assert_int_eq(voices_id("ə"), 13);
+    ck_assert_int_eq(voices_id("."), 20);
 }
 END_TEST
 
@@ -145,7 +96,7 @@ START_TEST(opens_a_voice_of_one_speaker)
     ck_assert_int_eq(v.config.gin_channels, 0);
     ck_assert_int_eq(v.config.n_languages, 0);
     ck_assert_str_eq(v.text.espeak_voice, "en-us");
-    ck_assert_int_eq(id_of("<BLNK>"), 29);
+    ck_assert_int_eq(voices_id("<BLNK>"), 29);
     ck_assert_int_eq(v.text.blank_id, 29);
     ck_assert_int_eq(v.text.ends.n_begin, 0);
 }
@@ -167,7 +118,7 @@ START_TEST(opens_a_voice_of_recordings)
             square += (double)row[k] * row[k];
         ck_assert_double_eq_tol(square, 1, 1e-6);
     }
-    ck_assert_str_eq(ids_of("oha"), "11 10 3");
+    ck_assert_str_eq(voices_ids("oha"), "11 10 3");
 }
 END_TEST
 
@@ -176,29 +127,18 @@ END_TEST
 static void copy(const char *voice, const char *name)
 {
     char path[1024];
-    size_t size;
 
     snprintf(path, sizeof(path), GOLDEN "%s/%s", voice, name);
-    char *bytes = files_read(path, &size);
-    files_write(name, bytes, size);
-    free(bytes);
+    files_copy(name, path);
 }
 
 /* The voice with this part of its configuration replaced, once. */
 static const char *changed(const char *voice, const char *part, const char *by)
 {
     char path[1024];
-    size_t size;
 
     snprintf(path, sizeof(path), GOLDEN "%s/config.json", voice);
-    char *json = files_read(path, &size);
-    char *at = strstr(json, part);
-    char *text = malloc(size + strlen(by) + 1);
-    ck_assert_msg(at && text, "%s is not in %s", part, path);
-    sprintf(text, "%.*s%s%s", (int)(at - json), json, by, at + strlen(part));
-    files_text("config.json", text);
-    free(text);
-    free(json);
+    files_edited("config.json", path, part, by);
     copy(voice, "model.pth");
     return files_path("model.pth");
 }
@@ -299,9 +239,7 @@ START_TEST(wrong_configurations_are_refused)
 {
     const char *path = changed(refusals[_i].voice, refusals[_i].part, refusals[_i].by);
 
-    ck_assert_int_eq(clvits_voice_file_open(&v, path, NULL, &r), refusals[_i].status);
-    ck_assert_msg(strstr(r.text, refusals[_i].says) != NULL, "'%s' does not say '%s'", r.text,
-                  refusals[_i].says);
+    voices_refuse(path, NULL, refusals[_i].status, refusals[_i].says);
 }
 END_TEST
 
@@ -332,9 +270,7 @@ START_TEST(wrong_vectors_are_refused)
     const char *path = changed("coqui-vectors", "\"datasets\": []", "\"datasets\": [ ]");
 
     files_text("speakers.json", vectors[_i].text);
-    ck_assert_int_eq(clvits_voice_file_open(&v, path, NULL, &r), CLVITS_E_FORMAT);
-    ck_assert_msg(strstr(r.text, vectors[_i].says) != NULL, "'%s' does not say '%s'", r.text,
-                  vectors[_i].says);
+    voices_refuse(path, NULL, CLVITS_E_FORMAT, vectors[_i].says);
 }
 END_TEST
 
@@ -374,7 +310,7 @@ Suite *suite(void)
     Suite *s = suite_create("coqui");
     TCase *t = tcase_create("cases");
 
-    tcase_add_checked_fixture(t, open_case, close_case);
+    tcase_add_checked_fixture(t, voices_open, voices_close);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, names_become_the_originals);
     tcase_add_test(t, opens_a_voice_of_several_languages);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#define _GNU_SOURCE // nftw
+#define _GNU_SOURCE // memmem, nftw
 #include "files.h"
 
 #include <check.h>
@@ -141,4 +141,46 @@ int files_find(char *path, size_t size, const char *sub, const char *start)
         }
     closedir(dir);
     return n;
+}
+
+const char *files_copy(const char *name, const char *from)
+{
+    size_t size;
+    char *bytes = files_read(from, &size);
+    const char *path = files_write(name, bytes, size);
+
+    free(bytes);
+    return path;
+}
+
+const char *files_edited(const char *name, const char *from, const char *old, const char *new)
+{
+    const size_t n = strlen(new);
+    size_t size;
+    char *bytes = files_read(from, &size), *edited = malloc(size + n);
+    const char *at = memmem(bytes, size, old, strlen(old));
+
+    ck_assert_msg(at != NULL, "no %s in %s", old, from);
+    ck_assert(edited != NULL);
+    const size_t before = (size_t)(at - bytes), after = size - before - strlen(old);
+    memcpy(edited, bytes, before);
+    memcpy(edited + before, new, n);
+    memcpy(edited + before + n, at + strlen(old), after);
+    const char *path = files_write(name, edited, before + n + after);
+    free(edited);
+    free(bytes);
+    return path;
+}
+
+void files_same_arrays(const clvits_arrays *a, const clvits_arrays *b)
+{
+    ck_assert_uint_eq(a->count, b->count);
+    for (size_t i = 0; i < a->count; i++) {
+        const clvits_array *x = &a->items[i], *y = clvits_arrays_find(b, x->name);
+
+        ck_assert_msg(y != NULL, "%s is gone", x->name);
+        ck_assert_int_eq(x->dtype, y->dtype);
+        ck_assert_int_eq(clvits_array_count(x), clvits_array_count(y));
+        ck_assert_msg(!memcmp(x->data, y->data, item_size(x)), "%s is another", x->name);
+    }
 }

@@ -313,6 +313,24 @@ void harness_noise(harness *h, const clvits_tensor *t, const double *want)
     ck_assert_msg(noise <= 1e-11 * signal, "%.1f dB", 10 * log10(signal / noise));
 }
 
+double harness_decibels(const float *got, const float *want, int64_t n)
+{
+    double signal = 0, noise = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        const double d = (double)got[i] - (double)want[i];
+        signal += (double)want[i] * (double)want[i];
+        noise += d * d;
+    }
+    return 10.0 * log10(signal / fmax(noise, 1e-300));
+}
+
+void harness_count_warnings(void *user, clvits_log_level level, const char *text)
+{
+    (void)text;
+    *(int *)user += level <= CLVITS_LOG_WARNING;
+}
+
 bool harness_left_out(int i)
 {
     const char *text = getenv("CLVITS_TEST_EVERY");

@@ -91,6 +91,9 @@ void harness_close(harness *h, const clvits_tensor *t, const double *want, doubl
 /** Fail unless items of full length are at least 110 dB above what they are off by. */
 void harness_noise(harness *h, const clvits_tensor *t, const double *want);
 
+/** How far n numbers are above what they are off by, in decibels; some 3000 where by nothing. */
+double harness_decibels(const float *got, const float *want, int64_t n);
+
 /**
  * Round numbers of harness_random() to halves, so that neither a device that keeps them so nor the
  * formula rounds them again. A result in halves then is off by at most half a unit in the last of
@@ -102,6 +105,9 @@ void harness_round(const float *values, int64_t n);
 /** Whether case i is left to other runs: CLVITS_TEST_EVERY, "N" or "N+K", has every Nth case from K
  *  on run, where each takes long. */
 bool harness_left_out(int i);
+
+/** A clvits_log_fn that adds warnings, and what is worse, to an int. */
+void harness_count_warnings(void *user, clvits_log_level level, const char *text);
 
 /** main() of every test file: one suite, run in forked children with time for a kernel build. */
 int harness_main(Suite *s);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Words through a lexicon: what is found, what is spelled, where it stands in the text.
+#include "logged.h"
 #include "text/lexicon.h"
 
 #include <check.h>
@@ -10,17 +11,6 @@
 #define LENGTH(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
 Suite *suite(void);
-
-static char logged[2048];
-static int n_logged;
-
-static void keep_log(void *user, clvits_log_level level, const char *text)
-{
-    (void)user;
-    ck_assert_int_eq(level, CLVITS_LOG_WARNING);
-    n_logged++;
-    snprintf(logged, sizeof(logged), "%s", text);
-}
 
 static const char *const table[] = { "_", " ", ",", ".", "a", "b", "h", "ə", "l", "oʊ",
                                      "w", "sil", "eos", "#0", "ni3", "hao3", "'", "-" };

@@ -294,12 +294,6 @@ START_TEST(draws_from_the_posterior)
 }
 END_TEST
 
-static void count_warnings(void *user, clvits_log_level level, const char *text)
-{
-    (void)text;
-    *(int *)user += level <= CLVITS_LOG_WARNING;
-}
-
 /* A device without memory is left out of the whole alignment, once it has shown that. */
 START_TEST(a_shortage_is_told_once)
 {
@@ -312,7 +306,7 @@ START_TEST(a_shortage_is_told_once)
 
     begin(&f, NULL);
     snprintf(name, sizeof(name), "%s", clvits_context_device(f.context));
-    const clvits_context_params p = { .device = name, .memory = "1K", .log = count_warnings,
+    const clvits_context_params p = { .device = name, .memory = "1K", .log = harness_count_warnings,
                                       .log_user = &warnings };
     if (clvits_context_device_count(f.context)) {
         clvits_context_close(&f.context);

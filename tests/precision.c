@@ -7,7 +7,6 @@
 #include "stages.h"
 
 #include <clvits/clvits.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,18 +86,6 @@ static void speak(fixture *f, int first, int n, speech *out)
                   r.text);
 }
 
-static double decibels(const speech *got, const speech *want)
-{
-    double signal = 0, noise = 1e-30;
-
-    for (int i = 0; i < want->n; i++) {
-        const double error = (double)got->samples[i] - (double)want->samples[i];
-        signal += (double)want->samples[i] * (double)want->samples[i];
-        noise += error * error;
-    }
-    return 10 * log10(signal / noise);
-}
-
 /* In a batch as alone, to the bit; the same durations as in single precision, and near enough. */
 START_TEST(storage_keeps_the_speech)
 {
@@ -124,7 +111,7 @@ START_TEST(storage_keeps_the_speech)
     for (int i = 0; i < ITEMS; i++) {
         ck_assert_mem_eq(batch[i].durations, want[i].durations, sizeof(want[i].durations));
         ck_assert_int_eq(batch[i].n, want[i].n);
-        const double db = decibels(&batch[i], &want[i]);
+        const double db = harness_decibels(batch[i].samples, want[i].samples, want[i].n);
         ck_assert_msg(db >= LEAST_DB, "%s, item %d: %.1f dB", voices[_i].folder, i, db);
         if (cpu) /* which computes the same either way */
             ck_assert_mem_eq(batch[i].samples, want[i].samples, (size_t)want[i].n * sizeof(float));

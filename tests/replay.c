@@ -21,12 +21,6 @@ typedef struct drill {
     int clock, scale, seed, warnings;
 } drill;
 
-static void count_warnings(void *user, clvits_log_level level, const char *text)
-{
-    (void)text;
-    *(int *)user += level <= CLVITS_LOG_WARNING;
-}
-
 static void begin(drill *d, const char *record, const char *place)
 {
     const float *values;
@@ -36,7 +30,7 @@ static void begin(drill *d, const char *record, const char *place)
     setenv("CLVITS_RECORD", record, 1);
     harness_begin(&d->h, BATCH);
     d->h.place = place;
-    d->h.report = (clvits_report){ .log = count_warnings, .log_user = &d->warnings };
+    d->h.report = (clvits_report){ .log = harness_count_warnings, .log_user = &d->warnings };
     d->clock = clvits_graph_clock(d->h.graph, ROWS);
     d->scale = clvits_graph_scalar(d->h.graph, 1);
     d->seed = clvits_graph_scalar(d->h.graph, 2);

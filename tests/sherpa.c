@@ -1,32 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Voices of sherpa-onnx: what their metadata says, and the texts beside them, good and bad.
-#include "files.h"
-#include "model/voice_file.h"
 #include "onnx_files.h"
+#include "voices.h"
 
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define LENGTH(array) ((int)(sizeof(array) / sizeof((array)[0])))
-
-static clvits_voice_file v;
-static clvits_report r;
-static char logged[1024];
-
-static void keep_log(void *user, clvits_log_level level, const char *text)
-{
-    (void)user, (void)level;
-    snprintf(logged, sizeof(logged), "%s", text);
-}
-
-static void open_case(void)
-{
-    files_open();
-    r = (clvits_report){ .log = keep_log };
-    *logged = '\0';
-}
 
 static void close_case(void)
 {
@@ -34,26 +14,9 @@ static void close_case(void)
     onnx_close();
 }
 
-/* The ids of a text, as "1 2 3". */
-static const char *ids_of(const char *text)
-{
-    static char out[256];
-    clvits_text_reader *reader;
-    const clvits_sentence *s;
-    size_t at = 0;
-
-    ck_assert_msg(!clvits_text_open(&reader, &v.text, text, strlen(text), &r), "%s", r.text);
-    ck_assert_msg(!clvits_text_next(&s, reader, &r), "%s", r.text);
-    for (int i = 0; i < s->n_ids; i++)
-        at += (size_t)snprintf(out + at, sizeof(out) - at, "%s%d", at ? " " : "", (int)s->ids[i]);
-    clvits_text_close(&reader);
-    return out;
-}
-
 START_TEST(opens_a_voice_with_a_lexicon)
 {
-    ck_assert_msg(!clvits_voice_file_open(&v, onnx_golden("sherpa-lexicon", "model.onnx"), NULL,
-                                          &r), "%s", r.text);
+    voices_take(onnx_golden("sherpa-lexicon", "model.onnx"), NULL);
     ck_assert_str_eq(v.kind, "sherpa-onnx VITS");
     ck_assert_int_eq(v.config.sampling_rate, 22050);
     ck_assert_int_eq(v.config.n_speakers, 3);
@@ -62,18 +25,17 @@ START_TEST(opens_a_voice_with_a_lexicon)
     ck_assert_int_eq(v.text.padding, CLVITS_PADDING_BLANK);
     ck_assert_uint_eq(v.lexicon.count, 11);
     ck_assert_str_eq(logged, "");
-    ck_assert_str_eq(ids_of("The fox."), "0 31 0 32 0 9 0 14 0 40 0 38 0 18 0 24 0 4 0");
+    ck_assert_str_eq(voices_ids("The fox."), "0 31 0 32 0 9 0 14 0 40 0 38 0 18 0 24 0 4 0");
 }
 END_TEST
 
 START_TEST(opens_a_voice_of_characters)
 {
-    ck_assert_msg(!clvits_voice_file_open(&v, onnx_golden("sherpa-characters", "model.onnx"), NULL,
-                                          &r), "%s", r.text);
+    voices_take(onnx_golden("sherpa-characters", "model.onnx"), NULL);
     ck_assert_int_eq(v.text.kind, CLVITS_TEXT_CHARACTERS);
     ck_assert_int_eq(v.config.sampling_rate, 16000);
     ck_assert_int_eq(v.text.ends.n_begin, 0);
-    ck_assert_str_eq(ids_of("A É"), "0 2 0 1 0 30 0");
+    ck_assert_str_eq(voices_ids("A É"), "0 2 0 1 0 30 0");
 }
 END_TEST
 
@@ -83,8 +45,6 @@ END_TEST
 static const char *voice_with(const char *const *pairs)
 {
     model_message *m = onnx_parse("sherpa-characters");
-    size_t size;
-    char *tokens = files_read(onnx_golden("sherpa-characters", "tokens.txt"), &size);
 
     m->n_metadata_props = 0;
     m->metadata_props = onnx_alloc(16 * sizeof(*m->metadata_props));
@@ -98,8 +58,7 @@ static const char *voice_with(const char *const *pairs)
         e->value = equals + 1;
         m->metadata_props[m->n_metadata_props++] = e;
     }
-    files_write("tokens.txt", tokens, size);
-    free(tokens);
+    files_copy("tokens.txt", onnx_golden("sherpa-characters", "tokens.txt"));
     return onnx_write(m);
 }
 
@@ -126,7 +85,7 @@ static const struct {
 START_TEST(metadata_chooses_the_front_end)
 {
     files_text("lexicon.txt", "a a b\n");
-    ck_assert_msg(!clvits_voice_file_open(&v, voice_with(kinds[_i].pairs), NULL, &r), "%s", r.text);
+    voices_take(voice_with(kinds[_i].pairs), NULL);
     ck_assert_int_eq(v.text.kind, kinds[_i].kind);
     ck_assert_int_eq(v.text.padding, kinds[_i].padding);
     ck_assert_msg(strstr(logged, kinds[_i].warning) != NULL, "%s", logged);
@@ -139,8 +98,8 @@ START_TEST(sentences_have_bos_and_eos)
                                          "frontend=characters", "add_blank=1", "blank_id=3",
                                          "use_eos_bos=1", "bos_id=28", "eos_id=29", NULL };
 
-    ck_assert_msg(!clvits_voice_file_open(&v, voice_with(pairs), NULL, &r), "%s", r.text);
-    ck_assert_str_eq(ids_of("AC"), "28 3 2 3 4 3 29");
+    voices_take(voice_with(pairs), NULL);
+    ck_assert_str_eq(voices_ids("AC"), "28 3 2 3 4 3 29");
 }
 END_TEST
 
@@ -152,9 +111,9 @@ START_TEST(pinyin_voices_have_silences)
     files_text("tokens.txt", "sil 0\neos 1\n#0 2\nni3 3\nhao3 4\n");
     files_text("lexicon.txt", "你 ni3\n好 hao3\n");
     files_text("number.fst", "");
-    ck_assert_msg(!clvits_voice_file_open(&v, path, NULL, &r), "%s", r.text);
+    voices_take(path, NULL);
     ck_assert_msg(strstr(logged, "number.fst") != NULL, "%s", logged);
-    ck_assert_str_eq(ids_of("你，好"), "0 3 2 4 0 1");
+    ck_assert_str_eq(voices_ids("你，好"), "0 3 2 4 0 1");
 }
 END_TEST
 
@@ -162,24 +121,20 @@ END_TEST
 START_TEST(coquis_own_graphs_have_their_configuration_beside_them)
 {
     model_message *m = onnx_parse("coqui-single");
-    size_t size;
-    char *config = files_read(onnx_golden("coqui-single", "config.json"), &size);
 
     m->n_metadata_props = 0;
     const char *path = onnx_write(m);
-    const char *beside = files_write("config.json", config, size);
-    free(config);
+    const char *beside =
+        files_copy("config.json", onnx_golden("coqui-single", "config.json"));
     for (int given = 0; given < 2; given++) {
-        ck_assert_msg(!clvits_voice_file_open(&v, path, given ? beside : NULL, &r), "%s", r.text);
+        voices_take(path, given ? beside : NULL);
         ck_assert_str_eq(v.kind, "Coqui VITS, as ONNX");
         ck_assert_int_eq(v.config.sampling_rate, 16000);
         ck_assert_int_eq(v.text.kind, CLVITS_TEXT_ESPEAK);
         ck_assert_int_eq(v.text.blank_id, 29);
-        clvits_voice_file_free(&v);
     }
     files_text("config.json", "{}");
-    ck_assert_int_eq(clvits_voice_file_open(&v, path, NULL, &r), CLVITS_E_FILE);
-    ck_assert_ptr_nonnull(strstr(r.text, "changed.onnx.json is missing"));
+    voices_refuse(path, NULL, CLVITS_E_FILE, "changed.onnx.json is missing");
 }
 END_TEST
 
@@ -228,9 +183,7 @@ START_TEST(bad_voices_are_refused)
         files_text("tokens.txt", refusals[_i].tokens);
     if (refusals[_i].lexicon)
         files_text("lexicon.txt", refusals[_i].lexicon);
-    ck_assert_int_eq(clvits_voice_file_open(&v, path, NULL, &r), refusals[_i].status);
-    ck_assert_msg(strstr(r.text, refusals[_i].says) != NULL, "'%s' does not say '%s'", r.text,
-                  refusals[_i].says);
+    voices_refuse(path, NULL, refusals[_i].status, refusals[_i].says);
     ck_assert_ptr_null(v.symbols.items);
 }
 END_TEST
@@ -248,8 +201,7 @@ START_TEST(a_million_tokens_are_refused)
         n += (size_t)sprintf(bytes + n, "w%zu 1\n", i);
     files_write("tokens.txt", bytes, n);
     free(bytes);
-    ck_assert_int_eq(clvits_voice_file_open(&v, path, NULL, &r), CLVITS_E_FORMAT);
-    ck_assert_msg(strstr(r.text, "tokens.txt") != NULL, "%s", r.text);
+    voices_refuse(path, NULL, CLVITS_E_FORMAT, "tokens.txt");
 }
 END_TEST
 
@@ -260,7 +212,7 @@ Suite *suite(void)
     Suite *s = suite_create("sherpa");
     TCase *t = tcase_create("cases");
 
-    tcase_add_checked_fixture(t, open_case, close_case);
+    tcase_add_checked_fixture(t, voices_open, close_case);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, opens_a_voice_with_a_lexicon);
     tcase_add_test(t, opens_a_voice_of_characters);

@@ -1,31 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
 // The training side of voices: what opening for it brings, of every format, and what not.
-#include "files.h"
 #include "model/convert.h"
-#include "model/voice_file.h"
+#include "voices.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define GOLDEN CLVITS_SOURCE "/tests/golden/"
-
-static clvits_voice_file v;
-static clvits_report r;
-
-static void open_case(void)
-{
-    files_open();
-    unsetenv("CLVITS_VOICES");
-    r = (clvits_report){ 0 };
-}
-
-static void close_case(void)
-{
-    clvits_voice_file_free(&v);
-    files_close();
-}
 
 /* Voices with a posterior encoder, and how it is made. */
 static const struct {
@@ -128,7 +108,7 @@ START_TEST(is_held_against_the_configuration)
     ck_assert_int_eq(open_sides(GOLDEN "coqui-languages", CLVITS_SIDE_POSTERIOR), CLVITS_E_FORMAT);
     ck_assert_msg(strstr(r.text, "enc_q.pre.weight is [12,9,1], not [12,513,1]") != NULL, "%s",
                   r.text);
-    r = (clvits_report){ 0 };
+    clvits_report_clear(&r);
     ck_assert_msg(!open_sides(GOLDEN "coqui-languages", CLVITS_SIDE_DURATIONS), "%s", r.text);
     check_weights(CLVITS_SIDE_DURATIONS);
 }
@@ -173,11 +153,7 @@ START_TEST(goes_along_when_it_is_converted)
     ck_assert_int_eq(v.config.n_fft, source.config.n_fft);
     ck_assert_int_eq(v.config.win_length, source.config.win_length);
     ck_assert_int_eq(v.config.posterior_dilation_rate, source.config.posterior_dilation_rate);
-    for (size_t i = 0; i < source.weights.count; i++) {
-        const clvits_array *a = &source.weights.items[i];
-        const clvits_array *b = clvits_arrays_find(&v.weights, a->name);
-        ck_assert_mem_eq(a->data, b->data, (size_t)clvits_array_count(a) * sizeof(float));
-    }
+    files_same_arrays(&source.weights, &v.weights);
     clvits_voice_file_free(&source);
     ck_assert_msg(!open_sides(path, 0), "%s", r.text);
     check_weights(0);
@@ -187,17 +163,8 @@ END_TEST
 /* That file as it was, but for one text that is another of the same length. */
 static const char *change(const char *text, const char *by)
 {
-    size_t size;
-    char *bytes = files_read(files_path(with), &size), *at = bytes;
-
     ck_assert_uint_eq(strlen(text), strlen(by));
-    while (at && memcmp(at, text, strlen(text)))
-        at = memchr(at + 1, text[0], size - (size_t)(at + 1 - bytes) - strlen(text));
-    ck_assert_ptr_nonnull(at);
-    memcpy(at, by, strlen(by));
-    files_write(with, bytes, size);
-    free(bytes);
-    return files_path(with);
+    return files_edited(with, files_path(with), text, by);
 }
 
 static const struct {
@@ -220,7 +187,7 @@ START_TEST(is_refused_where_it_does_not_fit)
     ck_assert_int_eq(open_sides(path, CLVITS_SIDE_ALL), CLVITS_E_FORMAT);
     ck_assert_msg(strstr(r.text, edits[_i].message) != NULL, "%s", r.text);
     ck_assert_msg(strstr(r.text, path) != NULL, "%s", r.text);
-    r = (clvits_report){ 0 };
+    clvits_report_clear(&r);
     ck_assert_msg(!open_sides(path, 0), "%s", r.text);
 }
 END_TEST
@@ -232,7 +199,7 @@ Suite *suite(void)
     Suite *s = suite_create("sides");
     TCase *t = tcase_create("voices");
 
-    tcase_add_checked_fixture(t, open_case, close_case);
+    tcase_add_checked_fixture(t, voices_open, voices_close);
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, comes_when_it_is_wanted, 0, VOICES);
     tcase_add_loop_test(t, stays_away_otherwise, 0, VOICES);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Texts to ids without espeak-ng: what is read, padding, limits, warnings, refusals.
+#include "logged.h"
 #include "text/text.h"
 #include "text/utf8.h"
+#include "texts.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -11,17 +13,6 @@
 #define LENGTH(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
 Suite *suite(void);
-
-static char logged[2048];
-static int n_logged;
-
-static void keep_log(void *user, clvits_log_level level, const char *text)
-{
-    (void)user;
-    ck_assert_int_eq(level, CLVITS_LOG_WARNING);
-    n_logged++;
-    snprintf(logged, sizeof(logged), "%s", text);
-}
 
 static clvits_symbols symbols;
 
@@ -45,31 +36,6 @@ static clvits_text_settings settings_of(clvits_text_padding padding)
     return (clvits_text_settings){
         .kind = CLVITS_TEXT_CHARACTERS, .padding = padding, .symbols = &symbols, .lower_case = 1
     };
-}
-
-/* Read a whole text and write the ids as "1 2 3 | 4 5", sentences parted by bars. */
-static clvits_status read_ids(char *out, size_t size, const clvits_text_settings *s,
-                              const char *text, clvits_report *r)
-{
-    clvits_text_reader *reader;
-    clvits_status status = clvits_text_open(&reader, s, text, strlen(text), r);
-    const clvits_sentence *sentence = NULL;
-    size_t at = 0;
-
-    *out = '\0';
-    while (!status) {
-        status = clvits_text_next(&sentence, reader, r);
-        if (status || !sentence)
-            break;
-        if (at)
-            at += (size_t)snprintf(out + at, size - at, " |");
-        for (int i = 0; i < sentence->n_ids && at + 16 < size; i++)
-            at +=
-                (size_t)snprintf(out + at, size - at, "%s%d", at ? " " : "", (int)sentence->ids[i]);
-    }
-    clvits_text_close(&reader);
-    ck_assert_ptr_null(reader);
-    return status;
 }
 
 START_TEST(utf8_is_checked_at_every_position)
@@ -120,19 +86,19 @@ START_TEST(paddings)
     clvits_report r = { 0 };
     clvits_text_settings s = settings_of(CLVITS_PADDING_NONE);
 
-    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "Abc  ÉS", &r), CLVITS_OK);
+    ck_assert_int_eq(texts_ids(ids, sizeof(ids), &s, "Abc  ÉS", &r), CLVITS_OK);
     ck_assert_str_eq(ids, "4 5 6 3 3 15");
     s.padding = CLVITS_PADDING_BLANK;
-    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, " ab! c.", &r), CLVITS_OK);
+    ck_assert_int_eq(texts_ids(ids, sizeof(ids), &s, " ab! c.", &r), CLVITS_OK);
     ck_assert_str_eq(ids, "0 4 0 5 0 | 0 6 0");
     s.blank_id = 9;
-    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "a\tя", &r), CLVITS_OK);
+    ck_assert_int_eq(texts_ids(ids, sizeof(ids), &s, "a\tя", &r), CLVITS_OK);
     ck_assert_str_eq(ids, "9 4 9 3 9 18 9");
     s.padding = CLVITS_PADDING_PIPER;
-    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "ab", &r), CLVITS_OK);
+    ck_assert_int_eq(texts_ids(ids, sizeof(ids), &s, "ab", &r), CLVITS_OK);
     ck_assert_str_eq(ids, "1 0 4 0 5 0 2");
     s.lower_case = 0;
-    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "aB", &r), CLVITS_OK);
+    ck_assert_int_eq(texts_ids(ids, sizeof(ids), &s, "aB", &r), CLVITS_OK);
     ck_assert_str_eq(ids, "1 0 4 0 2");
 }
 END_TEST
@@ -152,7 +118,7 @@ START_TEST(capital_letters)
     ck_assert_int_eq(clvits_symbols_add(&symbols, "A", &(int32_t){ 20 }, 1, &r), CLVITS_OK);
     for (int i = 0; i < LENGTH(rules); i++) {
         s.lower_case = rules[i].rule;
-        ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "aABЯß", &r), CLVITS_OK);
+        ck_assert_int_eq(texts_ids(ids, sizeof(ids), &s, "aABЯß", &r), CLVITS_OK);
         ck_assert_str_eq(ids, rules[i].ids);
     }
 }
@@ -169,13 +135,13 @@ START_TEST(phonemes_as_they_stand)
     s.kind = CLVITS_TEXT_PHONEMES;
     ck_assert_int_eq(clvits_symbols_add(&symbols, ",", &(int32_t){ 20 }, 1, &r), CLVITS_OK);
     ck_assert_int_eq(clvits_symbols_add(&symbols, "ˈ", &(int32_t){ 21 }, 1, &r), CLVITS_OK);
-    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, " ab,  ˈaɪ.\nc\t'", &r), CLVITS_OK);
+    ck_assert_int_eq(texts_ids(ids, sizeof(ids), &s, " ab,  ˈaɪ.\nc\t'", &r), CLVITS_OK);
     ck_assert_str_eq(ids, "4 5 20 3 3 21 4 | 6 3 14"); /* ɪ alone is no symbol */
     ck_assert_msg(strstr(logged, "ɪ") != NULL, "%s", logged);
     ck_assert_msg(strstr(logged, "B") == NULL, "%s", logged);
     s.longest_match = 1;
     s.bare = 1;
-    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "ab, ˈaɪ", &r), CLVITS_OK);
+    ck_assert_int_eq(texts_ids(ids, sizeof(ids), &s, "ab, ˈaɪ", &r), CLVITS_OK);
     ck_assert_str_eq(ids, "4 5 3 16");
 
     ck_assert_int_eq(clvits_text_open(&reader, &s, " ab  é", 7, &r), CLVITS_OK);
@@ -188,7 +154,7 @@ START_TEST(phonemes_as_they_stand)
 
     s.kind = CLVITS_TEXT_IDS;
     s.unread = "no text: use ids";
-    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "a", &r), CLVITS_E_UNSUPPORTED);
+    ck_assert_int_eq(texts_ids(ids, sizeof(ids), &s, "a", &r), CLVITS_E_UNSUPPORTED);
     ck_assert_str_eq(r.text, s.unread);
 }
 END_TEST
@@ -200,9 +166,9 @@ START_TEST(romanised_voices_say_so)
     char ids[64];
 
     s.romanised = 1;
-    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "a ж", &r), CLVITS_OK);
+    ck_assert_int_eq(texts_ids(ids, sizeof(ids), &s, "a ж", &r), CLVITS_OK);
     ck_assert_msg(strstr(logged, "uroman") != NULL, "%s", logged);
-    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "жж", &r), CLVITS_E_ARGUMENT);
+    ck_assert_int_eq(texts_ids(ids, sizeof(ids), &s, "жж", &r), CLVITS_E_ARGUMENT);
     ck_assert_msg(strstr(r.text, "uroman") != NULL, "%s", r.text);
 }
 END_TEST
@@ -251,7 +217,7 @@ START_TEST(unknown_warning)
     clvits_report r = { .log = keep_log };
 
     n_logged = 0;
-    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "a@a@b, q. 漢é漢", &r), CLVITS_OK);
+    ck_assert_int_eq(texts_ids(ids, sizeof(ids), &s, "a@a@b, q. 漢é漢", &r), CLVITS_OK);
     ck_assert_int_eq(n_logged, 1);
     ck_assert_str_eq(logged, "skipped symbols that the voice does not have: @ (U+0040), "
                              "q (U+0071), 漢 (U+6F22)");
@@ -263,13 +229,13 @@ START_TEST(unknown_warning)
     many[n++] = 'a';
     many[n] = '\0';
     n_logged = 0;
-    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, many, &r), CLVITS_OK);
+    ck_assert_int_eq(texts_ids(ids, sizeof(ids), &s, many, &r), CLVITS_OK);
     ck_assert_int_eq(n_logged, 1);
     ck_assert_uint_lt(strlen(logged), 500);
     ck_assert_str_eq(logged + strlen(logged) - 11, " and others");
 
     n_logged = 0;
-    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "abc, abc.", &r), CLVITS_OK);
+    ck_assert_int_eq(texts_ids(ids, sizeof(ids), &s, "abc, abc.", &r), CLVITS_OK);
     ck_assert_int_eq(n_logged, 0);
 }
 END_TEST
@@ -289,7 +255,7 @@ START_TEST(nothing_to_speak_is_refused)
 
     for (int i = 0; i < LENGTH(cases); i++) {
         clvits_report r = { 0 };
-        ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, cases[i].text, &r), CLVITS_E_ARGUMENT);
+        ck_assert_int_eq(texts_ids(ids, sizeof(ids), &s, cases[i].text, &r), CLVITS_E_ARGUMENT);
         ck_assert_msg(strstr(r.text, cases[i].says) != NULL, "%s", r.text);
     }
 }
@@ -302,18 +268,18 @@ START_TEST(settings_are_checked)
     clvits_report r = { 0 };
 
     s.kind = CLVITS_TEXT_IDS;
-    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "a", &r), CLVITS_E_UNSUPPORTED);
+    ck_assert_int_eq(texts_ids(ids, sizeof(ids), &s, "a", &r), CLVITS_E_UNSUPPORTED);
     s.kind = CLVITS_TEXT_CHARACTERS;
     s.max_ids = 3;
-    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "a", &r), CLVITS_E_FORMAT);
+    ck_assert_int_eq(texts_ids(ids, sizeof(ids), &s, "a", &r), CLVITS_E_FORMAT);
     s.max_ids = 0;
     clvits_symbols few = { 0 };
     const int32_t id = 4;
     s.symbols = &few;
-    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "a", &r), CLVITS_E_FORMAT);
+    ck_assert_int_eq(texts_ids(ids, sizeof(ids), &s, "a", &r), CLVITS_E_FORMAT);
     ck_assert_int_eq(clvits_symbols_add(&few, "a", &id, 1, &r), CLVITS_OK);
     clvits_report_clear(&r);
-    ck_assert_int_eq(read_ids(ids, sizeof(ids), &s, "a", &r), CLVITS_E_FORMAT);
+    ck_assert_int_eq(texts_ids(ids, sizeof(ids), &s, "a", &r), CLVITS_E_FORMAT);
     ck_assert_ptr_nonnull(strstr(r.text, "^ (begin)"));
     clvits_symbols_free(&few);
 }
@@ -388,7 +354,7 @@ START_TEST(long_runs_of_marks_take_little_time)
     for (int i = 0; i < LENGTH(marks) - 1; i++) {
         memset(text, marks[i], (size_t)run);
         memcpy(text + run, "a", 2);
-        ck_assert_int_eq(read_ids(got, sizeof(got), &s, text, &r), CLVITS_OK);
+        ck_assert_int_eq(texts_ids(got, sizeof(got), &s, text, &r), CLVITS_OK);
         ck_assert_str_eq(got, "4");
     }
     free(text);

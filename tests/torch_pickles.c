@@ -287,17 +287,17 @@ static void put_often(torch_bytes *b, const char *bytes, size_t n, int times)
     "ctorch._utils\n_rebuild_tensor_v2\nq\0(" TORCH_FLOATS "K\0K\4\x85K\1\x85\x89}tq\1"            \
     "00"
 
-/* A million names; each tensor is made of its own, or is the same. */
-static void million_names(torch_bytes *b, const char *tensor, size_t n)
+/* As many names, of so many digits, for the same operations each. */
+static void put_named(torch_bytes *b, int times, int digits, const char *bytes, size_t n)
 {
     char name[16];
 
     torch_put_text(b, "}(");
-    for (int i = 0; i < 1000000; i++) {
-        snprintf(name, sizeof(name), "%06x", i);
-        PUT(b, "X\6\0\0\0");
-        torch_put_text(b, name);
-        torch_put(b, tensor, n);
+    for (int i = 0; i < times; i++) {
+        torch_put_text(b, "X");
+        torch_put_number(b, (uint64_t)digits, 4);
+        torch_put(b, name, (size_t)snprintf(name, sizeof(name), "%0*x", digits, (unsigned)i));
+        torch_put(b, bytes, n);
     }
     torch_put_text(b, "u.");
 }
@@ -305,7 +305,7 @@ static void million_names(torch_bytes *b, const char *tensor, size_t n)
 static void million_tensors(torch_bytes *b)
 {
     PUT(b, TENSOR_PARTS);
-    million_names(b, "h\0h\1R", 5);
+    put_named(b, 1000000, 6, "h\0h\1R", 5);
 }
 
 static void million_unnamed(torch_bytes *b)
@@ -319,24 +319,17 @@ static void million_same(torch_bytes *b)
 {
     PUT(b, TENSOR_PARTS "h\0h\1Rq\2"
                         "0");
-    million_names(b, "h\2", 2);
+    put_named(b, 1000000, 6, "h\2", 2);
 }
 
 /* As many as there may be, each all of a storage of a megabyte the other way round. */
 static void many_turned(torch_bytes *b)
 {
-    char name[16];
+    static const char tensor[] = TORCH_TENSOR(TORCH_STORAGE("FloatStorage", "0", "J\0\0\4\0"),
+                                              "K\0", "M\0\2M\0\2\x86", "K\1M\0\2\x86");
 
-    torch_put_text(b, "\x80\2}(");
-    for (int i = 0; i < 10000; i++) {
-        static const char tensor[] = TORCH_TENSOR(TORCH_STORAGE("FloatStorage", "0", "J\0\0\4\0"),
-                                                  "K\0", "M\0\2M\0\2\x86", "K\1M\0\2\x86");
-        snprintf(name, sizeof(name), "%04x", i);
-        PUT(b, "X\4\0\0\0");
-        torch_put_text(b, name);
-        torch_put(b, tensor, sizeof(tensor) - 1);
-    }
-    torch_put_text(b, "u.");
+    PUT(b, "\x80\2");
+    put_named(b, 10000, 4, tensor, sizeof(tensor) - 1);
 }
 
 static void deep_marks(torch_bytes *b)

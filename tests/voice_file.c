@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "files.h"
-#include "model/voice_file.h"
 #include "model/weights.h"
+#include "voices.h"
 
 #include <check.h>
 #include <math.h>
@@ -13,25 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define GOLDEN CLVITS_SOURCE "/tests/golden/"
 #define MINI CLVITS_SOURCE "/lib/voices/mini"
 #define SHARED CLVITS_SOURCE "/../shared/voices/" /* more voices, where they are at hand */
-
-static clvits_voice_file v;
-static clvits_report r;
-
-static void open_case(void)
-{
-    files_open();
-    unsetenv("CLVITS_VOICES");
-    r = (clvits_report){ 0 };
-}
-
-static void close_case(void)
-{
-    clvits_voice_file_free(&v);
-    files_close();
-}
 
 static clvits_status count_weight(void *user, const clvits_weight *w)
 {
@@ -46,19 +28,10 @@ static void open_voice(const char *path, const char *config)
 {
     size_t count = 0;
 
-    ck_assert_msg(!clvits_voice_file_open(&v, path, config, &r), "%s", r.text);
+    voices_take(path, config);
     ck_assert_int_eq(clvits_weights_walk(&v.config, count_weight, &count), CLVITS_OK);
     ck_assert_uint_eq(v.weights.count, count);
     ck_assert_ptr_eq(v.text.symbols, &v.symbols);
-}
-
-static int32_t id_of(const char *symbol)
-{
-    const clvits_symbol *s = clvits_symbols_find(&v.symbols, symbol, strlen(symbol));
-
-    ck_assert_msg(s != NULL, "no symbol %s", symbol);
-    ck_assert_int_eq(s->n_ids, 1);
-    return s->ids[0];
 }
 
 START_TEST(opens_the_embedded_voice)
@@ -79,8 +52,8 @@ START_TEST(opens_the_embedded_voice)
     ck_assert_int_eq(v.text.kind, CLVITS_TEXT_ESPEAK);
     ck_assert_int_eq(v.text.padding, CLVITS_PADDING_PIPER);
     ck_assert_str_eq(v.text.espeak_voice, "en-us");
-    ck_assert_int_eq(id_of("^"), 1);
-    ck_assert_int_eq(id_of("ə"), 59);
+    ck_assert_int_eq(voices_id("^"), 1);
+    ck_assert_int_eq(voices_id("ə"), 59);
     ck_assert_int_eq(v.n_speakers, 0);
     ck_assert_int_eq(clvits_voice_file_speaker(&v, "ann"), -1);
 }
@@ -112,7 +85,7 @@ START_TEST(opens_hugging_face_with_weight_norm)
     ck_assert_int_eq(v.text.kind, CLVITS_TEXT_CHARACTERS);
     ck_assert_int_eq(v.text.padding, CLVITS_PADDING_BLANK);
     ck_assert_int_eq(v.text.lower_case, 1);
-    ck_assert_int_eq(id_of("k"), 0);
+    ck_assert_int_eq(voices_id("k"), 0);
     ck_assert_float_eq_tol(v.config.length_scale, 1 / 1.1f, 1e-6f);
     ck_assert_int_eq(v.config.dp_filter_channels, 16);
 
@@ -120,11 +93,7 @@ START_TEST(opens_hugging_face_with_weight_norm)
                                           &r),
                   "%s", r.text);
     ck_assert_str_eq(other.name, "hf-sdp");
-    for (size_t i = 0; i < v.weights.count; i++) {
-        const clvits_array *a = &v.weights.items[i];
-        const clvits_array *b = clvits_arrays_find(&other.weights, a->name);
-        ck_assert_mem_eq(a->data, b->data, (size_t)clvits_array_count(a) * sizeof(float));
-    }
+    files_same_arrays(&v.weights, &other.weights);
     clvits_voice_file_free(&other);
 }
 END_TEST
@@ -138,7 +107,7 @@ START_TEST(opens_hugging_face_with_speakers)
     ck_assert_int_eq(v.config.gin_channels, 10);
     ck_assert_int_eq(v.config.dp_filter_channels, 40);
     ck_assert_int_eq(v.config.flow_dilation_rate, 2);
-    ck_assert_int_eq(id_of("é"), 33);
+    ck_assert_int_eq(voices_id("é"), 33);
 }
 END_TEST
 
@@ -202,17 +171,14 @@ static const char *copy_voice(const char *voice, const char *without)
                                          "tokenizer_config.json", "model.onnx",
                                          "model.onnx.json", "model.safetensors.json" };
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    for (int i = 0; i < LENGTH(names); i++) {
         char from[4200];
         struct stat st;
-        size_t size;
 
         snprintf(from, sizeof(from), "%.4000s/%s", voice, names[i]);
         if (stat(from, &st) || (without && !strcmp(names[i], without)))
             continue;
-        char *bytes = files_read(from, &size);
-        files_write(names[i], bytes, size);
-        free(bytes);
+        files_copy(names[i], from);
     }
     return files_path(".");
 }
@@ -231,24 +197,14 @@ START_TEST(names_a_missing_file)
 {
     const char *folder = copy_voice(GOLDEN "hf-sdp", absent[_i].file);
 
-    ck_assert_int_eq(clvits_voice_file_open(&v, folder, NULL, &r), absent[_i].status);
-    ck_assert_msg(strstr(r.text, absent[_i].file), "%s", r.text);
+    voices_refuse(folder, NULL, absent[_i].status, absent[_i].file);
 }
 END_TEST
 
 /* Put other text in the place of some in a file of the test's folder. */
 static void edit(const char *name, const char *old, const char *new)
 {
-    size_t size;
-    char *text = files_read(files_path(name), &size), *at = strstr(text, old);
-    char *edited = malloc(size + strlen(new) + 1);
-
-    ck_assert_msg(at != NULL, "no %s in %s", old, name);
-    ck_assert(edited != NULL);
-    sprintf(edited, "%.*s%s%s", (int)(at - text), text, new, at + strlen(old));
-    files_text(name, edited);
-    free(edited);
-    free(text);
+    files_edited(name, files_path(name), old, new);
 }
 
 static const struct {
@@ -318,10 +274,8 @@ START_TEST(refuses_wrong_files)
     snprintf(golden, sizeof(golden), GOLDEN "%s", edits[_i].voice);
     copy_voice(golden, NULL);
     edit(edits[_i].file, edits[_i].old, edits[_i].new);
-    ck_assert_int_eq(
-        clvits_voice_file_open(&v, files_path(onnx ? "model.onnx" : "."), NULL, &r),
-        edits[_i].status);
-    ck_assert_msg(strstr(r.text, edits[_i].message), "%s", r.text);
+    voices_refuse(files_path(onnx ? "model.onnx" : "."), NULL, edits[_i].status,
+                  edits[_i].message);
     ck_assert_msg(strstr(r.text, files_path("")), "no path in: %s", r.text);
 }
 END_TEST
@@ -338,10 +292,8 @@ START_TEST(refuses_truncated_files)
     const size_t step = end / 97 + 1; /* the header of safetensors.c is tested byte by byte */
 
     for (size_t n = 0; n < end; n += step) {
-        clvits_report_clear(&r);
         files_write(names[_i], bytes, n);
-        ck_assert_int_eq(clvits_voice_file_open(&v, files_path("."), NULL, &r), CLVITS_E_FORMAT);
-        ck_assert_msg(strstr(r.text, names[_i]), "%s", r.text);
+        voices_refuse(files_path("."), NULL, CLVITS_E_FORMAT, names[_i]);
     }
     free(bytes);
 }
@@ -362,36 +314,26 @@ START_TEST(refuses_what_is_no_voice)
     };
     static const char damaged[] = "RIFF....WAVEfmt ";
 
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+    for (int i = 0; i < LENGTH(files); i++) {
         const char *path = files_write("f", files[i].content, files[i].n);
-        clvits_report_clear(&r);
-        ck_assert_int_eq(clvits_voice_file_open(&v, path, NULL, &r), files[i].status);
-        ck_assert_msg(strstr(r.text, files[i].message), "%s", r.text);
+        voices_refuse(path, NULL, files[i].status, files[i].message);
     }
-    clvits_report_clear(&r); /* where the content says nothing, the name does */
-    ck_assert_int_eq(clvits_voice_file_open(&v, files_write("a.onnx", damaged, sizeof(damaged)),
-                                            NULL, &r), CLVITS_E_FORMAT);
-    ck_assert_msg(strstr(r.text, "a.onnx is no ONNX model"), "%s", r.text);
+    /* Where the content says nothing, the name does. */
+    voices_refuse(files_write("a.onnx", damaged, sizeof(damaged)), NULL, CLVITS_E_FORMAT,
+                  "a.onnx is no ONNX model");
     ck_assert_int_eq(remove(files_path("a.onnx")), 0);
-    clvits_report_clear(&r);
-    ck_assert_int_eq(clvits_voice_file_open(&v, files_path("none"), NULL, &r), CLVITS_E_FILE);
-    ck_assert_msg(strstr(r.text, "No such file"), "%s", r.text);
-    clvits_report_clear(&r);
-    ck_assert_int_eq(clvits_voice_file_open(&v, files_path("."), NULL, &r), CLVITS_E_FILE);
-    ck_assert_msg(strstr(r.text, "holds no voice"), "%s", r.text);
-    clvits_report_clear(&r);
-    ck_assert_int_eq(clvits_voice_file_open(&v, "", NULL, &r), CLVITS_E_FILE);
-    clvits_report_clear(&r);
+    voices_refuse(files_path("none"), NULL, CLVITS_E_FILE, "No such file");
+    voices_refuse(files_path("."), NULL, CLVITS_E_FILE, "holds no voice");
+    voices_refuse("", NULL, CLVITS_E_FILE, "");
     ck_assert_int_eq(mkfifo(files_path("pipe"), 0600), 0); /* nobody writes to it */
-    ck_assert_int_eq(clvits_voice_file_open(&v, files_path("pipe"), NULL, &r), CLVITS_E_FILE);
+    voices_refuse(files_path("pipe"), NULL, CLVITS_E_FILE, "");
 }
 END_TEST
 
 START_TEST(misses_the_json_of_a_piper_voice)
 {
     copy_voice(GOLDEN "piper-single", "model.onnx.json");
-    ck_assert_int_eq(clvits_voice_file_open(&v, files_path("model.onnx"), NULL, &r), CLVITS_E_FILE);
-    ck_assert_msg(strstr(r.text, "model.onnx.json is missing"), "%s", r.text);
+    voices_refuse(files_path("model.onnx"), NULL, CLVITS_E_FILE, "model.onnx.json is missing");
 }
 END_TEST
 
@@ -509,7 +451,7 @@ Suite *suite(void)
     Suite *s = suite_create("voice_file");
     TCase *t = tcase_create("cases");
 
-    tcase_add_checked_fixture(t, open_case, close_case);
+    tcase_add_checked_fixture(t, voices_open, voices_close);
     tcase_set_timeout(t, 120);
     tcase_add_test(t, opens_the_embedded_voice);
     tcase_add_test(t, finds_the_embedded_voice_by_environment);
@@ -518,8 +460,8 @@ Suite *suite(void)
     tcase_add_test(t, keeps_everything_when_asked);
     tcase_add_test(t, opens_piper_voices);
     tcase_add_test(t, opens_single_precision_with_both_predictors);
-    tcase_add_loop_test(t, names_a_missing_file, 0, sizeof(absent) / sizeof(absent[0]));
-    tcase_add_loop_test(t, refuses_wrong_files, 0, sizeof(edits) / sizeof(edits[0]));
+    tcase_add_loop_test(t, names_a_missing_file, 0, LENGTH(absent));
+    tcase_add_loop_test(t, refuses_wrong_files, 0, LENGTH(edits));
     tcase_add_loop_test(t, refuses_truncated_files, 0, 4);
     tcase_add_test(t, refuses_what_is_no_voice);
     tcase_add_test(t, misses_the_json_of_a_piper_voice);
