@@ -164,6 +164,7 @@ class Align(Listening):
 
     def test_bad_files(self):
         (self.cwd / "text.wav").write_text(TEXT, encoding="utf-8")
+        (self.cwd / "latin.txt").write_bytes(b"good\nb\xe4d\n")
         (self.cwd / "empty.wav").touch()
         write_wav(self.cwd / "none.wav", [])
         numbers = struct.pack("<400f", *[0.1] * 399, float("nan"))
@@ -187,6 +188,11 @@ class Align(Listening):
         self.assertIn(b"warning: hum.wav is silent", done.stderr)
         self.fails(INPUT, ("no-such.txt",), "align", "-f", "no-such.txt", "hum.wav",
                    left=[*left, "hum.wav"])
+        for name, where in (("latin.txt", "latin.txt, line 2: "),
+                            ("-", "standard input, line 1: ")):
+            with self.subTest(name=name):
+                self.fails(USAGE, (where, "UTF-8"), "align", "-f", name, "hum.wav",
+                           stdin=b"\xff", left=[*left, "hum.wav"])
         self.fails(INPUT, ("no posterior encoder", "--with-training"), "align", "--device", "cpu",
                    "-m", SPEAKERS, "hum.wav", "hello", left=[*left, "hum.wav"])
 

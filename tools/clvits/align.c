@@ -46,6 +46,20 @@ typedef struct aligner {
     speech_plot picture;
 } aligner;
 
+/* The first line that is not UTF-8; 0: there is none. */
+static int bad_line(const char *text, size_t n)
+{
+    for (int line = 1; n; line++) {
+        const char *end = memchr(text, '\n', n);
+        const size_t length = end ? (size_t)(end - text) + 1 : n;
+        if (!speech_is_utf8(text, length))
+            return line;
+        text += length;
+        n -= length;
+    }
+    return 0;
+}
+
 static int read_text(aligner *a)
 {
     const char *name = strcmp(a->path, "-") ? a->path : "standard input";
@@ -70,6 +84,10 @@ static int read_text(aligner *a)
         a->text += 3;
         a->n -= 3;
     }
+    const int bad = code ? 0 : bad_line(a->text, a->n);
+    if (bad)
+        code = program_fail(CODE_USAGE, "%s, line %d: this is not UTF-8 text; convert it first",
+                            name, bad);
     return code;
 }
 
