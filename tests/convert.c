@@ -2,6 +2,7 @@
 //
 // Voices in other formats: everything that a voice is comes back bit for bit, and so does what it
 // says; what cannot be written is refused, and leaves nothing.
+#include "commas.h"
 #include "files.h"
 #include "model/convert.h"
 #include "model/weights.h"
@@ -279,6 +280,19 @@ START_TEST(one_file)
     same_modules(path);
     convert(path, again, &whole);
     same_voices(path, again, voices[_i].training);
+}
+END_TEST
+
+/* Numbers that are read and written where a program has commas are those of its files. */
+START_TEST(any_locale)
+{
+    const char *path = files_path("v.safetensors");
+
+    commas_begin();
+    convert(GOLDEN "hf-sdp", path, NULL);
+    same_voices(GOLDEN "hf-sdp", path, 0);
+    commas_end();
+    same_voices(GOLDEN "hf-sdp", path, 0);
 }
 END_TEST
 
@@ -560,6 +574,7 @@ Suite *suite(void)
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, one_file, 0, N_VOICES);
     tcase_add_loop_test(t, one_file_of_halves, 0, N_VOICES);
+    tcase_add_test(t, any_locale);
     tcase_add_loop_test(t, one_folder, 0, N_VOICES);
     tcase_add_test(t, tensors_lie_where_they_are_used);
     tcase_add_test(t, says_what_it_is);
