@@ -64,16 +64,15 @@ clvits_status clvits_cl_fail(clvits_report *r, const clvits_device *d, const cha
 
 /* A driver's answer for a platform (id NULL) or a device, with a zero after it; NULL where there
  * is none. Drivers answer nothing at all into a buffer that is too small. */
-static char *answer_of(cl_platform_id platform, cl_device_id id, cl_uint what)
+static char *answer_of(cl_platform_id platform, cl_device_id id, cl_uint what, size_t *size)
 {
-    size_t n = 0;
-    cl_int e = id ? clGetDeviceInfo(id, what, 0, NULL, &n)
-                  : clGetPlatformInfo(platform, what, 0, NULL, &n);
-    char *text = e == CL_SUCCESS && n < MAX_TEXT ? calloc(1, n + 1) : NULL;
+    cl_int e = id ? clGetDeviceInfo(id, what, 0, NULL, size)
+                  : clGetPlatformInfo(platform, what, 0, NULL, size);
+    char *text = e == CL_SUCCESS && *size < MAX_TEXT ? calloc(1, *size + 1) : NULL;
 
     if (text)
-        e = id ? clGetDeviceInfo(id, what, n, text, NULL)
-               : clGetPlatformInfo(platform, what, n, text, NULL);
+        e = id ? clGetDeviceInfo(id, what, *size, text, NULL)
+               : clGetPlatformInfo(platform, what, *size, text, NULL);
     if (e != CL_SUCCESS) {
         free(text);
         text = NULL;
@@ -81,10 +80,16 @@ static char *answer_of(cl_platform_id platform, cl_device_id id, cl_uint what)
     return text;
 }
 
+void *clvits_device_answer(const clvits_device *d, cl_device_info what, size_t *size)
+{
+    return answer_of(NULL, d->id, what, size);
+}
+
 static void text_of(char out[CLVITS_INFO_TEXT], cl_platform_id platform, cl_device_id id,
                     cl_uint what)
 {
-    char *text = answer_of(platform, id, what);
+    size_t size = 0;
+    char *text = answer_of(platform, id, what, &size);
 
     snprintf(out, CLVITS_INFO_TEXT, "%s", text ? text : "");
     free(text);
@@ -96,6 +101,7 @@ static void read_info(clvits_device_info *info, cl_platform_id platform, cl_devi
     cl_uint units = 0, width = 0, clock = 0;
     cl_ulong local = 0, global = 0, alloc = 0;
     cl_bool unified = CL_FALSE;
+    size_t size = 0;
 
     memset(info, 0, sizeof(*info));
     text_of(info->name, platform, id, CL_DEVICE_NAME);
@@ -104,7 +110,7 @@ static void read_info(clvits_device_info *info, cl_platform_id platform, cl_devi
     text_of(info->driver, platform, id, CL_DRIVER_VERSION);
     text_of(info->platform, platform, NULL, CL_PLATFORM_NAME);
     text_of(info->platform_version, platform, NULL, CL_PLATFORM_VERSION);
-    char *extensions = answer_of(platform, id, CL_DEVICE_EXTENSIONS);
+    char *extensions = answer_of(platform, id, CL_DEVICE_EXTENSIONS, &size);
     clGetDeviceInfo(id, CL_DEVICE_TYPE, sizeof(type), &type, NULL);
     clGetDeviceInfo(id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof(units), &units, NULL);
     clGetDeviceInfo(id, CL_DEVICE_MAX_CLOCK_FREQUENCY, sizeof(clock), &clock, NULL);

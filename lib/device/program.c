@@ -187,49 +187,74 @@ static clvits_status build(struct clvits_program *p, clvits_device *d, const clv
     return s;
 }
 
-/* As clvits_program_get(); source, where not NULL, receives the hash of the program's text. */
-static clvits_status get(cl_program *out, uint64_t *source, clvits_device *d,
-                         const clvits_launch *l, clvits_report *r)
+/* Built, or failed to be; NULL: out of memory. The lock is held. */
+static struct clvits_program *make(clvits_device *d, const clvits_launch *l, const char *key,
+                                   const clvits_report *r)
+{
+    struct clvits_program *p = calloc(1, sizeof(*p));
+
+    if (p)
+        p->key = strdup(key);
+    if (!p || !p->key) {
+        free(p);
+        return NULL;
+    }
+    p->failure.log = r->log;
+    p->failure.log_user = r->log_user;
+    p->failure.stop = r->stop;
+    const int64_t start = clvits_trace_now(r);
+    build(p, d, l, &p->failure);
+    clvits_trace_host(r, start, "build kernels", l->program, l->options);
+    p->failure.log = NULL;
+    p->failure.stop = NULL;
+    return p;
+}
+
+static clvits_status fail_as(const struct clvits_program *p, const clvits_device *d,
+                             clvits_report *r)
+{
+    clvits_device_blame(d, r);
+    return clvits_fail(r, p->failure.status, "%s", p->failure.text);
+}
+
+/* The lock is held. */
+static clvits_status get_locked(cl_program *out, uint64_t *source, clvits_device *d,
+                                const clvits_launch *l, clvits_report *r)
 {
     struct clvits_program *p;
     char key[384];
-    clvits_status s = CLVITS_OK;
 
-    *out = NULL;
     snprintf(key, sizeof(key), "%s %s", l->program, l->options);
-    pthread_mutex_lock(&d->lock);
     for (p = d->programs; p && strcmp(p->key, key); p = p->next)
         ;
-    if (!p && clvits_stopped(r)) {
-        pthread_mutex_unlock(&d->lock);
+    if (!p && clvits_stopped(r))
         return r->status;
-    }
     if (!p) {
-        p = calloc(1, sizeof(*p));
-        if (p)
-            p->key = strdup(key);
-        if (!p || !p->key) {
-            free(p);
-            pthread_mutex_unlock(&d->lock);
+        p = make(d, l, key, r);
+        if (!p)
             return clvits_fail_memory(r, "a program");
+        if (p->failure.status == CLVITS_E_MEMORY) { /* that passes */
+            const clvits_status s = fail_as(p, d, r);
+            free(p->key);
+            free(p);
+            return s;
         }
-        p->failure.log = r->log;
-        p->failure.log_user = r->log_user;
-        const int64_t start = clvits_trace_now(r);
-        build(p, d, l, &p->failure);
-        clvits_trace_host(r, start, "build kernels", l->program, l->options);
-        p->failure.log = NULL;
         p->next = d->programs;
         d->programs = p;
     }
-    if (source)
-        *source = p->source;
-    if (p->program) {
-        *out = p->program;
-    } else {
-        clvits_device_blame(d, r);
-        s = clvits_fail(r, p->failure.status, "%s", p->failure.text);
-    }
+    *source = p->source;
+    *out = p->program;
+    return p->program ? CLVITS_OK : fail_as(p, d, r);
+}
+
+/* As clvits_program_get(); source receives the hash of the program's text. */
+static clvits_status get(cl_program *out, uint64_t *source, clvits_device *d,
+                         const clvits_launch *l, clvits_report *r)
+{
+    *out = NULL;
+    *source = 0;
+    pthread_mutex_lock(&d->lock);
+    const clvits_status s = get_locked(out, source, d, l, r);
     pthread_mutex_unlock(&d->lock);
     return s;
 }
@@ -237,7 +262,9 @@ static clvits_status get(cl_program *out, uint64_t *source, clvits_device *d,
 clvits_status clvits_program_get(cl_program *out, clvits_device *d, const clvits_launch *l,
                                  clvits_report *r)
 {
-    return get(out, NULL, d, l, r);
+    uint64_t source;
+
+    return get(out, &source, d, l, r);
 }
 
 clvits_status clvits_launch_hash(uint64_t *out, clvits_device *d, const clvits_launch *l,

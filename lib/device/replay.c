@@ -16,19 +16,6 @@ struct clvits_replay {
 
 static const clvits_player *const players[] = { &clvits_player_khr, &clvits_player_qcom };
 
-void *clvits_device_answer(const clvits_device *d, cl_device_info what, size_t *size)
-{
-    char *answer = NULL;
-
-    if (clGetDeviceInfo(d->id, what, 0, NULL, size) == CL_SUCCESS)
-        answer = calloc(1, *size + 1);
-    if (answer && clGetDeviceInfo(d->id, what, *size, answer, NULL) != CL_SUCCESS) {
-        free(answer);
-        answer = NULL;
-    }
-    return answer;
-}
-
 bool clvits_extension_calls(cl_platform_id platform, const clvits_extension_call *calls, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
