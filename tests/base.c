@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "base/arena.h"
+#include "base/mark.h"
 #include "base/status.h"
 #include "logged.h"
 
 #include <check.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define LENGTH(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
@@ -108,6 +111,35 @@ START_TEST(every_status_has_its_own_text)
 }
 END_TEST
 
+/* What is noted is cut, once, and what is not, or not any more, stays as it is. */
+START_TEST(marks_are_taken_back)
+{
+    enum { FILES = CLVITS_MARKS + 1 };
+    clvits_marks m = { 0 };
+    FILE *f[FILES];
+
+    for (int turn = 0; turn < 2; turn++) {
+        for (int i = 0; i < FILES; i++) {
+            struct stat st;
+            f[i] = tmpfile();
+            ck_assert_ptr_nonnull(f[i]);
+            ck_assert_int_eq(write(fileno(f[i]), "..", 2), 2);
+            clvits_marks_add(&m, fileno(f[i]), i % 2);
+            ck_assert(!fstat(fileno(f[i]), &st) && st.st_size == 2);
+        }
+        clvits_marks_remove(&m, fileno(f[3]));
+        clvits_marks_take_back(&m);
+        for (int i = 0; i < FILES; i++) {
+            const int left = i == 3 || i == CLVITS_MARKS ? 2 : i % 2;
+            struct stat st;
+            ck_assert(!fstat(fileno(f[i]), &st) && st.st_size == left);
+            clvits_marks_remove(&m, fileno(f[i]));
+            fclose(f[i]);
+        }
+    }
+}
+END_TEST
+
 Suite *suite(void)
 {
     Suite *s = suite_create("base");
@@ -122,6 +154,7 @@ Suite *suite(void)
     tcase_add_test(t, long_message_is_cut_not_overrun);
     tcase_add_test(t, messages_do_not_control_terminals);
     tcase_add_test(t, every_status_has_its_own_text);
+    tcase_add_test(t, marks_are_taken_back);
     suite_add_tcase(s, t);
     return s;
 }

@@ -11,6 +11,7 @@ typedef struct clvits_stop {
     const struct clvits_stop *next; /* another one, or NULL */
     bool (*wanted)(const void *user); /* any thread */
     const void *user;
+    struct clvits_marks *marks; /* base/mark.h: taken back when it is wanted; or NULL */
 } clvits_stop;
 
 /**

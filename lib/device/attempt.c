@@ -5,6 +5,7 @@
 #include "device/cache.h"
 
 #include "base/file.h"
+#include "base/mark.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A program may be killed for other reasons, and hardly twice at the same place. */
+/* A program may be killed for reasons that nobody tells, and hardly twice at the same place. */
 enum { MOST_ENDED = 2 };
 
 static bool path_of(char *out, size_t size, const clvits_device *d, uint64_t key)
@@ -42,9 +43,26 @@ void clvits_attempt_end(clvits_attempt *a)
 {
     if (a->fd < 0)
         return;
+    if (a->marks)
+        clvits_marks_remove(a->marks, a->fd);
     unlink(a->path);
     close(a->fd);
     a->fd = -1;
+}
+
+/* Have the mark taken back when somebody wants what runs to end, or wanted so just now. */
+static void let_take_back(clvits_attempt *a, int ended, const clvits_report *r)
+{
+    const clvits_stop *s = r->stop;
+
+    while (s && !s->marks)
+        s = s->next;
+    if (!s)
+        return;
+    a->marks = s->marks;
+    clvits_marks_add(a->marks, a->fd, ended);
+    if (s->wanted(s->user))
+        clvits_marks_take_back(a->marks);
 }
 
 clvits_status clvits_attempt_begin(clvits_attempt *a, clvits_device *d, uint64_t key,
@@ -54,6 +72,7 @@ clvits_status clvits_attempt_begin(clvits_attempt *a, clvits_device *d, uint64_t
     off_t ended = 0;
 
     a->fd = -1;
+    a->marks = NULL;
     if (clvits_verdict_get(d, key, why) == CLVITS_WRONG)
         return clvits_fail(r, CLVITS_E_DEVICE, "%s", why);
     if (!path_of(a->path, sizeof(a->path), d, key) || !clvits_make_folder(d->cache_dir))
@@ -62,7 +81,9 @@ clvits_status clvits_attempt_begin(clvits_attempt *a, clvits_device *d, uint64_t
     if (a->fd < 0)
         return CLVITS_OK;
     if (ended < MOST_ENDED) {
-        if (write(a->fd, ".", 1) != 1)
+        if (write(a->fd, ".", 1) == 1)
+            let_take_back(a, (int)ended, r);
+        else
             clvits_attempt_end(a); /* a full disk is no reason not to speak */
         return CLVITS_OK;
     }

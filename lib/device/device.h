@@ -189,13 +189,15 @@ void clvits_verdicts_save(clvits_device *d, const clvits_report *r);
 /** What a driver may end the program with: building a kernel, or running it for the first time. */
 typedef struct clvits_attempt {
     int fd;
+    struct clvits_marks *marks;
     char path[CLVITS_MAX_PATH];
 } clvits_attempt;
 
 /**
  * Leave a mark in the cache folder while something is tried that the key stands for.
  *
- * Programs that ended meanwhile leave theirs. After two of them that is a verdict, which lasts.
+ * Programs that ended meanwhile leave theirs. After two of them that is a verdict, which lasts. Who
+ * wants what runs to end, as the report's stop says, takes it back: then nothing else need be why.
  *
  * @param[out] a  to be ended, also after a failure
  * @return CLVITS_OK, also where no mark can be left; _E_DEVICE: it is not to be tried; _E_MEMORY

@@ -334,7 +334,8 @@ clvits_status clvits_context_open(clvits_context **out, const clvits_context_par
         c->log = p->log;
         c->log_user = p->log_user;
         if (p->cancel)
-            c->stop = (clvits_stop){ .wanted = is_raised, .user = p->cancel };
+            c->stop = (clvits_stop){ .wanted = is_raised, .user = p->cancel,
+                                     .marks = &p->cancel->marks };
         c->trace = p->trace;
         c->trace_user = p->trace_user;
         c->machine.n_places = 1;

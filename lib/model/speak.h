@@ -4,6 +4,7 @@
 #ifndef CLVITS_MODEL_SPEAK_H
 #define CLVITS_MODEL_SPEAK_H
 
+#include "base/mark.h"
 #include "model/context.h"
 #include "model/engine.h"
 #include "model/voice_file.h"
@@ -19,6 +20,7 @@ struct clvits_voice {
 
 struct clvits_cancel {
     atomic_int raised;
+    clvits_marks marks; /* of what is tried until it is raised */
 };
 
 static inline bool clvits_cancel_is_raised(const clvits_cancel *c)

@@ -171,6 +171,7 @@ clvits_status clvits_cancel_make(clvits_cancel **out)
 void clvits_cancel_raise(clvits_cancel *cancel)
 {
     atomic_store(&cancel->raised, 1);
+    clvits_marks_take_back(&cancel->marks);
 }
 
 void clvits_cancel_lower(clvits_cancel *cancel)
