@@ -273,6 +273,8 @@ clvits_status clvits_rates_measure(clvits_rates *rates, const clvits_machine *m,
         if (i != CLVITS_CPU_PLACE)
             s = measure_transfer(&rates[i].transfer, m->device[i], r);
     }
+    if (s)
+        clvits_machine_finish(m); /* what is enqueued reads what goes now */
     for (int i = 0; places && i < m->n_places * CLVITS_COST_CLASSES * SIZES; i++)
         finish(&places[i / SIZES / CLVITS_COST_CLASSES]
                     .probe[i / SIZES % CLVITS_COST_CLASSES][i % SIZES]);
