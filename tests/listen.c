@@ -324,6 +324,45 @@ START_TEST(a_shortage_is_told_once)
 }
 END_TEST
 
+/* What makes no numbers of anything, of whatever listens. */
+static void damage(fixture *f, const char *weight)
+{
+    const clvits_array *a = clvits_arrays_find(&f->voice->file.weights, weight);
+
+    ck_assert_ptr_nonnull(a);
+    for (int64_t i = 0; i < clvits_array_count(a); i++)
+        ((float *)a->data)[i] = 3e38f;
+}
+
+/* Where the CPU path makes no numbers of it either, it is the voice, and the device, which was
+ * suspected at first, goes on with others. */
+START_TEST(a_damaged_voice_is_no_fault_of_a_device)
+{
+    enum { N = 4000 };
+    clvits_alignment *a;
+    harness h = { 0 };
+    fixture f;
+
+    begin(&f, GOLDEN_DIR "/hf-dp-speakers");
+    const float *in = harness_random(&h, N, -0.5f, 0.5f);
+    const clvits_revoice_params p = from_to(&f, 1, 3);
+    damage(&f, _i ? "dec.ups.0.bias" : "enc_q.proj.bias");
+    const clvits_status s = _i ? clvits_revoice(f.voice, in, N, &p)
+                               : clvits_align(&a, f.voice, in, N, "hello", 5, NULL);
+    ck_assert_int_eq(s, CLVITS_E_FORMAT);
+    ck_assert_ptr_nonnull(strstr(clvits_context_error(f.context), "damaged"));
+    clvits_voice_close(&f.voice);
+    const uint64_t launches = clvits_context_launches(f.context);
+    ck_assert_int_eq(open_voice(&f, GOLDEN_DIR "/hf-dp-speakers"), CLVITS_OK);
+    ck_assert_int_eq(clvits_align(&a, f.voice, in, N, "hello", 5, NULL), CLVITS_OK);
+    clvits_alignment_free(&a);
+    ck_assert_int_eq(clvits_context_launches(f.context) > launches,
+                     clvits_context_device_count(f.context) > 0);
+    clvits_arena_free(&h.arena);
+    end(&f);
+}
+END_TEST
+
 static void refuse_alignment(fixture *f, const float *samples, size_t n, const char *text,
                              const clvits_align_params *p, clvits_status status,
                              const char *message)
@@ -417,6 +456,7 @@ int main(void)
     tcase_add_test(t, windows_make_the_whole);
     tcase_add_test(t, draws_from_the_posterior);
     tcase_add_test(t, a_shortage_is_told_once);
+    tcase_add_loop_test(t, a_damaged_voice_is_no_fault_of_a_device, 0, 2);
     tcase_add_test(t, refuses_what_cannot_be_aligned);
     tcase_add_test(t, refuses_voices_that_do_not_listen);
     suite_add_tcase(s, t);

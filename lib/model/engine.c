@@ -259,19 +259,16 @@ static unsigned barred_for(const clvits_engine *e, int ids)
                                        : clvits_machine_distrusted(e->machine);
 }
 
-/* The CPU path makes no numbers either: it is the voice. */
-static void take_back(clvits_task *t, clvits_report *r)
+void clvits_task_take_back(const clvits_machine *m, unsigned *accused, const clvits_report *r)
 {
-    const clvits_machine *m = t->e->machine;
-
-    for (int i = 1; i < m->n_places && t->accused; i++) {
-        if (!(t->accused >> i & 1))
+    for (int i = 1; i < m->n_places && *accused; i++) {
+        if (!(*accused >> i & 1))
             continue;
         clvits_warn(r, "%s is used again: the CPU path makes the same of this voice",
                     clvits_device_get_info(m->device[i])->name);
         clvits_device_trust(m->device[i]);
     }
-    t->accused = 0;
+    *accused = 0;
 }
 
 /* What t holds, with other devices or less at a time when one fails. */
@@ -301,7 +298,7 @@ static clvits_status run_group(clvits_task *t, clvits_engine *e, clvits_report *
     if (e->machine->trust)
         atomic_fetch_sub(&e->machine->trust->speaking, 1);
     if (s == CLVITS_E_FORMAT || t->numberless)
-        take_back(t, r);
+        clvits_task_take_back(e->machine, &t->accused, r);
     if (!s)
         take_more(e);
     free(t->ends);

@@ -76,6 +76,10 @@ int clvits_task_kind(const clvits_task *t, int frames);
 /** An item has ended before its samples did, by what the report says; OK: the others go on. */
 clvits_status clvits_task_end_item(clvits_task *t, clvits_item *item, clvits_report *r);
 
+/** The CPU path makes no numbers either, so it is the voice: trust the places again that were
+ *  accused of that. */
+void clvits_task_take_back(const clvits_machine *m, unsigned *accused, const clvits_report *r);
+
 /** Compute durations, and tell them unless that was done, with a text stage on loan. */
 clvits_status clvits_task_text(clvits_task *t, clvits_report *r);
 

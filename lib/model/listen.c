@@ -70,11 +70,13 @@ bool clvits_listening_recover(clvits_listening *l, clvits_report *r)
         clvits_warn(r, "%s; going on without this device", r->text);
         l->barred |= place;
     } else {
-        clvits_device_distrust(d, r->text, r);
+        if (clvits_device_distrust(d, r->text, r) && l->numberless)
+            l->accused |= place;
         l->barred |= place;
         if (l->e->machine->trust)
             atomic_fetch_or(&l->e->machine->trust->lost, place);
     }
+    l->numberless = false;
     clvits_report_clear(r);
     clvits_stage_pool_trim(l->e->pool);
     return true;
@@ -87,8 +89,8 @@ static clvits_status check_cancel(const atomic_int *cancel, clvits_report *r)
     return CLVITS_OK;
 }
 
-clvits_status clvits_listening_check(const clvits_listening *l, const clvits_loan *made,
-                                     const float *x, int64_t n, clvits_report *r)
+clvits_status clvits_listening_check(clvits_listening *l, const clvits_loan *made, const float *x,
+                                     int64_t n, clvits_report *r)
 {
     const int place = clvits_plan_device(made->stage->plan);
     bool all = true;
@@ -97,9 +99,12 @@ clvits_status clvits_listening_check(const clvits_listening *l, const clvits_loa
         all = all && isfinite(x[i]);
     if (all)
         return CLVITS_OK;
-    if (!place)
+    if (!place) {
+        clvits_task_take_back(l->e->machine, &l->accused, r);
         return clvits_fail(r, CLVITS_E_FORMAT, "the voice makes what is no number of this "
                                                "recording: its weights are damaged");
+    }
+    l->numberless = true;
     r->device = l->e->machine->device[place];
     return clvits_fail(r, CLVITS_E_DEVICE, "%s: the %s stage makes what is no number",
                        clvits_device_get_info(r->device)->name,

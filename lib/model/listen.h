@@ -28,6 +28,8 @@ typedef struct clvits_listening {
     int before, after; /* context of a frame, at most */
     bool revoice;
     unsigned barred;   /* places to do without, as bits */
+    unsigned accused;  /* of these, those that were distrusted for what is no number */
+    bool numberless;   /* what failed last did so in that */
     int level;         /* of clvits_task_levels */
     clvits_loan listen, wave, other;
 } clvits_listening;
@@ -48,8 +50,8 @@ clvits_status clvits_listening_window(clvits_listening *l, float *z, int at, int
 bool clvits_listening_recover(clvits_listening *l, clvits_report *r);
 
 /** Fail unless all are numbers: a device that made others is named by the report. */
-clvits_status clvits_listening_check(const clvits_listening *l, const clvits_loan *made,
-                                     const float *x, int64_t n, clvits_report *r);
+clvits_status clvits_listening_check(clvits_listening *l, const clvits_loan *made, const float *x,
+                                     int64_t n, clvits_report *r);
 
 /** z_p, [frames][inter], of all that is heard, at the posterior's mean. */
 clvits_status clvits_engine_listen(clvits_engine *e, float *z_p, const clvits_heard *in,
