@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // What a driver says of itself is taken whole, tells its caches from another's, and what a table
-// says that a device must be spared is spared. tests/layer stands between loader and driver.
+// says that a device must be spared is spared; a shortage that is over is forgotten. tests/layer
+// stands between loader and driver.
 #include "harness.h"
 
 #include "device/cache.h"
@@ -44,7 +45,7 @@ static void begin(void)
 /* A device of the first platform, which says of itself what `faults` has. */
 static clvits_device *open_as(const char *faults)
 {
-    const clvits_device_params p = { 0 };
+    const clvits_device_params p = { .record = CLVITS_RECORD_ON };
     clvits_report r = { 0 };
     clvits_device *d;
 
@@ -90,6 +91,65 @@ START_TEST(endless_texts_are_cut)
     clvits_device *d = open_as(faults);
     ck_assert_uint_eq(strlen(clvits_device_get_info(d)->platform), CLVITS_INFO_TEXT - 1);
     ck_assert(clvits_device_get_info(d)->fp16);
+    clvits_device_close(&d);
+}
+END_TEST
+
+static bool records(const char *faults)
+{
+    clvits_device *d = open_as(faults);
+    const bool any = clvits_device_records(d);
+
+    clvits_device_close(&d);
+    return any;
+}
+
+/* Nothing shines through of what the device has that stands for another. */
+START_TEST(extensions_are_the_faked_ones)
+{
+    ck_assert(!records("like=mali"));
+    ck_assert(!records("like=adreno"));
+    ck_assert(!records("extensions=cl_khr_fp16 cl_khr_command_buffers"));
+    ck_assert_int_eq(records("extensions=cl_khr_fp16  cl_khr_command_buffer"), records(NULL));
+}
+END_TEST
+
+START_TEST(memory_is_as_large_as_is_faked)
+{
+    clvits_buffer *first, *second;
+    clvits_report r = { 0 };
+    clvits_device *d = open_as("global=1000000");
+
+    ck_assert_int_eq(clvits_buffer_make(&first, d, 600000, &r), CLVITS_OK);
+    ck_assert_int_eq(clvits_buffer_make(&second, d, 600000, &r), CLVITS_E_MEMORY);
+    clvits_buffer_free(&first);
+    ck_assert_int_eq(clvits_buffer_make(&second, d, 600000, &r), CLVITS_OK);
+    clvits_buffer_free(&second);
+    clvits_device_close(&d);
+}
+END_TEST
+
+static clvits_status check_program(clvits_device *d)
+{
+    const clvits_launch l = { .program = "reduce", .kernel = "sum" };
+    clvits_report r = { 0 };
+
+    return clvits_program_check(d, &l, &r);
+}
+
+/* A program that does not build is not built again; one for which memory ran out is. */
+START_TEST(programs_are_tried_again)
+{
+    clvits_device *d = open_as("program:1+");
+
+    ck_assert_int_eq(check_program(d), CLVITS_E_MEMORY);
+    ck_assert_int_eq(layer_set(NULL), 0);
+    ck_assert_int_eq(check_program(d), CLVITS_OK);
+    clvits_device_close(&d);
+    d = open_as("build:1+");
+    ck_assert_int_eq(check_program(d), CLVITS_E_DEVICE);
+    ck_assert_int_eq(layer_set(NULL), 0);
+    ck_assert_int_eq(check_program(d), CLVITS_E_DEVICE);
     clvits_device_close(&d);
 }
 END_TEST
@@ -220,6 +280,9 @@ int main(void)
     tcase_set_timeout(t, HARNESS_TIMEOUT);
     tcase_add_loop_test(t, long_texts_are_read, 0, 6);
     tcase_add_test(t, endless_texts_are_cut);
+    tcase_add_test(t, extensions_are_the_faked_ones);
+    tcase_add_test(t, memory_is_as_large_as_is_faked);
+    tcase_add_test(t, programs_are_tried_again);
     tcase_add_loop_test(t, launches_are_flushed, 0, LENGTH(flushes));
     tcase_add_loop_test(t, groups_and_kernels_are_spared, 0, 3);
     suite_add_tcase(s, t);

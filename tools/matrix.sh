@@ -208,7 +208,7 @@ cell_faults()
     in_short faults malloc-opencl -- --suite opencl --suite slow faults malloc-all-opencl \
         malloc-all-cpu-path trust-barrier \
         faults-{any,argument,buffer,build,context,copy,fill,finish,kernel,launch,map,program} \
-        faults-{proven,queue,read,rechecked,recorded,write}
+        faults-{proven,queue,read,rechecked,record,recorded,write}
     build_and_check gcc "${wanted[@]}"
 }
 
@@ -230,7 +230,7 @@ cell_asan()
 cell_tsan()
 {
     local options=(--buildtype=debugoptimized -Db_sanitize=thread)
-    in_short threads-cpu-path -- engine-cpu-path engine-opencl queue-cpu-path \
+    in_short threads-cpu-path -- engine-cpu-path engine-opencl faults queue-cpu-path \
         replay_speech-opencl threads-cpu-path threads-opencl
     TSAN_OPTIONS=halt_on_error=1 CK_TIMEOUT_MULTIPLIER=4 CLVITS_TEST_TINY=1 CK_RUN_CASE=threads \
         build_and_check threads --timeout-multiplier 4 "${wanted[@]}"

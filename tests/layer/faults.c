@@ -20,6 +20,7 @@ const struct fault_kind fault_kinds[KINDS] = {
     [FINISH] = { "finish", CL_DEVICE_NOT_AVAILABLE },
     [CONTEXT] = { "context", CL_DEVICE_NOT_AVAILABLE },
     [QUEUE] = { "queue", CL_OUT_OF_RESOURCES },
+    [RECORD] = { "record", CL_OUT_OF_RESOURCES },
     [ANY] = { "any", CL_DEVICE_NOT_AVAILABLE },
 };
 
@@ -62,6 +63,7 @@ static bool parse_limit(faults *f, const char *key, const char *value)
     f->name = mali ? "Mali-G78 r0p1" : "QUALCOMM Adreno(TM)";
     f->vendor = mali ? "ARM" : "QUALCOMM";
     f->platform = mali ? "ARM Platform" : "QUALCOMM Snapdragon(TM)";
+    f->version = mali ? "OpenCL 3.0 v1.r38p1-01eac0" : "OpenCL 3.0 Adreno(TM) 740";
     f->driver = mali ? "3.0 v1.r38p1-01eac0" : "OpenCL 3.0 QUALCOMM build: Compiler E031.45.02.10";
     f->extensions = "cl_khr_global_int32_base_atomics cl_khr_byte_addressable_store";
     f->local = 32768;

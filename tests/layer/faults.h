@@ -12,7 +12,7 @@
 
 enum kind {
     BUFFER, BUILD, PROGRAM, KERNEL, ARGUMENT, LAUNCH, READ, WRITE, COPY, FILL, MAP, FLUSH, FINISH,
-    CONTEXT, QUEUE, ANY, KINDS
+    CONTEXT, QUEUE, RECORD, ANY, KINDS
 };
 
 extern const struct fault_kind {

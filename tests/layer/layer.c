@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "layer.h"
 
-#include "faults.h"
+#include "calls.h"
 
 #include <CL/cl_icd.h>
 #include <pthread.h>
@@ -20,15 +20,16 @@ EXPORTED cl_int clGetLayerInfo(cl_uint name, size_t size, void *value, size_t *n
 EXPORTED cl_int clInitLayer(cl_uint n, const struct _cl_icd_dispatch *target, cl_uint *n_out,
                             const struct _cl_icd_dispatch **out);
 
-enum object { CONTEXTS, QUEUES, BUFFERS, PROGRAMS, KERNELS, EVENTS, OBJECTS };
 static const char *const objects[] = { "contexts", "queues", "buffers", "programs", "kernels",
-                                       "events" };
+                                       "events", "recordings" };
+enum { MOST_EXTENSIONS = 64 };
 
 static struct _cl_icd_dispatch table;
 static const struct _cl_icd_dispatch *driver;
 static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER; /* guards now */
 static faults now = { .lost = -1 };
 static atomic_long calls[KINDS], live[OBJECTS];
+static atomic_size_t buffer_bytes;
 
 EXPORTED int clvits_layer_set(const char *text)
 {
@@ -74,8 +75,7 @@ static void crash(void)
     raise(SIGSEGV);
 }
 
-/* Counts a call and says how it ends: CL_SUCCESS, so that the driver is asked, or an error. */
-static cl_int count(enum kind kind)
+cl_int calls_count(enum kind kind)
 {
     const long n = atomic_fetch_add(&calls[kind], 1) + 1;
     const long all = atomic_fetch_add(&calls[ANY], 1) + 1;
@@ -99,18 +99,22 @@ static cl_int count(enum kind kind)
 /* Where a size above a limit is an error of its own. */
 static cl_int count_sized(enum kind kind, size_t size, size_t limit, cl_int error)
 {
-    const cl_int e = count(kind);
+    const cl_int e = calls_count(kind);
     return e ? e : limit && size > limit ? error : CL_SUCCESS;
 }
 
-static void made(enum object what, const void *object)
+void calls_made(enum object what, const void *object)
 {
     if (object)
         atomic_fetch_add(&live[what], 1);
 }
 
-/* What a call that makes an object returns without the driver. */
-static void *refused(cl_int e, cl_int *error)
+void calls_released(enum object what)
+{
+    atomic_fetch_sub(&live[what], 1);
+}
+
+void *calls_refused(cl_int e, cl_int *error)
 {
     if (error)
         *error = e;
@@ -129,7 +133,7 @@ static void *refused(cl_int e, cl_int *error)
     {                                                                                              \
         const cl_int e = driver->clRelease##Name(object);                                          \
         if (!e)                                                                                    \
-            atomic_fetch_sub(&live[what], 1);                                                      \
+            calls_released(what);                                                                  \
         return e;                                                                                  \
     }
 COUNTED(Context, cl_context, CONTEXTS)
@@ -145,22 +149,22 @@ static cl_context CL_API_CALL create_context(const cl_context_properties *proper
                                                                        size_t, void *),
                                              void *user, cl_int *error)
 {
-    const cl_int e = count(CONTEXT);
+    const cl_int e = calls_count(CONTEXT);
     if (e)
-        return refused(e, error);
+        return calls_refused(e, error);
     cl_context c = driver->clCreateContext(properties, n, devices, notify, user, error);
-    made(CONTEXTS, c);
+    calls_made(CONTEXTS, c);
     return c;
 }
 
 static cl_command_queue CL_API_CALL create_queue(cl_context c, cl_device_id d,
                                                  cl_command_queue_properties p, cl_int *error)
 {
-    const cl_int e = count(QUEUE);
+    const cl_int e = calls_count(QUEUE);
     if (e)
-        return refused(e, error);
+        return calls_refused(e, error);
     cl_command_queue q = driver->clCreateCommandQueue(c, d, p, error);
-    made(QUEUES, q);
+    calls_made(QUEUES, q);
     return q;
 }
 
@@ -168,23 +172,38 @@ static cl_mem CL_API_CALL create_buffer(cl_context c, cl_mem_flags flags, size_t
                                         cl_int *error)
 {
     cl_int e = count_sized(BUFFER, size, now.alloc, CL_INVALID_BUFFER_SIZE);
-    if (!e && now.more_than && size > now.more_than)
+    if (!e && ((now.more_than && size > now.more_than) ||
+               (now.global && atomic_load(&buffer_bytes) + size > now.global)))
         e = CL_MEM_OBJECT_ALLOCATION_FAILURE;
     if (e)
-        return refused(e, error);
+        return calls_refused(e, error);
     cl_mem m = driver->clCreateBuffer(c, flags, size, host, error);
-    made(BUFFERS, m);
+    calls_made(BUFFERS, m);
+    if (m)
+        atomic_fetch_add(&buffer_bytes, size);
     return m;
+}
+
+/* Drivers hold buffers for as long as commands use them; to the device's user this one is gone. */
+static cl_int CL_API_CALL release_buffer(cl_mem m)
+{
+    size_t size = 0;
+
+    driver->clGetMemObjectInfo(m, CL_MEM_SIZE, sizeof(size), &size, NULL);
+    const cl_int e = release_BUFFERS(m);
+    if (!e)
+        atomic_fetch_sub(&buffer_bytes, size);
+    return e;
 }
 
 static cl_program CL_API_CALL create_source(cl_context c, cl_uint n, const char **texts,
                                             const size_t *sizes, cl_int *error)
 {
-    const cl_int e = count(PROGRAM);
+    const cl_int e = calls_count(PROGRAM);
     if (e)
-        return refused(e, error);
+        return calls_refused(e, error);
     cl_program p = driver->clCreateProgramWithSource(c, n, texts, sizes, error);
-    made(PROGRAMS, p);
+    calls_made(PROGRAMS, p);
     return p;
 }
 
@@ -192,11 +211,11 @@ static cl_program CL_API_CALL create_binary(cl_context c, cl_uint n, const cl_de
                                             const size_t *sizes, const unsigned char **binaries,
                                             cl_int *status, cl_int *error)
 {
-    const cl_int e = count(PROGRAM);
+    const cl_int e = calls_count(PROGRAM);
     if (e)
-        return refused(e, error);
+        return calls_refused(e, error);
     cl_program p = driver->clCreateProgramWithBinary(c, n, devices, sizes, binaries, status, error);
-    made(PROGRAMS, p);
+    calls_made(PROGRAMS, p);
     return p;
 }
 
@@ -204,23 +223,23 @@ static cl_int CL_API_CALL build(cl_program p, cl_uint n, const cl_device_id *dev
                                 const char *options,
                                 void(CL_CALLBACK *notify)(cl_program, void *), void *user)
 {
-    const cl_int e = count(BUILD);
+    const cl_int e = calls_count(BUILD);
     return e ? e : driver->clBuildProgram(p, n, devices, options, notify, user);
 }
 
 static cl_kernel CL_API_CALL create_kernel(cl_program p, const char *name, cl_int *error)
 {
-    const cl_int e = count(KERNEL);
+    const cl_int e = calls_count(KERNEL);
     if (e)
-        return refused(e, error);
+        return calls_refused(e, error);
     cl_kernel k = driver->clCreateKernel(p, name, error);
-    made(KERNELS, k);
+    calls_made(KERNELS, k);
     return k;
 }
 
 static cl_int CL_API_CALL set_argument(cl_kernel k, cl_uint i, size_t size, const void *value)
 {
-    const cl_int e = count(ARGUMENT);
+    const cl_int e = calls_count(ARGUMENT);
     return e ? e : driver->clSetKernelArg(k, i, size, value);
 }
 
@@ -228,7 +247,7 @@ static cl_int CL_API_CALL set_argument(cl_kernel k, cl_uint i, size_t size, cons
 static cl_int enqueued(cl_int e, const cl_event *event)
 {
     if (!e && event)
-        made(EVENTS, *event);
+        calls_made(EVENTS, *event);
     return e;
 }
 
@@ -254,7 +273,7 @@ static cl_int CL_API_CALL launch(cl_command_queue q, cl_kernel k, cl_uint n, con
                                  const size_t *global, const size_t *local, cl_uint n_wait,
                                  const cl_event *wait, cl_event *event)
 {
-    cl_int e = count(LAUNCH);
+    cl_int e = calls_count(LAUNCH);
     char name[64] = "";
 
     if (now.crash)
@@ -271,7 +290,7 @@ static cl_int CL_API_CALL read_buffer(cl_command_queue q, cl_mem m, cl_bool wait
                                       size_t size, void *to, cl_uint n, const cl_event *events,
                                       cl_event *event)
 {
-    const cl_int e = count(READ);
+    const cl_int e = calls_count(READ);
     return e ? e
              : enqueued(driver->clEnqueueReadBuffer(q, m, wait, offset, size, to, n, events, event),
                         event);
@@ -281,7 +300,7 @@ static cl_int CL_API_CALL write_buffer(cl_command_queue q, cl_mem m, cl_bool wai
                                        size_t size, const void *from, cl_uint n,
                                        const cl_event *events, cl_event *event)
 {
-    const cl_int e = count(WRITE);
+    const cl_int e = calls_count(WRITE);
     return e ? e
              : enqueued(driver->clEnqueueWriteBuffer(q, m, wait, offset, size, from, n, events,
                                                      event), event);
@@ -291,7 +310,7 @@ static cl_int CL_API_CALL copy_buffer(cl_command_queue q, cl_mem from, cl_mem to
                                       size_t offset, size_t size, cl_uint n,
                                       const cl_event *events, cl_event *event)
 {
-    const cl_int e = count(COPY);
+    const cl_int e = calls_count(COPY);
     return e ? e
              : enqueued(driver->clEnqueueCopyBuffer(q, from, to, at, offset, size, n, events,
                                                     event), event);
@@ -301,7 +320,7 @@ static cl_int CL_API_CALL fill_buffer(cl_command_queue q, cl_mem m, const void *
                                       size_t pattern_size, size_t offset, size_t size, cl_uint n,
                                       const cl_event *events, cl_event *event)
 {
-    const cl_int e = count(FILL);
+    const cl_int e = calls_count(FILL);
     return e ? e
              : enqueued(driver->clEnqueueFillBuffer(q, m, pattern, pattern_size, offset, size, n,
                                                     events, event), event);
@@ -311,25 +330,25 @@ static void *CL_API_CALL map_buffer(cl_command_queue q, cl_mem m, cl_bool wait, 
                                     size_t offset, size_t size, cl_uint n, const cl_event *events,
                                     cl_event *event, cl_int *error)
 {
-    const cl_int e = count(MAP);
+    const cl_int e = calls_count(MAP);
     if (e)
-        return refused(e, error);
+        return calls_refused(e, error);
     void *p = driver->clEnqueueMapBuffer(q, m, wait, flags, offset, size, n, events, event, error);
     if (p && event)
-        made(EVENTS, *event);
+        calls_made(EVENTS, *event);
     return p;
 }
 
 static cl_int CL_API_CALL flush(cl_command_queue q)
 {
-    const cl_int e = count(FLUSH);
+    const cl_int e = calls_count(FLUSH);
     return e ? e : driver->clFlush(q);
 }
 
 /* What was enqueued before a device went away has ended with it. */
 static cl_int CL_API_CALL finish(cl_command_queue q)
 {
-    const cl_int e = count(FINISH), done = driver->clFinish(q);
+    const cl_int e = calls_count(FINISH), done = driver->clFinish(q);
     return e ? e : done;
 }
 
@@ -343,6 +362,22 @@ static cl_int answer(const void *value, size_t n, size_t size, void *out, size_t
     if (needed)
         *needed = n;
     return CL_SUCCESS;
+}
+
+static cl_int answer_extensions(const char *names, size_t size, void *out, size_t *needed)
+{
+    cl_name_version list[MOST_EXTENSIONS] = { { 0 } };
+    size_t n = 0;
+
+    for (const char *at = names; *at && n < MOST_EXTENSIONS;) {
+        const size_t length = strcspn(at, " ");
+        if (length) {
+            list[n].version = CL_MAKE_VERSION(1, 0, 0);
+            snprintf(list[n++].name, sizeof(list[0].name), "%.*s", (int)length, at);
+        }
+        at += length + (at[length] == ' ');
+    }
+    return answer(list, n * sizeof(*list), size, out, needed);
 }
 
 static cl_int CL_API_CALL device_info(cl_device_id d, cl_device_info what, size_t size, void *out,
@@ -372,6 +407,8 @@ static cl_int CL_API_CALL device_info(cl_device_id d, cl_device_info what, size_
         if (sizes[i].what == what && value)
             return answer(&value, sizeof(value), size, out, needed);
     }
+    if (what == CL_DEVICE_EXTENSIONS_WITH_VERSION && now.extensions)
+        return answer_extensions(now.extensions, size, out, needed);
     if (what == CL_DEVICE_TYPE && now.gpu)
         return answer(&gpu, sizeof(gpu), size, out, needed);
     if (what == CL_DEVICE_MAX_WORK_GROUP_SIZE && now.group)
@@ -392,6 +429,11 @@ static cl_int CL_API_CALL platform_info(cl_platform_id p, cl_platform_info what,
                                                      : NULL;
     return text ? answer(text, strlen(text) + 1, size, out, needed)
                 : driver->clGetPlatformInfo(p, what, size, out, needed);
+}
+
+static void *CL_API_CALL extension_call(cl_platform_id p, const char *name)
+{
+    return calls_recording(name, driver->clGetExtensionFunctionAddressForPlatform(p, name));
 }
 
 __attribute__((destructor)) static void tell_leaks(void)
@@ -425,6 +467,7 @@ cl_int clInitLayer(cl_uint n, const struct _cl_icd_dispatch *target, cl_uint *n_
     memcpy(&table, target, most * sizeof(table.clGetPlatformIDs));
     table.clGetPlatformInfo = platform_info;
     table.clGetDeviceInfo = device_info;
+    table.clGetExtensionFunctionAddressForPlatform = extension_call;
     table.clCreateContext = create_context;
     table.clRetainContext = retain_CONTEXTS;
     table.clReleaseContext = release_CONTEXTS;
@@ -433,7 +476,7 @@ cl_int clInitLayer(cl_uint n, const struct _cl_icd_dispatch *target, cl_uint *n_
     table.clReleaseCommandQueue = release_QUEUES;
     table.clCreateBuffer = create_buffer;
     table.clRetainMemObject = retain_BUFFERS;
-    table.clReleaseMemObject = release_BUFFERS;
+    table.clReleaseMemObject = release_buffer;
     table.clCreateProgramWithSource = create_source;
     table.clCreateProgramWithBinary = create_binary;
     table.clRetainProgram = retain_PROGRAMS;

@@ -17,12 +17,14 @@
 //   type=gpu      and that it is one
 //   local=BYTES, group=N, alloc=BYTES, global=BYTES
 //                 limits, which are then kept: local memory, work-items in a group, the largest
-//                 buffer, all memory
+//                 buffer, all buffers together
 //   like=mali, like=adreno
 //                 all of these, as on such a phone
 //   leaks         what is left of the objects at the process's end is told, with exit code 86
 // A KIND is buffer, build, program, kernel, argument, launch, read, write, copy, fill, map, flush,
-// finish, context, queue, or any: of all these.
+// finish, context, queue, record, or any: of all these. Launches that are recorded in a command
+// buffer are of kind record, as its beginning and end are; what replays them is one launch.
+// Extensions that are faked are all of version 1.0.0.
 #ifndef CLVITS_TESTS_LAYER_H
 #define CLVITS_TESTS_LAYER_H
 
