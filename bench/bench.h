@@ -22,7 +22,8 @@ enum { BENCH_MAX_RUNS = 40, BENCH_MAX_SCALARS = 4, BENCH_NAME = 96, BENCH_TIME =
 /** A file that a run writes. */
 typedef struct bench_file {
     const char *path; /* NULL: none */
-    char *beside;     /* until the run is complete, where there was one of that name; else NULL */
+    char *beside;     /* until the run is complete, where there was one of that name; else NULL.
+                         It is made at once, so that each run has its own. */
 } bench_file;
 
 /** What was asked for. */
@@ -371,6 +372,9 @@ const char *bench_file_path(const bench_file *out, bool complete);
 /** Say where the results of a run that was interrupted, or could not be written, are; what was
  *  written beside the file goes when the file is complete. */
 void bench_file_end(bench_file *out, bool written, bool complete);
+
+/** End without results. */
+void bench_file_drop(bench_file *out);
 
 /** Replace the file as a whole: at every moment it holds what was measured until then. */
 bool bench_write_json(const bench_options *o, const bench_result *result);

@@ -7,6 +7,8 @@
 
 #include "../tools/clvits/program.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -64,8 +66,18 @@ static bool is_table(const char *path)
     return !strcmp(text, begin);
 }
 
-/* A free name beside a file; NULL, which it says, when there is none. */
-static char *name_beside(const char *path, const char *other)
+/* As open() of a new file; where there is one of that name already, or is to be one, EEXIST. */
+static int make(const char *name, const char *other)
+{
+    if (!is_same(name, other))
+        return open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    errno = EEXIST;
+    return -1;
+}
+
+/* An empty file beside another one, whose name no other run takes from then on; NULL, which it
+ * says, when there is none. */
+static char *make_beside(const char *path, const char *other)
 {
     const size_t size = strlen(path) + 32;
     char *name = malloc(size);
@@ -75,12 +87,21 @@ static char *name_beside(const char *path, const char *other)
         return NULL;
     }
     snprintf(name, size, "%s.incomplete", path);
-    for (int i = 2; i < 1000 && (is_there(name) || is_same(name, other)); i++)
+    int fd = make(name, other);
+    for (int i = 2; i < 1000 && fd < 0 && errno == EEXIST; i++) {
         snprintf(name, size, "%s.incomplete-%d", path, i);
-    if (!is_there(name) && !is_same(name, other))
+        fd = make(name, other);
+    }
+    if (fd >= 0) {
+        close(fd);
         return name;
+    }
+    if (errno == EEXIST)
+        program_fail(3, "there are too many results of interrupted runs beside %s; remove some",
+                     path);
+    else
+        program_fail(3, "%s cannot be written: %s", name, strerror(errno));
     free(name);
-    program_fail(3, "there are too many results of interrupted runs beside %s; remove some", path);
     return NULL;
 }
 
@@ -98,7 +119,7 @@ static int begin(bench_file *out, bool (*is_ours)(const char *), const char *oth
     if (!is_empty(out->path) && !is_ours(out->path))
         return program_fail(3, "%s is there and is no result of clvits-bench; give another name",
                             out->path);
-    out->beside = name_beside(out->path, other);
+    out->beside = make_beside(out->path, other);
     return out->beside ? CODE_OK : 3;
 }
 
@@ -110,11 +131,17 @@ int bench_file_begin(bench_file *json, bench_file *csv)
     int code = begin(json, bench_is_result, csv->path);
     if (!code)
         code = begin(csv, is_table, json->path);
-    if (code) {
-        free(json->beside);
-        json->beside = NULL;
-    }
+    if (code)
+        bench_file_drop(json);
     return code;
+}
+
+void bench_file_drop(bench_file *out)
+{
+    if (out->beside && is_empty(out->beside))
+        unlink(out->beside);
+    free(out->beside);
+    out->beside = NULL;
 }
 
 const char *bench_file_path(const bench_file *out, bool complete)
@@ -130,8 +157,7 @@ void bench_file_end(bench_file *out, bool written, bool complete)
                out->beside ? " is as it was" : "");
     else if (written && out->beside)
         unlink(out->beside);
-    else if (out->beside && is_there(out->beside))
+    else if (out->beside && is_there(out->beside) && !is_empty(out->beside))
         program_note("%s has what was measured until shortly before the end", out->beside);
-    free(out->beside);
-    out->beside = NULL;
+    bench_file_drop(out);
 }

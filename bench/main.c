@@ -187,8 +187,8 @@ static int run(int argc, char **argv)
         const int written = write_results(&o, &result);
         code = written ? written : code;
     }
-    free(o.json.beside);
-    free(o.csv.beside);
+    bench_file_drop(&o.json);
+    bench_file_drop(&o.csv);
     cJSON_Delete(result.system);
     cJSON_Delete(result.devices);
     cJSON_Delete(result.results);

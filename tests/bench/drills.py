@@ -173,6 +173,63 @@ def killed(folder):
     assert result["complete"] is False and result["results"]
 
 
+def keeps(folder):
+    """What is there is not lost: not by a wrong name, and not by a run that is interrupted."""
+    sample = pathlib.Path(__file__).with_name("sample.json").read_text()
+    old, notes, table = folder / "old.json", folder / "notes.txt", folder / "old.csv"
+    one = ("-d", "cpu", "-q", "-s", "0.005", "-l", "operator", "-f", "flip/")
+    old.write_text(sample)
+    notes.write_text("mine\n")
+    for bad, code, named in ((("report", old, "-o", old), 2, "would be replaced"),
+                             (("report", f"--out={old}", old), 2, "would be replaced"),
+                             ((*one, "-j", notes), 3, "no result of clvits-bench"),
+                             ((*one, "--csv", notes), 3, "no result of clvits-bench"),
+                             ((*one, "--csv", old), 3, "no result of clvits-bench"),
+                             ((*one, "-j", folder / "a", "--csv", f"{folder}/./a"), 2, "two names"),
+                             ((*one, "-j", old, "--csv", notes), 3, "no result of clvits-bench"),
+                             ((*one, "-j", old, "--csv", old), 2, "two names")):
+        done = run(*bad)
+        assert done.returncode == code and named in done.stdout, bad
+        assert done.stdout.count("\n") == 1, "it is refused at once"
+    done = run("-d", "cpu", "-q", "-f", "zzz", "-j", old)
+    assert done.returncode == 2 and "zzz" in done.stdout
+    assert old.read_text() == sample and notes.read_text() == "mine\n"
+    assert sorted(folder.iterdir()) == [notes, old], "nothing was touched, nothing is left"
+    interrupted_beside(one, old, table)
+    beside = folder / "old.json.incomplete"
+    beside.write_text("earlier")
+    done = run(*one, "-j", old, "--csv", table)
+    assert done.returncode == 0 and json.loads(old.read_text())["complete"] is True
+    assert table.read_text().count("\n") == 2 and beside.read_text() == "earlier"
+    assert not list(folder.glob("*-2")), "a complete run replaces them, and nothing else"
+
+
+def interrupted_beside(one, old, table):
+    """A run whose files are there, while another one replaces the first of them."""
+    beside = pathlib.Path(f"{old}.incomplete")
+    table.write_text("device,level,name,verdict,reason,old\n")
+    with subprocess.Popen([PROGRAM, "-d", "cpu", "-s", "0.05", "-l", "machine", "-j", str(old),
+                           "--csv", str(table)], text=True, stdout=subprocess.PIPE) as program:
+        program.stdout.readline() # what it will take; nothing is measured yet
+        program.send_signal(signal.SIGSTOP)
+        begun = beside.exists()
+        done = run(*one, "-j", old)
+        other = old.read_text()
+        program.send_signal(signal.SIGCONT)
+        for line in program.stdout:
+            if line.startswith("machine"):
+                program.send_signal(signal.SIGINT)
+                break
+        rest = program.stdout.read()
+    assert done.returncode == 0 and json.loads(other)["complete"] is True
+    if program.returncode != 130: # it was complete before the signal was seen
+        return
+    assert begun, "what a run writes to is its own from the beginning"
+    assert old.read_text() == other and table.read_text().endswith(",old\n")
+    assert json.loads(beside.read_text())["complete"] is False
+    assert f"is in {beside}; {old} is as it was" in rest and f"{table} is as it was" in rest, rest
+
+
 def full(folder):
     """What does not fit on the disk is said of each file, and what was there stays."""
     path, table = folder / "full.json", folder / "full.csv"
@@ -223,6 +280,8 @@ def main():
         interrupted(folder, signal.SIGINT)
         interrupted(folder, signal.SIGTERM)
         killed(folder)
+        (folder / "kept").mkdir()
+        keeps(folder / "kept")
         full(folder)
         page_needs_python(folder)
         estimate(folder)
