@@ -389,6 +389,10 @@ bool bench_is_result(const char *path);
 /** A field's text; "" where there is none. */
 const char *bench_text(const cJSON *o, const char *name);
 void bench_print_header(const char *device);
+
+/** Level and name in front of a line's columns: what is longer has a line of its own. */
+enum { BENCH_COLUMN = 53 };
+void bench_print_name(const cJSON *record);
 void bench_print_record(const cJSON *record);
 int bench_compare(int argc, char **argv); /* returns the exit code */
 int bench_report(int argc, char **argv);  /* the same; comes back only when it cannot begin */

@@ -196,7 +196,7 @@ static void print_rows(comparison *c)
                 seen = find(&c->columns[k], r) != NULL;
             if (seen)
                 continue;
-            printf("%-8s %-36s", bench_text(r, "level"), bench_text(r, "name"));
+            bench_print_name(r);
             for (int k = 0; k < c->n_columns; k++)
                 print_cell(c, k, r);
             printf("\n");

@@ -21,8 +21,17 @@ const char *bench_text(const cJSON *o, const char *name)
 
 void bench_print_header(const char *device)
 {
-    printf("\n%s\n%-44s %13s %13s %8s %8s %6s %7s %7s\n", device, "case", "device", "host",
-           "GFLOP/s", "GB/s", "roof %", "build s", "first s");
+    printf("\n%s\n%-*s %13s %13s %8s %8s %6s %7s %7s\n", device, BENCH_COLUMN, "case", "device",
+           "host", "GFLOP/s", "GB/s", "roof %", "build s", "first s");
+}
+
+void bench_print_name(const cJSON *r)
+{
+    const int n = printf("%-8s %s", bench_text(r, "level"), bench_text(r, "name"));
+
+    if (n > BENCH_COLUMN)
+        printf("\n");
+    printf("%*s", n > BENCH_COLUMN ? BENCH_COLUMN : BENCH_COLUMN - n, "");
 }
 
 static void cell(const char *format, int width, double value)
@@ -33,9 +42,11 @@ static void cell(const char *format, int width, double value)
         printf(" %*s", width, "-");
 }
 
-static void print_noise(const cJSON *n)
+/* contrary: the device took longer than the host saw it take. */
+static void print_noise(const cJSON *n, bool contrary)
 {
-    printf(" noisy (spread %.0f %%, clock %.0f %%", 100.0 * get(n, "spread"),
+    printf(" noisy (%sspread %.0f %%, clock %.0f %%",
+           contrary ? "device and host in other runs, " : "", 100.0 * get(n, "spread"),
            100.0 * get(n, "drift"));
     if (get(n, "others") > 0.1)
         printf(", others on %.1f processors", get(n, "others"));
@@ -51,7 +62,7 @@ void bench_print_record(const cJSON *r)
     const double d = get(device, "median"), h = get(host, "median"), s = d > 0.0 ? d : h;
     char time[BENCH_TIME];
 
-    printf("%-7s %-36s", bench_text(r, "level"), bench_text(r, "name"));
+    bench_print_name(r);
     if (strcmp(bench_text(r, "verdict"), "ok")) {
         printf(" %s: %s\n", bench_text(r, "verdict"), bench_text(r, "reason"));
         fflush(stdout);
@@ -65,7 +76,7 @@ void bench_print_record(const cJSON *r)
     cell(" %*.2f", 7, get(r, "compile_seconds") + get(r, "load_seconds"));
     cell(" %*.2f", 7, get(r, "first_seconds"));
     if (cJSON_IsTrue(cJSON_GetObjectItem(r, "noisy")))
-        print_noise(cJSON_GetObjectItem(r, "noise"));
+        print_noise(cJSON_GetObjectItem(r, "noise"), d > h && h > 0.0);
     cJSON_ArrayForEach(value, cJSON_GetObjectItem(r, "values"))
         if (strcmp(value->string, "launches"))
             printf(" %s %.4g", value->string, value->valuedouble);

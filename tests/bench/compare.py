@@ -104,6 +104,17 @@ def check_many(folder, sample):
     assert compare(folder, empty, empty)[0] == 0
 
 
+def check_names(folder, sample):
+    """A name that is longer than its column has a line of its own."""
+    name = 60 * "x"
+    for record in sample["results"]:
+        record["name"] = name if record["name"] == CASE else record["name"]
+    code, said = compare(folder, sample, sample)
+    lines = said.splitlines()
+    after = lines[lines.index(f"operator {name}") + 1]
+    assert code == 0 and after.startswith(53 * " ") and after[:67].endswith(" ms"), said
+
+
 def check_kind(folder, sample):
     """Runs of another kind are said to be that, which is no judgement of its own."""
     other = copy.deepcopy(sample)
@@ -175,7 +186,7 @@ def check_full(_folder, _sample):
 
 with tempfile.TemporaryDirectory() as name:
     text = pathlib.Path(SAMPLE).read_text(encoding="utf-8")
-    for check in (check_device, check_case, check_clock, check_many, check_kind,
-                  check_damage, check_full):
+    for check in (check_device, check_case, check_clock, check_many, check_names,
+                  check_kind, check_damage, check_full):
         check(pathlib.Path(name), json.loads(text))
         print(f"{check.__name__}: fine")

@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: MIT
 //
 // What is called noisy, what a peak, and what does not add up, told from samples and a clock of the
-// test's own: a real machine is seldom quiet enough for a test to ask anything of it.
+// test's own: a real machine is seldom quiet enough for a test to ask anything of it. And how it is
+// printed.
 #include "../../bench/bench.h"
+
+#include "../../tools/clvits/program.h"
 
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 Suite *suite(void);
 double __wrap_bench_now(void);
+
+const char program_name[] = "bench_quiet";
 
 enum { SAMPLES = 9 };
 
@@ -211,6 +218,57 @@ START_TEST(sums_are_held_to_ten_percent)
 }
 END_TEST
 
+/* The line, or lines, of a record. */
+static void print(char out[512], const char *name, double device, double host)
+{
+    FILE *f = tmpfile();
+    char text[512];
+
+    ck_assert_ptr_nonnull(f);
+    snprintf(text, sizeof(text),
+             "{\"level\": \"operator\", \"name\": \"%s\", \"verdict\": \"ok\", \"noisy\": true,"
+             " \"device_seconds\": {\"median\": %g}, \"host_seconds\": {\"median\": %g},"
+             " \"noise\": {\"spread\": 0.3}}", name, device, host);
+    cJSON *record = cJSON_Parse(text);
+    ck_assert_ptr_nonnull(record);
+    fflush(stdout);
+    const int before = dup(STDOUT_FILENO);
+    ck_assert_int_ge(dup2(fileno(f), STDOUT_FILENO), 0);
+    bench_print_record(record);
+    dup2(before, STDOUT_FILENO);
+    close(before);
+    rewind(f);
+    out[fread(out, 1, 511, f)] = '\0';
+    fclose(f);
+    cJSON_Delete(record);
+}
+
+START_TEST(lines_keep_to_their_columns)
+{
+    static const char longest[] = "a name of forty-four characters and not more";
+    static const char longer[] = "a name of forty-five characters, and one more";
+    char line[512];
+
+    ck_assert_int_eq(strlen(longest), BENCH_COLUMN - 9);
+    ck_assert_int_eq(strlen(longer), BENCH_COLUMN - 8);
+    print(line, longest, 2e-3, 3e-3);
+    ck_assert_ptr_eq(strstr(line, "2.000 ms"), line + BENCH_COLUMN + 6);
+    ck_assert_ptr_nonnull(strstr(line, " noisy (spread 30 %"));
+    print(line, longer, 2e-3, 3e-3);
+    ck_assert_ptr_nonnull(strchr(line, '\n'));
+    ck_assert_ptr_eq(strstr(line, "2.000 ms"), strchr(line, '\n') + 1 + BENCH_COLUMN + 6);
+}
+END_TEST
+
+START_TEST(times_that_contradict_are_explained)
+{
+    char line[512];
+
+    print(line, "contrary", 3e-3, 2e-3);
+    ck_assert_ptr_nonnull(strstr(line, " noisy (device and host in other runs, spread 30 %"));
+}
+END_TEST
+
 Suite *suite(void)
 {
     Suite *s = suite_create("bench_quiet");
@@ -223,6 +281,8 @@ Suite *suite(void)
     tcase_add_test(t, medians_are_in_the_middle);
     tcase_add_test(t, a_peak_falls_when_it_is_seen_twice);
     tcase_add_loop_test(t, sums_are_held_to_ten_percent, 0, LENGTH(sums));
+    tcase_add_test(t, lines_keep_to_their_columns);
+    tcase_add_test(t, times_that_contradict_are_explained);
     suite_add_tcase(s, t);
     return s;
 }
