@@ -129,47 +129,6 @@ def usage(folder):
            "where stages were not asked for, it is speech's")
 
 
-def keeps(folder):
-    """What is there is not lost: not by a wrong name, and not by a run that is interrupted."""
-    sample = pathlib.Path(__file__).with_name("sample.json").read_text()
-    old, notes, table = folder / "old.json", folder / "notes.txt", folder / "old.csv"
-    one = ("-d", "cpu", "-q", "-s", "0.005", "-l", "operator", "-f", "flip/")
-    old.write_text(sample)
-    notes.write_text("mine\n")
-    for bad, code, named in ((("report", old, "-o", old), 2, "would be replaced"),
-                             (("report", f"--out={old}", old), 2, "would be replaced"),
-                             ((*one, "-j", notes), 3, "no result of clvits-bench"),
-                             ((*one, "--csv", notes), 3, "no result of clvits-bench"),
-                             ((*one, "--csv", old), 3, "no result of clvits-bench"),
-                             ((*one, "-j", folder / "a", "--csv", f"{folder}/./a"), 2, "two names"),
-                             ((*one, "-j", old, "--csv", old), 2, "two names")):
-        done = run(*map(str, bad))
-        expect(done.returncode == code and named in done.stdout and done.stdout.count("\n") == 1,
-               f"{bad} is refused at once")
-    expect(old.read_text() == sample and notes.read_text() == "mine\n" and
-           sorted(folder.iterdir()) == [notes, old], "nothing was touched, nothing is left")
-    table.write_text("device,level,name,verdict,reason,old\n")
-    with subprocess.Popen([PROGRAM, "-d", "cpu", "-s", "0.05", "-l", "machine", "-j", str(old),
-                           "--csv", str(table)], text=True, stdout=subprocess.PIPE) as program:
-        for line in program.stdout:
-            if line.startswith("machine"):
-                program.send_signal(signal.SIGINT)
-                break
-        rest = program.stdout.read()
-    beside = folder / "old.json.incomplete"
-    if program.returncode == 130: # else it was complete before the signal was seen
-        expect(old.read_text() == sample and table.read_text().endswith(",old\n"),
-               "an interrupted run leaves them as they were")
-        expect(json.loads(beside.read_text())["complete"] is False and
-               f"is in {beside}; {old} is as it was" in rest and
-               f"{table} is as it was" in rest, f"what it measured is beside them: {rest}")
-    beside.write_text("earlier")
-    done = run(*one, "-j", str(old), "--csv", str(table))
-    expect(done.returncode == 0 and json.loads(old.read_text())["complete"] is True and
-           table.read_text().count("\n") == 2 and beside.read_text() == "earlier" and
-           not list(folder.glob("*-2")), "a complete run replaces them, and nothing else")
-
-
 def clocks(result):
     """Clocks are told as far as the system knows them, and what limits devices."""
     known = re.search(r"(?m)^cpu MHz\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text())
@@ -243,7 +202,31 @@ def quick(folder, devices):
            "the run says how quiet the machine was")
     expect(len(table.read_text().splitlines()) == len(result["results"]) + 1,
            "the CSV file is whole")
+    lines = done.stdout.splitlines()
+    end = next(line.index("host") + len("host") for line in lines if line.startswith("case "))
+    timed = [line for line in lines if re.match("(machine|operator) ", line) and
+             not re.search("(skipped|failed|wrong): ", line)]
+    expect(timed and all(re.search("( [mu]s|  -)$", line[:end]) for line in timed),
+           "columns are straight")
     return result
+
+
+def every_opencl(folder):
+    """No OpenCL device is left out, and of two that have one name each has its own."""
+    names = {}
+    for which, options in ("all", ()), ("opencl", ("-d", "opencl")):
+        path = folder / f"{which}.json"
+        run(*options, "-q", "-s", "0.005", "-l", "operator", "-f", "flip/", "-j", str(path),
+            POCL_DEVICES="pthread pthread")
+        result = json.loads(path.read_text())
+        names[which] = [d["name"] for d in result["devices"]]
+        expect({r["device"] for r in result["results"]} == set(names[which]), "each is measured")
+    expect(names["opencl"] and names["all"] == ["cpu", *names["opencl"]] and
+           len(set(names["opencl"])) == len(names["opencl"]), f"all are there: {names}")
+    (folder / "icd").mkdir()
+    done = run("-d", "opencl", "-q", "-f", "flip/", OCL_ICD_VENDORS=str(folder / "icd"))
+    expect(done.returncode == 2 and "there is no OpenCL device here" in done.stdout,
+           "where there is none, that is said")
 
 
 def many_terms(folder, name):
@@ -395,12 +378,11 @@ def sentence_once(path, name):
 
 def placed(folder, name):
     """Placement by cost is a case of its own, beside the device's and the CPU path's."""
-    path = folder / "placed.json"
-    done = run("-d", f"cpu,{name}", "-s", "0.005", "-l", "speech", "-f",
-               "mini (embedded)/short", "-j", str(path))
-    expect(done.returncode == 0, "placement by cost is measured")
-    result = json.loads(path.read_text())
-    found = {(r["device"], r["name"].split("/")[1]): r for r in result["results"]}
+    path, found = folder / "placed.json", {}
+    for cases in ("-q", "-f", "mini (embedded)/short"), ("-f", "mini (embedded)/short, placed"):
+        done, result = run_all(path, "-d", f"cpu,{name}", "-s", "0.005", "-l", "speech", *cases)
+        expect(done.returncode == 0, "placement by cost is measured")
+        found.update({(r["device"], r["name"].split("/")[1]): r for r in result["results"]})
     cpu, device = (next(d for d, _ in found if d.startswith("cpu") == which)
                    for which in (True, False))
     by_cost = {key for key in found if "placed by cost" in key[1]}
@@ -493,10 +475,12 @@ def slowdown(folder, result):
            run("compare", str(same), "-t", "much").returncode == 2, "so are bad arguments")
 
 
-OPERATORS = ("-q", "-l", "operator", "-f", "base")
+OPERATORS = ("-q", "-l", "operator", "-f")
+# Of three rooms, one before and one after the spline.
+THREE_ROOMS = (*OPERATORS, "e/base, 1 s")
 
 
-def foreign_kernels(folder, name, change, file, cases=OPERATORS):
+def foreign_kernels(folder, name, change, file, cases):
     """Run a few cases with a changed kernel; the exit code and the records."""
     kernels = folder / "cl"
     shutil.rmtree(kernels, ignore_errors=True)
@@ -513,11 +497,11 @@ def foreign_kernels(folder, name, change, file, cases=OPERATORS):
 def wrong_kernel(folder, name):
     """A kernel that computes something else is reported as wrong, and is not timed."""
     done, records = foreign_kernels(folder, name, lambda t: t.replace("tanh", "cos"),
-                                    "pointwise.cl")
+                                    "pointwise.cl", (*OPERATORS, "pointwise/base"))
     gate = records["pointwise/base gate, 1 s"]
     expect(done.returncode == 1, "a wrong kernel makes the run fail")
     expect(gate["verdict"] == "wrong" and "device_seconds" not in gate, "it is not timed")
-    expect(records["norm/base GELU, 1 s"]["verdict"] == "ok", "the others are")
+    expect(records["pointwise/base add, 1 s"]["verdict"] == "ok", "the others are")
 
 
 def wrong_speech(folder, name):
@@ -542,12 +526,13 @@ def wrong_speech(folder, name):
 
 def broken_kernel(folder, name):
     """A kernel that does not build costs its own rows."""
-    done, records = foreign_kernels(folder, name, lambda t: t + "\n#error broken\n", "spline.cl")
+    done, records = foreign_kernels(folder, name, lambda t: t + "\n#error broken\n", "spline.cl",
+                                    THREE_ROOMS)
     spline = records["spline/base, 1 s"]
     expect(done.returncode == 3, "a kernel that does not build is not a wrong one")
     expect(spline["verdict"] == "failed" and "broken" in spline["reason"],
            "it is reported, with a reason")
-    expect(records["norm/base GELU, 1 s"]["verdict"] == "ok", "the others are timed")
+    expect([r["verdict"] for r in records.values()].count("ok") == 2, "the others are timed")
 
 
 def crash(folder, name):
@@ -556,18 +541,17 @@ def crash(folder, name):
         body = text.index("{", text.index("kernel void spline"))
         return text[:body + 1] + "\n    *(volatile global int *)8 = 1;\n" + text[body + 1:]
 
-    done, records = foreign_kernels(folder, name, change, "spline.cl")
+    done, records = foreign_kernels(folder, name, change, "spline.cl", THREE_ROOMS)
     spline = records["spline/base, 1 s"]
     expect(done.returncode == 3, "a crash is a case that could not run")
     expect(spline["verdict"] == "failed" and "signal" in spline["reason"], "it is named")
-    expect(records["sum/base, 1 s"]["verdict"] == "ok", "the cases after it are timed")
+    expect(list(records)[1] == "spline/base, 1 s" and
+           records["sample/base, 1 s"]["verdict"] == "ok", "the cases after it are timed")
 
 
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        (folder / "kept").mkdir()
-        keeps(folder / "kept")
         usage(folder)
         found = device()
         result = quick(folder, ["cpu", found] if found else ["cpu"])
@@ -580,6 +564,7 @@ def main():
         if found:
             many_terms(folder, found)
             cached(folder, found)
+            every_opencl(folder)
             placed(folder, found)
             sentence(folder, found)
             wrong_kernel(folder, found)
