@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_IDS = 400, MAX_SAMPLES = 1 << 21, THREADS = 4 };
+enum { MAX_IDS = 400, MAX_SAMPLES = 1 << 21, THREADS = 4, SENTENCES = 3 };
 
 /* What one item of a batch came to. */
 typedef struct speech {
@@ -25,8 +25,8 @@ typedef struct fixture {
     harness h;
     clvits_voice_file file;
     clvits_engine *engine;
-    int32_t *ids[3];
-    int n_ids[3];
+    int32_t *ids[SENTENCES];
+    int n_ids[SENTENCES];
 } fixture;
 
 static void begin(fixture *f, const char *place)
@@ -129,11 +129,11 @@ START_TEST(runs_are_reused)
     speech s = { 0 };
 
     begin(&f, NULL);
-    speech first = speak_one(&f, item(&f, 1, &s));
-    speech other = speak_one(&f, item(&f, 2, &s));
-    speech again = speak_one(&f, item(&f, 1, &s));
+    speech first = speak_one(&f, item(&f, 0, &s));
+    speech other = speak_one(&f, item(&f, 1, &s));
+    speech again = speak_one(&f, item(&f, 0, &s));
     assert_same(&first, &again, "after another text");
-    clvits_item seeded = item(&f, 1, &s);
+    clvits_item seeded = item(&f, 0, &s);
     seeded.seed++;
     speech different = speak_one(&f, seeded);
     ck_assert(different.n != first.n ||
@@ -155,19 +155,20 @@ START_TEST(windows_equal_one_shot)
     clvits_text_stage text;
     clvits_wave_stage wave;
     const clvits_stage_options o = { .batch = 1 };
+    const float slow = 2.0f; /* some windows */
 
     begin(&f, NULL);
     const clvits_model m = { &f.file.config, &f.file.weights };
     clvits_item it = item(&f, 2, &s);
     it.noise_scale = 0.0f;
     it.noise_w = 0.0f;
-    it.length_scale = 3.0f;
+    it.length_scale = slow;
     speech windows = speak_one(&f, it);
     ck_assert_int_gt(windows.pieces, 2);
 
     ck_assert_int_eq(clvits_text_stage_build(&text, &m, &o, it.n_ids, &f.h.report), 0);
     stages_run t = stages_open(&f.h, text.graph);
-    clvits_run_set_float(t.run, text.length_scale, 0, 3.0f);
+    clvits_run_set_float(t.run, text.length_scale, 0, slow);
     stages_length(&f.h, &t, text.clock, it.n_ids);
     stages_write(&f.h, &t, text.ids, it.ids);
     stages_go(&f.h, &t);
@@ -202,32 +203,41 @@ static const char *const places[] = { "enc_p=cpu",    "dp=cpu",     "flow=cpu", 
 
 START_TEST(placement_does_not_change_results)
 {
+    const char *name = getenv("CLVITS_TEST_DEVICE");
+    const int n = name && !strncmp(name, "cpu", 3) ? 1 /* where all places are one */
+                  : getenv("CLVITS_TEST_FAMILY")   ? 2
+                                                   : LENGTH(places);
     fixture f;
     speech s = { 0 };
 
     begin(&f, NULL);
     speech here = speak_one(&f, item(&f, 0, &s));
     end(&f);
-    begin(&f, places[_i]);
-    speech there = speak_one(&f, item(&f, 0, &s));
-    ck_assert_int_eq(here.n, there.n);
-    stages_compare(places[_i], there.samples, here.samples, here.n);
-    end(&f);
+    for (int i = 0; i < n; i++) {
+        begin(&f, places[i]);
+        speech there = speak_one(&f, item(&f, 0, &s));
+        ck_assert_int_eq(here.n, there.n);
+        stages_compare(places[i], there.samples, here.samples, here.n);
+        end(&f);
+        free(there.samples);
+    }
     free(here.samples);
-    free(there.samples);
 }
 END_TEST
 
 START_TEST(device_agrees_with_cpu)
 {
+    const char *name = getenv("CLVITS_TEST_DEVICE");
     fixture f;
     speech s = { 0 };
 
+    if (name && !strcmp(name, "cpu")) /* itself */
+        return;
     begin(&f, NULL);
     const uint64_t before =
         f.h.machine.n_places > 1 ? clvits_device_launches(f.h.machine.device[1]) : 0;
-    speech device[3], cpu;
-    for (int i = 0; i < 3; i++)
+    speech device[SENTENCES], cpu;
+    for (int i = 0; i < SENTENCES; i++)
         device[i] = speak_one(&f, item(&f, i, &s));
     if (f.h.machine.n_places > 1)
         ck_assert_uint_gt(clvits_device_launches(f.h.machine.device[1]), before);
@@ -235,7 +245,7 @@ START_TEST(device_agrees_with_cpu)
 
     setenv("CLVITS_TEST_DEVICE", "cpu", 1);
     begin(&f, NULL);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < SENTENCES; i++) {
         cpu = speak_one(&f, item(&f, i, &s));
         ck_assert_int_eq(cpu.n, device[i].n);
         stages_compare("device against CPU", device[i].samples, cpu.samples, cpu.n);
@@ -253,32 +263,44 @@ typedef struct worker {
     int sentence;
 } worker;
 
+/* Watched by sanitizers, the beginning says as much. */
+static speech speak_watched(fixture *f, int sentence, speech *s)
+{
+    clvits_item it = item(f, sentence, s);
+
+    if (getenv("CLVITS_TEST_TINY"))
+        it.n_ids /= 3;
+    return speak_one(f, it);
+}
+
 static void *work(void *arg)
 {
     worker *w = arg;
-    w->out = speak_one(w->f, item(w->f, w->sentence, &w->out));
+    w->out = speak_watched(w->f, w->sentence, &w->out);
     return NULL;
 }
 
 START_TEST(threads_share_an_engine)
 {
     fixture f;
-    speech s = { 0 };
+    speech s = { 0 }, alone[SENTENCES];
     worker workers[THREADS];
 
     begin(&f, NULL);
     for (int i = 0; i < THREADS; i++) {
-        workers[i] = (worker){ .f = &f, .sentence = i % 3 };
+        workers[i] = (worker){ .f = &f, .sentence = i % SENTENCES };
         ck_assert_int_eq(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
     }
     for (int i = 0; i < THREADS; i++)
         pthread_join(workers[i].thread, NULL);
+    for (int i = 0; i < SENTENCES; i++)
+        alone[i] = speak_watched(&f, i, &s);
     for (int i = 0; i < THREADS; i++) {
-        speech alone = speak_one(&f, item(&f, workers[i].sentence, &s));
-        assert_same(&alone, &workers[i].out, "beside other threads");
-        free(alone.samples);
+        assert_same(&alone[workers[i].sentence], &workers[i].out, "beside other threads");
         free(workers[i].out.samples);
     }
+    for (int i = 0; i < SENTENCES; i++)
+        free(alone[i].samples);
     end(&f);
 }
 END_TEST
@@ -459,8 +481,7 @@ int main(void)
     tcase_add_test(t, batch_equals_singles);
     tcase_add_test(t, runs_are_reused);
     tcase_add_test(t, windows_equal_one_shot);
-    tcase_add_loop_test(t, placement_does_not_change_results, 0,
-                        getenv("CLVITS_TEST_FAMILY") ? 2 : LENGTH(places));
+    tcase_add_test(t, placement_does_not_change_results);
     tcase_add_test(t, device_agrees_with_cpu);
     tcase_add_test(t, stages_stay_few);
     tcase_add_test(t, refuses_bad_items);
