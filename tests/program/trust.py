@@ -15,6 +15,7 @@ from support import SOURCE, TINY, ProgramTest, devices, main, samples_of, snr, w
 TEXT = "hello there people. how are you"
 FEW = ("copy", "flip", "gate", "sum", "unary, tanh", "unary, exp")  # cheap to check
 CACHE = {"CLVITS_CACHE": "cache"}
+EARLY = ("--place", "flow=cpu,dec=cpu")
 NORMS = ("--place", "enc_p=cpu,dp=cpu,flow=cpu,dec=cpu,layer_norm=1")
 # The first and the last convolution of the decoder: their kernels alone are built.
 DECODER = ("--place", "enc_p=cpu,dp=cpu,flow=cpu,dec.ups=cpu,dec.resblocks=cpu")
@@ -123,8 +124,8 @@ class Trust(ProgramTest):
         """One warning, once."""
         (self.cwd / "file").write_text("")
         for name in ("file", "file/below"):
-            done = self.run_program("speak", "--device", "opencl", "-m", TINY, "-o", "a.wav", TEXT,
-                                    env={"CLVITS_CACHE": name})
+            done = self.run_program("speak", "--device", "opencl", "-m", TINY, "-o", "a.wav",
+                                    *NORMS, TEXT, env={"CLVITS_CACHE": name})
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(re.findall(r"warning: (.*): Not a directory", done.stderr.decode()),
                              [f"the cache folder {name} cannot be written"])
@@ -197,16 +198,16 @@ class Trust(ProgramTest):
             shutil.rmtree(self.cwd / "cache", ignore_errors=True)
             for _ in range(2):
                 done = self.run_program("speak", "--device", "opencl", "-m", TINY, "-o", "b.wav",
-                                        TEXT, env={"CLVITS_FAULTS": fault, **CACHE})
+                                        *EARLY, TEXT, env={"CLVITS_FAULTS": fault, **CACHE})
                 self.assertEqual(done.returncode, -signal.SIGSEGV, done.stderr)
                 self.assertEqual(len(marks()), 1)
             again = {} if "build" in fault else {"CLVITS_FAULTS": fault}
             for _ in range(2):  # found, then known
-                level, warnings, _ = self.spoken(CLVITS_KERNELS="", **again)
+                level, warnings, _ = self.spoken(*EARLY, CLVITS_KERNELS="", **again)
                 self.assertGreater(level, 60)
                 self.assertRegex(warnings[0], text + ".*ended 2 programs that tried it")
                 self.assertEqual(marks(), [])
-        self.assertEqual(self.spoken("--trust", "always", CLVITS_KERNELS="")[1], [])
+        self.assertEqual(self.spoken(*EARLY, "--trust", "always", CLVITS_KERNELS="")[1], [])
 
     def test_what_is_not_there(self):
         self.fails(2, ["perhaps", "cached"], "speak", "--trust", "perhaps", TEXT,
