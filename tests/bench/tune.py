@@ -19,10 +19,18 @@ import time
 TUNE, CLVITS, KERNELS = sys.argv[1:4]
 SHAPE = "i=48 o=48 k=3 d=1 s=1"
 FAILURES = []
+TRIES = 5 # where other work on the machine may hide what is ten times as fast
+
+# Some candidates fewer, since a compiler takes seconds for each.
+FEWER = """
+#if CHUNK == 0 || CHUNK == 4 || GROUP == 32
+#error left out
+#endif
+"""
 
 # The default of 64 lanes is slow, blocks and 32 lanes are wrong, and a group of 16 ends a CPU
 # device's process.
-CHANGES = """
+CHANGES = FEWER + """
 #if LANES == 64
     for (volatile int spin = 0; spin < 4000; spin++)
         ;
@@ -35,7 +43,7 @@ CHANGES = """
 """
 
 # The default ends the process; of the others, one value is right.
-CRASHES = """
+CRASHES = FEWER + """
 #if LANES == 64
     *(volatile global int *)8 = 1;
 #elif LANES != 16
@@ -207,30 +215,46 @@ def change(file, kernel, lines):
 
 
 def write_kernels(kernels, changes):
-    """Kernels whose direct convolutions begin with these lines; the transformed one is wrong."""
+    """Kernels whose direct convolutions begin with these lines; the others do not build."""
     shutil.copytree(KERNELS, kernels, dirs_exist_ok=True)
     for kernel in "conv1d_tile", "conv1d":
         change(kernels / "conv1d.cl", kernel, changes)
-    change(kernels / "toom.cl", "conv1d_toom_tile", "    w += 1;\n")
+    (kernels / "toom.cl").write_text("#error left out\n")
+
+
+def kill_when_found(path, asked, own):
+    """Kill it once there are rows, unless it is through with its only shape."""
+    process = subprocess.Popen([TUNE, *asked], env={**os.environ, **own}, start_new_session=True,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 300
+    while time.monotonic() < end and process.poll() is None and not path.exists():
+        time.sleep(0.05)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def known_outcome(folder, device):
-    """Of a slow default, a wrong, a crashing and a right candidate, the right one wins."""
+    """Of a slow default, a wrong, a crashing and a right candidate, and others that do not build,
+    the right one wins."""
     kernels, cache = folder / "cl", folder / "gpu"
     write_kernels(kernels, CHANGES)
     own = {"CLVITS_KERNELS": str(kernels), "CLVITS_CACHE": str(cache), "CLVITS_FAMILY": "gpu",
            "CLVITS_DEVICE": device}
     asked = ("-q", "-v", "mini", "-f", SHAPE)
 
-    done = run(TUNE, *asked, **own)
-    expect(done.returncode == 1 and "is wrong" in done.stdout, "a wrong candidate is reported")
-    found = rows(cache / "tuned.txt")
+    for _ in range(TRIES):
+        done = run(TUNE, *asked, **own)
+        expect(done.returncode == 1 and "is wrong" in done.stdout, "a wrong candidate is reported")
+        found = rows(cache / "tuned.txt")
+        if found:
+            break
     expect(len(found) == 1 and f"| conv1d | {SHAPE} p=1 g=1 |" in found[0], "a row is written")
     expect("lanes=16" in found[0] and "group=16" not in found[0], "the right candidate has won")
     expect("group=16: the process died of signal" in done.stdout, "a crash costs one candidate")
     own["CLVITS_KERNELS"] = KERNELS
     done = run(CLVITS, "speak", "--plan", "-q", "-o", str(folder / "a.wav"), "--place",
-               "enc_p=cpu,dp=cpu,durations=cpu,flow=cpu",
+               "enc_p=cpu,dp=cpu,durations=cpu,flow=cpu,dec=cpu,dec.resblocks.2=1",
                "[[ h\u0259l\u02c8o\u028a ]]", **own)
     line = [s for s in done.stdout.splitlines() if "tuned lanes=16" in s]
     expect(done.returncode == 0 and line and "-DLANES=16" in line[0] and "tuned.txt:3" in line[0],
@@ -240,14 +264,10 @@ def known_outcome(folder, device):
 
     (cache / "tuned.txt").unlink()
     own["CLVITS_KERNELS"] = str(kernels)
-    process = subprocess.Popen([TUNE, *asked], env={**os.environ, **own}, start_new_session=True,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    end = time.monotonic() + 300
-    while (time.monotonic() < end and process.poll() is None and
-           not (cache / "tuned.txt").exists()):
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    for _ in range(TRIES):
+        kill_when_found(cache / "tuned.txt", asked, own)
+        if (cache / "tuned.txt").exists():
+            break
     expect(len(rows(cache / "tuned.txt")) >= 1, "what was found before a kill stays")
 
     write_kernels(kernels, CRASHES)
