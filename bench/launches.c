@@ -90,7 +90,7 @@ static void add_node(const listing *to, const clvits_node *n, double times)
         n->op->dims(n, &at, dims);
         n->op->launch(n, &at, dims, &l);
         add_work(add_launch(to->launches, &l, l.options), to->user,
-                 n->op->flops ? times * n->op->flops(n) : 0.0);
+                 times * clvits_node_flops(n, NULL));
     }
     free(dims);
 }

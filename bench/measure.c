@@ -522,11 +522,10 @@ static void count_work(bench_graph *g)
 {
     for (int i = 0; i < g->graph->n_nodes; i++) {
         const clvits_node *n = g->graph->nodes[i];
-        double flops, bytes;
-        clvits_node_work(n, clvits_plan_place(g->plan, n), clvits_run_table(g->run), &flops,
-                         &bytes);
-        *(is_second(g, n) ? &g->part.flops : &g->record.flops) += flops;
-        *(is_second(g, n) ? &g->part.bytes : &g->record.bytes) += bytes;
+        bench_record *to = is_second(g, n) ? &g->part : &g->record;
+        to->flops += clvits_node_flops(n, clvits_run_table(g->run));
+        to->bytes += clvits_node_bytes(n, clvits_plan_place(g->plan, n),
+                                       clvits_run_table(g->run));
     }
 }
 

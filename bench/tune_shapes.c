@@ -77,12 +77,12 @@ static clvits_status add_model(tune_shapes *s, const tune_options *o, const clvi
 
     for (int i = first; i < s->n_graphs; i++)
         for (int k = 0; k < s->graph[i]->n_nodes; k++)
-            all += s->graph[i]->nodes[k]->op->flops(s->graph[i]->nodes[k]);
+            all += clvits_node_flops(s->graph[i]->nodes[k], NULL);
     for (int i = first; i < s->n_graphs; i++)
         for (int k = 0; k < s->graph[i]->n_nodes && !status; k++) {
             const clvits_node *n = s->graph[i]->nodes[k];
             if (n->op->knobs)
-                status = add_node(s, n, at, n->op->flops(n) / all, r);
+                status = add_node(s, n, at, clvits_node_flops(n, NULL) / all, r);
         }
     return status;
 }

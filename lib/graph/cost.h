@@ -33,9 +33,9 @@ typedef struct clvits_rates {
 clvits_cost_class clvits_cost_class_of(const clvits_node *n);
 
 /** FLOP and bytes of a node on a place for a run's lengths ([clock][item]; NULL: at full
- *  capacity); each operand is moved once. */
-void clvits_node_work(const clvits_node *n, int place, const int *lengths, double *flops,
-                      double *bytes);
+ *  capacity); clvits_op says what counts. */
+double clvits_node_flops(const clvits_node *n, const int *lengths);
+double clvits_node_bytes(const clvits_node *n, int place, const int *lengths);
 
 /** Seconds of the node on a place, which has these rates; lengths as above. */
 double clvits_node_seconds(const clvits_node *n, int place, const int *lengths,

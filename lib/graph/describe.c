@@ -62,7 +62,8 @@ void clvits_node_describe(clvits_span *out, char shape[CLVITS_TRACE_SHAPE], cons
                           .kernel = "",
                           .options = "",
                           .tuned = "",
-                          .node = n->id };
-    clvits_node_work(n, place, lengths, &out->flops, &out->bytes);
+                          .node = n->id,
+                          .flops = clvits_node_flops(n, lengths),
+                          .bytes = clvits_node_bytes(n, place, lengths) };
     print_shape(shape, n, lengths);
 }

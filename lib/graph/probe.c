@@ -130,7 +130,6 @@ static clvits_status go(probe *p)
 /* The first run finds out which kernels have to be built. */
 static clvits_status prepare(probe *p)
 {
-    double flops, bytes;
     clvits_status s = clvits_packed_weights_open(&p->weights, p->report);
 
     if (!s)
@@ -141,8 +140,9 @@ static clvits_status prepare(probe *p)
         s = go(p);
     if (s)
         return s;
-    clvits_node_work(p->graph->nodes[0], CLVITS_CPU_PLACE, NULL, &flops, &bytes);
-    p->amount = p->kind < CLVITS_COST_MATHS ? flops : bytes;
+    const clvits_node *n = p->graph->nodes[0];
+    p->amount = p->kind < CLVITS_COST_MATHS ? clvits_node_flops(n, NULL)
+                                            : clvits_node_bytes(n, CLVITS_CPU_PLACE, NULL);
     return CLVITS_OK;
 }
 

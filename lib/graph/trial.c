@@ -32,7 +32,7 @@ static bool reads_clock(const clvits_node *n, int clock)
 static int rows_for(const clvits_node *n)
 {
     const clvits_tensor *t = n->in[0] ? n->in[0] : n->out[0];
-    const double flops = n->op->flops ? n->op->flops(n) : 0.0;
+    const double flops = clvits_node_flops(n, NULL);
     const double rows = most_flops * t->B * t->T / (flops > 1.0 ? flops : 1.0);
 
     /* Samples: a few frames, the last one cut off. */

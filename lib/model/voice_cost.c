@@ -11,7 +11,7 @@ static void add_graph(clvits_voice_cost *cost, clvits_graph **g)
 {
     for (int i = 0; i < (*g)->n_nodes; i++) {
         const clvits_node *n = (*g)->nodes[i];
-        const double gflop = n->op->flops ? n->op->flops(n) / SECONDS * 1e-9 : 0.0;
+        const double gflop = clvits_node_flops(n, NULL) / SECONDS * 1e-9;
         const struct {
             const char *name;
             double *sum;

@@ -50,9 +50,9 @@ static void durations_launch(const clvits_node *n, const clvits_target *at, cons
 }
 
 /* exp, product, ceiling and running sum of each id. */
-static double durations_flops(const clvits_node *n)
+static double durations_flops(const clvits_node *n, const int *lengths)
 {
-    return 4.0 * (double)clvits_tensor_count(n->out[0]);
+    return 4.0 * clvits_work_cells(n->out[0], lengths);
 }
 
 const clvits_op clvits_op_durations = {
@@ -121,12 +121,6 @@ static void expand_launch(const clvits_node *n, const clvits_target *at, const v
     l->global[2] = (size_t)d->B;
 }
 
-static double expand_flops(const clvits_node *n)
-{
-    (void)n;
-    return 0.0;
-}
-
 const clvits_op clvits_op_expand = {
     .name = "expand",
     .inputs = 2,
@@ -137,7 +131,7 @@ const clvits_op clvits_op_expand = {
     .dims = expand_dims_of,
     .cpu = CLVITS_CPU_EXPAND,
     .launch = expand_launch,
-    .flops = expand_flops,
+    .bound = CLVITS_BOUND_MOVE,
 };
 
 clvits_tensor *clvits_durations(clvits_tensor *logw, int length_scale_slot, clvits_tensor **ends)

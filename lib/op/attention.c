@@ -95,10 +95,17 @@ static void launch(const clvits_node *n, const clvits_target *at, const void *di
     l->local[1] = l->local[2] = 1;
 }
 
-static double flops(const clvits_node *n)
+/* 4 T T C of each item: every row looks at every row, for a weight and with it. */
+static double flops(const clvits_node *n, const int *lengths)
 {
     const clvits_tensor *y = n->out[0];
-    return 4.0 * (double)clvits_tensor_count(y) * (double)y->T;
+    double pairs = 0.0;
+
+    for (int b = 0; b < y->B; b++) {
+        const double rows = clvits_work_item(y, b, lengths);
+        pairs += rows * rows;
+    }
+    return 4.0 * pairs * y->C;
 }
 
 const clvits_op clvits_op_attention = {
@@ -112,6 +119,7 @@ const clvits_op clvits_op_attention = {
     .cpu = CLVITS_CPU_ATTENTION,
     .launch = launch,
     .flops = flops,
+    .bound = CLVITS_BOUND_PAIRS,
 };
 
 static clvits_status softmax_shape(clvits_node *n, clvits_report *r)
@@ -155,9 +163,10 @@ static void softmax_launch(const clvits_node *n, const clvits_target *at, const 
     l->local[1] = 1;
 }
 
-static double softmax_flops(const clvits_node *n)
+/* Of each value: largest, exponential, sum, quotient. */
+static double softmax_flops(const clvits_node *n, const int *lengths)
 {
-    return 4.0 * (double)clvits_tensor_count(n->out[0]);
+    return 4.0 * clvits_work_cells(n->out[0], lengths);
 }
 
 const clvits_op clvits_op_softmax = {

@@ -2,7 +2,7 @@
 #include "op/conv.h"
 #include "op/toom.h"
 
-#include "graph/graph.h"
+#include "graph/sched.h"
 #include "op/rows.h"
 
 #include <stdio.h>
@@ -223,6 +223,14 @@ clvits_packing clvits_conv_packing(const clvits_node *n, const clvits_target *at
                    (uint64_t)(d.layout == CLVITS_CONV_DEPTHWISE ? 0 : d.groups) << 44,
         .half = at->device && n->halves & CLVITS_HALF_WEIGHTS,
     };
+}
+
+double clvits_conv_bytes(const clvits_node *n, int place, const int *lengths)
+{
+    const double floats = clvits_work_bytes(n, place, lengths);
+    const bool half = place != CLVITS_CPU_PLACE && n->halves & CLVITS_HALF_WEIGHTS;
+
+    return half ? floats - 2.0 * clvits_work_cells(n->in[1], lengths) : floats;
 }
 
 /* Columns of jobs: blocks of channels times phases, groups and items. */

@@ -40,6 +40,9 @@ int clvits_conv_channel(const conv1d_dims *d, int O, int b, int lane);
 /** The body of both operators' packing(): layout and what belongs to it. */
 clvits_packing clvits_conv_packing(const clvits_node *n, const clvits_target *at, int i);
 
+/** The body of both operators' bytes(): devices may keep the weight as halves. */
+double clvits_conv_bytes(const clvits_node *n, int place, const int *lengths);
+
 /** Floats of a vector in the kernels or paths of the target. */
 int clvits_conv_vector(const clvits_target *at);
 

@@ -127,11 +127,11 @@ static void activate(void *params, float slope)
     ((clvits_conv1d_params *)params)->pre_slope = slope;
 }
 
-static double flops(const clvits_node *n)
+/* 2 U O I K: of every row of the result, all of the weight [O][I][K] (I of a group). */
+static double flops(const clvits_node *n, const int *lengths)
 {
-    const clvits_tensor *w = n->in[1], *y = n->out[0] ? n->out[0] : n->out[1];
-    return 2.0 * (double)y->B * y->T * (double)w->shape[0] * (double)w->shape[1] *
-           (double)w->shape[2];
+    const clvits_tensor *y = n->out[0] ? n->out[0] : n->out[1];
+    return 2.0 * clvits_work_rows(y, lengths) * clvits_work_cells(n->in[1], lengths);
 }
 
 const clvits_op clvits_op_conv1d = {
@@ -154,6 +154,8 @@ const clvits_op clvits_op_conv1d = {
     .launch = clvits_conv_launch,
     .knobs = &clvits_conv_knobs,
     .flops = flops,
+    .bytes = clvits_conv_bytes,
+    .bound = CLVITS_BOUND_MOVE, /* of one channel */
 };
 
 clvits_tensor *clvits_conv1d(clvits_tensor *x, clvits_tensor *w, clvits_tensor *bias,

@@ -77,10 +77,10 @@ static float slope(const clvits_node *n)
     return p->act == CLVITS_ACT_LEAKY_RELU ? p->act_slope : 0.0f;
 }
 
-static double flops(const clvits_node *n)
+/* 2 T I O K: of every row of x, all of the weight [I][O][K]. */
+static double flops(const clvits_node *n, const int *lengths)
 {
-    const clvits_tensor *w = n->in[1];
-    return 2.0 * (double)clvits_tensor_count(n->in[0]) * (double)w->shape[1] * (double)w->shape[2];
+    return 2.0 * clvits_work_rows(n->in[0], lengths) * clvits_work_cells(n->in[1], lengths);
 }
 
 const clvits_op clvits_op_conv_transpose1d = {
@@ -101,6 +101,7 @@ const clvits_op clvits_op_conv_transpose1d = {
     .launch = clvits_conv_launch,
     .knobs = &clvits_conv_knobs,
     .flops = flops,
+    .bytes = clvits_conv_bytes,
 };
 
 clvits_tensor *clvits_conv_transpose1d(clvits_tensor *x, clvits_tensor *w, clvits_tensor *bias,

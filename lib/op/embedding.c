@@ -40,9 +40,18 @@ static void launch(const clvits_node *n, const clvits_target *at, const void *di
     clvits_rows_launch(l, at->device, "embedding", "embedding", d->B, d->T + 2 * d->y.guard, d->C);
 }
 
-static double flops(const clvits_node *n)
+/* The product with the scale. */
+static double flops(const clvits_node *n, const int *lengths)
 {
-    return (double)clvits_tensor_count(n->out[0]);
+    return clvits_work_cells(n->out[0], lengths);
+}
+
+/* Of the table [V][C] the T rows that are looked up. */
+static double bytes(const clvits_node *n, int place, const int *lengths)
+{
+    (void)place;
+    return sizeof(float) * (clvits_work_cells(n->in[0], lengths) +
+                            2.0 * clvits_work_cells(n->out[0], lengths));
 }
 
 const clvits_op clvits_op_embedding = {
@@ -56,6 +65,8 @@ const clvits_op clvits_op_embedding = {
     .cpu = CLVITS_CPU_EMBEDDING,
     .launch = launch,
     .flops = flops,
+    .bytes = bytes,
+    .bound = CLVITS_BOUND_MOVE,
 };
 
 clvits_tensor *clvits_embedding(clvits_tensor *ids, clvits_tensor *table, float scale)

@@ -68,11 +68,12 @@ static void loss_launch(const clvits_node *n, const clvits_target *at, const voi
     l->local[1] = l->local[2] = 1;
 }
 
-static double loss_flops(const clvits_node *n)
+/* Of each value its term, and the sum. */
+static double loss_flops(const clvits_node *n, const int *lengths)
 {
     static const double each[] = { 1, 2, 3, 9 };
     const clvits_loss_params *p = n->params;
-    return each[p->kind] * (double)clvits_tensor_count(n->in[0]);
+    return each[p->kind] * clvits_work_cells(n->in[0], lengths);
 }
 
 const clvits_op clvits_op_loss = {
@@ -132,9 +133,9 @@ static void total_launch(const clvits_node *n, const clvits_target *at, const vo
     l->local[1] = 1;
 }
 
-static double total_flops(const clvits_node *n)
+static double total_flops(const clvits_node *n, const int *lengths)
 {
-    return (double)clvits_tensor_count(n->in[0]);
+    return clvits_work_cells(n->in[0], lengths);
 }
 
 const clvits_op clvits_op_total = {

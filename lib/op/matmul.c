@@ -82,11 +82,34 @@ static void launch(const clvits_node *n, const clvits_target *at, const void *di
     l->local[1] = l->local[2] = 1;
 }
 
-static double flops(const clvits_node *n)
+/* 2 M N K of each item, of which any may be counted by a clock. */
+static double flops(const clvits_node *n, const int *lengths)
 {
     const clvits_matmul_params *p = n->params;
-    const clvits_tensor *a = n->in[0];
-    return 2.0 * (double)clvits_tensor_count(n->out[0]) * (p->transpose_a ? a->T : a->C);
+    const clvits_tensor *a = n->in[0], *b = n->in[1], *y = n->out[0];
+    double products = 0.0;
+
+    for (int i = 0; i < y->B; i++) {
+        const double columns = p->transpose_b ? clvits_work_item(b, i, lengths) : y->C;
+        const double depth = p->transpose_a   ? clvits_work_item(a, i, lengths)
+                             : p->transpose_b ? a->C
+                                              : clvits_work_item(b, i, lengths);
+        products += clvits_work_item(y, i, lengths) * columns * depth;
+    }
+    return 2.0 * products;
+}
+
+/* The columns of a, or those of y, are as many as b has rows. */
+static double bytes(const clvits_node *n, int place, const int *lengths)
+{
+    const clvits_matmul_params *p = n->params;
+    const clvits_tensor *a = n->in[0], *b = n->in[1], *y = n->out[0];
+    const int inner = p->transpose_a || p->transpose_b ? -1 : b->clock;
+    const int outer = p->transpose_b ? b->clock : -1;
+
+    (void)place;
+    return sizeof(float) * (clvits_work_block(a, inner, lengths) + clvits_work_cells(b, lengths) +
+                            clvits_work_block(y, outer, lengths));
 }
 
 const clvits_op clvits_op_matmul = {
@@ -100,6 +123,7 @@ const clvits_op clvits_op_matmul = {
     .cpu = CLVITS_CPU_MATMUL,
     .launch = launch,
     .flops = flops,
+    .bytes = bytes,
 };
 
 clvits_tensor *clvits_matmul(clvits_tensor *a, clvits_tensor *b,

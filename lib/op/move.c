@@ -42,12 +42,6 @@ static void launch(const clvits_node *n, const clvits_target *at, const void *di
         clvits_launch_option(l, "-DELEMENT=ushort");
 }
 
-static double flops(const clvits_node *n)
-{
-    (void)n;
-    return 0.0;
-}
-
 /* All run one kernel, which takes two inputs. */
 #define OPERATOR(NAME, ID)                                                                        \
     const clvits_op clvits_op_##NAME = {                                                          \
@@ -60,7 +54,7 @@ static double flops(const clvits_node *n)
         .dims = dims,                                                                             \
         .cpu = CLVITS_CPU_##ID,                                                                   \
         .launch = launch,                                                                         \
-        .flops = flops,                                                                           \
+        .bound = CLVITS_BOUND_MOVE,                                                               \
     };
 
 OPERATOR(copy, COPY)

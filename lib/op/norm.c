@@ -106,9 +106,10 @@ static void launch(const clvits_node *n, const clvits_target *at, const void *di
     l->global[2] = (size_t)d->B;
 }
 
-static double flops(const clvits_node *n)
+/* Ten of each value, about: residual, mean, variance, scale and shift, GELU. */
+static double flops(const clvits_node *n, const int *lengths)
 {
-    return 10.0 * (double)clvits_tensor_count(n->out[0]);
+    return 10.0 * clvits_work_cells(n->out[0], lengths);
 }
 
 const clvits_op clvits_op_layer_norm = {

@@ -30,6 +30,13 @@ typedef struct clvits_range {
     int64_t first, end;
 } clvits_range;
 
+/** What the time of a node grows with that makes few operations of a byte (graph/cost.h). */
+typedef enum clvits_bound {
+    CLVITS_BOUND_MATHS = 0, /* bytes, and the functions of what is in them */
+    CLVITS_BOUND_MOVE,      /* bytes, which it hardly more than moves */
+    CLVITS_BOUND_PAIRS,     /* operations, of every row with every row, always */
+} clvits_bound;
+
 /**
  * One operator: its shape rule, its CPU path, its kernel and what they cost.
  *
@@ -90,8 +97,22 @@ struct clvits_op {
     /** What can be tuned, op/tune.h; NULL: nothing. */
     const struct clvits_knobs *knobs;
 
-    /** Work of one run at full capacity. */
-    double (*flops)(const clvits_node *n);
+    /*
+     * What one call costs, for placing, traces and the bench; no launch asks. Lengths are a run's,
+     * [clock][item]: every item of a batch counts with its own valid rows, nothing for guards and
+     * what is beyond them. NULL: all rows that there is room for.
+     */
+
+    /** FLOP by the direct formula, whichever form the kernel has; a multiply and an add are two.
+     *  NULL: none. */
+    double (*flops)(const clvits_node *n, const int *lengths);
+
+    /** Bytes read and written on a place, every operand and result once. NULL: those of the valid
+     *  rows (B,T,C) and of whole weights in floats, clvits_work_bytes(); an operator that touches
+     *  less of them says so. */
+    double (*bytes)(const clvits_node *n, int place, const int *lengths);
+
+    clvits_bound bound;
 };
 
 /* Every operator; definitions in lib/op/R.c. */
@@ -139,6 +160,21 @@ const clvits_tensor *clvits_node_raw(const clvits_target *at, const clvits_node 
 
 /** Whether the plan has nobody read the tensor. */
 bool clvits_node_unread(const clvits_target *at, const clvits_tensor *t);
+
+/* What flops() and bytes() count by; lengths as there. */
+
+/** Valid rows of an item; of all items. */
+double clvits_work_item(const clvits_tensor *t, int item, const int *lengths);
+double clvits_work_rows(const clvits_tensor *t, const int *lengths);
+
+/** Elements in the valid rows of all items; those of a weight. */
+double clvits_work_cells(const clvits_tensor *t, const int *lengths);
+
+/** The same of a tensor whose columns are valid as the rows of a clock are; -1: all are. */
+double clvits_work_block(const clvits_tensor *t, int columns, const int *lengths);
+
+/** Bytes of all inputs and outputs of a node on that place. */
+double clvits_work_bytes(const clvits_node *n, int place, const int *lengths);
 
 /* Parameters, where an operator has any. Zero is the usual default. */
 

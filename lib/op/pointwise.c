@@ -208,9 +208,10 @@ static void launch(const clvits_node *n, const clvits_target *at, const void *di
     clvits_halves_launch(l, n->in[0], n->in[1] && n->in[1]->type == CLVITS_F16, n->out[0]);
 }
 
-static double flops(const clvits_node *n)
+/* One of each value, whichever function it is. */
+static double flops(const clvits_node *n, const int *lengths)
 {
-    return (double)clvits_tensor_count(n->out[0]);
+    return clvits_work_cells(n->out[0], lengths);
 }
 
 #define OPERATOR(NAME, ID, INPUTS, OUTPUTS, PARAMS_SIZE, DIMS)                                    \
@@ -226,6 +227,7 @@ static double flops(const clvits_node *n)
         .cpu = CLVITS_CPU_##ID,                                                                   \
         .launch = launch,                                                                         \
         .flops = flops,                                                                           \
+        .bound = CLVITS_CPU_##ID == CLVITS_CPU_BINARY ? CLVITS_BOUND_MOVE : CLVITS_BOUND_MATHS,   \
     };
 
 OPERATOR(unary, UNARY, 1, 1, sizeof(clvits_unary_params), unary_dims)

@@ -54,9 +54,9 @@ static void launch(const clvits_node *n, const clvits_target *at, const void *di
 
 /* Of a pair: a logarithm, a root, a sine and a cosine, two products; the generator's whole numbers
  * are not counted. */
-static double flops(const clvits_node *n)
+static double flops(const clvits_node *n, const int *lengths)
 {
-    return 3.0 * (double)clvits_tensor_count(n->out[0]);
+    return 3.0 * clvits_work_cells(n->out[0], lengths);
 }
 
 const clvits_op clvits_op_normal = {

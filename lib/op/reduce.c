@@ -44,9 +44,9 @@ static void launch(const clvits_node *n, const clvits_target *at, const void *di
     l->local[1] = 1;
 }
 
-static double flops(const clvits_node *n)
+static double flops(const clvits_node *n, const int *lengths)
 {
-    return (double)clvits_tensor_count(n->in[0]);
+    return clvits_work_cells(n->in[0], lengths);
 }
 
 const clvits_op clvits_op_sum = {

@@ -59,9 +59,20 @@ static void search_launch(const clvits_node *n, const clvits_target *at, const v
 }
 
 /* Two comparisons and a sum of each cell. */
-static double search_flops(const clvits_node *n)
+static double search_flops(const clvits_node *n, const int *lengths)
 {
-    return 3.0 * (double)clvits_tensor_count(n->in[0]);
+    const clvits_search_params *p = n->params;
+    return 3.0 * clvits_work_block(n->in[0], p->text, lengths);
+}
+
+/* Columns are symbols of the text. */
+static double search_bytes(const clvits_node *n, int place, const int *lengths)
+{
+    const clvits_search_params *p = n->params;
+
+    (void)place;
+    return sizeof(float) * (clvits_work_block(n->in[0], p->text, lengths) +
+                            clvits_work_block(n->out[0], p->text, lengths));
 }
 
 const clvits_op clvits_op_search = {
@@ -75,6 +86,7 @@ const clvits_op clvits_op_search = {
     .cpu = CLVITS_CPU_SEARCH,
     .launch = search_launch,
     .flops = search_flops,
+    .bytes = search_bytes,
 };
 
 static clvits_status backtrack_shape(clvits_node *n, clvits_report *r)
@@ -118,9 +130,19 @@ static void backtrack_launch(const clvits_node *n, const clvits_target *at, cons
 }
 
 /* A step per column, and one per word of its frames. */
-static double backtrack_flops(const clvits_node *n)
+static double backtrack_flops(const clvits_node *n, const int *lengths)
 {
-    return (double)clvits_tensor_count(n->out[0]) + (double)n->in[0]->B * n->in[0]->T;
+    return clvits_work_rows(n->out[0], lengths) + clvits_work_rows(n->in[0], lengths);
+}
+
+static double backtrack_bytes(const clvits_node *n, int place, const int *lengths)
+{
+    const clvits_search_params *p = n->params;
+
+    (void)place;
+    return sizeof(int) * (clvits_work_block(n->in[0], p->text, lengths) +
+                          clvits_work_cells(n->out[0], lengths) +
+                          clvits_work_cells(n->out[1], lengths));
 }
 
 const clvits_op clvits_op_backtrack = {
@@ -134,6 +156,7 @@ const clvits_op clvits_op_backtrack = {
     .cpu = CLVITS_CPU_BACKTRACK,
     .launch = backtrack_launch,
     .flops = backtrack_flops,
+    .bytes = backtrack_bytes,
 };
 
 clvits_tensor *clvits_search(clvits_tensor *value, int text, clvits_tensor **ends)

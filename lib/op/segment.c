@@ -68,14 +68,15 @@ static void launch(const clvits_node *n, const clvits_target *at, const void *di
     clvits_rows_launch(l, at->device, "segment", "segment", d->B, d->T + 2 * d->y.guard, d->C);
 }
 
-static double flops(const clvits_node *n)
+/* Of x no more than the rows that are cut out. */
+static double slice_bytes(const clvits_node *n, int place, const int *lengths)
 {
-    (void)n;
-    return 0.0;
+    (void)place;
+    return 2.0 * sizeof(float) * clvits_work_cells(n->out[0], lengths);
 }
 
 /* Both run one kernel. */
-#define OPERATOR(NAME, ID, SHAPE, PARAMS)                                                         \
+#define OPERATOR(NAME, ID, SHAPE, PARAMS, BYTES)                                                  \
     const clvits_op clvits_op_##NAME = {                                                          \
         .name = #NAME,                                                                            \
         .inputs = 1,                                                                              \
@@ -86,11 +87,11 @@ static double flops(const clvits_node *n)
         .dims = dims,                                                                             \
         .cpu = CLVITS_CPU_##ID,                                                                   \
         .launch = launch,                                                                         \
-        .flops = flops,                                                                           \
+        .bytes = BYTES,                                                                           \
     };
 
-OPERATOR(fold, FOLD, fold_shape, clvits_fold_params)
-OPERATOR(slice_rows, SLICE_ROWS, slice_shape, clvits_slice_params)
+OPERATOR(fold, FOLD, fold_shape, clvits_fold_params, NULL)
+OPERATOR(slice_rows, SLICE_ROWS, slice_shape, clvits_slice_params, slice_bytes)
 
 clvits_tensor *clvits_fold(clvits_tensor *x, int period)
 {

@@ -125,10 +125,13 @@ static void launch(const clvits_node *n, const clvits_target *at, const void *di
     l->global[1] = (size_t)d->B;
 }
 
-static double flops(const clvits_node *n)
+/* T C (2 K + 2 C + 40): K taps of the depthwise convolution, C products of the 1x1, two norms and
+ * GELUs. */
+static double flops(const clvits_node *n, const int *lengths)
 {
     const clvits_tensor *y = n->out[0];
-    return (double)clvits_tensor_count(y) * (2.0 * y->C + 2.0 * (double)n->in[1]->shape[2] + 40.0);
+    return clvits_work_cells(y, lengths) *
+           (2.0 * y->C + 2.0 * (double)n->in[1]->shape[2] + 40.0);
 }
 
 const clvits_op clvits_op_separable = {

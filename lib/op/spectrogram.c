@@ -93,14 +93,14 @@ static void launch(const clvits_node *n, const clvits_target *at, const void *di
 
 /* Of a frame: the window, five operations for a complex product and sum in each step of radix 2 of
  * the half as long transform, or the product; then the bins. */
-static double flops(const clvits_node *n)
+static double flops(const clvits_node *n, const int *lengths)
 {
     const int N = ((const clvits_spectrogram_params *)n->params)->n_fft;
     const clvits_tensor *y = n->out[0];
     const double whole = SPECTROGRAM_IS_FFT(N) ? 2.5 * N * log2(0.5 * N) : 2.0 * N * y->C;
     const double bins = SPECTROGRAM_IS_FFT(N) ? 10.0 : 4.0;
 
-    return (double)y->B * y->T * (N + whole + bins * y->C);
+    return clvits_work_rows(y, lengths) * (N + whole + bins * y->C);
 }
 
 const clvits_op clvits_op_spectrogram = {

@@ -77,10 +77,10 @@ static void launch(const clvits_node *n, const clvits_target *at, const void *di
 
 /* Two softmaxes and running sums over the bins (scale, exp, sum, share, sum), then about 40 for the
  * fraction of quadratics in one of them. */
-static double flops(const clvits_node *n)
+static double flops(const clvits_node *n, const int *lengths)
 {
     const clvits_spline_params *p = n->params;
-    return (10.0 * p->bins + 40.0) * (double)clvits_tensor_count(n->out[0]);
+    return (10.0 * p->bins + 40.0) * clvits_work_cells(n->out[0], lengths);
 }
 
 const clvits_op clvits_op_spline = {
