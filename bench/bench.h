@@ -241,8 +241,9 @@ typedef struct bench_graph {
 bool bench_case_begin(bench_graph *g, bench *b, const char *level, int batch, const char *format,
                       ...) __attribute__((format(printf, 5, 6)));
 
-/** An empty graph that is no case of the bench: checked, and run by the caller. */
-void bench_graph_open(bench_graph *g, bench *b, int batch);
+/** An empty graph that is no case of the bench: checked, and run by the caller. False where there
+ *  is no memory for it, which its record says. */
+bool bench_graph_open(bench_graph *g, bench *b, int batch);
 void bench_graph_close(bench_graph *g);
 
 /** Whether levels, and the filter as well, let a record pass. */

@@ -27,18 +27,25 @@ typedef struct comparison {
     double threshold;
 } comparison;
 
-static void add_column(comparison *c, const column *n)
+static int no_memory(void)
+{
+    return program_fail(3, "out of memory for the files to compare");
+}
+
+/* Returns a code. */
+static int add_column(comparison *c, const column *n)
 {
     column *more = realloc(c->columns, ((size_t)c->n_columns + 1) * sizeof(*more));
 
     if (!more)
-        abort();
+        return no_memory();
     c->columns = more;
     more[c->n_columns++] = *n;
+    return CODE_OK;
 }
 
 /* What a file has in place of a column of the first file, which may be nothing. */
-static void add_like(comparison *c, int base, const cJSON *root, const char *path)
+static int add_like(comparison *c, int base, const cJSON *root, const char *path)
 {
     const cJSON *device;
     column n = { .results = cJSON_GetObjectItem(root, "results"), .file = path, .base = base,
@@ -48,7 +55,7 @@ static void add_like(comparison *c, int base, const cJSON *root, const char *pat
         if (!strcmp(bench_text(device, "name"), n.device))
             n.about = device;
     n.gone = !n.about;
-    add_column(c, &n);
+    return add_column(c, &n);
 }
 
 static bool is_of_first(const comparison *c, const char *device)
@@ -75,25 +82,27 @@ static int add_file(comparison *c, const char *path)
     cJSON *root, **more;
     const cJSON *device;
 
-    const int code = bench_read(&root, path);
+    int code = bench_read(&root, path);
     if (code)
         return code;
     more = realloc(c->files, ((size_t)c->n_files + 1) * sizeof(*more));
-    if (!more)
-        abort();
+    if (!more) {
+        cJSON_Delete(root);
+        return no_memory();
+    }
     c->files = more;
     more[c->n_files++] = root;
-    for (int i = 0; i < c->n_first && is_alike(c, root); i++)
-        add_like(c, i, root, path);
+    for (int i = 0; i < c->n_first && is_alike(c, root) && !code; i++)
+        code = add_like(c, i, root, path);
     cJSON_ArrayForEach(device, cJSON_GetObjectItem(root, "devices")) {
         const column n = { .results = cJSON_GetObjectItem(root, "results"), .about = device,
                            .file = path, .device = bench_text(device, "name") };
-        if (!is_of_first(c, n.device))
-            add_column(c, &n);
+        if (!code && !is_of_first(c, n.device))
+            code = add_column(c, &n);
     }
     if (c->n_files == 1)
         c->n_first = c->n_columns;
-    return CODE_OK;
+    return code;
 }
 
 static const cJSON *find(const column *c, const cJSON *like)

@@ -77,17 +77,19 @@ static void init(bench_graph *g, bench *b, const char *level)
                         .record = { .level = level, .verdict = "ok" } };
 }
 
-static void open_graph(bench_graph *g, int batch)
+static bool open_graph(bench_graph *g, int batch)
 {
-    if (clvits_packed_weights_open(&g->weights, &g->b->report) ||
-        clvits_graph_open(&g->graph, batch, &g->b->report))
-        abort(); /* nothing but memory can be missing here */
+    clvits_status s = clvits_packed_weights_open(&g->weights, &g->b->report);
+
+    if (!s)
+        s = clvits_graph_open(&g->graph, batch, &g->b->report);
+    return ok(g, s);
 }
 
-void bench_graph_open(bench_graph *g, bench *b, int batch)
+bool bench_graph_open(bench_graph *g, bench *b, int batch)
 {
     init(g, b, "operator");
-    open_graph(g, batch);
+    return open_graph(g, batch);
 }
 
 bool bench_case_begin(bench_graph *g, bench *b, const char *level, int batch, const char *format,
@@ -101,8 +103,10 @@ bool bench_case_begin(bench_graph *g, bench *b, const char *level, int batch, co
     va_end(args);
     if (!bench_record_begin(b, &g->record))
         return false;
-    open_graph(g, batch);
-    return true;
+    if (open_graph(g, batch))
+        return true;
+    bench_case_end(g);
+    return false;
 }
 
 void bench_case_take(bench_graph *g, clvits_graph *graph)
@@ -112,18 +116,19 @@ void bench_case_take(bench_graph *g, clvits_graph *graph)
     g->own_graph = false;
 }
 
+/* NULL when there is none, which the case says. */
 static void *memory(bench_graph *g, size_t n, size_t size)
 {
     void *p = clvits_arena_array(&g->arena, n + 1, size);
     if (!p)
-        abort();
+        ok(g, clvits_fail_memory(&g->b->report, "a case's numbers"));
     return p;
 }
 
 float *bench_random(bench_graph *g, int64_t n, float range)
 {
     float *p = memory(g, (size_t)n, sizeof(*p));
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; p && i < n; i++) {
         g->seed = g->seed * 6364136223846793005u + 1442695040888963407u;
         p[i] = range * (2.0f * (float)(g->seed >> 40) / 16777216.0f - 1.0f);
     }
@@ -133,6 +138,8 @@ float *bench_random(bench_graph *g, int64_t n, float range)
 void bench_feed_of(bench_graph *g, clvits_tensor *input, const void *values)
 {
     struct bench_input *in = memory(g, 1, sizeof(*in));
+    if (!in)
+        return;
     *in = (struct bench_input){ g->inputs, input, values };
     g->inputs = in;
 }
@@ -148,7 +155,7 @@ void bench_feed(bench_graph *g, clvits_tensor *input, int (*value)(int row))
     if (!input)
         return;
     int *values = memory(g, (size_t)clvits_tensor_count(input), sizeof(*values));
-    for (int i = 0; i < input->B * input->T; i++)
+    for (int i = 0; values && i < input->B * input->T; i++)
         values[i] = value(i % input->T);
     bench_feed_of(g, input, values);
 }
@@ -159,7 +166,7 @@ clvits_tensor *bench_input(bench_graph *g, int clock, int channels, const float 
 
     bench_feed_floats(g, t);
     if (values)
-        *values = g->inputs->values;
+        *values = g->inputs ? g->inputs->values : NULL;
     return t;
 }
 
@@ -184,8 +191,10 @@ clvits_tensor *bench_weight(bench_graph *g, int rank, const int64_t *shape, floa
 
 void bench_scalar_int(bench_graph *g, int slot, int value)
 {
-    if (g->n_scalars == BENCH_MAX_SCALARS)
-        abort();
+    if (g->n_scalars == BENCH_MAX_SCALARS) {
+        bench_case_fail(g, "failed", "a case has %d scalars at most", BENCH_MAX_SCALARS);
+        return;
+    }
     g->scalars[g->n_scalars].slot = slot;
     g->scalars[g->n_scalars++].bits = value;
 }
@@ -231,7 +240,7 @@ static clvits_status read_all(bench_graph *g, clvits_run *run, const clvits_tens
 const float *bench_output(bench_graph *g, const clvits_tensor *t)
 {
     float *out = memory(g, (size_t)clvits_tensor_count(t), sizeof(*out));
-    return ok(g, read_all(g, g->run, t, out)) ? out : NULL;
+    return out && ok(g, read_all(g, g->run, t, out)) ? out : NULL;
 }
 
 static void compare(bench_graph *g, const clvits_tensor *t, const float *got, const float *want)
@@ -297,9 +306,7 @@ static void check(bench_graph *g)
             continue;
         const size_t n = (size_t)clvits_tensor_count(t);
         float *got = calloc(2 * n, sizeof(*got));
-        if (!got)
-            abort();
-        s = read_all(g, run, t, got + n);
+        s = got ? read_all(g, run, t, got + n) : clvits_fail_memory(r, "results to compare");
         if (!s)
             s = read_all(g, g->run, t, got);
         if (!s)
@@ -349,6 +356,9 @@ bool bench_case_check(bench_graph *g)
 {
     bench *b = g->b;
     const double start = bench_now();
+
+    if (strcmp(g->record.verdict, "ok"))
+        return false;
     clvits_status s = g->own_graph ? clvits_graph_finish(g->graph, &b->report) : CLVITS_OK;
 
     if (!s)

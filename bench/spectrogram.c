@@ -41,8 +41,8 @@ static void mel(bench *b, int i, int seconds)
         return;
     const int frames = clvits_graph_clock(g.graph, seconds * cases[i].rate / cases[i].hop);
     float *filters = bench_random(&g, MELS * bins, 0.0f);
-    if (clvits_mel_filterbank(filters, cases[i].n_fft, cases[i].rate, MELS, 0.0, 0.0,
-                              CLVITS_MEL_SLANEY, true, &b->report)) {
+    if (filters && clvits_mel_filterbank(filters, cases[i].n_fft, cases[i].rate, MELS, 0.0, 0.0,
+                                         CLVITS_MEL_SLANEY, true, &b->report)) {
         bench_case_lose(&g);
         return;
     }

@@ -208,18 +208,22 @@ static side *make(sweep *w, const clvits_terms *values)
     s->values = *values;
     s->open = true;
     s->repeats = 1;
-    bench_graph_open(&s->g, &t->b, 1);
-    set_values(w, values);
-    const clvits_node *n = clone(&s->g, w->shape->node, w->shrink);
-    if (!n || !is_new(w, n)) {
+    const clvits_node *n = NULL;
+    if (bench_graph_open(&s->g, &t->b, 1)) {
+        set_values(w, values);
+        n = clone(&s->g, w->shape->node, w->shrink);
+    }
+    if (n && !is_new(w, n)) {
         set_tuned(t, t->tuned);
         close_side(&s);
         return NULL;
     }
     w->result->tried++;
-    s->output = n->out[0] ? n->out[0] : n->out[1];
-    s->row = malloc((size_t)s->output->C * sizeof(*s->row));
-    const bool right = bench_case_check(&s->g) && s->row;
+    s->output = !n ? NULL : n->out[0] ? n->out[0] : n->out[1];
+    s->row = n ? malloc((size_t)s->output->C * sizeof(*s->row)) : NULL;
+    if (n && !s->row)
+        bench_case_fail(&s->g, "failed", "out of memory");
+    const bool right = bench_case_check(&s->g) && n;
     set_tuned(t, t->tuned);
     if (right)
         return s;

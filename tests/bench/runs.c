@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Every run that is timed works on the case's inputs, not on what the one before left in their
-// memory; and what is not run is told, part by part.
+// memory; and what is not run is told, part by part, with why.
 #include "../../bench/voice.h"
 
 #include <check.h>
@@ -9,6 +9,8 @@
 
 Suite *suite(void);
 void __wrap_bench_send(bench *b, bench_record *r);
+void *__real_clvits_arena_array(clvits_arena *a, size_t n, size_t size);
+void *__wrap_clvits_arena_array(clvits_arena *a, size_t n, size_t size);
 
 enum { ROWS = 1000, CHANNELS = 4 };
 
@@ -16,12 +18,18 @@ static bench_graph graph;
 static clvits_tensor *sum;
 static float first, last;
 static int runs, sent;
+static bool no_memory;
 static bench_record records[8];
 
 static void keep_record(const bench_record *r)
 {
     ck_assert_int_lt(sent, LENGTH(records));
     records[sent++] = *r;
+}
+
+void *__wrap_clvits_arena_array(clvits_arena *a, size_t n, size_t size)
+{
+    return no_memory ? NULL : __real_clvits_arena_array(a, n, size);
 }
 
 /* A record is sent when all its runs are over and their memory is still there. */
@@ -40,17 +48,29 @@ void __wrap_bench_send(bench *b, bench_record *r)
     bench_drop(r);
 }
 
+static void open_bench(bench *b)
+{
+    static const bench_options o = { .levels = "operator", .seconds = 0.01, .threads = 1,
+                                     .quick = true };
+
+    *b = (bench){ .o = &o, .deadline = 1e300, .out = fopen("/dev/null", "w") };
+    ck_assert_ptr_nonnull(b->out);
+    ck_assert_int_eq(clvits_cpu_open(&b->machine.cpu, NULL, 1, &b->report), CLVITS_OK);
+    b->machine.n_places = 1;
+    b->reference = b->machine;
+}
+
+static void close_bench(bench *b)
+{
+    clvits_cpu_close(&b->machine.cpu);
+    fclose(b->out);
+}
+
 START_TEST(inputs_are_those_of_the_case)
 {
-    const bench_options o = { .levels = "operator", .seconds = 0.01, .threads = 1, .quick = true };
-    bench b = { .o = &o, .deadline = 1e300 };
+    bench b;
 
-    b.out = fopen("/dev/null", "w");
-    ck_assert_ptr_nonnull(b.out);
-    ck_assert_int_eq(clvits_cpu_open(&b.machine.cpu, NULL, 1, &b.report), CLVITS_OK);
-    b.machine.n_places = 1;
-    b.reference = b.machine;
-
+    open_bench(&b);
     ck_assert(bench_case_begin(&graph, &b, "operator", 1, "two nodes"));
     const int clock = clvits_graph_clock(graph.graph, ROWS);
     clvits_tensor *x = bench_input(&graph, clock, CHANNELS, NULL);
@@ -62,9 +82,32 @@ START_TEST(inputs_are_those_of_the_case)
     bench_case_end(&graph);
     ck_assert_int_gt(runs, 1);
     ck_assert_float_eq(first, last);
+    close_bench(&b);
+}
+END_TEST
 
-    clvits_cpu_close(&b.machine.cpu);
-    fclose(b.out);
+START_TEST(a_case_without_memory_has_a_reason)
+{
+    const float *values = &first;
+    bench b;
+
+    open_bench(&b);
+    sent = 0;
+    ck_assert(bench_case_begin(&graph, &b, "operator", 1, "large"));
+    const int clock = clvits_graph_clock(graph.graph, ROWS);
+    no_memory = true;
+    clvits_tensor *x = bench_input(&graph, clock, CHANNELS, &values);
+    ck_assert_ptr_null(values);
+    ck_assert_ptr_null(bench_weight(&graph, 1, (int64_t[]){ CHANNELS }, 1.0f, &values));
+    ck_assert_ptr_null(values);
+    no_memory = false;
+    clvits_graph_keep(clvits_sum(x));
+    ck_assert(!bench_case_check(&graph));
+    bench_case_end(&graph);
+    ck_assert_int_eq(sent, 1);
+    ck_assert_str_eq(records[0].verdict, "failed");
+    ck_assert_ptr_nonnull(strstr(records[0].reason, "out of memory for"));
+    close_bench(&b);
 }
 END_TEST
 
@@ -108,6 +151,7 @@ Suite *suite(void)
     Suite *s = suite_create("bench_runs");
     TCase *t = tcase_create("inputs");
     tcase_add_test(t, inputs_are_those_of_the_case);
+    tcase_add_test(t, a_case_without_memory_has_a_reason);
     tcase_add_test(t, parts_of_a_skipped_sentence_are_skipped);
     suite_add_tcase(s, t);
     return s;
