@@ -2,11 +2,10 @@
 //
 // One allocation fails, or all from one on, while a voice is opened and speaks, to its listener,
 // into a file or through a queue, or listens, or makes a step of training, and then nothing fails:
-// an error that says so, or what is right, and nothing is left.
-//
-// These functions stand before the C library's, for this program and all that it loads. On the CPU
-// path every allocation of the process counts; with a device only those of this program's own code,
-// which is linked with the library: a driver may do as it likes when it has no memory.
+// an error that says so, or what is right, and nothing is left. On the CPU path every allocation of
+// the process counts; with a device the library's alone: a driver may do as it likes when it has no
+// memory. By default a sample fails; CLVITS_TEST_SWEEP=N: every Nth.
+#include "failing.h"
 #include "harness.h"
 #include "model/convert.h"
 #include "model/training.h"
@@ -14,118 +13,13 @@
 
 #include <clvits/clvits.h>
 
-#include <math.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { SLOTS = 1 << 18, MOST_SAMPLES = 100000, SAMPLE = 40, DEVICE_SAMPLE = 16, LITTLE = 6 };
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *p, size_t size);
-void *__libc_memalign(size_t alignment, size_t size);
-void __libc_free(void *p);
-
-extern const char __executable_start, etext;
-
-static atomic_bool on;       /* allocations are counted, and what is left of them */
-static bool ours_alone;
-static atomic_long count;
-static long fail_from, fail_to; /* allocations, counted from 1 */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards what follows */
-static void *left[SLOTS];
-static long n_left;
-
-static size_t slot_of(const void *p)
-{
-    return (size_t)((uintptr_t)p >> 4) * 2654435761u % SLOTS;
-}
-
-/* Notes a block; with open addressing, and no holes but those that were refilled. */
-static void *note(void *p)
-{
-    if (!p)
-        return p;
-    pthread_mutex_lock(&lock);
-    size_t i = slot_of(p);
-    while (left[i] && left[i] != (void *)1)
-        i = (i + 1) % SLOTS;
-    left[i] = p;
-    n_left++;
-    pthread_mutex_unlock(&lock);
-    return p;
-}
-
-static void forget(const void *p)
-{
-    pthread_mutex_lock(&lock);
-    for (size_t i = slot_of(p); left[i] && n_left; i = (i + 1) % SLOTS)
-        if (left[i] == p) {
-            left[i] = (void *)1; /* was taken: what comes after it may have gone around it */
-            n_left--;
-            break;
-        }
-    pthread_mutex_unlock(&lock);
-}
-
-/* Whether an allocation is counted, and then whether it is to fail. */
-static bool counted(const void *caller, bool *fails)
-{
-    *fails = false;
-    if (!atomic_load(&on) || (ours_alone && ((const char *)caller < &__executable_start ||
-                                             (const char *)caller >= &etext)))
-        return false;
-    const long n = atomic_fetch_add(&count, 1) + 1;
-    *fails = n >= fail_from && n <= fail_to;
-    return true;
-}
-
-#define ALLOCATE(call)                                                                             \
-    do {                                                                                           \
-        bool fails;                                                                                \
-        const bool noted = counted(__builtin_return_address(0), &fails);                           \
-        return fails ? NULL : noted ? note(call) : (call);                                         \
-    } while (0)
-
-void *malloc(size_t size)
-{
-    ALLOCATE(__libc_malloc(size));
-}
-
-void *calloc(size_t n, size_t size)
-{
-    ALLOCATE(__libc_calloc(n, size));
-}
-
-void *aligned_alloc(size_t alignment, size_t size)
-{
-    ALLOCATE(__libc_memalign(alignment, size));
-}
-
-void *realloc(void *old, size_t size)
-{
-    bool fails;
-    const bool noted = counted(__builtin_return_address(0), &fails);
-
-    if (fails)
-        return NULL;
-    if (old)
-        forget(old);
-    void *p = __libc_realloc(old, size);
-    return noted ? note(p) : p;
-}
-
-void free(void *p)
-{
-    if (p)
-        forget(p);
-    __libc_free(p);
-}
+enum { MOST_SAMPLES = 100000, SAMPLE = 40, DEVICE_SAMPLE = 16, LITTLE = 6 };
 
 static struct {
     float samples[MOST_SAMPLES];
@@ -143,6 +37,9 @@ static int hear(void *user, const clvits_chunk *c)
 }
 
 static const char *device;
+static bool on_device;
+/* Of a step of training, where every allocation fails: its kernels take long to build. */
+static int device_index = -1;
 static char message[600];
 static float recorded[4000], magnitudes[20 * 1025];
 
@@ -310,7 +207,7 @@ static clvits_status try_voice(const struct work *w)
     if (!s)
         s = work(w, c, v);
     if (s && v) {
-        fail_to = 0;
+        failing_spare();
         if (work(w, c, v) != CLVITS_OK)
             s = CLVITS_E_CANCELLED;
     }
@@ -343,6 +240,11 @@ static clvits_status open_training(training *t, const struct work *w, clvits_rep
     snprintf(path, sizeof(path), "%s/%s", GOLDEN_DIR, w->voice);
     t->machine.n_places = 1;
     clvits_status s = clvits_cpu_open(&t->machine.cpu, NULL, 2, r);
+    if (!s && device_index >= 0)
+        s = clvits_device_open(&t->machine.device[1], device_index, &(clvits_device_params){ 0 },
+                               r);
+    if (t->machine.device[1])
+        t->machine.n_places = 2;
     if (!s)
         s = clvits_voice_file_open_sides(&t->file, path, NULL, CLVITS_SIDE_ALL, r);
     if (!s)
@@ -385,9 +287,11 @@ static clvits_status go_training(training *t, clvits_report *r)
 
 static void close_training(training *t)
 {
+    clvits_machine_finish(&t->machine);
     clvits_run_free(&t->run);
     clvits_plan_free(&t->plan);
     clvits_packed_weights_close(&t->weights);
+    clvits_device_close(&t->machine.device[1]);
     clvits_graph_close(&t->step.graph);
     clvits_arrays_free(&t->judging);
     clvits_arrays_free(&t->judging_raw);
@@ -414,12 +318,9 @@ static clvits_status try(const struct work *w, long from, long to)
 {
     got.n = 0;
     message[0] = '\0';
-    atomic_store(&count, 0);
-    fail_from = from;
-    fail_to = to;
-    atomic_store(&on, true);
+    failing_begin(from, to, on_device);
     const clvits_status s = w->does == TRAINS ? try_training(w) : try_voice(w);
-    atomic_store(&on, false);
+    failing_end();
     if (s && w->does == TRAINS)
         got.n = 0;
     return s;
@@ -427,14 +328,14 @@ static clvits_status try(const struct work *w, long from, long to)
 
 static void check(const struct work *w, long from, long to)
 {
-    const long before = n_left;
+    const long before = failing_left();
     const clvits_status s = try(w, from, to);
     char at[96];
 
     snprintf(at, sizeof(at), "%s, allocations %ld to %ld", w->name, from, to);
     ck_assert_msg(s != CLVITS_E_CANCELLED, "%s: nothing is spoken afterwards", at);
-    ck_assert_msg(n_left == before, "%s: %ld blocks are left after \"%s\"", at, n_left - before,
-                  message);
+    ck_assert_msg(failing_left() == before, "%s: %ld blocks are left after \"%s\"", at,
+                  failing_left() - before, message);
     ck_assert_msg(!s || strlen(message) > 10, "%s: nothing was said", at);
     ck_assert_msg(!s || s == CLVITS_E_MEMORY, "%s: memory ran out, and what is said is: %s: %s", at,
                   clvits_status_text(s), message);
@@ -450,6 +351,21 @@ static void check(const struct work *w, long from, long to)
     ck_assert_double_le(noise, 1e-8 * signal);
 }
 
+/* The device of that name, or the first one where it is any. */
+static int find_device(const char *name)
+{
+    clvits_device_info *list;
+    clvits_report r = { 0 };
+    int n, found = -1;
+
+    ck_assert_int_eq(clvits_device_list(&list, &n, &r), CLVITS_OK);
+    for (int i = 0; i < n && found < 0; i++)
+        if (!strcmp(name, "opencl") || strstr(list[i].name, name) || strstr(list[i].platform, name))
+            found = i;
+    free(list);
+    return found;
+}
+
 /* What the C library and others keep for good is there after the first time. How many allocations
  * the work takes. */
 static long begin(const struct work *w)
@@ -457,19 +373,21 @@ static long begin(const struct work *w)
     const char *name = getenv("CLVITS_TEST_DEVICE");
 
     device = name ? name : "opencl";
-    ours_alone = strncmp(device, "cpu", 3) != 0;
+    on_device = strncmp(device, "cpu", 3) != 0;
+    if (on_device && getenv("CLVITS_TEST_SWEEP"))
+        device_index = find_device(device);
     make_noise();
     ck_assert_msg(!try(w, 0, 0), "%s", message);
     memcpy(&want, &got, sizeof(want));
     ck_assert_uint_gt(want.n, 0);
     check(w, 0, 0);
-    return atomic_load(&count);
+    return failing_count();
 }
 
 START_TEST(a_sample_of_allocations_fails)
 {
     const struct work *w = &works[_i];
-    const int most = _i ? LITTLE : ours_alone ? DEVICE_SAMPLE : SAMPLE;
+    const int most = _i ? LITTLE : on_device ? DEVICE_SAMPLE : SAMPLE;
     const int tries = getenv("CLVITS_TEST_TINY") ? most / 2 : most;
     uint64_t seed = 88172645463325252u;
     const long n = begin(w);
@@ -489,16 +407,19 @@ END_TEST
 START_TEST(every_allocation_fails)
 {
     const struct work *w = &works[_i];
+    const long step = strtol(getenv("CLVITS_TEST_SWEEP"), NULL, 10);
+    long runs = 0;
+
     if (harness_left_out(_i))
         return;
     const long n = begin(w);
-
-    for (long i = 1; i <= n; i++) {
+    ck_assert_int_gt(step, 0);
+    for (long i = 1; i <= n; i += step) {
         check(w, i, i);
-        if (i % 16 == 0)
+        if (++runs % 16 == 0)
             check(w, i, INT32_MAX);
     }
-    printf("%s: %ld allocations\n", w->name, n);
+    printf("%s: %ld allocations, %ld runs\n", w->name, n, runs + runs / 16);
     fflush(stdout);
 }
 END_TEST
