@@ -320,18 +320,13 @@ static void check(bench_graph *g)
 }
 
 /* The rows that what is wanted of the result needs, as an utterance's windows have them. */
-static clvits_status shorten(bench_graph *g)
+static void shorten(bench_graph *g)
 {
-    clvits_range rows;
-
     if (!g->wanted)
-        return CLVITS_OK;
-    const clvits_status s = clvits_plan_reach(&rows, g->plan, g->wanted, g->wanted_rows,
-                                              g->wanted_clock, &g->b->report);
-    if (!s)
-        g->lengths[g->wanted_clock] =
-            (int)((rows.end < g->frames ? rows.end : g->frames) - rows.first);
-    return s;
+        return;
+    const clvits_range rows = clvits_run_reach(g->run, g->wanted, g->wanted_rows, g->wanted_clock);
+    g->lengths[g->wanted_clock] =
+        (int)((rows.end < g->frames ? rows.end : g->frames) - rows.first);
 }
 
 /* What a device refuses goes to the CPU path, whose time is not the device's. */
@@ -364,9 +359,9 @@ bool bench_case_check(bench_graph *g)
     if (!s)
         s = clvits_plan_make(&g->plan, g->graph, &b->machine, g->weights, NULL, &b->report);
     if (!s)
-        s = shorten(g);
-    if (!s)
         s = clvits_run_make(&g->run, g->plan, &b->report);
+    if (!s)
+        shorten(g);
     if (!s)
         s = prepare(g, g->run);
     if (!s)

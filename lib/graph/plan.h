@@ -59,6 +59,10 @@ clvits_status clvits_plan_place_nodes(clvits_plan *p, const char *place, clvits_
 clvits_status clvits_plan_place_cheapest(clvits_plan *p, const unsigned char *allowed,
                                          clvits_report *r);
 
+/** As clvits_run_reach() describes; `wanted` is room for a range of every tensor of the graph. */
+clvits_range clvits_plan_reach(const clvits_plan *p, const clvits_tensor *t, clvits_range rows,
+                               int clock, clvits_range *wanted);
+
 /** The memory of a run's tensors on a place, clvits_plan_bytes() long; NULLs when it has none. */
 clvits_memory clvits_run_memory(const clvits_run *run, int place);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "graph/plan.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 static void widen(clvits_range *a, clvits_range b)
 {
@@ -46,19 +46,16 @@ static void walk(const clvits_plan *p, clvits_range *wanted)
     }
 }
 
-clvits_status clvits_plan_reach(clvits_range *out, const clvits_plan *p, const clvits_tensor *t,
-                                clvits_range rows, int clock, clvits_report *r)
+clvits_range clvits_plan_reach(const clvits_plan *p, const clvits_tensor *t, clvits_range rows,
+                               int clock, clvits_range *wanted)
 {
-    clvits_range *wanted = calloc((size_t)p->graph->n_tensors + 1, sizeof(*wanted));
+    clvits_range all = { 0, 0 };
 
-    if (!wanted)
-        return clvits_fail_memory(r, "a stretch");
+    memset(wanted, 0, (size_t)p->graph->n_tensors * sizeof(*wanted));
     wanted[t->root->id] = rows;
     walk(p, wanted);
-    *out = (clvits_range){ 0, 0 };
     for (int i = 0; i < p->graph->n_tensors; i++)
         if (p->graph->tensors[i]->clock == clock && wanted[i].end > wanted[i].first)
-            widen(out, wanted[i]);
-    free(wanted);
-    return CLVITS_OK;
+            widen(&all, wanted[i]);
+    return all;
 }

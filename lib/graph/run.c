@@ -22,6 +22,7 @@ struct clvits_run {
     float *staging;
     clvits_kernel **kernels; /* by step; NULL for copies and CPU nodes */
     clvits_replay **replays; /* by step: launches from this one on, enqueued as one; mostly NULL */
+    clvits_range *wanted;    /* by tensor: for clvits_run_reach() */
     bool used, recorded;
 };
 
@@ -38,7 +39,8 @@ static clvits_status make_memory(clvits_run *run, clvits_report *r)
     run->kernels = calloc((size_t)p->n_steps + 1, sizeof(*run->kernels));
     run->replays = calloc((size_t)p->n_steps + 1, sizeof(*run->replays));
     run->staging = malloc(((size_t)p->staging + 1) * sizeof(float));
-    if (!run->lengths || !run->kernels || !run->replays || !run->staging)
+    run->wanted = malloc(((size_t)p->graph->n_tensors + 1) * sizeof(*run->wanted));
+    if (!run->lengths || !run->kernels || !run->replays || !run->staging || !run->wanted)
         return clvits_fail_memory(r, "a run");
     for (int b = 0; b < p->graph->batch; b++)
         run->lengths[b] = 1;
@@ -117,6 +119,7 @@ void clvits_run_free(clvits_run **out)
     free(run->staging);
     free(run->kernels);
     free(run->replays);
+    free(run->wanted);
     free(run);
     *out = NULL;
 }
@@ -170,6 +173,11 @@ clvits_status clvits_run_set_first(clvits_run *run, int clock, int item, int row
         first[i * g->batch + item] = (int)n;
     }
     return CLVITS_OK;
+}
+
+clvits_range clvits_run_reach(clvits_run *run, const clvits_tensor *t, clvits_range rows, int clock)
+{
+    return clvits_plan_reach(run->plan, t, rows, clock, run->wanted);
 }
 
 int clvits_run_length(const clvits_run *run, int clock, int item)

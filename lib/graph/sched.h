@@ -102,13 +102,6 @@ size_t clvits_plan_bytes_unshared(const clvits_plan *p, int place);
 int clvits_plan_launches(const clvits_plan *p);
 int clvits_plan_copies(const clvits_plan *p);
 
-/**
- * Which rows of a clock a run must have, so that rows `rows` of a tensor get the bits that they
- * have in a run over the whole: both counted in the whole. Past its end there is nothing to have.
- */
-clvits_status clvits_plan_reach(clvits_range *out, const clvits_plan *p, const clvits_tensor *t,
-                                clvits_range rows, int clock, clvits_report *r);
-
 /** Receives a piece of text; another status than OK ends the writing. */
 typedef clvits_status (*clvits_write_fn)(void *user, const char *text, size_t n, clvits_report *r);
 
@@ -125,6 +118,13 @@ clvits_status clvits_plan_dot(const clvits_plan *p, const char *name, clvits_wri
 typedef struct clvits_run clvits_run;
 clvits_status clvits_run_make(clvits_run **out, clvits_plan *p, clvits_report *r);
 void clvits_run_free(clvits_run **run);
+
+/**
+ * Which rows of a clock the run must have, so that rows `rows` of a tensor get the bits that they
+ * have in a run over the whole: both counted in the whole. Past its end there is nothing to have.
+ */
+clvits_range clvits_run_reach(clvits_run *run, const clvits_tensor *t, clvits_range rows,
+                              int clock);
 
 /* What changes from run to run. Lengths come first: writing an input zeroes the rows around them.
  * Setting a clock of its own also sets those derived from it. */

@@ -248,14 +248,13 @@ static clvits_status set_ends(clvits_task *t, int i, clvits_report *r)
 }
 
 /* The frames that the decoder reads for samples of frames [at, end). */
-static clvits_status wave_reach(clvits_range *out, const clvits_task *t, int at, int end,
-                                clvits_report *r)
+static clvits_range wave_reach(const clvits_task *t, int at, int end)
 {
     const clvits_wave_stage *stage = &t->wave.stage->wave;
     const int64_t hop = t->e->config.hop_length;
 
-    return clvits_plan_reach(out, t->wave.stage->plan, stage->wave,
-                             (clvits_range){ at * hop, end * hop }, stage->clock, r);
+    return clvits_run_reach(t->wave.run, stage->wave, (clvits_range){ at * hop, end * hop },
+                            stage->clock);
 }
 
 /* z of all frames that the decoder reads for frames [at, end). */
@@ -264,15 +263,12 @@ static clvits_status run_latent(clvits_task *t, int at, int end, clvits_report *
     const clvits_latent_stage *stage = &t->latent.stage->latent;
     const clvits_text_stage *from = &t->text.stage->text;
     clvits_run *run = t->latent.run;
-    clvits_range rows;
-    clvits_status s = wave_reach(&rows, t, at, end, r);
+    const clvits_range rows =
+        clvits_run_reach(run, stage->z, wave_reach(t, at, end), stage->clock);
+    clvits_status s = empty_slots(&t->latent, stage->clock, t->n_now, r);
 
     clvits_stage_trace(&t->latent, r);
-    if (!s)
-        s = clvits_plan_reach(&rows, t->latent.stage->plan, stage->z, rows, stage->clock, r);
-    t->z_first = s ? 0 : (int)rows.first;
-    if (!s)
-        s = empty_slots(&t->latent, stage->clock, t->n_now, r);
+    t->z_first = (int)rows.first;
     if (!s)
         s = empty_slots(&t->latent, stage->text_clock, t->n_now, r);
     for (int i = 0; i < t->n_now && !s; i++) {
@@ -369,12 +365,10 @@ static clvits_status run_window(clvits_task *t, int at, int end, clvits_report *
 {
     const clvits_wave_stage *stage = &t->wave.stage->wave;
     clvits_run *run = t->wave.run;
-    clvits_range rows;
-    clvits_status s = wave_reach(&rows, t, at, end, r);
+    const clvits_range rows = wave_reach(t, at, end);
+    clvits_status s = empty_slots(&t->wave, stage->clock, t->n_now, r);
 
     clvits_stage_trace(&t->wave, r);
-    if (!s)
-        s = empty_slots(&t->wave, stage->clock, t->n_now, r);
     for (int i = 0; i < t->n_now && !s; i++) {
         const int frames = t->item[t->now[i]]->frames;
         s = set_stretch(run, stage->clock, i, rows, frames <= at ? 0 : frames, r);
