@@ -95,7 +95,7 @@ static void run_case(const conv_case *c, const char *rows)
     truth(c, y->T, x, len, w, bias, want);
     if (!c->only_act)
         harness_close(&h, y, want, tolerance);
-    if (!c->only_act && c->B == 1 && !c->halves)
+    if (!c->only_act && !c->halves)
         harness_noise(&h, y, want);
     for (int64_t i = 0; i < clvits_tensor_count(y); i++)
         want[i] = leaky(want[i], (double)0.2f);

@@ -309,10 +309,12 @@ void harness_noise(harness *h, const clvits_tensor *t, const double *want)
     const float *got = harness_output(h, t);
     double signal = 0, noise = 0;
 
-    for (int64_t i = 0; i < clvits_tensor_count(t); i++) {
-        signal += want[i] * want[i];
-        noise += ((double)got[i] - want[i]) * ((double)got[i] - want[i]);
-    }
+    for (int b = 0; b < t->B; b++)
+        for (int64_t i = 0; i < (int64_t)clvits_run_length(h->run, t->clock, b) * t->C; i++) {
+            const int64_t k = (int64_t)b * t->T * t->C + i;
+            signal += want[k] * want[k];
+            noise += ((double)got[k] - want[k]) * ((double)got[k] - want[k]);
+        }
     ck_assert_msg(noise <= 1e-11 * signal, "%.1f dB", 10 * log10(signal / noise));
 }
 

@@ -88,7 +88,7 @@ const float *harness_output(harness *h, const clvits_tensor *t);
 /** Fail unless max |got - want| <= tolerance * max |want|, over the valid rows. */
 void harness_close(harness *h, const clvits_tensor *t, const double *want, double tolerance);
 
-/** Fail unless items of full length are at least 110 dB above what they are off by. */
+/** Fail unless the valid rows are at least 110 dB above what they are off by. */
 void harness_noise(harness *h, const clvits_tensor *t, const double *want);
 
 /** How far n numbers are above what they are off by, in decibels; some 3000 where by nothing. */
