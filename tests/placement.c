@@ -6,6 +6,7 @@
 #include "files.h"
 #include "harness.h"
 
+#include "graph/plan.h"
 #include "graph/probe.h"
 #include "model/rates.h"
 
@@ -97,6 +98,78 @@ START_TEST(cheapest_places_are_found)
     const bool mixed = device && cases[_i].small != SMALL && cases[_i].large;
     ck_assert_int_eq(clvits_plan_copies(h.plan), mixed ? 1 : 0);
     harness_go(&h);
+    harness_end(&h);
+}
+END_TEST
+
+/* Seconds that the rates say of a chain; bit i is set where node i runs on the device. */
+static double seconds_of(const harness *h, unsigned places)
+{
+    const clvits_graph *g = h->graph;
+    double seconds = 0.0;
+    unsigned at = CLVITS_CPU_PLACE;
+
+    for (int i = 0; i <= g->n_nodes; i++) { /* the last turn brings the output to the host */
+        const clvits_tensor *t = i ? g->nodes[i - 1]->out[0] : g->nodes[0]->in[0];
+        const unsigned to = i < g->n_nodes ? places >> i & 1 : CLVITS_CPU_PLACE;
+        if (to != at)
+            seconds += clvits_rate_seconds(&h->machine.rates[1].transfer,
+                                           (double)clvits_element_bytes(t, 1) * (double)t->B *
+                                               (double)clvits_item_elements(t));
+        if (i < g->n_nodes)
+            seconds += clvits_node_seconds(g->nodes[i], (int)to, NULL, &h->machine.rates[to]);
+        at = to;
+    }
+    return seconds;
+}
+
+/* Other launch costs, speeds and transfers of a device, each kind of work with its own. */
+static void shuffle_rates(harness *h, clvits_rates *device)
+{
+    const float *x = harness_random(h, 2 * CLVITS_COST_CLASSES + 1, 0.0f, 3.0f);
+
+    for (int i = 0; i < CLVITS_COST_CLASSES; i++)
+        device->node[i] = (clvits_rate){ 1e-6 * pow(10.0, (double)x[2 * i]),
+                                         1e-9 * pow(10.0, 0.5 - (double)x[2 * i + 1]) };
+    device->transfer.fixed = 1e-6 * pow(10.0, (double)x[2 * CLVITS_COST_CLASSES]);
+}
+
+/* The least of all placements, where it is worth a mixture, else the better of the two places: by
+ * the rates, never slower than that one. */
+START_TEST(nothing_is_cheaper)
+{
+    enum { RATES = 100 };
+    clvits_rates rates[2] = { 0 };
+    int mixed = 0, single = 0;
+    harness h;
+
+    harness_begin(&h, 1);
+    h.place = "auto";
+    set_rates(&h, rates, 1e-5, 10, 1e-5);
+    small_then_large(&h, 200);
+    harness_plan(&h);
+    const unsigned all = (1u << h.graph->n_nodes) - 1;
+    for (int i = 0; i < RATES && h.machine.n_places > 1; i++) {
+        unsigned chosen = 0;
+        double least = INFINITY;
+        clvits_plan *p;
+        shuffle_rates(&h, &rates[1]);
+        rates[1].shared = i % 4 == 0;
+        ck_assert_int_eq(
+            clvits_plan_make(&p, h.graph, &h.machine, h.weights, "auto", &h.report), CLVITS_OK);
+        for (int k = 0; k < h.graph->n_nodes; k++)
+            chosen |= (unsigned)clvits_plan_place(p, h.graph->nodes[k]) << k;
+        clvits_plan_free(&p);
+        for (unsigned k = 0; k <= all; k++)
+            least = fmin(least, seconds_of(&h, k));
+        const double one = fmin(seconds_of(&h, 0), seconds_of(&h, all));
+        const double want = least < (rates[1].shared ? 0.7 : 0.95) * one ? least : one;
+        ck_assert_double_eq_tol(seconds_of(&h, chosen), want, 1e-9 * want);
+        mixed += chosen != 0 && chosen != all;
+        single += chosen == 0 || chosen == all;
+    }
+    if (h.machine.n_places > 1)
+        ck_assert_msg(mixed >= 10 && single >= 10, "%d mixed, %d not", mixed, single);
     harness_end(&h);
 }
 END_TEST
@@ -248,6 +321,7 @@ int main(void)
     tcase_add_checked_fixture(t, files_open, files_close);
     tcase_set_timeout(t, HARNESS_TIMEOUT);
     tcase_add_loop_test(t, cheapest_places_are_found, 0, LENGTH(cases));
+    tcase_add_test(t, nothing_is_cheaper);
     tcase_add_test(t, placement_changes_nothing);
     tcase_add_test(t, nodes_that_do_not_build_go_elsewhere);
     tcase_add_test(t, rates_are_measured_once);
