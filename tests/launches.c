@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// How many launches speech takes, for the geometry of the paper: a GPU's gain is lost in them.
+// How many launches an utterance takes, for the geometry of the paper: a GPU's gain is lost in
+// them. It has as many frames as a block of the flow, and a caller can have in one piece: twelve
+// seconds. tests/warm.c holds what is launched to what is planned.
 #include "base_voice.h"
 #include "harness.h"
 #include "model/model.h"
@@ -9,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BEFORE = 80, AFTER = 120 }; /* the durations are known; one window of the decoder */
+enum { IDS = 256, FRAMES = 1024, BEFORE = 80, AFTER = 120 }; /* the durations are known */
 
 typedef struct fixture {
     harness h;
@@ -61,9 +63,10 @@ START_TEST(base_geometry)
     harness_begin(&f.h, 1);
     ck_assert_msg(clvits_config_check(&f.config, &f.h.report) == CLVITS_OK, "%s", f.h.report.text);
     ck_assert_int_eq(clvits_weights_walk(&f.config, add_zeros, &f), CLVITS_OK);
-    ck_assert_int_eq(clvits_text_stage_build(&text, &m, &o, 64, &f.h.report), CLVITS_OK);
-    ck_assert_int_eq(clvits_latent_stage_build(&latent, &m, &o, 64, 256, &f.h.report), CLVITS_OK);
-    ck_assert_int_eq(clvits_wave_stage_build(&wave, &m, &o, 64, &f.h.report), CLVITS_OK);
+    ck_assert_int_eq(clvits_text_stage_build(&text, &m, &o, IDS, &f.h.report), CLVITS_OK);
+    ck_assert_int_eq(clvits_latent_stage_build(&latent, &m, &o, IDS, FRAMES, &f.h.report),
+                     CLVITS_OK);
+    ck_assert_int_eq(clvits_wave_stage_build(&wave, &m, &o, FRAMES, &f.h.report), CLVITS_OK);
     const int before = launches(&f, text.graph);
     const int flow = launches(&f, latent.graph), window = launches(&f, wave.graph);
     ck_assert_msg(before <= BEFORE, "%d launches before the durations are known", before);
