@@ -4,7 +4,7 @@
 
 RESULT.json is what `clvits-bench --json` wrote; those of bench/results make the README's. With
 --write, what stands in FILE.md between "<!-- results -->" and "<!-- /results -->" is replaced, and
-likewise "alignment" and "convolutions" where the page has these marks.
+likewise "alignment", "convolutions", "sentences" and "placement" where the page has these marks.
 """
 import argparse
 import json
@@ -17,6 +17,9 @@ import pages
 
 FULL = 0.7  # share of the peak from which a convolution is left out
 VOICES = ("mini (embedded)", "x-low", "low", "medium", "mms", "base")
+STAGES = ("decoder", "flow", "text encoder", "duration predictor")
+CONVOLUTIONS = ("conv1d", "conv_transpose1d")
+TEXTS = {"short": "a word", "medium": "a sentence", "long": "a paragraph"}
 PLATFORMS = {"Portable Computing Language": "PoCL", "rusticl": "Rusticl"}
 
 
@@ -55,6 +58,8 @@ def check(run, device, cases):
     alone = [(run, device, cases)]
     searches(alone)
     convolutions(alone)
+    sentences(alone)
+    placements(alone)
     races(alone)
 
 
@@ -113,6 +118,9 @@ def columns(cases):
     chunk = cases.get(f"{VOICES[0]}/medium, first chunk")
     row["first audio, ms"] = (marked(f"{1e3 * time_of(chunk):.0f}", chunk)
                               if chunk and chunk["verdict"] == "ok" else "")
+    word = cases.get("medium/short, first chunk")
+    row["medium, a word: first audio, ms"] = (marked(f"{1e3 * time_of(word):.0f}", word)
+                                              if word and word["verdict"] == "ok" else "")
     row["first piece, ms"] = cell(first, "first_audio_ms", 1, 0)
     row["decoder, of the peak"] = share(cases, VOICES[0])
     return row
@@ -141,12 +149,12 @@ def table(results):
 
 def explain(filled):
     """What stands in those columns that are there."""
-    if "first audio, ms" in filled:
+    if any(name.endswith("first audio, ms") for name in filled):
         yield "First audio: until the first chunk of 16 frames, as --stream asks for it."
     if "first piece, ms" in filled:
         yield "First piece: until the first audio where none is asked for early."
     if any(name in filled for name in list(columns({}))[len(VOICES):]):
-        yield "These, and the decoder's share: of the embedded voice."
+        yield "These, and the decoder's share: of the embedded voice, where none is named."
     if any(name in filled for name in VOICES[1:]):
         yield "All voices but the embedded one have random weights, which costs the same time."
     yield "~ marks times that were disturbed."
@@ -257,7 +265,107 @@ def convolutions(results):
     return "\n".join(lines[1:]) if lines else "No convolution was measured on a CPU path."
 
 
-PARTS = {"results": table, "alignment": searches, "convolutions": convolutions}
+def work_of(cases, voice):
+    """A sentence's parts by their names, and the FLOP of a second of speech; None: not measured,
+    or by a device that does not tell its parts apart."""
+    whole = cases.get(f"{voice}/sentence")
+    parts = {name: cases.get(f"{voice}/sentence: {name}") for name in (*STAGES, "copies", "host")}
+    if not whole or any(not c or c["verdict"] != "ok" for c in (whole, *parts.values())):
+        return None
+    return parts, sum(c["flop"] for c in parts.values()) / whole["values"]["audio_s"]
+
+
+def sentences(results):
+    """Where the time of a sentence goes, and how much of the peak its stages and the races do."""
+    rows = []
+    for run, device, cases in results:
+        for voice in VOICES:
+            work, peak = work_of(cases, voice), device.get("peak_flops")
+            if work and peak:
+                rows.append([label(run, device), *sentence(voice, *work, peak)])
+    if not rows:
+        return "No sentence was measured in parts."
+    text = ("One sentence: what a second of its speech takes, then of each part its share of the "
+            "time and, of the peak of multiply-adds, how much it does. Convolutions count as "
+            "direct ones, so that Toom-Cook forms can come to more than the peak.")
+    return "\n".join([textwrap.fill(text, 100), "",
+                      *rows_of(["device", "voice", "GFLOP", "of the peak", *STAGES,
+                                "not convolutions", "copies, host"], rows, left=2),
+                      *shares_of_races(results)])
+
+
+def sentence(voice, parts, flop, peak):
+    times = {name: time_of(case) for name, case in parts.items()}
+    whole, done = sum(times.values()), sum(case["flop"] for case in parts.values())
+    stages = []
+    for name in STAGES:
+        part, rate = parts[name], parts[name]["flop"] / times[name]
+        stages.append(marked(f"{100 * times[name] / whole:.0f} % at "
+                             f"{100 * rate / part.get('peak_flops', peak):.0f} %", part))
+    spent = {}
+    for case in parts.values():
+        for name, seconds in case.get("operators", {}).items():
+            spent[name] = spent.get(name, 0.0) + seconds
+    others = times["copies"] + times["host"]
+    rest = sum(seconds for name, seconds in spent.items() if name not in CONVOLUTIONS)
+    rest = (rest + others) / (sum(spent.values()) + others)
+    return [voice, f"{flop * 1e-9:.1f}", f"{100 * done / whole / peak:.0f} %", *stages,
+            f"{100 * rest:.0f} %", f"{100 * others / whole:.0f} %"]
+
+
+def shares_of_races(results):
+    """What both runtimes of a race did of the peak of the threads that they had."""
+    rows = []
+    for run, device, cases in results:
+        all_threads = device.get("threads") or device.get("compute_units")
+        for peer in run.get("peers", []):
+            work = work_of(cases, {"high": "base"}.get(peer["voice"], peer["voice"]))
+            if (not work or not all_threads or "wanted" not in peer or "ratio" not in peer or
+                    peer.get("device") != device["device"]):
+                continue
+            peak = device["peak_flops"] / all_threads * peer["threads"]
+            rows.append([label(run, device, threads=False), peer["voice"],
+                         f"{peer['wanted']:g} s", str(peer["threads"]),
+                         " ".join([peer["peer"], peer.get("settings", "")]).strip(),
+                         *(f"{100 * work[1] * peer['audio'] / peer[who]['median'] / peak:.0f} %"
+                           for who in ("other", "clvits"))])
+    if not rows:
+        return []
+    return ["", "The races by the same measure, about: of the peak of as many threads.", "",
+            *rows_of(["device", "voice", "speech", "threads", "another runtime",
+                      "it, of the peak", "clvits, of the peak"], rows, left=2)]
+
+
+def placements(results):
+    """What placement by cost took, over the faster one of device and CPU path."""
+    cpus = {run["machine"].get("cpu"): cases for run, device, cases in results
+            if device["kind"] == "cpu"}
+    rows = []
+    for run, device, cases in results:
+        cpu = cpus.get(run["machine"].get("cpu"), {})
+        for voice in VOICES:
+            cells = [placement(cases.get(f"{voice}/{text}, placed by cost"),
+                               [cases.get(f"{voice}/{text}"), cpu.get(f"{voice}/{text}")])
+                     for text in TEXTS]
+            if any(cells):
+                rows.append([label(run, device), voice, *cells])
+    if not rows:
+        return "No placement by cost was measured beside both of its devices."
+    return "\n".join(["Placement by cost, with the CPU path: its time over that of the faster one "
+                      "alone.", "",
+                      *rows_of(["device", "voice", *TEXTS.values()], rows, left=2)])
+
+
+def placement(placed, alone):
+    if not placed or any(not case or case["verdict"] != "ok" for case in (placed, *alone)):
+        return ""
+    least = min(alone, key=time_of)
+    noisy = {"noisy": placed.get("noisy") or least.get("noisy")}
+    return marked(f"{time_of(placed) / time_of(least):.2f}", noisy)
+
+
+PARTS = {"results": table, "alignment": searches, "convolutions": convolutions,
+         "sentences": sentences, "placement": placements}
 
 
 def write(page, results):

@@ -83,7 +83,7 @@ def check_write(folder):
     for _ in range(2): # the second time in place of the first
         assert run("--write", page, SAMPLE).returncode == 0
         written = page.read_text(encoding="utf-8")
-        for part in ("alignment", "convolutions"):
+        for part in ("alignment", "convolutions", "sentences", "placement"):
             _, _, rest = text.partition(f"<!-- {part} -->")
             old = rest.partition(f"<!-- /{part} -->")[0]
             text = text.replace(old, f"\n{run('--part', part, SAMPLE).stdout.strip()}\n")
@@ -101,7 +101,7 @@ def check_readme():
     """What stands in the README is what the repository's own results make."""
     results = sorted((pathlib.Path(README).parent / "bench" / "results").glob("*.json"))
     text = pathlib.Path(README).read_text(encoding="utf-8")
-    for part in ("results", "alignment", "convolutions"):
+    for part in ("results", "alignment", "convolutions", "sentences", "placement"):
         done = run("--part", part, *results)
         block = text.partition(f"<!-- {part} -->")[2].partition(f"<!-- /{part} -->")[0]
         assert results and done.returncode == 0, done.stderr
@@ -146,6 +146,64 @@ def check_convolutions(folder):
     done = run("--part", "convolutions", path)
     assert done.returncode == 0 and ": 1 of 2 convolutions" in done.stdout, done
     assert rows_of(done.stdout)[1:] == ["| base/32 k3 d1 | 100 | 333 | 25 % | 83 % |"], done.stdout
+
+
+def stage(name, seconds, flop, **more):
+    return {"level": "stage", "name": f"medium/{name}", "verdict": "ok", "device": "cpu",
+            "flop": flop, "device_seconds": {"median": seconds}, **more}
+
+
+def check_sentences(folder):
+    """Shares of the time and of the peak, and the same of races; none without all parts."""
+    sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
+    path = folder / "sentences.json"
+    cases = [stage("sentence", 0.1, 0, values={"audio_s": 4.0}),
+             stage("sentence: decoder", 0.05, 12e9, operators={"conv1d": 0.05}),
+             stage("sentence: flow", 0.02, 3e9, peak_flops=150e9, noisy=True,
+                   operators={"conv1d": 0.01, "conv_transpose1d": 0.01}),
+             stage("sentence: text encoder", 0.02, 0.6e9,
+                   operators={"conv1d": 0.015, "attention": 0.005}),
+             stage("sentence: duration predictor", 0.006, 0, operators={"separable": 0.006}),
+             stage("sentence: copies", 0.001, 0), stage("sentence: host", 0.003, 0)]
+    peer = {"peer": "another", "settings": "defaults", "voice": "medium", "threads": 1,
+            "wanted": 5.0, "audio": 4.5, "device": "Sample Processor 4",
+            "clvits": {"median": 0.25}, "other": {"median": 0.5},
+            "ratio": {"median": 2.0, "min": 1.9, "max": 2.1}}
+    path.write_text(json.dumps({**sample, "results": cases, "peers": [peer]}), encoding="utf-8")
+    done = run("--part", "sentences", path)
+    assert done.returncode == 0, done.stderr
+    rows = [row.split(" | ", 1)[1] for row in rows_of(done.stdout)]
+    assert rows[1] == ("medium | 3.9 | 52 % | 50 % at 80 % | 20 % at 100 % ~ | 20 % at 10 % | "
+                       "6 % at 0 % | 15 % | 4 % |"), rows
+    assert rows[3] == "medium | 5 s | 1 | another defaults | 47 % | 94 % |", rows
+    path.write_text(json.dumps({**sample, "results": cases[:-1], "peers": [peer]}),
+                    encoding="utf-8")
+    assert run("--part", "sentences", path).stdout == "No sentence was measured in parts.\n"
+
+
+def check_placement(folder):
+    """Over the faster one, whichever file that stands in."""
+    sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
+    pocl = sample["devices"][1]["name"]
+    cases = {name: [{"level": "speech", "name": f"medium/{case}", "verdict": "ok", "device": on,
+                     "host_seconds": {"median": seconds}, "values": {"rtf": seconds / 5},
+                     "noisy": case == "long"}
+                    for case, on, seconds in of]
+             for name, of in {
+                 "a": [("short", "cpu", 0.01), ("long", "cpu", 1.0), ("medium", "cpu", 0.1)],
+                 "b": [("short", pocl, 0.02), ("short, placed by cost", pocl, 0.0103),
+                       ("long", pocl, 0.9), ("long, placed by cost", pocl, 0.81),
+                       ("medium, placed by cost", pocl, 0.2)]}.items()}
+    for name, of in cases.items():
+        (folder / f"{name}.json").write_text(json.dumps({
+            **sample, "devices": sample["devices"][name == "b":][:1], "results": of}),
+            encoding="utf-8")
+    done = run("--part", "placement", folder / "a.json", folder / "b.json")
+    assert done.returncode == 0, done.stderr
+    head, *rows = rows_of(done.stdout)
+    assert [row.split(" | ", 1)[1] for row in rows] == ["medium | 1.03 |  | 0.90 ~ |"], rows
+    assert head.endswith("| voice | a word | a sentence | a paragraph |"), head
+    assert "No placement" in run("--part", "placement", folder / "b.json").stdout
 
 
 def check_refusals(folder):
@@ -210,6 +268,8 @@ with tempfile.TemporaryDirectory() as name:
     check_races(pathlib.Path(name))
     check_alignment(pathlib.Path(name))
     check_convolutions(pathlib.Path(name))
+    check_sentences(pathlib.Path(name))
+    check_placement(pathlib.Path(name))
     check_machine_only(pathlib.Path(name))
     check_write(pathlib.Path(name))
     check_refusals(pathlib.Path(name))
