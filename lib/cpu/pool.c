@@ -10,9 +10,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* How long a thread looks for the next round before it sleeps: longer than from one node of a plan
- * to the next, and than waking takes, which is 50 us and more on virtual machines. */
-enum { SPIN_NS = 100 * 1000, LOOKS = 64 };
+/* How long a thread looks for the next round before it sleeps. It keeps its processor for longer
+ * than from one node of a plan to the next, then offers it to whoever else has work: to wake a
+ * sleeping processor of a virtual machine takes 50 us, and milliseconds where its host is busy. */
+enum { SPIN_NS = 100 * 1000, LOOK_NS = 10 * 1000 * 1000, LOOKS = 64 };
 
 enum { CLOSED = 1 << 30 };
 
@@ -26,7 +27,7 @@ struct clvits_pool {
     pthread_mutex_t caller; /* held by whoever has the threads */
     pthread_t *threads;
     int n_threads; /* besides the caller */
-    int spin_ns;
+    bool spins;
 
     atomic_uint round;
     atomic_int joined, left; /* threads of this round; CLOSED is part of joined */
@@ -78,15 +79,20 @@ static bool all_left(clvits_pool *p, unsigned joined)
 /* Look for a while; whether it came. */
 static bool look(clvits_pool *p, bool (*came)(clvits_pool *p, unsigned value), unsigned value)
 {
-    const int64_t end = p->spin_ns ? now_ns() + p->spin_ns : 0;
+    const int64_t start = p->spins ? now_ns() : 0;
 
-    do {
+    for (int64_t passed = 0; passed < LOOK_NS;) {
         for (int i = 0; i < LOOKS; i++) {
             if (came(p, value))
                 return true;
             relax();
         }
-    } while (p->spin_ns && now_ns() < end);
+        if (!p->spins)
+            break;
+        passed = now_ns() - start;
+        if (passed > SPIN_NS)
+            sched_yield();
+    }
     return false;
 }
 
@@ -157,7 +163,7 @@ clvits_status clvits_pool_open(clvits_pool **out, int threads, clvits_report *r)
     if (!p)
         return clvits_fail_memory(r, "the thread pool");
     /* Threads that share a processor would keep each other from working. */
-    p->spin_ns = extra < there ? SPIN_NS : 0;
+    p->spins = extra < there;
     atomic_store(&p->joined, CLOSED);
     pthread_mutex_init(&p->caller, NULL);
     pthread_mutex_init(&p->lock, NULL);
