@@ -40,7 +40,8 @@ typedef struct bench_options {
     size_t memory; /* that a device may give, in bytes; 0: no limit */
     int family;    /* 0, or a clvits_family + 1 */
     int threads;
-    double seconds; /* to spend on a case, at least */
+    double seconds;  /* to spend on a case, at least */
+    double patience; /* seconds to wait, in all, until the machine is quiet */
     bool quick;
     int argc;
     char **argv;
@@ -72,6 +73,7 @@ typedef struct bench_disturbance {
     double stolen;   /* share of the processors' time that a virtual machine's host took */
     double switches; /* times per second that a thread was made to wait */
     int tries;       /* how often the case was timed; the least disturbed time counts */
+    double waited;   /* seconds, until the machine was quiet */
     bool taken;
 } bench_disturbance;
 
@@ -134,12 +136,17 @@ typedef struct bench {
     bench_quiet quiet;
     clvits_builds built;      /* by the device under test, when the record was begun */
     double deadline;          /* by bench_now(); cases that begin later are skipped */
+    double patience;          /* seconds left to wait for a quiet machine */
     bool for_another;         /* the next case is needed for a record that is asked for */
     int number, from;         /* of the next case; of the first that is still to be done */
     FILE *out;                /* NULL: only count */
 } bench;
 
 double bench_now(void);
+
+/** Seconds of all processors since the machine started: at work, and taken by the host of a virtual
+ *  machine. False where the system does not say. */
+bool bench_counters(double *busy, double *stolen);
 
 /** What a quick run says of a case that it had no time for. */
 #define BENCH_HURRIED "no time was left"
@@ -157,12 +164,12 @@ static inline bool bench_in_halves(const bench *b)
 void bench_quiet_begin(bench *b);
 void bench_quiet_end(bench *b, bench_record *r);
 
-/** Times of a case that something disturbed are taken again, a few times at most: these are those
- *  that were disturbed least, whichever are shorter. */
+/** Times of a case that something disturbed are taken again, a few times at most, and then while
+ *  patience lasts: these are those that were disturbed least, whichever are shorter. */
 typedef struct bench_tries {
     bench_times host, device, more; /* more: whatever the case has besides */
     bench_disturbance noise;
-    double start; /* of the first try */
+    double start, waited; /* of the first try; seconds since, for a quiet machine */
     int n, runs;  /* tries; runs behind the times */
 } bench_tries;
 

@@ -46,6 +46,7 @@ typedef struct collector {
     cJSON *listed;
     double end; /* of a quick run; far away otherwise */
     double kept; /* when the file was written last */
+    double patience; /* seconds left to wait for a quiet machine */
     int parts;  /* of a quick run, still to come */
     bool headed; /* the place's table was begun */
 } collector;
@@ -54,6 +55,7 @@ static void add_record(collector *c, cJSON *record)
 {
     const char *verdict = cJSON_GetStringValue(cJSON_GetObjectItem(record, "verdict"));
     const cJSON *noise = cJSON_GetObjectItem(record, "noise");
+    const cJSON *waited = cJSON_GetObjectItem(noise, "waited");
     const bool noisy = cJSON_IsTrue(cJSON_GetObjectItem(record, "noisy"));
 
     if (c->place && !c->headed)
@@ -68,6 +70,7 @@ static void add_record(collector *c, cJSON *record)
                        (strstr(bench_text(record, "reason"), BENCH_HURRIED) ||
                         !strcmp(bench_text(record, "reason"), too_long));
     c->out->timed += noise != NULL;
+    c->patience -= cJSON_IsNumber(waited) ? waited->valuedouble : 0.0;
     c->out->noisy += noisy;
     bench_print_record(record);
     cJSON_AddItemToArray(c->out->results, record);
@@ -226,7 +229,8 @@ static bool run_worker(collector *c, bench_task task, int v, int from, double se
     if (pid < 0)
         return false;
     if (!pid) {
-        bench b = { .o = c->o, .from = from, .deadline = bench_now() + seconds };
+        bench b = { .o = c->o, .from = from, .deadline = bench_now() + seconds,
+                    .patience = c->patience };
         signal(SIGINT, SIG_IGN); /* the parent ends this process */
         signal(SIGTERM, SIG_DFL);
         close(fd[0]);
@@ -458,7 +462,8 @@ static void state_time(const collector *c)
     else if (total < 90.0)
         printf("%d device%s, about %.0f s\n", c->n_places, plural, total);
     else
-        printf("%d device%s, about %.0f minutes\n", c->n_places, plural, total / 60.0 + 0.5);
+        printf("%d device%s, about %.0f minutes%s\n", c->n_places, plural, total / 60.0 + 0.5,
+               c->patience > 0.0 ? ", and what it waits for a quiet machine" : "");
     fflush(stdout);
 }
 
@@ -484,6 +489,7 @@ int bench_collect(const bench_options *o, bench_result *out)
     out->devices = cJSON_CreateArray();
     out->results = cJSON_CreateArray();
     c.end = bench_now() + QUICK_TIME;
+    c.patience = o->patience;
     c.parts = 1;
     const bool listed = !wants_opencl(o) || (run_worker(&c, BENCH_LIST, 0, 0, 0.0) && !out->failed);
     int code = choose_places(&c);

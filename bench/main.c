@@ -23,6 +23,8 @@ static const char help[] =
     "  -j, --json FILE     write everything there, every sample included\n"
     "      --csv FILE      write the table there\n"
     "  -s, --seconds S     time for each case, 0.3 by default, 0.05 in a quick run\n"
+    "  -w, --wait MINUTES  where other work disturbs a case, wait until the machine is quiet, so\n"
+    "                      long in all; no longer than for a third try by default\n"
     "  -t, --threads N     threads of the CPU path; one per processor by default\n"
     "  -k, --kernels KIND  gpu or cpu: which kernels an OpenCL device runs; its own by default\n"
     "  -p, --precision P   fp32, fp16-storage or fp16: of stages and speech; fp32 by default\n"
@@ -74,6 +76,7 @@ static int parse(bench_options *o, int argc, char **argv)
     static const char *const levels[] = { "machine", "operator", "stage", "speech", NULL };
     static const char *const precisions[] = { "fp32", "fp16-storage", "fp16", NULL };
     const char *family = NULL;
+    double minutes = 0.0;
     const option table[] = {
         { "device", 'd', OPTION_TEXT, &o->devices, 0, 0 },
         { "level", 'l', OPTION_TEXT, &o->levels, 0, 0 },
@@ -82,6 +85,7 @@ static int parse(bench_options *o, int argc, char **argv)
         { "json", 'j', OPTION_TEXT, &o->json.path, 0, 0 },
         { "csv", 0, OPTION_TEXT, &o->csv.path, 0, 0 },
         { "seconds", 's', OPTION_DOUBLE, &o->seconds, 0.001, 3600 },
+        { "wait", 'w', OPTION_DOUBLE, &minutes, 0, 1e5 },
         { "threads", 't', OPTION_INT, &o->threads, 1, 1024 },
         { "kernels", 'k', OPTION_TEXT, &family, 0, 0 },
         { "precision", 'p', OPTION_TEXT, &o->precision, 0, 0 },
@@ -92,6 +96,8 @@ static int parse(bench_options *o, int argc, char **argv)
     if (!code && argc)
         code = program_fail(CODE_USAGE, "\"%.60s\" is no command, and no option's value: there are "
                                         "compare, report and launches, which come first", argv[0]);
+    if (!code && minutes > 0.0 && o->quick)
+        code = program_fail(CODE_USAGE, "--quick ends within a minute: give it or --wait");
     if (!code)
         code = words_check_list("level", o->levels, levels);
     if (!code)
@@ -101,6 +107,7 @@ static int parse(bench_options *o, int argc, char **argv)
     if (!code)
         code = read_environment(o);
     o->rows_dir = o->cache_dir;
+    o->patience = 60.0 * minutes;
     if (o->seconds <= 0.0)
         o->seconds = o->quick ? 0.05 : 0.3;
     return code;

@@ -16,6 +16,8 @@ enum { ROUNDS = 1 << 15, LOOKS = 12, MOST_LOOKS = 60, TRIES = 3 };
 #define STOLEN 0.02 /* share of the time that the host of this virtual machine took */
 #define SETTLED 0.03 /* of the clock: as fast as it ever was */
 #define PATIENCE 2.0 /* seconds that a try may take and be made again */
+#define WAIT 240.0   /* seconds after which a case waits no longer: the silent are taken for hung */
+#define PAUSE 2      /* seconds between two looks whether it is quiet */
 #define WINDOW 0.5  /* seconds at least for which the system's counters, in 10 ms, say something */
 
 /* Seconds for the same work on one thread: the clock as it is now. Wide vectors on all processors
@@ -44,24 +46,6 @@ static double own_seconds(const struct rusage *u)
            1e-6 * (double)(u->ru_utime.tv_usec + u->ru_stime.tv_usec);
 }
 
-/* Seconds of all processors since the machine started. */
-static bool read_counters(double *busy, double *stolen)
-{
-    double user, nice, kernel, idle, wait, irq, soft, steal;
-    FILE *f = fopen("/proc/stat", "r");
-    const bool found = f && fscanf(f, "cpu %lf %lf %lf %lf %lf %lf %lf %lf", &user, &nice, &kernel,
-                                   &idle, &wait, &irq, &soft, &steal) == 8;
-
-    if (f)
-        fclose(f);
-    if (!found)
-        return false;
-    const double tick = 1.0 / (double)sysconf(_SC_CLK_TCK);
-    *busy = tick * (user + nice + kernel + irq + soft);
-    *stolen = tick * steal;
-    return true;
-}
-
 void bench_quiet_begin(bench *b)
 {
     bench_quiet *q = &b->quiet;
@@ -75,7 +59,7 @@ void bench_quiet_begin(bench *b)
     q->start = bench_now();
     if (q->since > 0.0)
         return;
-    q->known = read_counters(&q->busy, &q->stolen);
+    q->known = bench_counters(&q->busy, &q->stolen);
     q->own = own_seconds(&u);
     q->since = q->start;
 }
@@ -86,7 +70,7 @@ static void count_others(bench_quiet *q, const struct rusage *u)
     const double now = bench_now(), elapsed = now - q->since;
     double busy, stolen;
 
-    if (elapsed < WINDOW || !q->known || !read_counters(&busy, &stolen))
+    if (elapsed < WINDOW || !q->known || !bench_counters(&busy, &stolen))
         return;
     const double own = own_seconds(u), others = (busy - q->busy - (own - q->own)) / elapsed;
     q->others = others > 0.0 ? others : 0.0;
@@ -150,6 +134,61 @@ static bool is_worth_another(const bench *b, const bench_tries *t)
            now - t->start < t->n * PATIENCE;
 }
 
+/* Whether it is other work that disturbs: only that passes. */
+static bool is_by_others(double others, double stolen)
+{
+    return others > OTHERS || stolen > STOLEN;
+}
+
+static void keep_busy(void *context, int i)
+{
+    const double end = *(const double *)context;
+
+    (void)i;
+    while (bench_now() < end)
+        ;
+}
+
+/* Whether all processors are left to this process: a host takes none away that nobody uses. */
+static bool is_quiet(bench *b)
+{
+    clvits_pool *const pool = b->machine.cpu.pool;
+    bench_quiet *q = &b->quiet;
+    struct rusage u = { 0 };
+    double end;
+
+    q->since = 0.0;
+    bench_quiet_begin(b);
+    end = q->start + 1.1 * WINDOW;
+    clvits_pool_run(pool, clvits_pool_threads(pool), keep_busy, &end);
+    getrusage(RUSAGE_SELF, &u);
+    count_others(q, &u);
+    return !is_by_others(q->others, q->steal);
+}
+
+/* Wait for a quiet machine, while patience lasts; whether it came. */
+static bool wait_for_quiet(bench *b, bench_tries *t)
+{
+    const double start = bench_now();
+    const double end = fmin(start + b->patience, t->start + WAIT);
+    const bool shown = isatty(STDERR_FILENO);
+    bool quiet = false;
+
+    while (!quiet && bench_now() < end) {
+        if (shown)
+            fprintf(stderr, "\rwaiting for a quiet machine, %.0f minutes more at most\033[K",
+                    ceil((b->patience - (bench_now() - start)) / 60.0));
+        sleep(PAUSE);
+        quiet = is_quiet(b);
+    }
+    if (shown)
+        fputs("\r\033[K", stderr);
+    const double spent = bench_now() - start;
+    t->waited += spent;
+    b->patience -= spent;
+    return quiet;
+}
+
 bool bench_try_again(bench *b, bench_tries *t, bench_record *r, bench_times *more)
 {
     if (!r->device.n && !r->host.n)
@@ -165,7 +204,9 @@ bool bench_try_again(bench *b, bench_tries *t, bench_record *r, bench_times *mor
         if (more)
             t->more = *more;
     }
-    if (bench_is_noisy(&t->noise) && is_worth_another(b, t)) {
+    const bool waits = b->patience > 0.0 && is_by_others(t->noise.others, t->noise.stolen);
+    if (bench_is_noisy(&t->noise) &&
+        (is_worth_another(b, t) || (waits && wait_for_quiet(b, t)))) {
         bench_quiet_begin(b);
         return true;
     }
@@ -174,6 +215,7 @@ bool bench_try_again(bench *b, bench_tries *t, bench_record *r, bench_times *mor
     r->noise = t->noise;
     r->runs = t->runs;
     r->noise.tries = t->n;
+    r->noise.waited = t->waited;
     if (more)
         *more = t->more;
     return false;

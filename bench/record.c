@@ -84,6 +84,8 @@ static void add_noise(cJSON *record, const bench_disturbance *n)
     cJSON_AddItemToObject(o, "stolen", number(n->stolen));
     cJSON_AddItemToObject(o, "switches", number(n->switches));
     cJSON_AddNumberToObject(o, "tries", n->tries);
+    if (n->waited > 0.0)
+        cJSON_AddItemToObject(o, "waited", number(n->waited));
 }
 
 clvits_builds bench_builds(const bench *b)

@@ -92,6 +92,7 @@ def usage(folder):
                              (("compar", "a", "b"), 2, "there are compare, report and launches"),
                              (("launches", "bogus"), 2, 'no argument, and "bogus" is one'),
                              (("--jsn", "x"), 2, "--jsn"), (("-j",), 2, "-j wants a value"),
+                             ((*one, "--wait", "1"), 2, "give it or --wait"),
                              ((*one, "-f", "zzz"), 2, 'no case has "zzz" in its name'),
                              ((*one, "-j", none), 3, f"{none} cannot be written: No such file"),
                              ((*one, "--csv", none), 3, f"{none} cannot be written: No such file")):

@@ -15,17 +15,33 @@
 
 Suite *suite(void);
 double __wrap_bench_now(void);
+bool __wrap_bench_counters(double *busy, double *stolen);
+unsigned __wrap_sleep(unsigned n);
 
 const char program_name[] = "bench_quiet";
 
 enum { SAMPLES = 9 };
 
 static double seconds, step; /* the time, and how far it goes from one look to the next */
+static double stolen_until;  /* that time a host takes a tenth of the processors */
 
 /* The only clock there is. */
 double __wrap_bench_now(void)
 {
     return seconds += step;
+}
+
+bool __wrap_bench_counters(double *busy, double *stolen)
+{
+    *busy = 0.0;
+    *stolen = 0.1 * (double)sysconf(_SC_NPROCESSORS_ONLN) * fmin(seconds, stolen_until);
+    return true;
+}
+
+unsigned __wrap_sleep(unsigned n)
+{
+    seconds += n;
+    return 0;
 }
 
 /* Samples about a median, the middle half of which spans a share of it. */
@@ -145,6 +161,61 @@ START_TEST(what_was_disturbed_is_timed_again)
     ck_assert_int_eq(r.noise.tries, 1);
     r.host.n = 0;
     ck_assert(!bench_try_again(&b, &t, &r, NULL));
+}
+END_TEST
+
+/* A case of times that are alike, for whose timing a second goes by. */
+static bool steady(bench *b, bench_tries *t, bench_record *r)
+{
+    r->host = around(0.01, 0.01);
+    seconds += 1.0;
+    return bench_try_again(b, t, r, NULL);
+}
+
+START_TEST(what_others_disturb_waits_while_patience_lasts)
+{
+    const bench_options o = { .quick = false };
+    bench b = { .o = &o, .deadline = 1e300, .patience = 1000.0 };
+    bench_record r = { 0 };
+    bench_tries t = { 0 };
+
+    step = 1e-3;
+    ck_assert_int_eq(clvits_cpu_open(&b.machine.cpu, NULL, 1, &b.report), CLVITS_OK);
+    stolen_until = seconds + 60.0;
+    bench_quiet_begin(&b);
+    while (steady(&b, &t, &r))
+        ;
+    ck_assert_int_eq(r.noise.tries, 4);
+    ck_assert(!bench_is_noisy(&r.noise));
+    ck_assert(r.noise.waited > 50.0 && r.noise.waited < 70.0);
+    ck_assert_double_eq_tol(b.patience, 1000.0 - r.noise.waited, 1e-6);
+
+    stolen_until = 1e300;
+    t = (bench_tries){ 0 };
+    bench_quiet_begin(&b);
+    while (steady(&b, &t, &r))
+        ;
+    ck_assert_int_eq(r.noise.tries, 3);
+    ck_assert(bench_is_noisy(&r.noise));
+    ck_assert(r.noise.waited > 200.0 && r.noise.waited < 250.0); /* of a case */
+
+    b.patience = 20.0;
+    t = (bench_tries){ 0 };
+    bench_quiet_begin(&b);
+    while (steady(&b, &t, &r))
+        ;
+    ck_assert(r.noise.waited > 19.0 && r.noise.waited < 25.0); /* of the run */
+    ck_assert_double_le(b.patience, 0.0);
+    b.patience = 20.0;
+    b.quiet = (bench_quiet){ 0 };
+    stolen_until = 0.0;
+    t = (bench_tries){ 0 };
+    bench_quiet_begin(&b);
+    while (again(&b, &t, &r, 0.01, 0.5)) /* of itself */
+        ;
+    ck_assert_int_eq(r.noise.tries, 3);
+    ck_assert_double_eq(r.noise.waited, 0.0);
+    clvits_cpu_close(&b.machine.cpu);
 }
 END_TEST
 
@@ -278,6 +349,7 @@ Suite *suite(void)
     tcase_add_test(t, what_disturbs_is_called_noise);
     tcase_add_test(t, a_clock_that_was_faster_once_is_remembered);
     tcase_add_test(t, what_was_disturbed_is_timed_again);
+    tcase_add_test(t, what_others_disturb_waits_while_patience_lasts);
     tcase_add_test(t, medians_are_in_the_middle);
     tcase_add_test(t, a_peak_falls_when_it_is_seen_twice);
     tcase_add_loop_test(t, sums_are_held_to_ten_percent, 0, LENGTH(sums));
