@@ -218,6 +218,8 @@ static clvits_status prepare(bench_graph *g, clvits_run *run)
             if (graph->clocks[c].parent < 0)
                 s = clvits_run_set_length(
                     run, c, i, g->lengths[c] ? g->lengths[c] : graph->clocks[c].capacity, r);
+        if (g->wanted && !s)
+            s = clvits_run_set_first(run, g->wanted_clock, i, g->wanted_first, r);
         for (int k = 0; k < g->n_scalars; k++)
             clvits_run_set_int(run, g->scalars[k].slot, i, g->scalars[k].bits);
         for (const struct bench_input *in = g->inputs; in && !s; in = in->next)
@@ -327,6 +329,15 @@ static void shorten(bench_graph *g)
     const clvits_range rows = clvits_run_reach(g->run, g->wanted, g->wanted_rows, g->wanted_clock);
     g->lengths[g->wanted_clock] =
         (int)((rows.end < g->frames ? rows.end : g->frames) - rows.first);
+    g->wanted_first = (int)rows.first;
+}
+
+/* A run that makes no more than what is wanted of the result. */
+static clvits_status go(bench_graph *g, clvits_node_time *times)
+{
+    if (g->wanted)
+        clvits_run_ask(g->run, g->wanted, g->wanted_rows);
+    return clvits_run_go(g->run, times, &g->b->report);
 }
 
 /* What a device refuses goes to the CPU path, whose time is not the device's. */
@@ -410,14 +421,14 @@ static clvits_status run_both(bench_graph *g, const clvits_tensor *output, float
     const double start = bench_now();
 
     if (!s)
-        s = clvits_run_go(g->run, NULL, r);
+        s = go(g, NULL);
     if (!s)
         s = clvits_run_read(g->run, output, 0, 0, 1, row, r);
     *host = bench_now() - start;
     if (!s)
         s = prepare_again(g);
     if (!s)
-        s = clvits_run_go(g->run, times, r);
+        s = go(g, times);
     *device = *part = 0.0;
     for (int i = 0; i < launches && !s; i++)
         *(is_second(g, times[i].node) ? part : device) += times[i].seconds;
@@ -525,10 +536,13 @@ static void measure(bench_graph *g)
 /* What this run took, by the lengths that it had and the places that its nodes ran on. */
 static void count_work(bench_graph *g)
 {
+    if (g->wanted)
+        clvits_run_ask(g->run, g->wanted, g->wanted_rows);
     for (int i = 0; i < g->graph->n_nodes; i++) {
         const clvits_node *n = g->graph->nodes[i];
         bench_record *to = is_second(g, n) ? &g->part : &g->record;
-        to->flops += clvits_node_flops(n, clvits_run_table(g->run));
+        to->flops += clvits_run_share(g->run, n) *
+                     clvits_node_flops(n, clvits_run_table(g->run));
         to->bytes += clvits_node_bytes(n, clvits_plan_place(g->plan, n),
                                        clvits_run_table(g->run));
     }

@@ -176,6 +176,64 @@ START_TEST(batch_equals_single_runs)
 }
 END_TEST
 
+/* Rows that are asked for have the bits of a whole run, whatever is in the memory of others: in
+ * Toom-Cook form, transposed, strided, of one channel, with all that an epilogue adds. */
+START_TEST(asked_rows_equal_whole)
+{
+    enum { T = 60, I = 33, O = 35, RATE = 4, ROWS = T * RATE, FIRST = 7, B = 2 };
+    static const clvits_range asked[] = { { 0, ROWS }, { 0, 3 },      { 97, 150 }, { 41, 42 },
+                                          { 160, 230 }, { 230, 900 }, { 500, 510 } };
+    const clvits_conv1d_params dilated = { .dilation = 3, .pad_left = 9, .pad_right = 9,
+                                           .act = CLVITS_ACT_LEAKY_RELU, .act_slope = 0.1f };
+    const clvits_conv1d_params short_one = { .pad_left = 3, .pad_right = 3 };
+    const clvits_conv1d_params last = { .pad_left = 3, .pad_right = 3, .act = CLVITS_ACT_TANH,
+                                        .only_act = true };
+    const clvits_conv_transpose1d_params up = { .stride = RATE, .pad = 2 };
+    static float whole[B * ROWS];
+    const float *values;
+    clvits_tensor *act = NULL;
+    harness h;
+
+    harness_begin(&h, B);
+    const int clock = clvits_graph_clock(h.graph, T);
+    clvits_tensor *x = harness_input(&h, clock, I, -1, 1, &values);
+    clvits_tensor *w[] = { harness_weight(&h, 3, (int64_t[]){ O, I, 7 }, -0.2f, 0.2f, &values),
+                           harness_weight(&h, 3, (int64_t[]){ O, I, 2 * RATE }, -0.2f, 0.2f,
+                                          &values),
+                           harness_weight(&h, 3, (int64_t[]){ I, I, 7 }, -0.2f, 0.2f, &values),
+                           harness_weight(&h, 3, (int64_t[]){ 1, I, 7 }, -0.2f, 0.2f, &values) };
+    clvits_tensor *pre = clvits_conv1d(x, w[0], NULL, &short_one, NULL);
+    clvits_tensor *upped = clvits_conv_transpose1d(pre, w[1], NULL, &up, NULL);
+    clvits_tensor *raw = clvits_conv1d(upped, w[2], NULL, &dilated,
+                                       &(clvits_conv1d_extra){ .residual = upped, .act = &act });
+    clvits_tensor *sum = clvits_conv1d(act, w[2], NULL, &dilated,
+                                       &(clvits_conv1d_extra){ .residual = raw, .sum = upped,
+                                                               .act = &act });
+    clvits_tensor *y = clvits_graph_keep(clvits_conv1d(sum, w[3], NULL, &last, NULL));
+    ck_assert_ptr_nonnull(y);
+    ck_assert_int_eq(y->T, ROWS);
+    harness_plan(&h);
+    harness_length(&h, clock, 0, T);
+    harness_length(&h, clock, 1, T - 22);
+    ck_assert_int_eq(clvits_run_set_first(h.run, clock, 0, FIRST, &h.report), 0);
+    ck_assert_int_eq(clvits_run_set_first(h.run, clock, 1, FIRST, &h.report), 0);
+    harness_go(&h);
+    memcpy(whole, harness_output(&h, y), sizeof(whole));
+    for (int i = 0; i < LENGTH(asked); i++) {
+        const int at = (int)asked[i].first - FIRST * RATE, end = (int)asked[i].end - FIRST * RATE;
+        clvits_run_ask(h.run, y, asked[i]);
+        harness_go(&h);
+        const float *got = harness_output(&h, y);
+        for (int k = 0; k < B * ROWS; k++)
+            if (k % ROWS >= at && k % ROWS < end)
+                ck_assert_mem_eq(&got[k], &whole[k], sizeof(float));
+    }
+    harness_go(&h); /* that was for the next run alone */
+    ck_assert_mem_eq(harness_output(&h, y), whole, sizeof(whole));
+    harness_end(&h);
+}
+END_TEST
+
 START_TEST(refuses_what_does_not_fit)
 {
     harness h;
@@ -216,5 +274,6 @@ void conv1d_add_properties(TCase *t)
     tcase_add_test(t, copies_may_go_unwritten);
     tcase_add_loop_test(t, stretch_equals_whole, 0, LENGTH(stretches));
     tcase_add_test(t, batch_equals_single_runs);
+    tcase_add_test(t, asked_rows_equal_whole);
     tcase_add_test(t, refuses_what_does_not_fit);
 }

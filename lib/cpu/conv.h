@@ -26,9 +26,27 @@ typedef struct clvits_conv_job {
     const float *x, *w, *bias, *residual, *sum;
     float *y, *a;
     int channels, outputs; /* of a group */
+    clvits_range asked;    /* rows, by their places in the whole; */
+    bool some;             /* and all if this is not set */
     int rows;              /* steps of a job */
     int chunks, blocks;    /* jobs along the steps; along the channels of one phase and group */
 } clvits_conv_job;
+
+static inline int clvits_between(int64_t v, int least, int most)
+{
+    return v < least ? least : v > most ? most : (int)v;
+}
+
+/* The rows of item b's result that are to be made: of the valid ones those that are asked for. */
+static inline void clvits_conv_rows(const clvits_conv_job *j, int b, int *first, int *end)
+{
+    const conv1d_dims *d = j->d;
+    const int len = j->run[d->clock * d->B + b];
+    const int before = j->run[(CLVITS_FIRST_ROWS + d->clock) * d->B + b];
+
+    *first = j->some ? clvits_between(j->asked.first - before, 0, len) : 0;
+    *end = j->some ? clvits_between(j->asked.end - before, *first, len) : len;
+}
 
 /* Steps [first, end) of one block of channels in one phase, group and item. */
 typedef struct clvits_conv_part {
@@ -136,7 +154,7 @@ void CLVITS_CPU_PATH(conv_finish)(const clvits_conv_job *j, const clvits_conv_pa
 /* Zeros in the guard rows of the part's channels. */
 void CLVITS_CPU_PATH(conv_zero_guards)(const clvits_conv_job *j, const clvits_conv_part *t);
 
-/* The whole node in Toom-Cook form, where no item has more than `most` rows: lib/cpu/toom.c. */
-void CLVITS_CPU_PATH(conv_toom)(const clvits_conv_job *j, int most);
+/* The whole node in Toom-Cook form: lib/cpu/toom.c. */
+void CLVITS_CPU_PATH(conv_toom)(const clvits_conv_job *j);
 
 #endif

@@ -287,6 +287,7 @@ static void run_job(void *context, int index)
     const int rest = index / d->phases / j->chunks, block = rest % j->blocks;
     const int units = depthwise ? 1 : d->groups, g = rest / j->blocks % units;
     const int b = rest / j->blocks / units;
+    int first, end;
     /* A gate's block has lanes for the same channels of both halves. */
     const int halves = d->act == CLVITS_ACT_GATE ? 2 : 1, lanes = d->lanes / halves;
     const int outputs = (depthwise ? d->O : j->outputs) / halves, o0 = block * lanes;
@@ -305,9 +306,10 @@ static void run_job(void *context, int index)
         .taps = d->K,
         .channels = j->channels,
     };
-    /* Step u makes row u * phases + p - shift: the valid ones, of which this job takes its part. */
-    const int first = ceil_div(d->shift - p, d->phases);
-    const int end = ceil_div(t.len + d->shift - p, d->phases);
+    /* Step u makes row u * phases + p - shift: this job takes its part of those to be made. */
+    clvits_conv_rows(j, b, &first, &end);
+    first = ceil_div(first + d->shift - p, d->phases);
+    end = ceil_div(end + d->shift - p, d->phases);
 
     t.first = first + chunk * j->rows;
     t.end = t.first + j->rows < end ? t.first + j->rows : end;
@@ -337,6 +339,8 @@ void CLVITS_CPU_PATH(conv1d)(const clvits_cpu_call *call)
         .bias = call->in[2],
         .residual = call->in[3],
         .sum = call->in[4],
+        .asked = call->rows,
+        .some = call->some,
         .y = call->out[0],
         .a = call->out[1],
         .channels = d->I / d->groups,
@@ -345,13 +349,15 @@ void CLVITS_CPU_PATH(conv1d)(const clvits_cpu_call *call)
     };
     const bool depthwise = d->layout == CLVITS_CONV_DEPTHWISE;
     const int units = depthwise ? 1 : d->groups;
-    int most = 0;
+    int most = 1; /* guard rows are for every item */
 
-    for (int b = 0; b < d->B; b++)
-        most = j.run[d->clock * d->B + b] > most ? j.run[d->clock * d->B + b] : most;
     if (d->layout == CLVITS_CONV_TOOM) {
-        CLVITS_CPU_PATH(conv_toom)(&j, most);
+        CLVITS_CPU_PATH(conv_toom)(&j);
         return;
+    }
+    for (int b = 0, first, end; b < d->B; b++) {
+        clvits_conv_rows(&j, b, &first, &end);
+        most = end - first > most ? end - first : most;
     }
     most = ceil_div(most, d->phases);
     j.blocks = ceil_div(depthwise ? d->O : j.outputs, d->lanes);

@@ -387,19 +387,30 @@ static void run_stretch(const toom *t, const span *s, int block, int end, bool m
     }
 }
 
+/* The steps of item b that are to be made: from k0 on, before the one that this returns. */
+static int steps_of(const toom *t, int b, span *s)
+{
+    const conv1d_dims *d = t->j->d;
+    const int whole = t->form->m * d->dilation;
+    int first, end;
+
+    s->shift = t->j->run[(CLVITS_FIRST_ROWS + d->clock) * d->B + b] / d->phases % whole;
+    clvits_conv_rows(t->j, b, &first, &end);
+    s->k0 = ((first + d->shift) / d->phases + s->shift) / whole;
+    return first < end ? ceil_div(ceil_div(end + d->shift, d->phases) + s->shift, whole) : s->k0;
+}
+
 static void run_job(void *context, int index)
 {
     const toom *t = context;
     const conv1d_dims *d = t->j->d;
     const int step = index % t->stepped, rest = index / t->stepped;
     const int class = rest % t->classed, split = rest / t->classed % t->split;
-    const int b = rest / t->classed / t->split, whole = t->form->m * d->dilation;
-    const int first = t->j->run[(CLVITS_FIRST_ROWS + d->clock) * d->B + b];
-    const int len = t->j->run[d->clock * d->B + b];
+    const int b = rest / t->classed / t->split;
     const int block = split * t->blocks, end = least(block + t->blocks, t->all);
-    const int k0 = step * t->stretches * t->steps;
-    span s = { .b = b, .i0 = class * t->classes, .shift = first / d->phases % whole };
-    int last = ceil_div(ceil_div(len + d->shift, d->phases) + s.shift, whole);
+    span s = { .b = b, .i0 = class * t->classes };
+    int last = steps_of(t, b, &s);
+    const int k0 = s.k0 + step * t->stretches * t->steps;
     clvits_conv_part part;
 
     s.classes = d->dilation - s.i0 < t->classes ? d->dilation - s.i0 : t->classes;
@@ -410,7 +421,7 @@ static void run_job(void *context, int index)
     }
     if (last > k0 + t->stretches * t->steps)
         last = k0 + t->stretches * t->steps;
-    for (s.k0 = k0; len > 0 && s.k0 < last; s.k0 += t->steps) {
+    for (s.k0 = k0; s.k0 < last; s.k0 += t->steps) {
         s.steps = last - s.k0 < t->steps ? last - s.k0 : t->steps;
         run_stretch(t, &s, block, end, s.k0 + t->steps < last);
     }
@@ -456,15 +467,21 @@ static void choose_job(toom *t, int steps)
     t->stepped = ceil_div(steps, t->steps * t->stretches);
 }
 
-void CLVITS_CPU_PATH(conv_toom)(const clvits_conv_job *j, int most)
+void CLVITS_CPU_PATH(conv_toom)(const clvits_conv_job *j)
 {
     const conv1d_dims *d = j->d;
     toom t = { .j = j, .P = d->m + d->r - 1, .G = ceil_div(d->K, d->r), .form = forms,
                .all = ceil_div(d->O, d->lanes) * d->phases };
 
+    int most = 1;
+
     while (t.form->m != d->m || t.form->r != d->r)
         t.form++;
-    /* A run may begin within a tile. */
-    choose_job(&t, ceil_div(ceil_div(most + d->shift, d->phases), d->m * d->dilation) + 1);
+    for (int b = 0; b < d->B; b++) {
+        span s;
+        const int last = steps_of(&t, b, &s);
+        most = last - s.k0 > most ? last - s.k0 : most;
+    }
+    choose_job(&t, most);
     clvits_pool_run(j->pool, t.stepped * t.classed * t.split * d->B, run_job, &t);
 }

@@ -24,15 +24,22 @@ static clvits_range rows_of(const clvits_step *step, int k, clvits_range out)
     return (clvits_range){ out.first - around, out.end + around };
 }
 
+clvits_range clvits_node_wanted(const clvits_node *n, const clvits_range *wanted)
+{
+    clvits_range out = { 0, 0 };
+
+    for (int k = 0; k < CLVITS_MAX_OUT; k++)
+        if (n->out[k] && wanted[n->out[k]->id].end > wanted[n->out[k]->id].first)
+            widen(&out, wanted[n->out[k]->id]);
+    return out;
+}
+
 static void walk(const clvits_plan *p, clvits_range *wanted)
 {
     for (int i = p->n_steps - 1; i >= 0; i--) {
         const clvits_node *n = p->steps[i].node;
-        clvits_range out = { 0, 0 };
+        const clvits_range out = n ? clvits_node_wanted(n, wanted) : (clvits_range){ 0, 0 };
 
-        for (int k = 0; n && k < CLVITS_MAX_OUT; k++)
-            if (n->out[k] && wanted[n->out[k]->id].end > wanted[n->out[k]->id].first)
-                widen(&out, wanted[n->out[k]->id]);
         if (out.first == out.end)
             continue;
         for (int k = 0; k < CLVITS_MAX_IN; k++) {

@@ -22,8 +22,9 @@ struct clvits_run {
     float *staging;
     clvits_kernel **kernels; /* by step; NULL for copies and CPU nodes */
     clvits_replay **replays; /* by step: launches from this one on, enqueued as one; mostly NULL */
-    clvits_range *wanted;    /* by tensor: for clvits_run_reach() */
-    bool used, recorded;
+    clvits_range *wanted;    /* by tensor: for clvits_run_reach(), */
+    clvits_range *asked;     /* and what the next run is to make, if `some` is set */
+    bool some, used, recorded;
 };
 
 static size_t table_bytes(const clvits_run *run)
@@ -40,7 +41,9 @@ static clvits_status make_memory(clvits_run *run, clvits_report *r)
     run->replays = calloc((size_t)p->n_steps + 1, sizeof(*run->replays));
     run->staging = malloc(((size_t)p->staging + 1) * sizeof(float));
     run->wanted = malloc(((size_t)p->graph->n_tensors + 1) * sizeof(*run->wanted));
-    if (!run->lengths || !run->kernels || !run->replays || !run->staging || !run->wanted)
+    run->asked = malloc(((size_t)p->graph->n_tensors + 1) * sizeof(*run->asked));
+    if (!run->lengths || !run->kernels || !run->replays || !run->staging || !run->wanted ||
+        !run->asked)
         return clvits_fail_memory(r, "a run");
     for (int b = 0; b < p->graph->batch; b++)
         run->lengths[b] = 1;
@@ -120,6 +123,7 @@ void clvits_run_free(clvits_run **out)
     free(run->kernels);
     free(run->replays);
     free(run->wanted);
+    free(run->asked);
     free(run);
     *out = NULL;
 }
@@ -178,6 +182,33 @@ clvits_status clvits_run_set_first(clvits_run *run, int clock, int item, int row
 clvits_range clvits_run_reach(clvits_run *run, const clvits_tensor *t, clvits_range rows, int clock)
 {
     return clvits_plan_reach(run->plan, t, rows, clock, run->wanted);
+}
+
+void clvits_run_ask(clvits_run *run, const clvits_tensor *t, clvits_range rows)
+{
+    clvits_plan_reach(run->plan, t, rows, 0, run->asked);
+    run->some = true;
+}
+
+double clvits_run_share(const clvits_run *run, const clvits_node *n)
+{
+    const clvits_plan *p = run->plan;
+    const int clock = n->out[n->out[0] == NULL]->clock, B = p->graph->batch;
+    const int *before = run->lengths + (CLVITS_FIRST_ROWS + clock) * B;
+    const clvits_range rows = run->some ? clvits_node_wanted(n, run->asked)
+                                        : (clvits_range){ 0, 0 };
+    int64_t made = 0, all = 0;
+
+    if (rows.first == rows.end || clvits_plan_place(p, n) != CLVITS_CPU_PLACE)
+        return 1.0;
+    for (int b = 0; b < B; b++) {
+        const int64_t len = clvits_run_length(run, clock, b);
+        const int64_t first = rows.first > before[b] ? rows.first - before[b] : 0;
+        const int64_t end = rows.end - before[b] < len ? rows.end - before[b] : len;
+        made += end > first ? end - first : 0;
+        all += len;
+    }
+    return all ? (double)made / (double)all : 1.0;
 }
 
 int clvits_run_length(const clvits_run *run, int clock, int item)
@@ -379,9 +410,11 @@ static void describe(const clvits_run *run, const clvits_step *step, clvits_trac
     t->node.device = step->place ? clvits_device_get_info(m->device[step->place])->name
                                  : m->cpu.name;
     t->node.tuned = step->tuned ? step->tuned->text : "";
+    const double share = clvits_run_share(run, step->node);
+    t->node.flops *= share;
     if (m->rates)
-        t->node.predicted =
-            clvits_node_seconds(step->node, step->place, run->lengths, &m->rates[step->place]);
+        t->node.predicted = share * clvits_node_seconds(step->node, step->place, run->lengths,
+                                                        &m->rates[step->place]);
 }
 
 static void compute(const clvits_run *run, const clvits_step *step)
@@ -398,6 +431,10 @@ static void compute(const clvits_run *run, const clvits_step *step)
     }
     for (int k = 0; k < op->outputs; k++)
         call.out[k] = run->memory[CLVITS_CPU_PLACE].host;
+    if (run->some) {
+        call.rows = clvits_node_wanted(step->node, run->asked);
+        call.some = call.rows.first < call.rows.end;
+    }
     run->plan->machine->cpu.table->fn[op->cpu](&call);
 }
 
@@ -508,10 +545,11 @@ clvits_status clvits_run_go(clvits_run *run, clvits_node_time *times, clvits_rep
     for (int i = 1; i < p->machine->n_places && !s; i++)
         if (run->table[i])
             s = clvits_buffer_write(run->table[i], 0, table_bytes(run), run->lengths, false, r);
-    if (s)
-        return s;
-    return recorded && clvits_trust_proves(p->machine) ? rehearse(run, r)
-                                                       : go_through(run, sampled, each, times, r);
+    if (!s)
+        s = recorded && clvits_trust_proves(p->machine) ? rehearse(run, r)
+                                                        : go_through(run, sampled, each, times, r);
+    run->some = false;
+    return s;
 }
 
 clvits_status clvits_machine_tune(clvits_machine *m, clvits_tuning *t, clvits_report *r)

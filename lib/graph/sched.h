@@ -126,6 +126,16 @@ void clvits_run_free(clvits_run **run);
 clvits_range clvits_run_reach(clvits_run *run, const clvits_tensor *t, clvits_range rows,
                               int clock);
 
+/**
+ * Rows `rows` of a tensor, counted in the whole, are all that the next clvits_run_go() is to make,
+ * and the last tensor for which that was said counts: the CPU path then leaves out what does not
+ * take part in their bits. What other rows hold after it is not defined.
+ */
+void clvits_run_ask(clvits_run *run, const clvits_tensor *t, clvits_range rows);
+
+/** The share of a node's valid rows that the next clvits_run_go() is to make. */
+double clvits_run_share(const clvits_run *run, const clvits_node *n);
+
 /* What changes from run to run. Lengths come first: writing an input zeroes the rows around them.
  * Setting a clock of its own also sets those derived from it. */
 clvits_status clvits_run_set_length(clvits_run *run, int clock, int item, int length,

@@ -247,14 +247,17 @@ static clvits_status set_ends(clvits_task *t, int i, clvits_report *r)
     return clvits_run_write(t->latent.run, stage->ends, i, ends, r);
 }
 
+static clvits_range samples_of(const clvits_task *t, int at, int end)
+{
+    const int64_t hop = t->e->config.hop_length;
+    return (clvits_range){ at * hop, end * hop };
+}
+
 /* The frames that the decoder reads for samples of frames [at, end). */
 static clvits_range wave_reach(const clvits_task *t, int at, int end)
 {
     const clvits_wave_stage *stage = &t->wave.stage->wave;
-    const int64_t hop = t->e->config.hop_length;
-
-    return clvits_run_reach(t->wave.run, stage->wave, (clvits_range){ at * hop, end * hop },
-                            stage->clock);
+    return clvits_run_reach(t->wave.run, stage->wave, samples_of(t, at, end), stage->clock);
 }
 
 /* z of all frames that the decoder reads for frames [at, end). */
@@ -378,6 +381,7 @@ static clvits_status run_window(clvits_task *t, int at, int end, clvits_report *
     }
     if (!s)
         s = copy_conditions(run, stage->cond, t, r);
+    clvits_run_ask(run, stage->wave, samples_of(t, at, end));
     if (!s)
         s = clvits_stage_go(&t->wave, r);
     return s ? s : deliver(t, at, end, (int)rows.first, r);

@@ -25,11 +25,6 @@ typedef struct clvits_packing {
     bool half;        /* then rounded to halves */
 } clvits_packing;
 
-/** Rows [first, end). */
-typedef struct clvits_range {
-    int64_t first, end;
-} clvits_range;
-
 /** What the time of a node grows with that makes few operations of a byte (graph/cost.h). */
 typedef enum clvits_bound {
     CLVITS_BOUND_MATHS = 0, /* bytes, and the functions of what is in them */
