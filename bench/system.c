@@ -13,23 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-bool bench_counters(double *busy, double *stolen)
-{
-    double user, nice, kernel, idle, wait, irq, soft, steal;
-    FILE *f = fopen("/proc/stat", "r");
-    const bool found = f && fscanf(f, "cpu %lf %lf %lf %lf %lf %lf %lf %lf", &user, &nice, &kernel,
-                                   &idle, &wait, &irq, &soft, &steal) == 8;
-
-    if (f)
-        fclose(f);
-    if (!found)
-        return false;
-    const double tick = 1.0 / (double)sysconf(_SC_CLK_TCK);
-    *busy = tick * (user + nice + kernel + irq + soft);
-    *stolen = tick * steal;
-    return true;
-}
-
 /* The first line that begins with key in a file of "key : value" lines; "" when there is none. */
 static void find_line(char *out, size_t size, const char *path, const char *key)
 {
