@@ -231,7 +231,8 @@ typedef struct bench_graph {
      * clock, whose valid rows end at `frames`. */
     const clvits_tensor *wanted;
     clvits_range wanted_rows;
-    int wanted_clock, wanted_first, frames; /* the first row of the clock that is there */
+    int wanted_clock, frames;
+    int wanted_first; /* the clock's first row in the run */
     uint64_t seed;
     double first;     /* seconds of plan and first run */
     double tolerance; /* largest difference over largest value */

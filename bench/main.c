@@ -24,7 +24,7 @@ static const char help[] =
     "      --csv FILE      write the table there\n"
     "  -s, --seconds S     time for each case, 0.3 by default, 0.05 in a quick run\n"
     "  -w, --wait MINUTES  where other work disturbs a case, wait until the machine is quiet, so\n"
-    "                      long in all; no longer than for a third try by default\n"
+    "                      long in all, and four minutes for a case; 0 by default\n"
     "  -t, --threads N     threads of the CPU path; one per processor by default\n"
     "  -k, --kernels KIND  gpu or cpu: which kernels an OpenCL device runs; its own by default\n"
     "  -p, --precision P   fp32, fp16-storage or fp16: of stages and speech; fp32 by default\n"

@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { ROUNDS = 1 << 15, LOOKS = 12, MOST_LOOKS = 60, TRIES = 3 };
+enum { ROUNDS = 1 << 15, LOOKS = 12, MOST_LOOKS = 400, TRIES = 3 };
 
 #define SPREAD 0.1  /* of the middle half of the times, over the median */
 #define DRIFT 0.1   /* of the clock, over the fastest that this process saw */
@@ -21,8 +21,9 @@ enum { ROUNDS = 1 << 15, LOOKS = 12, MOST_LOOKS = 60, TRIES = 3 };
 #define WINDOW 0.5  /* seconds at least for which the system's counters, in 10 ms, say something */
 
 /* Seconds for the same work on one thread: the clock as it is now. Wide vectors on all processors
- * slow some down for a few milliseconds, which is no disturbance: the case itself does that, in
- * every run. So it is looked at for that long, unless it is as fast before as it ever was. */
+ * slow some down for a few milliseconds, as do this process's threads while they look for more
+ * work, which is no disturbance: the case itself does that, in every run. So it is looked at for
+ * longer than that, unless it is as fast before as it ever was. */
 static double calibrate(double fastest)
 {
     double best = 1e30;
@@ -149,7 +150,8 @@ static void keep_busy(void *context, int i)
         ;
 }
 
-/* Whether all processors are left to this process: a host takes none away that nobody uses. */
+/* Whether the processors are left to this process, kept busy by as many threads as it has: a host
+ * takes none away that nobody uses. */
 static bool is_quiet(bench *b)
 {
     clvits_pool *const pool = b->machine.cpu.pool;

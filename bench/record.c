@@ -115,6 +115,12 @@ void bench_note_failure(bench_record *r, clvits_report *report)
     clvits_report_clear(report);
 }
 
+void bench_case_lose(bench_graph *g)
+{
+    bench_note_failure(&g->record, &g->b->report);
+    bench_case_end(g);
+}
+
 void bench_value(bench_record *r, const char *name, double value)
 {
     if (!r->values)

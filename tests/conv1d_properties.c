@@ -5,6 +5,7 @@
 #include "conv1d.h"
 #include "golden.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,12 +177,19 @@ START_TEST(batch_equals_single_runs)
 }
 END_TEST
 
+/* Whether the device under test leaves out what is not asked for. */
+static bool leaves_out(const harness *h)
+{
+    return h->machine.n_places == 1;
+}
+
 /* Rows that are asked for have the bits of a whole run, whatever is in the memory of others: in
- * Toom-Cook form, transposed, strided, of one channel, with all that an epilogue adds. */
+ * Toom-Cook form, transposed, of one channel, with all that an epilogue adds. */
 START_TEST(asked_rows_equal_whole)
 {
-    enum { T = 60, I = 33, O = 35, RATE = 4, ROWS = T * RATE, FIRST = 7, B = 2 };
-    static const clvits_range asked[] = { { 0, ROWS }, { 0, 3 },      { 97, 150 }, { 41, 42 },
+    enum { T = 60, I = 33, O = 35, RATE = 4, ROWS = T * RATE, B = 2 };
+    static const int first[B] = { 7, 12 }, lengths[B] = { T, T - 22 };
+    static const clvits_range asked[] = { { 0, 900 },   { 0, 30 },    { 97, 150 }, { 41, 42 },
                                           { 160, 230 }, { 230, 900 }, { 500, 510 } };
     const clvits_conv1d_params dilated = { .dilation = 3, .pad_left = 9, .pad_right = 9,
                                            .act = CLVITS_ACT_LEAKY_RELU, .act_slope = 0.1f };
@@ -213,24 +221,62 @@ START_TEST(asked_rows_equal_whole)
     ck_assert_ptr_nonnull(y);
     ck_assert_int_eq(y->T, ROWS);
     harness_plan(&h);
-    harness_length(&h, clock, 0, T);
-    harness_length(&h, clock, 1, T - 22);
-    ck_assert_int_eq(clvits_run_set_first(h.run, clock, 0, FIRST, &h.report), 0);
-    ck_assert_int_eq(clvits_run_set_first(h.run, clock, 1, FIRST, &h.report), 0);
+    for (int b = 0; b < B; b++) {
+        harness_length(&h, clock, b, lengths[b]);
+        ck_assert_int_eq(clvits_run_set_first(h.run, clock, b, first[b], &h.report), 0);
+    }
     harness_go(&h);
     memcpy(whole, harness_output(&h, y), sizeof(whole));
     for (int i = 0; i < LENGTH(asked); i++) {
-        const int at = (int)asked[i].first - FIRST * RATE, end = (int)asked[i].end - FIRST * RATE;
         clvits_run_ask(h.run, y, asked[i]);
+        ck_assert(!leaves_out(&h) || (clvits_run_share(h.run, y->producer) < 1.0) == (i > 0));
         harness_go(&h);
         const float *got = harness_output(&h, y);
-        for (int k = 0; k < B * ROWS; k++)
-            if (k % ROWS >= at && k % ROWS < end)
-                ck_assert_mem_eq(&got[k], &whole[k], sizeof(float));
+        int others = 0;
+        for (int b = 0; b < B; b++)
+            for (int k = 0; k < lengths[b] * RATE; k++) {
+                const int row = k + first[b] * RATE, at = b * ROWS + k;
+                const bool same = !memcmp(&got[at], &whole[at], sizeof(float));
+                ck_assert(same || row < asked[i].first || row >= asked[i].end);
+                others += !same;
+            }
+        ck_assert(!leaves_out(&h) || (others > 0) == (i > 0));
     }
     harness_go(&h); /* that was for the next run alone */
     ck_assert_mem_eq(harness_output(&h, y), whole, sizeof(whole));
     harness_end(&h);
+}
+END_TEST
+
+/* Taps of zeros, which fill a last group, see no row that nobody makes, whatever it holds. */
+START_TEST(asked_rows_need_no_others)
+{
+    enum { T = 40, I = 33, O = 35 };
+    static const int taps[] = { 7, 11 };
+    const float *values;
+
+    for (int i = 0; i < LENGTH(taps); i++) {
+        const int K = taps[i];
+        const clvits_conv1d_params p = { .pad_left = K / 2, .pad_right = K / 2 };
+        harness h;
+        harness_begin(&h, 1);
+        const int clock = clvits_graph_clock(h.graph, T);
+        clvits_tensor *x = harness_input(&h, clock, I, -1, 1, &values);
+        clvits_tensor *point = harness_weight(&h, 3, (int64_t[]){ I, I, 1 }, -1, 1, &values);
+        clvits_tensor *w = harness_weight(&h, 3, (int64_t[]){ O, I, K }, -1, 1, &values);
+        clvits_tensor *made = clvits_conv1d(x, point, NULL, &(clvits_conv1d_params){ 0 }, NULL);
+        clvits_tensor *y = clvits_graph_keep(clvits_conv1d(made, w, NULL, &p, NULL));
+        harness_plan(&h);
+        for (int first = 0; first < 12; first++)
+            for (int end = first + 1; end < first + 9; end++) {
+                clvits_run_ask(h.run, y, (clvits_range){ first, end });
+                harness_go(&h);
+                const float *got = harness_output(&h, y);
+                for (int k = first * O; k < end * O; k++)
+                    ck_assert(isfinite(got[k]));
+            }
+        harness_end(&h);
+    }
 }
 END_TEST
 
@@ -275,5 +321,6 @@ void conv1d_add_properties(TCase *t)
     tcase_add_loop_test(t, stretch_equals_whole, 0, LENGTH(stretches));
     tcase_add_test(t, batch_equals_single_runs);
     tcase_add_test(t, asked_rows_equal_whole);
+    tcase_add_test(t, asked_rows_need_no_others);
     tcase_add_test(t, refuses_what_does_not_fit);
 }

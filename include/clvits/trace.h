@@ -40,7 +40,7 @@ typedef struct clvits_span {
     const char *tuned;   /* of a node: values of the tuned row that it runs by, and where that
                             stands; "" where there is none */
     int node;            /* number within the stage's graph; -1: not a node */
-    double flops, bytes; /* of a node: for its valid rows, each operand moved once */
+    double flops, bytes; /* of a node: for the valid rows that it makes, operands moved once */
     double predicted;    /* seconds that a node was expected to take where nodes are placed by cost;
                             0: nothing was measured */
 } clvits_span;

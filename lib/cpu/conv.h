@@ -26,12 +26,12 @@ typedef struct clvits_conv_job {
     const float *x, *w, *bias, *residual, *sum;
     float *y, *a;
     int channels, outputs; /* of a group */
-    clvits_range asked;    /* rows, by their places in the whole; */
-    bool some;             /* and all if this is not set */
+    clvits_range asked;    /* rows, by their places in the whole; empty: all */
     int rows;              /* steps of a job */
     int chunks, blocks;    /* jobs along the steps; along the channels of one phase and group */
 } clvits_conv_job;
 
+/* The number in [least, most] that is next to v. */
 static inline int clvits_between(int64_t v, int least, int most)
 {
     return v < least ? least : v > most ? most : (int)v;
@@ -44,14 +44,16 @@ static inline void clvits_conv_rows(const clvits_conv_job *j, int b, int *first,
     const int len = j->run[d->clock * d->B + b];
     const int before = j->run[(CLVITS_FIRST_ROWS + d->clock) * d->B + b];
 
-    *first = j->some ? clvits_between(j->asked.first - before, 0, len) : 0;
-    *end = j->some ? clvits_between(j->asked.end - before, *first, len) : len;
+    const bool some = j->asked.first < j->asked.end;
+
+    *first = some ? clvits_between(j->asked.first - before, 0, len) : 0;
+    *end = some ? clvits_between(j->asked.end - before, *first, len) : len;
 }
 
 /* Steps [first, end) of one block of channels in one phase, group and item. */
 typedef struct clvits_conv_part {
-    int b, p, len;
-    int o0, n; /* first output channel, how many */
+    int b, p, len, low, high; /* valid rows; those to be made are [low, high) */
+    int o0, n;                /* first output channel, how many */
     int first, end;
     const float *x, *w; /* tap 0 of step 0, first channel of the group; the packed block */
     long step, tap;     /* elements of x from a step to the next, from a tap to the next */
@@ -100,10 +102,10 @@ static inline void clvits_want_epilogue(clvits_ahead *a, const clvits_conv_job *
 {
     const conv1d_dims *d = j->d;
 
-    while (rows > 0 && row < 0)
+    while (rows > 0 && row < t->low)
         row += step, rows--;
-    if (row + (rows - 1) * step >= t->len)
-        rows = (t->len - row + step - 1) / step;
+    if (row + (rows - 1) * step >= t->high)
+        rows = (t->high - row + step - 1) / step;
     if (d->has_residual && d->residual.off != d->x.off)
         clvits_want(a, j->residual + clvits_at(d->residual, t->b, row) + t->o0,
                     (long)d->residual.ld * step, t->n, rows, 0);
@@ -147,7 +149,7 @@ static inline void clvits_fetch(clvits_ahead *a)
     }
 }
 
-/* The epilogue of the sums v, ld apart, in rows row, row + step, ...: those that are valid. */
+/* The epilogue of the sums v, ld apart, in rows row, row + step, ...: those to be made. */
 void CLVITS_CPU_PATH(conv_finish)(const clvits_conv_job *j, const clvits_conv_part *t,
                                   const float *v, int ld, int row, int step, int rows);
 

@@ -287,7 +287,6 @@ static void run_job(void *context, int index)
     const int rest = index / d->phases / j->chunks, block = rest % j->blocks;
     const int units = depthwise ? 1 : d->groups, g = rest / j->blocks % units;
     const int b = rest / j->blocks / units;
-    int first, end;
     /* A gate's block has lanes for the same channels of both halves. */
     const int halves = d->act == CLVITS_ACT_GATE ? 2 : 1, lanes = d->lanes / halves;
     const int outputs = (depthwise ? d->O : j->outputs) / halves, o0 = block * lanes;
@@ -307,9 +306,9 @@ static void run_job(void *context, int index)
         .channels = j->channels,
     };
     /* Step u makes row u * phases + p - shift: this job takes its part of those to be made. */
-    clvits_conv_rows(j, b, &first, &end);
-    first = ceil_div(first + d->shift - p, d->phases);
-    end = ceil_div(end + d->shift - p, d->phases);
+    clvits_conv_rows(j, b, &t.low, &t.high);
+    const int first = ceil_div(t.low + d->shift - p, d->phases);
+    const int end = ceil_div(t.high + d->shift - p, d->phases);
 
     t.first = first + chunk * j->rows;
     t.end = t.first + j->rows < end ? t.first + j->rows : end;
@@ -340,7 +339,6 @@ void CLVITS_CPU_PATH(conv1d)(const clvits_cpu_call *call)
         .residual = call->in[3],
         .sum = call->in[4],
         .asked = call->rows,
-        .some = call->some,
         .y = call->out[0],
         .a = call->out[1],
         .channels = d->I / d->groups,

@@ -169,9 +169,9 @@ void CLVITS_CPU_PATH(conv_finish)(const job *j, const part *t, const float *v, i
 {
     const int act = j->d->act;
 
-    for (; rows > 0 && row < 0; rows--, row += step, v += ld)
+    for (; rows > 0 && row < t->low; rows--, row += step, v += ld)
         ;
-    while (rows > 0 && row + (rows - 1) * step >= t->len)
+    while (rows > 0 && row + (rows - 1) * step >= t->high)
         rows--;
     if (act == CLVITS_ACT_GATE || act == CLVITS_ACT_SPLIT) {
         for (; rows > 0; rows--, row += step, v += ld)

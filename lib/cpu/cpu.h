@@ -36,8 +36,8 @@ typedef struct clvits_cpu_call {
     const int *run;
     const void *in[8];
     void *out[2];
-    clvits_range rows; /* of the outputs, by their places in the whole: no others are asked for, */
-    bool some;         /* if this is set */
+    clvits_range rows; /* of the outputs, by their places in the whole, that are asked for; empty:
+                          all. A path may make others as well. */
     clvits_pool *pool;
 } clvits_cpu_call;
 

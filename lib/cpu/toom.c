@@ -238,7 +238,8 @@ static int least(int a, int b)
 /* What a job makes: steps from k0 on, classes from i0 on, of item b. */
 typedef struct span {
     int b, k0, steps, i0, classes;
-    int shift; /* rows of the first step before row 0 */
+    int shift;     /* rows of the first step before row 0 */
+    int low, high; /* rows of the result that are to be made */
 } span;
 
 /* The step where a tile begins. */
@@ -297,8 +298,7 @@ static clvits_ahead look_ahead(const toom *t, const span *s, int block, int end,
     const clvits_conv_job *j = t->j;
     const conv1d_dims *d = j->d;
     const int c = channel_of(t, block), last = channel_of(t, end - 1) + d->lanes;
-    const clvits_conv_part part = { .b = s->b, .len = j->run[d->clock * d->B + s->b],
-                                    .o0 = c % d->O,
+    const clvits_conv_part part = { .b = s->b, .low = s->low, .high = s->high, .o0 = c % d->O,
                                     .n = least(last, d->phases * d->O) - c };
     const int whole = t->form->m * d->dilation, rows = s->steps * whole;
     const int row = s->k0 * whole - s->shift;
@@ -344,6 +344,8 @@ static int block_of(const toom *t, const span *s, int block, clvits_conv_part *p
         .b = s->b,
         .p = block / each,
         .len = t->j->run[d->clock * d->B + s->b],
+        .low = s->low,
+        .high = s->high,
         .o0 = o0,
         .n = outputs - o0 < lanes ? outputs - o0 : lanes,
         .w = t->j->w + (long)block * t->P * t->G * d->I * d->lanes,
@@ -392,12 +394,12 @@ static int steps_of(const toom *t, int b, span *s)
 {
     const conv1d_dims *d = t->j->d;
     const int whole = t->form->m * d->dilation;
-    int first, end;
 
     s->shift = t->j->run[(CLVITS_FIRST_ROWS + d->clock) * d->B + b] / d->phases % whole;
-    clvits_conv_rows(t->j, b, &first, &end);
-    s->k0 = ((first + d->shift) / d->phases + s->shift) / whole;
-    return first < end ? ceil_div(ceil_div(end + d->shift, d->phases) + s->shift, whole) : s->k0;
+    clvits_conv_rows(t->j, b, &s->low, &s->high);
+    s->k0 = ((s->low + d->shift) / d->phases + s->shift) / whole;
+    return s->low < s->high
+               ? ceil_div(ceil_div(s->high + d->shift, d->phases) + s->shift, whole) : s->k0;
 }
 
 static void run_job(void *context, int index)
@@ -472,7 +474,6 @@ void CLVITS_CPU_PATH(conv_toom)(const clvits_conv_job *j)
     const conv1d_dims *d = j->d;
     toom t = { .j = j, .P = d->m + d->r - 1, .G = ceil_div(d->K, d->r), .form = forms,
                .all = ceil_div(d->O, d->lanes) * d->phases };
-
     int most = 1;
 
     while (t.form->m != d->m || t.form->r != d->r)

@@ -187,7 +187,7 @@ clvits_range clvits_run_reach(clvits_run *run, const clvits_tensor *t, clvits_ra
 void clvits_run_ask(clvits_run *run, const clvits_tensor *t, clvits_range rows)
 {
     clvits_plan_reach(run->plan, t, rows, 0, run->asked);
-    run->some = true;
+    run->some = !clvits_plan_device(run->plan);
 }
 
 double clvits_run_share(const clvits_run *run, const clvits_node *n)
@@ -199,7 +199,7 @@ double clvits_run_share(const clvits_run *run, const clvits_node *n)
                                         : (clvits_range){ 0, 0 };
     int64_t made = 0, all = 0;
 
-    if (rows.first == rows.end || clvits_plan_place(p, n) != CLVITS_CPU_PLACE)
+    if (rows.first == rows.end || !n->op->reach)
         return 1.0;
     for (int b = 0; b < B; b++) {
         const int64_t len = clvits_run_length(run, clock, b);
@@ -412,6 +412,7 @@ static void describe(const clvits_run *run, const clvits_step *step, clvits_trac
     t->node.tuned = step->tuned ? step->tuned->text : "";
     const double share = clvits_run_share(run, step->node);
     t->node.flops *= share;
+    t->node.bytes *= share;
     if (m->rates)
         t->node.predicted = share * clvits_node_seconds(step->node, step->place, run->lengths,
                                                         &m->rates[step->place]);
@@ -431,10 +432,8 @@ static void compute(const clvits_run *run, const clvits_step *step)
     }
     for (int k = 0; k < op->outputs; k++)
         call.out[k] = run->memory[CLVITS_CPU_PLACE].host;
-    if (run->some) {
+    if (run->some)
         call.rows = clvits_node_wanted(step->node, run->asked);
-        call.some = call.rows.first < call.rows.end;
-    }
     run->plan->machine->cpu.table->fn[op->cpu](&call);
 }
 

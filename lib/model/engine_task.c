@@ -381,9 +381,10 @@ static clvits_status run_window(clvits_task *t, int at, int end, clvits_report *
     }
     if (!s)
         s = copy_conditions(run, stage->cond, t, r);
-    clvits_run_ask(run, stage->wave, samples_of(t, at, end));
-    if (!s)
+    if (!s) {
+        clvits_run_ask(run, stage->wave, samples_of(t, at, end));
         s = clvits_stage_go(&t->wave, r);
+    }
     return s ? s : deliver(t, at, end, (int)rows.first, r);
 }
 

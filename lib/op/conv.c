@@ -296,13 +296,15 @@ void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims
 }
 
 /* Rows of x that take part in all steps of the tile that makes step u: all of the tile but its
- * last, which only the point at infinity sees, and so only the output whose formula reads it. */
+ * last, which only the point at infinity sees, and so only the output whose formula reads it; with
+ * taps beyond the last, times zero, which is no number where the row is none. */
 static clvits_range tile_reach(const conv1d_dims *d, int64_t u)
 {
     const int64_t step = u / d->dilation, taps = (d->K + d->r - 1) / d->r * d->r;
     const int64_t first = step / d->m * d->m * d->dilation + u % d->dilation - d->pad;
+    const int64_t rows = d->m + taps - (taps > d->K ? 1 : 2);
 
-    return (clvits_range){ first, first + (d->m + taps - 3) * d->dilation + 1 };
+    return (clvits_range){ first, first + (rows - 1) * d->dilation + 1 };
 }
 
 clvits_range clvits_conv_reach(const void *dims, clvits_range out)

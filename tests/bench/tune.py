@@ -19,7 +19,7 @@ import time
 TUNE, CLVITS, KERNELS = sys.argv[1:4]
 SHAPE = "i=48 o=48 k=3 d=1 s=1"
 FAILURES = []
-TRIES = 10 # where other work on the machine may hide what is ten times as fast
+TRIES = 10 # where other work on the machine may hide what is many times as fast
 
 # Some candidates fewer, since a compiler takes seconds for each.
 FEWER = """
