@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// The convolutions of real voices, as they run for one second of speech.
+// The convolutions of real voices, as they run for one second of speech, and in the other form.
 #include "bench.h"
+
+#include "graph/plan.h"
+#include "op/conv.h"
 
 #include <math.h>
 
@@ -121,7 +124,73 @@ static clvits_tensor *transposed(const conv_case *c, clvits_tensor *x, clvits_te
     return clvits_conv_transpose1d(x, w, bias, &p, NULL);
 }
 
-static void run_case(bench *b, const conv_case *model, int seconds)
+static clvits_target target_of(const bench *b)
+{
+    const bool cpu = b->machine.n_places == 1;
+
+    return (clvits_target){ .cpu = cpu ? &b->machine.cpu : NULL,
+                            .device = cpu ? NULL : b->machine.device[1],
+                            .place = !cpu };
+}
+
+static const clvits_tuned *rows_of(const bench *b)
+{
+    return b->machine.n_places == 1 ? b->machine.cpu.tuned
+                                    : clvits_device_tuned(b->machine.device[1]);
+}
+
+static void set_rows(bench *b, const clvits_tuned *rows)
+{
+    if (b->machine.n_places == 1)
+        b->machine.cpu.tuned = rows;
+    else
+        clvits_device_set_tuned(b->machine.device[1], rows);
+}
+
+static int layout_of(const bench *b, const clvits_tensor *y)
+{
+    const clvits_target at = target_of(b);
+    conv1d_dims d;
+
+    y->producer->op->dims(y->producer, &at, &d);
+    return d.layout;
+}
+
+/* Of what is planned. */
+static int layout_of_plan(const bench_graph *g)
+{
+    for (int i = 0; i < g->plan->n_steps; i++)
+        if (g->plan->steps[i].node)
+            return ((const conv1d_dims *)g->plan->steps[i].dims)->layout;
+    return 0;
+}
+
+/* The case with a row that makes a Toom-Cook form of the direct one that the device chooses, or the
+ * reverse. */
+static bool check_other_form(bench_graph *g, const clvits_tensor *y)
+{
+#define FORM(LAYOUT)                                                                              \
+    { .room = "conv1d", .text = "", .values = { 1, { { "layout", LAYOUT, LAYOUT } } } }
+    static const clvits_row forms[] = { FORM(CLVITS_CONV_TOOM), FORM(CLVITS_CONV_TILE),
+                                        FORM(CLVITS_CONV_BLOCKS) };
+#undef FORM
+    const clvits_tuned *own = rows_of(g->b);
+    const bool direct = layout_of(g->b, y) != CLVITS_CONV_TOOM;
+    bool found = false, right = false;
+
+    for (int i = !direct; i < (direct ? 1 : LENGTH(forms)) && !found; i++) {
+        const clvits_row *const row = &forms[i];
+        set_rows(g->b, &(clvits_tuned){ .row = &row, .n = 1 });
+        found = (layout_of(g->b, y) != CLVITS_CONV_TOOM) != direct;
+        right = found && bench_case_check(g);
+    }
+    set_rows(g->b, own);
+    if (!found)
+        bench_case_fail(g, "skipped", "there is one form of it");
+    return right;
+}
+
+static void run_case(bench *b, const conv_case *model, int seconds, bool other)
 {
     conv_case c = *model;
     bench_graph g;
@@ -129,7 +198,8 @@ static void run_case(bench *b, const conv_case *model, int seconds)
     clvits_tensor *y, *act = NULL;
 
     c.T *= seconds;
-    if (!bench_case_begin(&g, b, "operator", 1, "conv1d/%s, %d s", c.name, seconds))
+    if (!bench_case_begin(&g, b, "operator", 1, "conv1d/%s, %d s%s", c.name, seconds,
+                          other ? ", other form" : ""))
         return;
     const int clock = clvits_graph_clock(g.graph, c.T);
     const int64_t plain[] = { c.O, c.I / c.G, c.K }, turned[] = { c.I, c.O, c.K };
@@ -153,8 +223,10 @@ static void run_case(bench *b, const conv_case *model, int seconds)
     }
     clvits_graph_keep(y);
     clvits_graph_keep(act);
-    const float *got = bench_case_check(&g) ? bench_output(&g, y) : NULL;
+    const bool right = other ? check_other_form(&g, y) : bench_case_check(&g);
+    const float *got = right ? bench_output(&g, y) : NULL;
     if (got) {
+        bench_value(&g.record, "toom_cook", layout_of_plan(&g) == CLVITS_CONV_TOOM);
         const double error = check(&c, y, got, x, w, bias, residual);
         if (!(error <= 1e-5))
             bench_case_fail(&g, "wrong", "differs by %.2g of the largest value from the formula",
@@ -163,10 +235,18 @@ static void run_case(bench *b, const conv_case *model, int seconds)
     bench_case_end(&g);
 }
 
+static bool may_be_transformed(const conv_case *c)
+{
+    return c->G == 1 && c->O > 1 && c->I > 1 && c->K > 1;
+}
+
 void bench_conv1d(bench *b)
 {
     for (int i = 0; i < LENGTH(cases); i++)
         for (int s = 0; s < LENGTH(bench_seconds); s++)
             if (!b->o->quick || (cases[i].quick && bench_seconds[s] == 1))
-                run_case(b, &cases[i], bench_seconds[s]);
+                run_case(b, &cases[i], bench_seconds[s], false);
+    for (int i = 0; i < LENGTH(cases) && !b->o->quick; i++)
+        for (int s = 0; s < LENGTH(bench_seconds) && may_be_transformed(&cases[i]); s++)
+            run_case(b, &cases[i], bench_seconds[s], true);
 }

@@ -4,7 +4,8 @@
 
 RESULT.json is what `clvits-bench --json` wrote; those of bench/results make the README's. With
 --write, what stands in FILE.md between "<!-- results -->" and "<!-- /results -->" is replaced, and
-likewise "alignment", "convolutions", "sentences" and "placement" where the page has these marks.
+likewise "alignment", "convolutions", "forms", "sentences" and "placement" where the page has these
+marks.
 """
 import argparse
 import json
@@ -58,6 +59,7 @@ def check(run, device, cases):
     alone = [(run, device, cases)]
     searches(alone)
     convolutions(alone)
+    forms(alone)
     sentences(alone)
     placements(alone)
     races(alone)
@@ -265,6 +267,33 @@ def convolutions(results):
     return "\n".join(lines[1:]) if lines else "No convolution was measured on a CPU path."
 
 
+def forms(results):
+    """How many times as fast as the direct form a Toom-Cook form of each convolution is."""
+    found, columns = {}, []
+    for run, device, cases in results:
+        for name, case in cases.items():
+            other = cases.get(f"{name}, other form")
+            shape = re.match(r"conv1d/(.*), (\d+) s$", name)
+            if not shape or not other or any(c["verdict"] != "ok" for c in (case, other)):
+                continue
+            if case["values"]["toom_cook"]:
+                text = f"{time_of(other) / time_of(case):.2f}"
+            else:
+                text = f"{time_of(case) / time_of(other):.2f} (direct)"
+            column = f"{label(run, device)}, {shape.group(2)} s"
+            columns += [column] if column not in columns else []
+            found.setdefault(shape.group(1), {})[column] = marked(
+                text, {"noisy": case.get("noisy") or other.get("noisy")})
+    if not found:
+        return "No convolution was measured in two forms."
+    text = ("How many times as fast as the direct form the Toom-Cook form of a convolution is, by "
+            "length of speech. The library takes the faster one by its rules, the direct one where "
+            "that is said.")
+    return "\n".join([textwrap.fill(text, 100), "", *rows_of(
+        ["convolution", *columns],
+        [[name, *(cells.get(c, "") for c in columns)] for name, cells in found.items()])])
+
+
 def work_of(cases, voice):
     """A sentence's parts by their names, and the FLOP of a second of speech; None: not measured,
     or by a device that does not tell its parts apart."""
@@ -364,7 +393,7 @@ def placement(placed, alone):
     return marked(f"{time_of(placed) / time_of(least):.2f}", noisy)
 
 
-PARTS = {"results": table, "alignment": searches, "convolutions": convolutions,
+PARTS = {"results": table, "alignment": searches, "convolutions": convolutions, "forms": forms,
          "sentences": sentences, "placement": placements}
 
 
@@ -399,7 +428,7 @@ def main():
                       help="which table to print: results, speed by device and voice, with races "
                            "against other runtimes (the default); alignment, times of alignment "
                            "search; convolutions, those of the decoders that do little of the peak "
-                           "on the CPU path")
+                           "on the CPU path; forms, Toom-Cook against direct ones")
     parser.add_argument("results", nargs="+", metavar="RESULT.json",
                         help="what clvits-bench --json wrote")
     arguments = parser.parse_args()

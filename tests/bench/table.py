@@ -83,7 +83,7 @@ def check_write(folder):
     for _ in range(2): # the second time in place of the first
         assert run("--write", page, SAMPLE).returncode == 0
         written = page.read_text(encoding="utf-8")
-        for part in ("alignment", "convolutions", "sentences", "placement"):
+        for part in ("alignment", "convolutions", "forms", "sentences", "placement"):
             _, _, rest = text.partition(f"<!-- {part} -->")
             old = rest.partition(f"<!-- /{part} -->")[0]
             text = text.replace(old, f"\n{run('--part', part, SAMPLE).stdout.strip()}\n")
@@ -101,7 +101,7 @@ def check_readme():
     """What stands in the README is what the repository's own results make."""
     results = sorted((pathlib.Path(README).parent / "bench" / "results").glob("*.json"))
     text = pathlib.Path(README).read_text(encoding="utf-8")
-    for part in ("results", "alignment", "convolutions", "sentences", "placement"):
+    for part in ("results", "alignment", "convolutions", "forms", "sentences", "placement"):
         done = run("--part", part, *results)
         block = text.partition(f"<!-- {part} -->")[2].partition(f"<!-- /{part} -->")[0]
         assert results and done.returncode == 0, done.stderr
@@ -146,6 +146,28 @@ def check_convolutions(folder):
     done = run("--part", "convolutions", path)
     assert done.returncode == 0 and ": 1 of 2 convolutions" in done.stdout, done
     assert rows_of(done.stdout)[1:] == ["| base/32 k3 d1 | 100 | 333 | 25 % | 83 % |"], done.stdout
+
+
+def check_forms(folder):
+    """Which form of a convolution is the faster one, and which one is taken; none without both."""
+    sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
+    path = folder / "forms.json"
+    cases = [{"level": "operator", "name": f"conv1d/{name}", "verdict": verdict, "device": "cpu",
+              "flop": 1e9, "device_seconds": {"median": seconds}, "noisy": noisy,
+              "values": {"toom_cook": transformed}}
+             for name, seconds, transformed, noisy, verdict in (
+                 ("base/64 k7 d3, 1 s", 0.003, 1, False, "ok"),
+                 ("base/64 k7 d3, 1 s, other form", 0.006, 0, False, "ok"),
+                 ("text/96-384 k3, 10 s", 0.03, 0, False, "ok"),
+                 ("text/96-384 k3, 10 s, other form", 0.04, 1, True, "ok"),
+                 ("base/32 k3 d1, 1 s", 0.03, 0, False, "ok"),
+                 ("base/32 k3 d1, 1 s, other form", 0.04, 1, False, "wrong"))]
+    path.write_text(json.dumps({**sample, "results": cases}), encoding="utf-8")
+    done = run("--part", "forms", path)
+    assert done.returncode == 0, done.stderr
+    assert rows_of(done.stdout)[1:] == ["| base/64 k7 d3 | 2.00 |  |",
+                                        "| text/96-384 k3 |  | 0.75 (direct) ~ |"], done.stdout
+    assert run("--part", "forms", SAMPLE).stdout == "No convolution was measured in two forms.\n"
 
 
 def stage(name, seconds, flop, **more):
@@ -268,6 +290,7 @@ with tempfile.TemporaryDirectory() as name:
     check_races(pathlib.Path(name))
     check_alignment(pathlib.Path(name))
     check_convolutions(pathlib.Path(name))
+    check_forms(pathlib.Path(name))
     check_sentences(pathlib.Path(name))
     check_placement(pathlib.Path(name))
     check_machine_only(pathlib.Path(name))
