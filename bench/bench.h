@@ -96,6 +96,7 @@ typedef struct bench_record {
     char name[BENCH_NAME], reason[512];
     double error;        /* against the reference: largest difference over largest value */
     double flops, bytes; /* of a run, by its lengths: work; operands and results, each once */
+    double multiplied;   /* of this work, what Toom-Cook forms leave */
     bench_times device, host;
     bench_disturbance noise;
     int runs;     /* behind the times; 0: as many as there are samples */

@@ -32,17 +32,23 @@ static const conv_case cases[] = {
     { "base/256 k11 d5",      256, 256, 688,   11, 5, 1, 0, 1, 0, false },
     { "base/128 k3 d5",       128, 128, 5504,  3,  5, 1, 0, 1, 0, false },
     { "base/128 k11 d5",      128, 128, 5504,  11, 5, 1, 0, 1, 0, true },
+    { "base/64 k3 d1",        64,  64,  11008, 3,  1, 1, 0, 1, 0, false },
     { "base/64 k7 d3",        64,  64,  11008, 7,  3, 1, 0, 1, 0, false },
     { "base/64 k7 d3 pre",    64,  64,  11008, 7,  3, 1, 0, 1, 0.1f, false },
     { "base/32 k3 d1",        32,  32,  22016, 3,  1, 1, 0, 1, 0, false },
+    { "base/32 k3 d3",        32,  32,  22016, 3,  3, 1, 0, 1, 0, false },
+    { "base/32 k3 d5",        32,  32,  22016, 3,  5, 1, 0, 1, 0, false },
     { "base/32 k11 d5",       32,  32,  22016, 11, 5, 1, 0, 1, 0, false },
     { "base/post 32-1 k7",    32,  1,   22016, 7,  1, 1, 0, 0, 0, false },
     { "medium/pre k7",        192, 256, 86,    7,  1, 1, 0, 0, 0, false },
     { "medium/up0 k16 s8",    256, 128, 86,    16, 1, 1, 8, 0, 0, false },
     { "medium/up1 k16 s8",    128, 64,  688,   16, 1, 1, 8, 0, 0, true },
     { "medium/up2 k8 s4",     64,  32,  5504,  8,  1, 1, 4, 0, 0, false },
+    { "medium/128 k3 d1",     128, 128, 688,   3,  1, 1, 0, 1, 0, false },
     { "medium/128 k5 d6",     128, 128, 688,   5,  6, 1, 0, 1, 0, false },
+    { "medium/64 k3 d2",      64,  64,  5504,  3,  2, 1, 0, 1, 0, false },
     { "medium/64 k5 d2",      64,  64,  5504,  5,  2, 1, 0, 1, 0, false },
+    { "medium/32 k3 d1",      32,  32,  22016, 3,  1, 1, 0, 1, 0, false },
     { "medium/32 k7 d12",     32,  32,  22016, 7,  12, 1, 0, 1, 0, true },
     { "mms/pre k7",           192, 512, 62,    7,  1, 1, 0, 0, 0, false },
     { "mms/up0 k16 s8",       512, 256, 62,    16, 1, 1, 8, 0, 0, false },
@@ -171,20 +177,22 @@ static bool check_other_form(bench_graph *g, const clvits_tensor *y)
 {
 #define FORM(LAYOUT)                                                                              \
     { .room = "conv1d", .text = "", .values = { 1, { { "layout", LAYOUT, LAYOUT } } } }
-    static const clvits_row forms[] = { FORM(CLVITS_CONV_TOOM), FORM(CLVITS_CONV_TILE),
-                                        FORM(CLVITS_CONV_BLOCKS) };
+    static const clvits_row toom[] = { FORM(CLVITS_CONV_TOOM) };
+    static const clvits_row direct[] = { FORM(CLVITS_CONV_TILE), FORM(CLVITS_CONV_BLOCKS) };
 #undef FORM
     const clvits_tuned *own = rows_of(g->b);
-    const bool direct = layout_of(g->b, y) != CLVITS_CONV_TOOM;
+    const bool transformed = layout_of(g->b, y) == CLVITS_CONV_TOOM;
+    const clvits_row *rows = transformed ? direct : toom;
+    const int n = transformed ? LENGTH(direct) : LENGTH(toom);
     bool found = false, right = false;
 
-    for (int i = !direct; i < (direct ? 1 : LENGTH(forms)) && !found; i++) {
-        const clvits_row *const row = &forms[i];
+    for (int i = 0; i < n && !found; i++) {
+        const clvits_row *const row = &rows[i];
         set_rows(g->b, &(clvits_tuned){ .row = &row, .n = 1 });
-        found = (layout_of(g->b, y) != CLVITS_CONV_TOOM) != direct;
+        found = (layout_of(g->b, y) == CLVITS_CONV_TOOM) != transformed;
         right = found && bench_case_check(g);
+        set_rows(g->b, own);
     }
-    set_rows(g->b, own);
     if (!found)
         bench_case_fail(g, "skipped", "there is one form of it");
     return right;

@@ -283,19 +283,6 @@ static void compare(bench_graph *g, const clvits_tensor *t, float *got, float *w
                         worst / largest);
 }
 
-/* After k terms a sum is about term * sqrt(k), and the next step is off by u / sqrt(3) of that, u
- * being 2^-24. As signs are random, squares add up: over all n steps they come to
- * u / sqrt(3) * term * sqrt(1 + 2 + ... + n), or u / sqrt(6) * term * n, sqrt(n) times what one
- * rounding of the sum would be. A Toom-Cook form adds up transformed products, each row of which
- * is ||B[j]|| ||G[j]|| / r as large, and weighs them by A: with five taps, for three or four
- * outputs, that is 2.44 times as much in the output that has most. Two such results differ by
- * sqrt(2) times that, and the largest of a million differences is five times the average one. */
-double bench_rounding(int terms, double term)
-{
-    static const double unit = 1.0 / (1 << 24), toom = 2.44, largest = 5.0;
-    return largest * sqrt(2.0) * toom * unit / sqrt(6.0) * term * terms;
-}
-
 /* The same graph on the reference, and every kept output compared. */
 static void check(bench_graph *g)
 {
@@ -551,12 +538,16 @@ static void count_work(bench_graph *g)
 
     if (g->wanted)
         clvits_run_ask(g->run, g->wanted, g->wanted_rows);
-    for (int i = 0; i < g->graph->n_nodes; i++) {
-        const clvits_node *n = g->graph->nodes[i];
-        bench_record *to = is_second(g, n) ? &g->part : &g->record;
-        const double share = clvits_run_share(g->run, n);
-        to->flops += share * clvits_node_flops(n, lengths);
-        to->bytes += share * clvits_node_bytes(n, clvits_plan_place(g->plan, n), lengths);
+    for (int i = 0; i < g->plan->n_steps; i++) {
+        const clvits_step *step = &g->plan->steps[i];
+        if (!step->node)
+            continue;
+        bench_record *to = is_second(g, step->node) ? &g->part : &g->record;
+        const double share = clvits_run_share(g->run, step->node);
+        const double flops = share * clvits_node_flops(step->node, lengths);
+        to->flops += flops;
+        to->multiplied += flops * clvits_step_multiplied(step);
+        to->bytes += share * clvits_node_bytes(step->node, step->place, lengths);
     }
 }
 

@@ -104,7 +104,7 @@ static int check_verdict(const cJSON *o, const char *where)
 static int check_result(const cJSON *o, const char *where)
 {
     static const char *const texts[] = { "device", "level", "name", "verdict", NULL };
-    static const char *const numbers[] = { "flop", "bytes", "error", "first_seconds",
+    static const char *const numbers[] = { "flop", "multiplied", "bytes", "error", "first_seconds",
                                            "compile_seconds", "load_seconds", "compiled", "loaded",
                                            "roofline", "peak_flops", "peak_bytes", NULL };
     char named[WHERE];

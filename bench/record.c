@@ -181,6 +181,8 @@ void bench_send(bench *b, bench_record *r)
     cJSON_AddStringToObject(o, "reason", r->reason);
     cJSON_AddItemToObject(o, "error", number(r->error < 1e30 ? r->error : 1e30));
     cJSON_AddItemToObject(o, "flop", number(r->flops));
+    if (r->multiplied > 0.0)
+        cJSON_AddItemToObject(o, "multiplied", number(r->multiplied));
     cJSON_AddItemToObject(o, "bytes", number(r->bytes));
     add_times(o, "device_seconds", &r->device);
     add_times(o, "host_seconds", &r->host);

@@ -47,7 +47,7 @@ typedef struct share {
 typedef struct sentence {
     bench_record part[PARTS], whole;
     share shares[PARTS][MAX_NAMES];
-    double spent[PARTS], flops[PARTS], bytes[PARTS]; /* in this run */
+    double spent[PARTS], flops[PARTS], multiplied[PARTS], bytes[PARTS]; /* in this run */
     bool silent; /* the device does not tell when it did what */
 } sentence;
 
@@ -76,6 +76,7 @@ static void on_span(void *user, const clvits_span *s)
     }
     t->spent[part] += 1e-9 * (double)s->length;
     t->flops[part] += s->flops;
+    t->multiplied[part] += s->multiplied;
     t->bytes[part] += s->bytes;
     if (s->kind != CLVITS_SPAN_NODE)
         return;
@@ -109,6 +110,7 @@ static clvits_status run_once(bench *b, const voice *v, clvits_engine *e, senten
 
     memset(t->spent, 0, sizeof(t->spent));
     memset(t->flops, 0, sizeof(t->flops));
+    memset(t->multiplied, 0, sizeof(t->multiplied));
     memset(t->bytes, 0, sizeof(t->bytes));
     clvits_trace_begin(&trace, on_span, t);
     b->report.trace = &trace;
@@ -123,8 +125,10 @@ static clvits_status run_once(bench *b, const voice *v, clvits_engine *e, senten
         t->spent[DECODER] = whole - h->durations;
         t->spent[DURATIONS] = t->spent[FLOW] = t->spent[COPIES] = 0.0;
         t->flops[TEXT] += t->flops[DURATIONS];
+        t->multiplied[TEXT] += t->multiplied[DURATIONS];
         t->bytes[TEXT] += t->bytes[DURATIONS];
         t->flops[DECODER] += t->flops[FLOW];
+        t->multiplied[DECODER] += t->multiplied[FLOW];
         t->bytes[DECODER] += t->bytes[FLOW];
     }
     for (int i = 0; i < HOST; i++)
@@ -137,6 +141,7 @@ static clvits_status run_once(bench *b, const voice *v, clvits_engine *e, senten
         times->sample[n] = t->spent[i];
         times->n = n + 1;
         t->part[i].flops = t->flops[i];
+        t->part[i].multiplied = t->multiplied[i];
         t->part[i].bytes = t->bytes[i];
     }
     return s;

@@ -165,33 +165,63 @@ def explain(filled):
 def races(results):
     """The lines of a table with what bench/peers added: every race of a voice, side by side."""
     found, columns = {}, []
-    runs = {id(run): run for run, _, _ in results}
-    for run in runs.values():
+    for run, device, cases in results:
         for peer in run.get("peers", []):
-            device = next((d for d in run["devices"] if d["device"] == peer.get("device")), None)
-            if not device or "wanted" not in peer:
+            if peer.get("device") != device["device"] or "wanted" not in peer:
                 continue
             column = " ".join(filter(None, [peer["peer"], peer.get("version"),
                                             peer.get("settings")]))
             columns += [column] if column not in columns else []
-            key = (label(run, device, threads=False), peer["voice"], f"{peer['wanted']:g} s",
-                   str(peer["threads"]))
-            found.setdefault(key, {})[column] = race(peer)
+            key = (label(run, device, threads=False), peer["voice"], -peer["threads"],
+                   peer["wanted"])
+            found.setdefault(key, {})[column] = (peer, *race(peer, device, cases))
     if not found:
         return []
-    return ["", "How many times as fast as another runtime with the same voice, text and number of "
-            "threads,", "in turns: the median of all pairs of runs, and their range.", "",
-            "| device | voice | speech | threads | " + " | ".join(columns) + " |",
-            "|---|---|---:|---:|" + "---:|" * len(columns),
-            *("| " + " | ".join([*key, *(cells.get(c, "") for c in columns)]) + " |"
-              for key, cells in found.items())]
+    devices = list(dict.fromkeys(key[0] for key in found))
+    rows = []
+    for key in sorted(found, key=lambda key: (devices.index(key[0]), rank(key[1]), *key[2:])):
+        device, voice, threads, wanted = key
+        peers = [peer for peer, _, _ in found[key].values()]
+        audio = next((peer["audio"] for peer in peers if "audio" in peer), wanted)
+        cells = [found[key].get(column, (None, "", 0.0)) for column in columns]
+        rows.append([device, voice, f"{audio:.1f} s", str(-threads),
+                     span("{:.0f} %", [100 * own for _, _, own in cells if own]),
+                     *(text for _, text, _ in cells)])
+    pairs = [peer["clvits"].get("runs", 0) for cells in found.values()
+             for peer, _, _ in cells.values() if "ratio" in peer]
+    text = ("How many times as fast as another runtime with the same voice, text and number of "
+            f"threads, in turns: the median of {span('{:.0f}', pairs)} pairs of runs, and their "
+            "range; and how much of the peak of so many threads each does, about. Convolutions "
+            "count as direct ones, so that Toom-Cook forms can come to more than the peak.")
+    return ["", textwrap.fill(text, 100), "",
+            *rows_of(["device", "voice", "speech", "threads", "clvits, of the peak", *columns],
+                     rows, left=2)]
 
 
-def race(peer):
+def rank(voice):
+    order = ("x-low", "low", "medium", "high", "base", "mms")
+    return (order.index(voice), voice) if voice in order else (len(order), voice)
+
+
+def span(form, numbers):
+    """The least and the largest of these."""
+    return " to ".join(dict.fromkeys(form.format(f(numbers)) for f in (min, max) if numbers))
+
+
+def race(peer, device, cases):
+    """What became of a race, and what clvits did of the peak, 0 where that is not known."""
     if "ratio" not in peer:
-        return "failed" if "failed" in peer else "wrong"
+        return "failed" if "failed" in peer else "wrong", 0.0
     ratio = peer["ratio"]
-    return f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})"
+    text = f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})"
+    work = work_of(cases, {"high": "base"}.get(peer["voice"], peer["voice"]))
+    threads = device.get("threads") or device.get("compute_units")
+    if not work or not threads or not device.get("peak_flops"):
+        return text, 0.0
+    peak = device["peak_flops"] / threads * peer["threads"]
+    other, own = (work[1] * peer["audio"] / peer[who]["median"] / peak
+                  for who in ("other", "clvits"))
+    return f"{text}, {100 * other:.0f} %", own
 
 
 def time_of(case):
@@ -225,7 +255,7 @@ def searches(results):
             column = (f"times as fast as {peer['peer']} {peer.get('version', '')}: "
                       f"{label(run, device, threads=False)}, {threads}")
             columns += [column] if column not in columns else []
-            raced.setdefault(what, {})[column] = race(peer)
+            raced.setdefault(what, {})[column] = race(peer, device, cases)[0]
     if not found and not raced:
         return "No alignment search was measured."
     devices = list(dict.fromkeys(d for times in found.values() for d in times))
@@ -305,7 +335,7 @@ def work_of(cases, voice):
 
 
 def sentences(results):
-    """Where the time of a sentence goes, and how much of the peak its stages and the races do."""
+    """Where the time of a sentence goes, and how much of the peak its stages do."""
     rows = []
     for run, device, cases in results:
         for voice in VOICES:
@@ -316,21 +346,19 @@ def sentences(results):
         return "No sentence was measured in parts."
     text = ("One sentence: what a second of its speech takes, then of each part its share of the "
             "time and, of the peak of multiply-adds, how much it does. Convolutions count as "
-            "direct ones, so that Toom-Cook forms can come to more than the peak.")
+            "direct ones, so that Toom-Cook forms can come to more than the peak; in brackets "
+            "what these forms leave to be multiplied, their transforms not counted.")
     return "\n".join([textwrap.fill(text, 100), "",
                       *rows_of(["device", "voice", "GFLOP", "of the peak", *STAGES,
-                                "not convolutions", "copies, host"], rows, left=2),
-                      *shares_of_races(results)])
+                                "not convolutions", "copies, host"], rows, left=2)])
 
 
 def sentence(voice, parts, flop, peak):
     times = {name: time_of(case) for name, case in parts.items()}
-    whole, done = sum(times.values()), sum(case["flop"] for case in parts.values())
-    stages = []
-    for name in STAGES:
-        part, rate = parts[name], parts[name]["flop"] / times[name]
-        stages.append(marked(f"{100 * times[name] / whole:.0f} % at "
-                             f"{100 * rate / part.get('peak_flops', peak):.0f} %", part))
+    whole = sum(times.values())
+    stages = [marked(f"{100 * times[name] / whole:.0f} % at "
+                     f"{rates([parts[name]], times[name], parts[name].get('peak_flops', peak))}",
+                     parts[name]) for name in STAGES]
     spent = {}
     for case in parts.values():
         for name, seconds in case.get("operators", {}).items():
@@ -338,31 +366,16 @@ def sentence(voice, parts, flop, peak):
     others = times["copies"] + times["host"]
     rest = sum(seconds for name, seconds in spent.items() if name not in CONVOLUTIONS)
     rest = (rest + others) / (sum(spent.values()) + others)
-    return [voice, f"{flop * 1e-9:.1f}", f"{100 * done / whole / peak:.0f} %", *stages,
+    return [voice, f"{flop * 1e-9:.1f}", rates(parts.values(), whole, peak), *stages,
             f"{100 * rest:.0f} %", f"{100 * others / whole:.0f} %"]
 
 
-def shares_of_races(results):
-    """What both runtimes of a race did of the peak of the threads that they had."""
-    rows = []
-    for run, device, cases in results:
-        all_threads = device.get("threads") or device.get("compute_units")
-        for peer in run.get("peers", []):
-            work = work_of(cases, {"high": "base"}.get(peer["voice"], peer["voice"]))
-            if (not work or not all_threads or "wanted" not in peer or "ratio" not in peer or
-                    peer.get("device") != device["device"]):
-                continue
-            peak = device["peak_flops"] / all_threads * peer["threads"]
-            rows.append([label(run, device, threads=False), peer["voice"],
-                         f"{peer['wanted']:g} s", str(peer["threads"]),
-                         " ".join([peer["peer"], peer.get("settings", "")]).strip(),
-                         *(f"{100 * work[1] * peer['audio'] / peer[who]['median'] / peak:.0f} %"
-                           for who in ("other", "clvits"))])
-    if not rows:
-        return []
-    return ["", "The races by the same measure, about: of the peak of as many threads.", "",
-            *rows_of(["device", "voice", "speech", "threads", "another runtime",
-                      "it, of the peak", "clvits, of the peak"], rows, left=2)]
+def rates(cases, seconds, peak):
+    """Of the peak, by the direct formula and in the forms that ran."""
+    direct, left = (sum(case.get(what, case["flop"]) for case in cases) / seconds / peak
+                    for what in ("flop", "multiplied"))
+    texts = [f"{100 * share:.0f} %" for share in (direct, left)]
+    return texts[0] if texts[0] == texts[1] else f"{texts[0]} ({texts[1]})"
 
 
 def placements(results):

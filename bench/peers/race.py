@@ -137,7 +137,8 @@ def race(clvits, others, case, count, scratch):
     for name, settings, open_other in others:
         about = {"peer": name, **({"settings": settings} if settings else {}),
                  "voice": case["voice"], "random": True, "ids": len(case["ids"]),
-                 "wanted": case["seconds"], "threads": case["threads"], "device": clvits.device}
+                 "wanted": case["seconds"], "threads": case["threads"], "device": clvits.device,
+                 "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
         try:
             other = open_other()
             about["version"] = other.version

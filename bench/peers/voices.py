@@ -36,6 +36,10 @@ QUALITIES = {
 }
 
 
+OFF = 0.05   # of the length that a text should have
+TRIES = 1000 # texts, until one has it
+
+
 def symbols_of(quality):
     return QUALITIES[quality].get("symbols", 256)
 
@@ -106,14 +110,17 @@ def add_durations(path):
 
 
 def text_of(model, quality, seconds):
-    """Symbols that take about so long, of durations that no rounding error can change."""
+    """Symbols that take so long, of durations that no rounding error can change."""
     shape = QUALITIES[quality]
-    hop = int(np.prod(shape["decoder"]["upsample_rates"]))
-    symbols = symbols_of(quality)
-    usual = float(torch.ceil(torch.exp(logw_of(model, ids_of(400, 1, symbols)))).mean())
-    count = max(5, round(seconds * shape["rate"] / hop / usual))
-    return next(ids for ids in (ids_of(count, seed, symbols) for seed in range(1000))
-                if margin_of(model, ids) > 2e-4)
+    frames = seconds * shape["rate"] / int(np.prod(shape["decoder"]["upsample_rates"]))
+    count = 5 + frames / 5
+    for seed in range(TRIES):
+        ids = ids_of(max(5, round(count)), seed, symbols_of(quality))
+        found = float(torch.ceil(torch.exp(logw_of(model, ids))).sum())
+        if abs(found - frames) <= OFF * frames and margin_of(model, ids) > 2e-4:
+            return ids
+        count += (frames - found) / found * count / 2
+    raise SystemExit(f"no text of {seconds:g} s was found for the voice {quality}")
 
 
 def main():

@@ -41,6 +41,7 @@ typedef struct clvits_span {
                             stands; "" where there is none */
     int node;            /* number within the stage's graph; -1: not a node */
     double flops, bytes; /* of a node: for the valid rows that it makes, operands moved once */
+    double multiplied;   /* of these FLOP, those that its form leaves: fewer in a Toom-Cook form */
     double predicted;    /* seconds that a node was expected to take where nodes are placed by cost;
                             0: nothing was measured */
 } clvits_span;

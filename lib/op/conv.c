@@ -295,6 +295,14 @@ void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims
         choose_job(at, d, (int)clvits_ceil_div((size_t)y->T, (size_t)d->phases));
 }
 
+double clvits_conv_multiplied(const void *dims)
+{
+    const conv1d_dims *d = dims;
+    const int groups = d->layout == CLVITS_CONV_TOOM ? (d->K + d->r - 1) / d->r : 0;
+
+    return groups ? (double)groups * (d->m + d->r - 1) / ((double)d->m * d->K) : 1.0;
+}
+
 /* Rows of x that take part in all steps of the tile that makes step u: all of the tile but its
  * last, which only the point at infinity sees, and so only the output whose formula reads it; with
  * taps beyond the last, times zero, which is no number where the row is none. */

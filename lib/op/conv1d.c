@@ -144,6 +144,7 @@ const clvits_op clvits_op_conv1d = {
     .shape = shape,
     .guard = guard,
     .reach = clvits_conv_reach,
+    .multiplied = clvits_conv_multiplied,
     .dims = dims,
     .pack = pack,
     .slope = slope,

@@ -93,6 +93,7 @@ const clvits_op clvits_op_conv_transpose1d = {
     .shape = shape,
     .guard = guard,
     .reach = clvits_conv_reach,
+    .multiplied = clvits_conv_multiplied,
     .dims = dims,
     .pack = pack,
     .slope = slope,

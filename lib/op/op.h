@@ -102,6 +102,9 @@ struct clvits_op {
      *  NULL: none. */
     double (*flops)(const clvits_node *n, const int *lengths);
 
+    /** The share of these that the form with such dims multiplies; NULL: all. */
+    double (*multiplied)(const void *dims);
+
     /** Bytes read and written on a place, every operand and result once. NULL: those of the valid
      *  rows (B,T,C) and of whole weights in floats, clvits_work_bytes(); an operator that touches
      *  less of them says so. */

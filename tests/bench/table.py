@@ -42,6 +42,7 @@ def check_races(folder):
     """A row for each race, a column for each runtime and its settings."""
     sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
     path, peer = folder / "races.json", {**sample["peers"][0], "wanted": 5.0}
+    peer["clvits"] = {**peer["clvits"], "runs": 7}
     del peer["ratio"]
     path.write_text(json.dumps({**sample, "peers": [
         *({**peer, "settings": which, "ratio": {"median": m, "min": 1.5, "max": 4}}
@@ -54,8 +55,9 @@ def check_races(folder):
     head, *rows = rows_of(done.stdout.partition(RACES)[2])
     assert head.endswith("| onnxruntime 1.20.1 defaults | onnxruntime 1.20.1 piper |"), head
     assert [row.partition(" | ")[2] for row in rows] == [
-        "medium | 5 s | 1 | 2.12 (1.50 to 4.00) | 3.00 (1.50 to 4.00) |",
-        "medium | 1 s | 1 | failed | wrong |"], rows
+        "medium | 4.2 s | 1 |  | failed | wrong |",
+        "medium | 4.2 s | 1 |  | 2.12 (1.50 to 4.00) | 3.00 (1.50 to 4.00) |"], rows
+    assert " the median of 7 pairs of runs" in " ".join(done.stdout.split()), done.stdout
     assert all(device.get("isa", device.get("platform")) in row for row in rows), rows
 
 
@@ -176,11 +178,11 @@ def stage(name, seconds, flop, **more):
 
 
 def check_sentences(folder):
-    """Shares of the time and of the peak, and the same of races; none without all parts."""
+    """Shares of the time and of the peak, also of races; none without all parts."""
     sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
     path = folder / "sentences.json"
     cases = [stage("sentence", 0.1, 0, values={"audio_s": 4.0}),
-             stage("sentence: decoder", 0.05, 12e9, operators={"conv1d": 0.05}),
+             stage("sentence: decoder", 0.05, 12e9, multiplied=6e9, operators={"conv1d": 0.05}),
              stage("sentence: flow", 0.02, 3e9, peak_flops=150e9, noisy=True,
                    operators={"conv1d": 0.01, "conv_transpose1d": 0.01}),
              stage("sentence: text encoder", 0.02, 0.6e9,
@@ -195,9 +197,14 @@ def check_sentences(folder):
     done = run("--part", "sentences", path)
     assert done.returncode == 0, done.stderr
     rows = [row.split(" | ", 1)[1] for row in rows_of(done.stdout)]
-    assert rows[1] == ("medium | 3.9 | 52 % | 50 % at 80 % | 20 % at 100 % ~ | 20 % at 10 % | "
-                       "6 % at 0 % | 15 % | 4 % |"), rows
-    assert rows[3] == "medium | 5 s | 1 | another defaults | 47 % | 94 % |", rows
+    assert rows[1] == ("medium | 3.9 | 52 % (32 %) | 50 % at 80 % (40 %) | 20 % at 100 % ~ | "
+                       "20 % at 10 % | 6 % at 0 % | 15 % | 4 % |"), rows
+    cases.append({"level": "speech", "name": "medium/medium", "verdict": "ok", "device": "cpu",
+                  "host_seconds": {"median": 0.1}, "values": {"rtf": 0.02}})
+    path.write_text(json.dumps({**sample, "results": cases, "peers": [peer]}), encoding="utf-8")
+    rows = [row.split(" | ", 1)[1] for row in rows_of(run(path).stdout)]
+    assert rows[-1] == "medium | 4.5 s | 1 | 94 % | 2.00 (1.90 to 2.10), 47 % |", rows
+    cases.pop()
     path.write_text(json.dumps({**sample, "results": cases[:-1], "peers": [peer]}),
                     encoding="utf-8")
     assert run("--part", "sentences", path).stdout == "No sentence was measured in parts.\n"

@@ -37,13 +37,17 @@ def close(value, expected, what, tolerance):
 
 
 def check_operators(folder):
-    """An embedding reads the rows that it looks up, not its table; a slice what it cuts out."""
+    """An embedding reads the rows that it looks up, not its table; a slice what it cuts out; in the
+    form F(4,4) three groups of taps take seven products for four rows of eleven taps."""
     found = records(folder, "embedding/")["embedding/base, 1 s"]
     assert found["roofline"] > 0, found
     rows = found["bytes"] / (4 * (2 * HIDDEN + 1))
     assert rows == int(rows) and 16 <= rows <= 256, found
     found = records(folder, "slice_rows/")["slice_rows/latent"]
     close(found["bytes"], 2 * 4 * ITEMS * SEGMENT * HIDDEN, "a slice, bytes", 1e-4)
+    found = records(folder, "conv1d/base/128 k11 d5")["conv1d/base/128 k11 d5, 1 s"]
+    assert found["values"]["toom_cook"] == 1, found
+    close(found["multiplied"] / found["flop"], 3 * 7 / (4 * 11), "products of F(4,4)", 1e-4)
 
 
 def check_stages(folder):
@@ -51,7 +55,7 @@ def check_stages(folder):
     found = records(folder, "mini (embedded)/")
     for part, alone in PARTS:
         whole = found[f"mini (embedded)/sentence: {part}"]
-        for what in ("flop", "bytes"):
+        for what in ("flop", "multiplied", "bytes"):
             close(sum(r[what] for name, r in found.items()
                       if name.startswith(f"mini (embedded)/{alone}")),
                   whole[what], f"{part}, {what}", 1e-3)
