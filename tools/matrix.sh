@@ -1,14 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# matrix.sh [--quick] [--list] [--write FILE] [CELL...]: run the tests on every OpenCL runtime,
-# under every checker and through every offline compiler that this machine has or can install, and
-# end with a table: a line for each cell, passed, failed, or skipped and why. The exit code is 1
-# when one failed.
+# matrix.sh [--quick] [--list] [--rows FOLDER] [--write FILE] [CELL...]: run the tests on every
+# OpenCL runtime, under every checker and through every offline compiler that this machine has or
+# can install, and end with a table: a line for each cell, passed, failed, or skipped and why. The
+# exit code is 1 when one failed.
 #
 # --quick installs only what test.sh needs and runs a few tests of each cell, in some minutes; the
 # whole takes hours. CELLs choose lines of the table; --list names them. --write runs those that are
-# named, or none, and puts the last result of every cell into FILE, below its line <!-- matrix -->.
+# named, or none, and puts the last result of every cell into FILE, between its lines
+# <!-- matrix --> and <!-- /matrix -->. Results lie in build-matrix/rows, or in FOLDER; a cell that
+# has none there, or an older one than in FILE, keeps that: the table grows over several machines.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 project=$PWD
@@ -36,9 +38,15 @@ offline-nvidia|offline: NVIDIA sm_75, sm_80, sm_86, sm_90|quick
 offline-spirv|offline: SPIR-V, validated|quick
 '
 
+out=$project/build-matrix
+rows=$out/rows
 quick=
 file=
 chosen=()
+
+# The table of a file, with the lines around it.
+table_in() { sed -n '/^<!-- matrix -->$/,/^<!-- \/matrix -->$/p' "$1" 2>/dev/null; }
+
 while [ $# -gt 0 ]; do
     word=$1
     shift
@@ -53,11 +61,19 @@ while [ $# -gt 0 ]; do
         exit 0
         ;;
     --quick) quick=1 ;;
+    --rows)
+        rows=${1-}
+        shift
+        if [ ! -d "$rows" ]; then
+            echo "matrix: ${rows:-no name} is no folder" >&2
+            exit 2
+        fi
+        ;;
     --write)
         file=${1-}
         shift
-        if ! grep -qs '^<!-- matrix -->$' "$file"; then
-            echo "matrix: ${file:-no file} has no line <!-- matrix --> to write below" >&2
+        if ! table_in "$file" | tail -n 1 | grep -q '^<!-- /matrix -->$'; then
+            echo "matrix: ${file:-no file} has no lines <!-- matrix --> and <!-- /matrix -->" >&2
             exit 2
         fi
         ;;
@@ -71,38 +87,57 @@ while [ $# -gt 0 ]; do
     esac
 done
 
-out=$project/build-matrix
-rows=$out/rows
-mkdir -p "$rows"
+# line_of CELL WHAT: its last result here as a line in Markdown. It has a file with two lines,
+# CELL|WORD|SECONDS|QUICK|WHY and the day, which older files lack.
+line_of()
+{
+    local word='not run' seconds='' in_short='' why='' day=''
+    [ ! -f "$rows/$1" ] || {
+        IFS='|' read -r _ word seconds in_short why
+        read -r day
+    } <"$rows/$1"
+    printf '| `%s` | %s | %s%s%s | %s | %s |\n' "$1" "$2" "$word" "${in_short:+, in short}" \
+        "${why:+: ${why//|/\\|}}" "${seconds:+$(((seconds + 59) / 60))}" "$day"
+}
 
-# All that is known, CELL|WORD|SECONDS|QUICK|WHY a file, as a table in Markdown.
+day_of() { sed 's/ |$//; s/.*| *//' <<<"$1"; }
+
+# All that is known here or in a file with a table, the later of both.
 write_table()
 {
-    local cell what word seconds in_short why
-    printf '| cell | what | result | minutes |\n|---|---|---|---:|\n'
+    local cell what line kept
+    printf '| cell | what | result | minutes | day |\n|---|---|---|---:|---|\n'
     while IFS='|' read -r cell what _; do
         [ -n "$cell" ] || continue
-        word='not run' seconds= in_short= why=
-        [ ! -f "$rows/$cell" ] || IFS='|' read -r _ word seconds in_short why <"$rows/$cell"
-        printf '| `%s` | %s | %s%s%s | %s |\n' "$cell" "$what" "$word" "${in_short:+, in short}" \
-            "${why:+: $why}" "${seconds:+$(((seconds + 59) / 60))}"
+        line=$(line_of "$cell" "$what")
+        kept=$(table_in "$1" | grep -m 1 "^| \`$cell\` | ")
+        if [ -n "$kept" ] &&
+            { [ ! -f "$rows/$cell" ] || [[ $(day_of "$kept") > $(day_of "$line") ]]; }; then
+            line="| \`$cell\` | $what | ${kept#| * | * | }"
+        fi
+        printf '%s\n' "$line"
     done <<<"$cells"
 }
 
 write_file()
 {
-    write_table >"$out/table.md"
-    awk -v table="$out/table.md" '
+    local written code
+    written=$(mktemp) || return
+    table=$(write_table "$1") awk '
         /^<!-- \/matrix -->$/ { skip = 0 }
         !skip
-        /^<!-- matrix -->$/ { skip = 1; while ((getline line <table) > 0) print line }
-    ' "$1" >"$out/written" && cat "$out/written" >"$1"
+        /^<!-- matrix -->$/ { skip = 1; print ENVIRON["table"] }
+    ' "$1" >"$written" && cat "$written" >"$1"
+    code=$?
+    rm -f "$written"
+    return $code
 }
 
 if [ -n "$file" ] && [ ${#chosen[@]} = 0 ]; then
     write_file "$file"
     exit
 fi
+mkdir -p "$out" "$rows"
 . tools/bare.sh
 tools/setup.sh test || exit 1
 [ -n "$quick" ] || tools/setup.sh matrix || exit 1
@@ -308,8 +343,8 @@ while IFS='|' read -r cell what in_quick; do
     (
         options=()
         "cell_${cell//-/_}" </dev/null
-        printf '%s|%s|%s|%s|%s\n' "$cell" "${verdict:-FAIL}" $((SECONDS - began)) "$quick" \
-            "${reason:-ended without a verdict}" >"$rows/$cell"
+        printf '%s|%s|%s|%s|%s\n%s\n' "$cell" "${verdict:-FAIL}" $((SECONDS - began)) "$quick" \
+            "${reason:-ended without a verdict}" "$(date -u +%F)" >"$rows/$cell"
         IFS='|' read -r _ verdict seconds _ reason <"$rows/$cell"
         printf '%-16s%-6s%5d s  %s: %s\n' "$cell" "$verdict" "$seconds" "$what" "$reason" \
             >>"$table"
@@ -320,5 +355,5 @@ done <<<"$cells"
 echo
 echo "logs: $out/CELL.log"
 cat "$table"
-[ -z "$file" ] || write_file "$file"
+[ -z "$file" ] || write_file "$file" || exit
 ! grep -q ' FAIL ' "$table"
