@@ -2,6 +2,7 @@
 //
 // Several voices on one queue: every utterance once and as spoken alone, the faster voice more, and
 // ends that are told.
+#include "base/processors.h"
 #include "harness.h"
 
 #include <clvits/clvits.h>
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { VOICES = 2, UTTERANCES = 14, MAX_IDS = 40 };
 
@@ -341,7 +341,7 @@ static double time_queue(fixture *f, size_t n)
 /* Two halves of a machine against one of them, each by its best of several rounds. */
 START_TEST(two_halves_do_more)
 {
-    const int threads = (int)sysconf(_SC_NPROCESSORS_ONLN) / 2;
+    const int threads = clvits_processors() / 2;
     const clvits_context_params half = { .device = "cpu", .threads = threads };
     double one = INFINITY, two = INFINITY;
     fixture f;
@@ -364,7 +364,7 @@ int main(void)
     TCase *t = tcase_create("threads");
     const char *timed = getenv("CLVITS_TEST_TIMED");
 
-    if (timed && sysconf(_SC_NPROCESSORS_ONLN) < 2) {
+    if (timed && clvits_processors() < 2) {
         puts("one processor has no halves");
         return 77;
     }

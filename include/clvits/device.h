@@ -111,7 +111,11 @@ typedef struct clvits_context_params {
      * anew, as far as it was not delivered. 0: as CLVITS_RECHECK says, else never; -1: never.
      */
     int recheck;
-    int threads;            /* of the CPU path; 0: one per processor */
+    /**
+     * Of the CPU path. 0: one per processor that this process may use, by its affinity and by its
+     * container's quota of their time, but no more than 256.
+     */
+    int threads;
     int kernel_family;      /* 0: as suits the device; 1: work-group kernels; 2: vector kernels */
     clvits_log_fn log;      /* NULL: silence; it must not call the library */
     void *log_user;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#define _GNU_SOURCE
+#include "base/processors.h"
 #include "base/thread.h"
 #include "cpu/cpu.h"
 
@@ -14,6 +14,8 @@
  * than from one node of a plan to the next, then offers it to whoever else has work: to wake a
  * sleeping processor of a virtual machine takes 50 us, and milliseconds where its host is busy. */
 enum { SPIN_NS = 100 * 1000, LOOK_NS = 10 * 1000 * 1000, LOOKS = 64 };
+
+enum { MOST = 256 }; /* threads, unless more are asked for */
 
 enum { CLOSED = 1 << 30 };
 
@@ -143,15 +145,6 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-static int processors(void)
-{
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof(set), &set))
-        return 1;
-    const int n = CPU_COUNT(&set);
-    return n < 1 ? 1 : n > 256 ? 256 : n;
-}
-
 clvits_status clvits_pool_open(clvits_pool **out, int threads, clvits_report *r)
 {
     *out = NULL;
@@ -159,7 +152,8 @@ clvits_status clvits_pool_open(clvits_pool **out, int threads, clvits_report *r)
         return clvits_fail(r, CLVITS_E_ARGUMENT, "%d threads asked for; give 1 to %d, or 0 for one "
                                                  "per processor", threads, CLVITS_MAX_THREADS);
     clvits_pool *p = calloc(1, sizeof(*p));
-    const int there = processors(), extra = (threads ? threads : there) - 1;
+    const int there = clvits_processors(), most = there < MOST ? there : MOST;
+    const int extra = (threads ? threads : most) - 1;
     if (!p)
         return clvits_fail_memory(r, "the thread pool");
     /* Threads that share a processor would keep each other from working. */

@@ -64,7 +64,7 @@ static const char more_help[] =
     "      --memory SIZE          of a device, at most, as in 256M\n"
     "      --trust T              proof of kernels: cached (once), always, never\n"
     "      --recheck N            the CPU path checks an operator of every Nth graph; 0: none\n"
-    "      --threads N            of the CPU path; all processors\n"
+    "      --threads N            of the CPU path; one per processor that it may use\n"
     "looking inside:\n"
     "      --plot FILE.svg        a picture: waveform, mel spectrogram, phonemes and words\n"
     "      --trace FILE           JSON for Perfetto or chrome://tracing: operators, copies, steps\n"
