@@ -66,6 +66,12 @@ static inline clvits_vec clvits_vec_leaky(clvits_vec v, float slope)
     return (clvits_vec)((m & (clvits_vec_bits)v) | (~m & (clvits_vec_bits)(v * slope)));
 }
 
+/* How many of b make up a, which may be negative. */
+static inline int clvits_ceil_div(int a, int b)
+{
+    return a >= 0 ? (a + b - 1) / b : -(-a / b);
+}
+
 /* Rows of memory that will be wanted soon, fetched line by line while products leave it idle. */
 typedef struct clvits_ahead {
     struct {

@@ -272,11 +272,6 @@ static void run_depthwise(const job *j, const part *t)
     }
 }
 
-static int ceil_div(int a, int b)
-{
-    return a >= 0 ? (a + b - 1) / b : -(-a / b);
-}
-
 static void run_job(void *context, int index)
 {
     const job *j = context;
@@ -307,8 +302,8 @@ static void run_job(void *context, int index)
     };
     /* Step u makes row u * phases + p - shift: this job takes its part of those to be made. */
     clvits_conv_rows(j, b, &t.low, &t.high);
-    const int first = ceil_div(t.low + d->shift - p, d->phases);
-    const int end = ceil_div(t.high + d->shift - p, d->phases);
+    const int first = clvits_ceil_div(t.low + d->shift - p, d->phases);
+    const int end = clvits_ceil_div(t.high + d->shift - p, d->phases);
 
     t.first = first + chunk * j->rows;
     t.end = t.first + j->rows < end ? t.first + j->rows : end;
@@ -357,12 +352,12 @@ void CLVITS_CPU_PATH(conv1d)(const clvits_cpu_call *call)
         clvits_conv_rows(&j, b, &first, &end);
         most = end - first > most ? end - first : most;
     }
-    most = ceil_div(most, d->phases);
-    j.blocks = ceil_div(depthwise ? d->O : j.outputs, d->lanes);
+    most = clvits_ceil_div(most, d->phases);
+    j.blocks = clvits_ceil_div(depthwise ? d->O : j.outputs, d->lanes);
     const int others = j.blocks * d->phases * units * d->B;
     const int wanted = JOBS_EACH * clvits_pool_threads(call->pool);
-    while (j.rows > ROWS && others * ceil_div(most, j.rows) < wanted)
-        j.rows = ceil_div(j.rows / 2, ROWS) * ROWS;
-    j.chunks = ceil_div(most, j.rows);
+    while (j.rows > ROWS && others * clvits_ceil_div(most, j.rows) < wanted)
+        j.rows = clvits_ceil_div(j.rows / 2, ROWS) * ROWS;
+    j.chunks = clvits_ceil_div(most, j.rows);
     clvits_pool_run(call->pool, j.chunks * others, run_job, &j);
 }

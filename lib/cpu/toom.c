@@ -225,11 +225,6 @@ enum { PAIR_ROWS = 0 };
 static product_fn *const pairs[] = { NULL };
 #endif
 
-static int ceil_div(int a, int b)
-{
-    return (a + b - 1) / b;
-}
-
 static int least(int a, int b)
 {
     return a < b ? a : b;
@@ -271,7 +266,7 @@ static void multiply(const toom *t, const span *s, const product *job, const flo
                      const float *w, int lanes, float *y)
 {
     const int tiles = s->steps * s->classes;
-    const int parts = ceil_div(tiles, job->other ? PAIR_ROWS : ROWS);
+    const int parts = clvits_ceil_div(tiles, job->other ? PAIR_ROWS : ROWS);
     const long of_x = (long)(s->steps + t->G - 1) * s->classes * t->width;
     const long of_w = (long)t->G * t->j->channels * lanes;
 
@@ -312,8 +307,8 @@ static clvits_ahead look_ahead(const toom *t, const span *s, int block, int end,
         clvits_want(&a, j->x + clvits_at(d->x, s->b, from), d->x.ld, d->I,
                     least(read + rows - from, left), 0);
     clvits_want_epilogue(&a, j, &part, row * d->phases + c / d->O - d->shift, d->phases, rows);
-    clvits_spread(&a, t->P * t->G * t->blocks * ceil_div(d->I, CLVITS_FETCHED) *
-                          ceil_div(s->steps * s->classes, ROWS));
+    clvits_spread(&a, t->P * t->G * t->blocks * clvits_ceil_div(d->I, CLVITS_FETCHED) *
+                          clvits_ceil_div(s->steps * s->classes, ROWS));
     return a;
 }
 
@@ -398,8 +393,10 @@ static int steps_of(const toom *t, int b, span *s)
     s->shift = t->j->run[(CLVITS_FIRST_ROWS + d->clock) * d->B + b] / d->phases % whole;
     clvits_conv_rows(t->j, b, &s->low, &s->high);
     s->k0 = ((s->low + d->shift) / d->phases + s->shift) / whole;
-    return s->low < s->high
-               ? ceil_div(ceil_div(s->high + d->shift, d->phases) + s->shift, whole) : s->k0;
+    if (s->low >= s->high)
+        return s->k0;
+    const int end = clvits_ceil_div(s->high + d->shift, d->phases);
+    return clvits_ceil_div(end + s->shift, whole);
 }
 
 static void run_job(void *context, int index)
@@ -441,39 +438,39 @@ static void choose_job(toom *t, int steps)
 
     /* Phases make more blocks of the same inputs, and write further apart. */
     const int widest = d->phases > 1 ? WIDTH : NARROW, tiles = d->phases > 1 ? TILES / 2 : TILES;
-    t->width = ceil_div(d->I, ceil_div(d->I, widest));
-    t->width = ceil_div(t->width, CLVITS_VECTOR) * CLVITS_VECTOR;
+    t->width = clvits_ceil_div(d->I, clvits_ceil_div(d->I, widest));
+    t->width = clvits_ceil_div(t->width, CLVITS_VECTOR) * CLVITS_VECTOR;
     t->classes = least(least(d->dilation, CLASSES), X_FLOATS / (t->P * t->width * t->G));
     const int most_x = X_FLOATS / (t->P * t->width * t->classes) - (t->G - 1);
     const int most_y = Y_FLOATS / (t->P * d->lanes * t->classes);
-    const int enough = ceil_div(tiles, t->classes), half = least(most_x, most_y / all) / 2;
+    const int enough = clvits_ceil_div(tiles, t->classes), half = least(most_x, most_y / all) / 2;
     t->steps = least(half > enough ? half : enough, least(most_x, most_y));
     t->steps = least(t->steps, steps);
     t->blocks = least(most_y / t->steps, all);
-    t->classed = ceil_div(d->dilation, t->classes);
-    t->split = ceil_div(all, t->blocks);
+    t->classed = clvits_ceil_div(d->dilation, t->classes);
+    t->split = clvits_ceil_div(all, t->blocks);
 
     const int threads = clvits_pool_threads(t->j->pool), wanted = JOBS_EACH * threads;
     const int stretched = threads > 1 ? STRETCHED_EACH * threads : wanted;
-    while (ceil_div(steps, t->steps) * t->classed * t->split * d->B < wanted) {
+    while (clvits_ceil_div(steps, t->steps) * t->classed * t->split * d->B < wanted) {
         if (t->steps * t->classes > 2 * ROWS)
-            t->steps = ceil_div(t->steps, 2);
+            t->steps = clvits_ceil_div(t->steps, 2);
         else if (t->blocks > 1)
-            t->blocks = ceil_div(t->blocks, 2);
+            t->blocks = clvits_ceil_div(t->blocks, 2);
         else
             break;
-        t->split = ceil_div(all, t->blocks);
+        t->split = clvits_ceil_div(all, t->blocks);
     }
-    const int jobs = ceil_div(stretched, t->classed * t->split * d->B);
-    t->stretches = ceil_div(ceil_div(steps, t->steps), jobs);
-    t->stepped = ceil_div(steps, t->steps * t->stretches);
+    const int jobs = clvits_ceil_div(stretched, t->classed * t->split * d->B);
+    t->stretches = clvits_ceil_div(clvits_ceil_div(steps, t->steps), jobs);
+    t->stepped = clvits_ceil_div(steps, t->steps * t->stretches);
 }
 
 void CLVITS_CPU_PATH(conv_toom)(const clvits_conv_job *j)
 {
     const conv1d_dims *d = j->d;
-    toom t = { .j = j, .P = d->m + d->r - 1, .G = ceil_div(d->K, d->r), .form = forms,
-               .all = ceil_div(d->O, d->lanes) * d->phases };
+    toom t = { .j = j, .P = d->m + d->r - 1, .G = clvits_ceil_div(d->K, d->r), .form = forms,
+               .all = clvits_ceil_div(d->O, d->lanes) * d->phases };
     int most = 1;
 
     while (t.form->m != d->m || t.form->r != d->r)
