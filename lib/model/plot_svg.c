@@ -6,11 +6,11 @@
 #include "model/mel.h"
 #include "model/plot.h"
 
+#include "base/points.h"
 #include "base/utf8.h"
 #include "io/png.h"
 #include "io/resample.h"
 
-#include <locale.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -54,7 +54,7 @@ typedef struct picture {
     int width; /* of the panels */
     clvits_text_fn write;
     void *user;
-    locale_t numbers; /* with points, whatever the program's locale has */
+    clvits_points points;
     clvits_status status;
     clvits_report *r;
 } picture;
@@ -71,9 +71,9 @@ __attribute__((format(printf, 2, 3))) static void print(picture *p, const char *
     va_list args;
 
     va_start(args, format);
-    const locale_t own = uselocale(p->numbers);
+    clvits_points_begin(&p->points);
     const int n = vsnprintf(text, sizeof(text), format, args);
-    uselocale(own);
+    clvits_points_end(&p->points);
     va_end(args);
     put(p, text, n < (int)sizeof(text) ? (size_t)n : sizeof(text) - 1);
 }
@@ -286,8 +286,7 @@ clvits_status clvits_plot_write(clvits_context *context, const clvits_plot *plot
     }
     const double pixels = (double)plot->n_samples / plot->sample_rate * A_SECOND;
     p.width = pixels < LEAST_WIDTH ? LEAST_WIDTH : pixels > MOST_WIDTH ? MOST_WIDTH : (int)pixels;
-    p.numbers = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
-    if (!p.numbers) {
+    if (!clvits_points_open(&p.points)) {
         clvits_fail_memory(&r, "a picture");
         return clvits_context_keep(context, &r);
     }
@@ -296,6 +295,6 @@ clvits_status clvits_plot_write(clvits_context *context, const clvits_plot *plot
     if (!p.status)
         draw(&p, &c);
     clvits_plot_free(&c);
-    freelocale(p.numbers);
+    clvits_points_close(&p.points);
     return clvits_context_keep(context, &r);
 }

@@ -7,10 +7,10 @@
 #include "model/rates.h"
 
 #include "base/file.h"
+#include "base/points.h"
 #include "device/source.h"
 #include "graph/probe.h"
 
-#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,33 +114,17 @@ static bool parse(clvits_rates *rates, int n_places, FILE *f, const char *head)
     return fgetc(f) == '\n' && fgets(line, sizeof(line), f) && !strcmp(line, last_line);
 }
 
-/* The file's numbers have points, whatever the locale of the program has. */
-typedef struct points {
-    locale_t made, own;
-} points;
-
-static bool begin_points(points *p)
-{
-    p->made = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
-    p->own = p->made ? uselocale(p->made) : (locale_t)0;
-    return p->made;
-}
-
-static void end_points(const points *p)
-{
-    uselocale(p->own);
-    freelocale(p->made);
-}
-
 bool clvits_rates_read(clvits_rates *rates, int n_places, const char *path, const char *head)
 {
     FILE *f = fopen(path, "r");
     bool ok = false;
-    points p;
+    clvits_points p;
 
-    if (f && begin_points(&p)) {
+    if (f && clvits_points_open(&p)) {
+        clvits_points_begin(&p);
         ok = parse(rates, n_places, f, head);
-        end_points(&p);
+        clvits_points_end(&p);
+        clvits_points_close(&p);
     }
     if (f)
         fclose(f);
@@ -169,14 +153,16 @@ static bool write_rates(clvits_rates *rates, const clvits_machine *m, const char
                         const char *path, const char *head)
 {
     clvits_new_file file;
-    points p;
+    clvits_points p;
 
     if (!clvits_make_folder(cache_dir) || !clvits_new_file_open(&file, path, false))
         return false;
-    bool ok = begin_points(&p);
+    bool ok = clvits_points_open(&p);
     if (ok) {
+        clvits_points_begin(&p);
         ok = print_rates(file.f, rates, m, head);
-        end_points(&p);
+        clvits_points_end(&p);
+        clvits_points_close(&p);
     }
     return clvits_new_file_close(&file, ok);
 }
