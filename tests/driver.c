@@ -104,13 +104,14 @@ static bool records(const char *faults)
     return any;
 }
 
-/* Nothing shines through of what the device has that stands for another. */
+/* Nothing shines through of what the device has that stands for another. A faked extension has a
+ * version that the library knows; that of a newer driver it need not. */
 START_TEST(extensions_are_the_faked_ones)
 {
     ck_assert(!records("like=mali"));
     ck_assert(!records("like=adreno"));
     ck_assert(!records("extensions=cl_khr_fp16 cl_khr_command_buffers"));
-    ck_assert_int_eq(records("extensions=cl_khr_fp16  cl_khr_command_buffer"), records(NULL));
+    ck_assert(!records(NULL) || records("extensions=cl_khr_fp16  cl_khr_command_buffer"));
 }
 END_TEST
 
