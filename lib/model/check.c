@@ -237,32 +237,23 @@ static void check_case(const clvits_machine *device, const clvits_machine *cpu,
                        const clvits_check_case *c, clvits_check_result *result, char *shape,
                        size_t size, clvits_report *r)
 {
-    clvits_check_graph g = { .seed = 1 };
+    clvits_check_graph g;
 
     *result = (clvits_check_result){ .name = c->name, .shape = shape, .tolerance = c->tolerance };
     shape[0] = '\0';
-    if (!clvits_graph_open(&g.graph, CLVITS_CHECK_BATCH, r)) {
-        if (c->op->halves && device->halves) {
-            g.halves = true;
-            clvits_graph_halves(g.graph, device->halves);
+    if (!clvits_check_open(&g, c, device->halves, r)) {
+        if (g.halves)
             result->tolerance = in_halves;
-        }
-        c->build(&g, c->i);
-        if (g.no_memory)
-            clvits_fail_memory(r, "numbers to compare with");
-        else if (!clvits_graph_finish(g.graph, r)) {
-            describe(shape, size, g.graph, c->op);
-            run_both(device, cpu, c, &g, result, r);
-            if (result->ok && result->taken && device->n_places > 1)
-                try_kernels(device, g.graph, c->op, r);
-        }
+        describe(shape, size, g.graph, c->op);
+        run_both(device, cpu, c, &g, result, r);
+        if (result->ok && result->taken && device->n_places > 1)
+            try_kernels(device, g.graph, c->op, r);
     }
     if (r->status) {
         result->failure = r->text;
         result->ok = 0;
     }
-    clvits_graph_close(&g.graph);
-    clvits_arena_free(&g.arena);
+    clvits_check_close(&g);
 }
 
 const char *clvits_check_name(int i)

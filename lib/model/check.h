@@ -14,7 +14,7 @@ typedef struct clvits_check_graph {
     clvits_arena arena;
     uint64_t seed; /* of the numbers in it */
     bool no_memory;
-    bool halves; /* rows of operands are of the type that devices keep as halves */
+    int halves; /* CLVITS_HALF_*: then rows of operands are of the type that devices keep so */
     struct {
         clvits_tensor *tensor;
         void *values; /* [B][T][C] floats or ints */
@@ -38,5 +38,10 @@ typedef struct clvits_check_case {
 
 extern const clvits_check_case clvits_check_cases[];
 extern const int clvits_check_case_count;
+
+/** The finished graph of a case; halves: CLVITS_HALF_*, for the operators that take them. */
+clvits_status clvits_check_open(clvits_check_graph *out, const clvits_check_case *c, int halves,
+                                clvits_report *r);
+void clvits_check_close(clvits_check_graph *g);
 
 #endif

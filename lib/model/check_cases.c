@@ -29,11 +29,16 @@ static clvits_tensor *add_input(clvits_check_graph *g, clvits_tensor *t, void *v
     return t;
 }
 
-static clvits_tensor *input(clvits_check_graph *g, int clock, int channels, float lo, float hi)
+static clvits_tensor *input_of(clvits_check_graph *g, clvits_type type, int clock, int channels,
+                               float lo, float hi)
 {
-    const clvits_type type = g->halves && clock ? CLVITS_F16 : CLVITS_F32;
     clvits_tensor *t = clvits_graph_input(g->graph, type, clock, channels);
     return t ? add_input(g, t, numbers(g, clvits_tensor_count(t), lo, hi)) : NULL;
+}
+
+static clvits_tensor *input(clvits_check_graph *g, int clock, int channels, float lo, float hi)
+{
+    return input_of(g, g->halves && clock ? CLVITS_F16 : CLVITS_F32, clock, channels, lo, hi);
 }
 
 static clvits_tensor *weight(clvits_check_graph *g, int rank, int64_t a, int64_t b, int64_t c)
@@ -58,6 +63,7 @@ static int rows(clvits_check_graph *g)
 static const struct conv {
     int I, O, K;
     bool bias, item_bias, added, act;
+    bool from_floats, to_floats; /* where others have halves */
     clvits_conv1d_params p;
 } convs[] = {
     { 7, 33, 3, true, .p = { .pad_left = 1, .pad_right = 1 } },
@@ -67,19 +73,40 @@ static const struct conv {
              .act = CLVITS_ACT_LEAKY_RELU, .act_slope = 0.1f } },
     { 12, 18, 5, true, .p = { .stride = 2, .groups = 3, .pad_left = 2, .pad_right = 2 } },
     { 9, 9, 3, true, .p = { .dilation = 3, .groups = 9, .pad_left = 3, .pad_right = 3 } },
-    { 24, 1, 7, false, .item_bias = true,
+    { 24, 1, 7, false, .item_bias = true, .to_floats = true,
       .p = { .pad_left = 3, .pad_right = 3, .act = CLVITS_ACT_TANH, .only_act = true } },
     { 11, 42, 3, true,
       .p = { .pad_left = 1, .pad_right = 1, .act = CLVITS_ACT_GATE, .only_act = true } },
     { 21, 42, 1, true, .added = true, .act = true, .p = { .act = CLVITS_ACT_SPLIT } },
     { 18, 20, 5, true, .p = { .stride = 3, .period = 5, .pad_left = 2, .pad_right = 2 } },
+    /* Wide enough for Toom-Cook forms: each form and each kernel that some voice has. */
+    { 48, 40, 3, true, .p = { .pad_left = 1, .pad_right = 1 } },
+    { 40, 48, 3, true, .added = true, .act = true,
+      .p = { .dilation = 5, .pad_left = 5, .pad_right = 5, .pre_slope = 0.1f,
+             .act = CLVITS_ACT_LEAKY_RELU, .act_slope = 0.1f } },
+    { 130, 130, 3, true, .p = { .pad_left = 1, .pad_right = 1 } },
+    { 130, 130, 3, true, .added = true,
+      .p = { .pad_left = 1, .pad_right = 1, .pre_slope = 0.1f } },
+    { 36, 64, 5, true, .p = { .pad_left = 2, .pad_right = 2 } },
+    { 36, 64, 5, true, .added = true,
+      .p = { .dilation = 2, .pad_left = 4, .pad_right = 4, .pre_slope = 0.1f, .scale = 0.5f } },
+    { 64, 48, 7, true, .added = true,
+      .p = { .dilation = 3, .pad_left = 9, .pad_right = 9, .pre_slope = 0.1f, .scale = 0.5f } },
+    { 33, 64, 11, true, .p = { .dilation = 5, .pad_left = 25, .pad_right = 25 } },
+    { 36, 96, 5, true,
+      .p = { .pad_left = 2, .pad_right = 2, .act = CLVITS_ACT_GATE, .only_act = true } },
+    /* Where halves begin and end. */
+    { 48, 64, 1, true, .from_floats = true },
+    { 48, 64, 1, true, .to_floats = true },
 };
 
 static void conv1d(clvits_check_graph *g, int i)
 {
     const struct conv *c = &convs[i];
     const int clock = rows(g);
-    clvits_tensor *x = input(g, clock, c->I, -1, 1), *act = NULL, *bias = NULL;
+    clvits_tensor *x = c->from_floats ? input_of(g, CLVITS_F32, clock, c->I, -1, 1)
+                                      : input(g, clock, c->I, -1, 1);
+    clvits_tensor *act = NULL, *bias = NULL;
     clvits_conv1d_extra extra = { .act = c->act ? &act : NULL };
 
     if (c->bias)
@@ -92,20 +119,30 @@ static void conv1d(clvits_check_graph *g, int i)
         extra.sum = input(g, clock, made, -1, 1);
     }
     clvits_tensor *w = weight(g, 3, c->O, c->I / (c->p.groups ? c->p.groups : 1), c->K);
+    if (c->to_floats)
+        clvits_graph_halves(g->graph, g->halves & ~CLVITS_HALF_TENSORS);
     compare(g, clvits_conv1d(x, w, bias, &c->p, &extra));
     compare(g, act);
 }
 
 static void conv_transpose1d(clvits_check_graph *g, int i)
 {
-    const clvits_conv_transpose1d_params p[] = {
-        { .stride = 8, .pad = 4, .pre_slope = 0.1f },
-        { .stride = 2, .pad = 1, .act = CLVITS_ACT_LEAKY_RELU, .act_slope = 0.1f },
+    static const struct {
+        int I, O, K;
+        clvits_conv_transpose1d_params p;
+    } cases[] = {
+        { 24, 13, 16, { .stride = 8, .pad = 4, .pre_slope = 0.1f } },
+        { 24, 13, 4, { .stride = 2, .pad = 1, .act = CLVITS_ACT_LEAKY_RELU, .act_slope = 0.1f } },
+        /* In Toom-Cook forms. */
+        { 32, 32, 16, { .stride = 8, .pad = 4 } },
+        { 32, 48, 16, { .stride = 8, .pad = 4 } },
     };
-    clvits_tensor *x = input(g, rows(g), 24, -1, 1), *act = NULL;
-    clvits_tensor *w = weight(g, 3, 24, 13, i ? 4 : 16), *bias = weight(g, 1, 13, 0, 0);
+    const clvits_conv_transpose1d_params *p = &cases[i].p;
+    clvits_tensor *x = input(g, rows(g), cases[i].I, -1, 1), *act = NULL;
+    clvits_tensor *w = weight(g, 3, cases[i].I, cases[i].O, cases[i].K);
+    clvits_tensor *bias = weight(g, 1, cases[i].O, 0, 0);
 
-    compare(g, clvits_conv_transpose1d(x, w, bias, &p[i], i ? &act : NULL));
+    compare(g, clvits_conv_transpose1d(x, w, bias, p, p->act ? &act : NULL));
     compare(g, act);
 }
 
@@ -398,8 +435,21 @@ const clvits_check_case clvits_check_cases[] = {
     { "conv1d, gate", &clvits_op_conv1d, CLOSE, conv1d, 6 },
     { "conv1d, split", &clvits_op_conv1d, CLOSE, conv1d, 7 },
     { "conv1d, folded", &clvits_op_conv1d, CLOSE, conv1d, 8 },
+    { "conv1d, wide", &clvits_op_conv1d, CLOSE, conv1d, 9 },
+    { "conv1d, wide, fused", &clvits_op_conv1d, CLOSE, conv1d, 10 },
+    { "conv1d, wider", &clvits_op_conv1d, CLOSE, conv1d, 11 },
+    { "conv1d, wider, fused", &clvits_op_conv1d, CLOSE, conv1d, 12 },
+    { "conv1d, five taps", &clvits_op_conv1d, CLOSE, conv1d, 13 },
+    { "conv1d, five taps, fused", &clvits_op_conv1d, CLOSE, conv1d, 14 },
+    { "conv1d, seven taps", &clvits_op_conv1d, CLOSE, conv1d, 15 },
+    { "conv1d, eleven taps", &clvits_op_conv1d, CLOSE, conv1d, 16 },
+    { "conv1d, wide, gate", &clvits_op_conv1d, CLOSE, conv1d, 17 },
+    { "conv1d, from floats", &clvits_op_conv1d, CLOSE, conv1d, 18 },
+    { "conv1d, to floats", &clvits_op_conv1d, CLOSE, conv1d, 19 },
     { "conv_transpose1d", &clvits_op_conv_transpose1d, CLOSE, conv_transpose1d, 0 },
     { "conv_transpose1d, fused", &clvits_op_conv_transpose1d, CLOSE, conv_transpose1d, 1 },
+    { "conv_transpose1d, even", &clvits_op_conv_transpose1d, CLOSE, conv_transpose1d, 2 },
+    { "conv_transpose1d, wide", &clvits_op_conv_transpose1d, CLOSE, conv_transpose1d, 3 },
     { "copy", &clvits_op_copy, 0, copy, 0 },
     { "coupling", &clvits_op_coupling, CLOSE, coupling, 0 },
     { "coupling, reverse", &clvits_op_coupling, CLOSE, coupling, 1 },
@@ -449,3 +499,23 @@ const clvits_check_case clvits_check_cases[] = {
 };
 const int clvits_check_case_count =
     (int)(sizeof(clvits_check_cases) / sizeof(clvits_check_cases[0]));
+
+clvits_status clvits_check_open(clvits_check_graph *out, const clvits_check_case *c, int halves,
+                                clvits_report *r)
+{
+    *out = (clvits_check_graph){ .seed = 1, .halves = c->op->halves ? halves : 0 };
+    const clvits_status s = clvits_graph_open(&out->graph, CLVITS_CHECK_BATCH, r);
+
+    if (s)
+        return s;
+    clvits_graph_halves(out->graph, out->halves);
+    c->build(out, c->i);
+    return out->no_memory ? clvits_fail_memory(r, "numbers to compare with")
+                          : clvits_graph_finish(out->graph, r);
+}
+
+void clvits_check_close(clvits_check_graph *g)
+{
+    clvits_graph_close(&g->graph);
+    clvits_arena_free(&g->arena);
+}
