@@ -27,8 +27,9 @@ typedef int (*clvits_check_fn)(void *user, const clvits_check_result *result);
  * Run every operator, on odd shapes and items of different lengths, on the context's first OpenCL
  * device and on the CPU path, and compare; and then each kernel that it has for the device, with 1
  * to 300 rows and an empty item, NaNs in memory that nobody wrote, and the rows about its results
- * compared as well. Without a device, on the CPU path as built for this processor and as built for
- * every one.
+ * compared as well. A kernel that does not build is a failure, unless the library leaves it out on
+ * that device. Without a device, on the CPU path as built for this processor and as built for every
+ * one.
  *
  * Where the context's precision is not fp32, the device runs the operators of flow and decoder with
  * halves. An operator that fails does not keep the others from being checked. What

@@ -124,6 +124,8 @@ static clvits_status build_failure(clvits_device *d, cl_program program, const c
     char log[2048] = "";
     clGetProgramBuildInfo(program, d->id, CL_PROGRAM_BUILD_LOG, sizeof(log), log, NULL);
     log[sizeof(log) - 1] = '\0';
+    for (char *line = log; (line = strpbrk(line, "\n\r\t")) != NULL;) /* a message is one line */
+        *line = ' ';
     return clvits_fail(r, CLVITS_E_DEVICE, "%s: %s.cl does not build: %s: %.300s", d->info.name,
                        l->program, clvits_cl_error(e), log);
 }

@@ -193,7 +193,7 @@ static void run_both(const clvits_machine *device, const clvits_machine *cpu,
 }
 
 /* One of the operator's kernels with so many rows, unless it is the last one again. Where there is
- * no such problem or the kernel does not build, nothing is said: then nothing uses it. */
+ * no such problem, or the device is to be spared the kernel, nothing is said: nothing uses it. */
 static void try_kernel(const clvits_machine *m, const clvits_node *n, int variant, int rows,
                        clvits_launch *last, clvits_report *r)
 {
@@ -201,18 +201,21 @@ static void try_kernel(const clvits_machine *m, const clvits_node *n, int varian
     clvits_report own = { .log = r->log, .log_user = r->log_user, .stop = r->stop };
     clvits_trial t = { 0 };
     clvits_status s = clvits_trial_open(&t, m, n, &at, 0.0f, rows, &own);
-    const bool tried = !s && !clvits_launch_same(&t.launch, last);
+    const bool possible = !s, tried = possible && !clvits_launch_same(&t.launch, last);
 
     if (tried)
         s = clvits_program_check(m->device[1], &t.launch, &own);
-    if (tried && !s) {
+    const bool built = tried && !s;
+    if (built)
         s = clvits_trial_run(&t, &own);
-        if (s) {
-            r->device = own.device;
+    const bool wrong = possible ? built || s != CLVITS_E_UNSUPPORTED
+                                : s == CLVITS_E_MEMORY || s == CLVITS_E_CANCELLED;
+    if (s && wrong) {
+        r->device = own.device;
+        if (built)
             clvits_fail(r, s, "with %d rows: %s", rows, own.text);
-        }
-    } else if (s == CLVITS_E_MEMORY || s == CLVITS_E_CANCELLED) {
-        clvits_fail(r, s, "%s", own.text);
+        else
+            clvits_fail(r, s, "%s", own.text);
     }
     *last = t.launch;
     clvits_trial_close(&t);
@@ -226,7 +229,9 @@ static void try_kernels(const clvits_machine *m, const clvits_graph *g, const cl
     static const int rows[] = { 1, 37, 101, 300 };
     const clvits_node *n = node_of(g, op);
 
-    for (size_t i = 0; n && i < sizeof(rows) / sizeof(*rows); i++) {
+    if (!n || !op->launch || (op->takes && !op->takes(n, m->device[1])))
+        return;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         clvits_launch last = { .dimensions = 1 };
         for (int variant = 0; variant < CLVITS_VARIANTS && !r->status; variant++)
             try_kernel(m, n, variant, rows[i], &last, r);
@@ -246,7 +251,7 @@ static void check_case(const clvits_machine *device, const clvits_machine *cpu,
             result->tolerance = in_halves;
         describe(shape, size, g.graph, c->op);
         run_both(device, cpu, c, &g, result, r);
-        if (result->ok && result->taken && device->n_places > 1)
+        if (result->ok && device->n_places > 1) /* or why the device could not take it */
             try_kernels(device, g.graph, c->op, r);
     }
     if (r->status) {

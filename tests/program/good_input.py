@@ -492,10 +492,14 @@ class Devices(ProgramTest):
 
     def test_a_kernel_that_does_not_build_leaves_its_operators_to_the_cpu(self):
         env = self.with_kernel("pointwise.cl", lambda t: t + "this is no kernel\n")
-        table = self.run_program("check", "binary", "conv1d", env=env)
-        self.assertEqual(table.returncode, 0)
-        self.assertRegex(table.stdout.decode(), r"(?m)^binary, add +- +CPU")
-        self.assertRegex(table.stdout.decode(), r"(?m)^conv1d .* ok ")
+        done = self.run_program("check", "-o", "report.txt", "binary", "flip", env=env)
+        self.assertEqual(done.returncode, 1)
+        for table in (done.stdout.decode(), (self.cwd / "report.txt").read_text(encoding="utf-8")):
+            for name in ("add", "subtract", "multiply", "one row"):
+                self.assertRegex(table, rf"(?m)^binary, {name} +\S.*pointwise.cl does not build: "
+                                        r".*; \(3,")
+            self.assertRegex(table, r"(?m)^flip .* ok ")
+            self.assertIn("\n5 checked, 4 wrong, 0 left to the CPU path\n", table)
         want, got = (samples_of(self.run_program("speak", "--device", device, "--output-raw",
                                                  "hello there", env=env).stdout)
                      for device in ("cpu", "opencl"))
