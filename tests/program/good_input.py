@@ -404,13 +404,19 @@ class Devices(ProgramTest):
         done = self.run_program("check", env={"CLVITS_CACHE": ""})
         self.assertEqual(done.returncode, 0, (done.stdout + done.stderr).decode())
         table = done.stdout.decode()
+        parts = re.split(r"(?m)^(fp32|fp16-storage|fp16)$", table)
+        self.assertEqual(parts[1::2], ["fp32", "fp16-storage", "fp16"])
         listed = (SOURCE / "lib/op/table.c").read_text(encoding="utf-8")
         for name in re.findall(r"clvits_op_(\w+)", listed.split("clvits_ops[]")[1]):
-            self.assertRegex(table, rf"(?m)^{name}[ ,].* ok ")
-        self.assertRegex(table, r"(?m)^normal +equal +ok")
+            self.assertRegex(parts[2], rf"(?m)^{name}[ ,].* ok ")
+        self.assertRegex(parts[2], r"(?m)^normal +equal +ok")
+        self.assertTrue(table.endswith("\nreport: clvits-check.txt\n"), table)
+        report = (self.cwd / "clvits-check.txt").read_text(encoding="utf-8")
+        self.assertIn(table.strip().rpartition("\n")[0], report)
 
     def test_check_of_some(self):
-        done = self.run_program("check", "sum", "gate, conditioned", "log_flow")
+        done = self.run_program("check", "--precision", "fp32", "sum", "gate, conditioned",
+                                "log_flow")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(re.findall(r"(?m)^([a-z_]+(?:, [a-z]+)?)  ", done.stdout.decode()),
                          ["gate, conditioned", "log_flow", "log_flow, reverse", "sum"])
@@ -438,6 +444,30 @@ class Devices(ProgramTest):
         self.fails(4, ["no/report.txt"], "check", "-o", "no/report.txt", left=["report.txt"])
         self.fails(1, ["no OpenCL device"], "check", "-o", "b.txt", left=["report.txt"],
                    env=self.without_platforms())
+
+    def test_check_report_that_nobody_named(self):
+        """A check of everything leaves one, and replaces its own kind alone."""
+        args, name = ("check", "--device", "cpu"), "clvits-check.txt"
+        report = self.cwd / name
+        for more, env in ((("sum",), {}), (("--precision", "fp32"), {}), (("-o", "-"), {}),
+                          ((), {"CLVITS_PRECISION": "fp32"})):
+            done = self.run_program(*args, "-q", *more, env=env)
+            self.assertEqual((done.returncode, done.stdout), (0, b""), done.stderr)
+            self.assertEqual(self.left(), [])
+        report.write_text("clvits is checked on Monday\n")
+        self.fails(4, [f"{name} is there", "-o -"], *args, left=[name])
+        self.assertEqual(report.read_text(), "clvits is checked on Monday\n")
+        report.unlink()
+        report.mkdir()
+        self.fails(4, [f"{name} is there", "-o -"], *args, left=[name])
+        report.rmdir()
+        self.fails(4, [f"{name} cannot be written"], *args, prepare=lambda: os.chdir("/proc"))
+        for _ in range(2):
+            done = self.run_program(*args, "-q")
+            self.assertEqual((done.returncode, done.stdout), (0, b""), done.stderr)
+            self.assertRegex(report.read_text(encoding="utf-8"),
+                             r"\Aclvits \S+, kernels \w+\ndevice: \w(?s:.*)\nfp32\n")
+            report.write_text(report.read_text(encoding="utf-8").partition("\n")[0] + "\n")
 
     def test_check_report_as_json(self):
         done = self.run_program("check", "-q", "-o", "report.json", *FEW)
@@ -480,8 +510,8 @@ class Devices(ProgramTest):
                 text = text.replace(before, after, 1)
             return text
 
-        done = self.run_program("check", "-q", "affine", "coupling", "sum", "unary",
-                                env=self.with_kernel("pointwise.cl", change))
+        done = self.run_program("check", "-q", "--precision", "fp32", "affine", "coupling", "sum",
+                                "unary", env=self.with_kernel("pointwise.cl", change))
         self.one_message(done, 1, "7 of 17 ", "went wrong")
         lines = done.stdout.decode().splitlines()
         self.assertRegex(lines[5], r"^unary, GELU +[0-9.e+-]+ +WRONG")

@@ -4,24 +4,30 @@
 #include "options.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#define OWN_REPORT "clvits-check.txt"
 
 static const char help[] =
     "usage: clvits check [--device NUMBER|PART-OF-NAME] [--precision P] [-o REPORT] [OPERATOR...]\n"
     "\n"
-    "Run every operator, or those named, on an OpenCL device and on the CPU path, and compare:\n"
-    "one line each with the largest difference relative to the largest value, the verdict, the\n"
-    "times on device and CPU, and the operands' shapes. The verdict CPU: the device leaves this\n"
-    "to the CPU path, which costs time and changes no result. A driver that crashes is an\n"
-    "operator's failure too. OPERATOR: a name as it is printed, or what stands before its comma.\n"
+    "Run every operator, or those named, on an OpenCL device and on the CPU path, and compare,\n"
+    "in every precision that the device offers: one line each with the largest difference, as a\n"
+    "part of the largest value, the verdict, the times on device and CPU, and the operands'\n"
+    "shapes. The verdict CPU: the device leaves this to the CPU path, which costs time and\n"
+    "changes no result. A driver that crashes, or a kernel that does not build, is an operator's\n"
+    "failure too. OPERATOR: a name as it is printed, or what stands before its comma.\n"
     "\n"
     "  --device D     a number of clvits devices or a part of a name; otherwise the first GPU,\n"
     "                 else the first device; cpu: this processor's CPU path against that for any\n"
-    "  --precision P  fp16-storage, fp16: with halves on the device, where flow and decoder have\n"
-    "                 them\n"
+    "  --precision P  this one alone: fp32; with halves on the device, where flow and decoder\n"
+    "                 have them, fp16-storage or fp16\n"
     "  -o, --output   a file for a report of a fault: what is printed, in full, with what the\n"
-    "                 device and its driver say of themselves; without --precision, of all three;\n"
-    "                 as JSON, with the limits, where its name ends in .json\n"
+    "                 device and its driver say of themselves; as JSON, with the limits, where\n"
+    "                 its name ends in .json; -: none. Otherwise " OWN_REPORT ", but none\n"
+    "                 where OPERATOR or --precision leave something out\n"
     "  -q, --quiet    only what is wrong\n"
     "  -v             also what the library says while it works\n"
     "\n"
@@ -36,14 +42,20 @@ typedef struct table {
     clvits_check_params wanted;
     const check_process *process;
     bool described; /* the report says of what device it is */
+    const char *heading; /* goes before the next line on standard output; NULL: it is there */
+    bool headed;         /* an earlier one is */
 } table;
 
 /* To the report, and, where it is worth it, to standard output. */
-__attribute__((format(printf, 3, 4))) static void say(const table *t, bool worth,
-                                                      const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void say(table *t, bool worth, const char *format, ...)
 {
     FILE *const to[] = { worth ? stdout : NULL, t->report };
 
+    if (worth && t->heading) {
+        printf("%s%s\n", t->headed ? "\n" : "", t->heading);
+        t->heading = NULL;
+        t->headed = true;
+    }
     for (int i = 0; i < 2; i++) {
         va_list arguments;
         va_start(arguments, format);
@@ -85,7 +97,7 @@ static int print_row(void *user, const clvits_check_result *r)
 }
 
 /* What the checks of one precision came to, as a code. */
-static int outcome(const check_process *p, const table *t)
+static int outcome(const check_process *p, table *t)
 {
     if (t->checked)
         say(t, !t->quiet, "%d checked, %d wrong, %d left to the CPU path\n", t->checked, t->wrong,
@@ -105,15 +117,15 @@ static int outcome(const check_process *p, const table *t)
 }
 
 /* In processes of their own; optional: a device need not have what is asked. */
-static int check(const clvits_context_params *params, const program_log *log, table *t,
-                 bool optional)
+static int check(const clvits_context_params *params, const char *precision,
+                 const program_log *log, table *t, bool optional)
 {
     check_process p = { .params = params, .wanted = t->wanted, .quiet = log->quiet,
                         .verbose = log->verbose, .result = print_row, .user = t };
 
     t->checked = t->wrong = t->left = 0;
     t->process = &p;
-    check_json_begin_run(&t->json, params->precision);
+    check_json_begin_run(&t->json, precision);
     int code = check_process_run(&p);
     const bool refused = !code && !*p.device;
     check_json_end_run(&t->json, refused ? p.text : NULL);
@@ -139,15 +151,15 @@ static int describe(void *user, clvits_context *context)
         return check_json_begin(&t->json, name);
     if (clvits_devices(&list, &n))
         return program_fail(CODE_FAILED, "out of memory");
-    fprintf(f, "clvits %s, kernels %s\n", clvits_version(), clvits_kernels());
+    fprintf(f, "clvits %s, kernels %s\ndevice: %s\n", clvits_version(), clvits_kernels(), name);
     for (size_t i = 0; i < n; i++) {
         const clvits_device_desc *d = &list[i];
         if (strcmp(d->name, name))
             continue;
-        fprintf(f, "device: %s\nvendor: %s\nplatform: %s\nversion: %s\ndriver: %s\n"
+        fprintf(f, "vendor: %s\nplatform: %s\nversion: %s\ndriver: %s\n"
                    "%s, %d compute units, work-groups of %zu, bytes of local memory %zu, in all "
                    "%zu, at once %zu%s%s\n",
-                d->name, d->vendor, d->platform, d->version, d->driver,
+                d->vendor, d->platform, d->version, d->driver,
                 d->is_gpu ? "GPU" : "no GPU", d->compute_units, d->max_work_group,
                 d->local_memory, d->global_memory, d->max_allocation, d->has_fp16 ? ", fp16" : "",
                 d->has_unified_memory ? ", unified memory" : "");
@@ -158,24 +170,42 @@ static int describe(void *user, clvits_context *context)
     return CODE_OK;
 }
 
-/* All precisions, into a report; the last code that is none of success. */
-static int check_all(clvits_context_params *params, const program_log *log, table *t)
+static int describe_device(const clvits_context_params *params, const program_log *log, table *t)
 {
-    static const char *const all[] = { "fp32", "fp16-storage", "fp16" };
-    const char *const wanted = params->precision;
     check_process p = { .params = params, .quiet = log->quiet, .verbose = log->verbose,
                         .opened = describe, .user = t };
     int code = check_process_run(&p);
 
     if (!code && p.status)
         code = program_fail(program_code(p.status, CODE_FAILED), "%s", p.text);
+    t->described = !code;
+    return code;
+}
+
+/* The precision that is asked for; NULL: none, all are wanted. */
+static const char *asked(const clvits_context_params *params)
+{
+    const char *otherwise = getenv("CLVITS_PRECISION");
+    return params->precision ? params->precision : otherwise && *otherwise ? otherwise : NULL;
+}
+
+/* The last code that is none of success. */
+static int check_all(clvits_context_params *params, const program_log *log, table *t)
+{
+    static const char *const all[] = { "fp32", "fp16-storage", "fp16" };
+    const bool on_cpu = !strcmp(params->device, "cpu"); /* which computes in floats alone */
+    const char *const wanted = on_cpu && !asked(params) ? all[0] : asked(params);
+    int code = t->report || t->json.f ? describe_device(params, log, t) : CODE_OK;
+
     if (code)
         return code;
-    t->described = true;
     for (int i = 0, last; i < (wanted ? 1 : 3) && code <= CODE_FAILED && !program_signal(); i++) {
-        params->precision = wanted ? wanted : all[i];
-        say(t, !t->quiet, "\n%s\n", params->precision);
-        last = check(params, log, t, i > 0);
+        const char *precision = wanted ? wanted : all[i];
+        if (!wanted)
+            params->precision = t->heading = precision;
+        if (t->report)
+            fprintf(t->report, "\n%s\n", precision);
+        last = check(params, precision, log, t, i > 0);
         code = last ? last : code;
     }
     check_json_end(&t->json);
@@ -202,7 +232,32 @@ static int check_into(const char *path, clvits_context_params *params, const pro
         return code;
     }
     const int written = text_file_finish(&report);
-    return written ? written : code;
+    if (written)
+        return written;
+    if (!t->quiet || code)
+        printf("report: %s\n", path);
+    return code ? code : program_flush();
+}
+
+/* A file that nobody named is nobody's but for an earlier report. */
+static int own_report(const char **path)
+{
+    static const char begin[] = "clvits ", then[] = ", kernels ";
+    char line[256] = "";
+    struct stat st;
+
+    *path = OWN_REPORT;
+    if (stat(*path, &st))
+        return CODE_OK; /* or it shows when it is written */
+    FILE *f = S_ISREG(st.st_mode) ? fopen(*path, "re") : NULL;
+    if (f && !fgets(line, sizeof(line), f))
+        line[0] = '\0';
+    if (f)
+        fclose(f);
+    if (!strncmp(line, begin, strlen(begin)) && strstr(line, then))
+        return CODE_OK;
+    return program_fail(CODE_OUTPUT, "%s is there and no report of this command; name another file "
+                                     "with -o, or have none with -o -", *path);
 }
 
 static int refuse(const char *unknown)
@@ -242,12 +297,16 @@ int command_check(int argc, char **argv)
     for (int i = 0; i < argc; i++)
         if (clvits_check_next(&(clvits_check_params){ t.wanted.names + i, 1, 0 }) < 0)
             return refuse(argv[i]);
+    if (report && !strcmp(report, "-"))
+        report = NULL;
+    else if (!report && !argc && !asked(&params) && (code = own_report(&report)) != CODE_OK)
+        return code;
     if (clvits_cancel_make(&cancel))
         return program_fail(CODE_FAILED, "out of memory");
     params.cancel = cancel;
     code = program_catch_signals(cancel);
     if (!code)
-        code = report ? check_into(report, &params, &log, &t) : check(&params, &log, &t, false);
+        code = report ? check_into(report, &params, &log, &t) : check_all(&params, &log, &t);
     program_catch_signals(NULL);
     clvits_cancel_free(&cancel);
     return code;
