@@ -16,9 +16,8 @@ enum {
 
 static const double most_flops = 4e7; /* per item: a few milliseconds anywhere */
 
-/* Device and CPU path may each be off by what tests allow, 1e-5 of the largest value; halves have
- * eleven bits, and what lies between them and the result may be some times as coarse. */
-static const double in_floats = 2e-5, in_halves = 4e-3;
+/* Device and CPU path may each be off by what tests allow, 1e-5 of the largest value. */
+static const double in_floats = 2e-5;
 
 static bool reads_clock(const clvits_node *n, int clock)
 {
@@ -388,7 +387,7 @@ clvits_status clvits_trial_run(clvits_trial *t, clvits_report *r)
     for (int i = 0; i < CLVITS_MAX_OUT && !s; i++)
         if (t->node->out[i])
             s = clvits_trial_compare(t, t->node->out[i], got[i], want[i],
-                                     t->node->halves ? in_halves : in_floats, r);
+                                     t->node->halves ? CLVITS_TRIAL_HALVES : in_floats, r);
     for (int i = 0; i < CLVITS_MAX_OUT; i++) {
         free(got[i]);
         free(want[i]);

@@ -7,6 +7,10 @@
 #include "graph/graph.h"
 #include "graph/plan.h"
 
+/* What halves may be off by, of the largest value: they have eleven bits, and what lies between
+ * them and the result, an exponential or a sum of both signs, may be some times as coarse. */
+#define CLVITS_TRIAL_HALVES 4e-3
+
 typedef struct clvits_trial {
     clvits_machine device, cpu; /* each with that place alone */
     clvits_target at;           /* the node's on the first */

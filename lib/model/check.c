@@ -18,10 +18,6 @@ typedef struct outcome {
     int place;
 } outcome;
 
-/* Halves have eleven bits: what goes in and what comes out is off by 2^-11 of it, and where an
- * exponential or a sum of both signs lies between, by some times as much. */
-static const double in_halves = 4e-3;
-
 /* Items of one graph differ in length. */
 static int length(int capacity, int item)
 {
@@ -248,7 +244,7 @@ static void check_case(const clvits_machine *device, const clvits_machine *cpu,
     shape[0] = '\0';
     if (!clvits_check_open(&g, c, device->halves, r)) {
         if (g.halves)
-            result->tolerance = in_halves;
+            result->tolerance = CLVITS_TRIAL_HALVES;
         describe(shape, size, g.graph, c->op);
         run_both(device, cpu, c, &g, result, r);
         if (result->ok && device->n_places > 1) /* or why the device could not take it */
