@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "graph/plan.h"
+#include "graph/run.h"
 #include "graph/snapshot.h"
 #include "graph/trust.h"
 
@@ -9,34 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = CLVITS_FIRST_ROWS + CLVITS_MAX_CLOCKS };
-
-_Static_assert(CLVITS_FIRST_ROWS == CLVITS_MAX_CLOCKS + CLVITS_MAX_SCALARS,
-               "the slots of the run's table follow each other");
-
-struct clvits_run {
-    const clvits_plan *plan;
-    clvits_memory memory[CLVITS_MAX_PLACES];
-    clvits_buffer *table[CLVITS_MAX_PLACES]; /* the run's table on each device */
-    int *lengths;                            /* the table: [slot][B] */
-    float *staging;
-    clvits_kernel **kernels; /* by step; NULL for copies and CPU nodes */
-    clvits_replay **replays; /* by step: launches from this one on, enqueued as one; mostly NULL */
-    clvits_range *wanted;    /* by tensor: for clvits_run_reach(), */
-    clvits_range *asked;     /* and what the next run is to make, if `some` is set */
-    bool some, used, recorded;
-};
-
-static size_t table_bytes(const clvits_run *run)
-{
-    return (size_t)SLOTS * (size_t)run->plan->graph->batch * sizeof(int);
-}
-
 static clvits_status make_memory(clvits_run *run, clvits_report *r)
 {
     const clvits_plan *p = run->plan;
+    const size_t table = clvits_run_table_bytes(run);
 
-    run->lengths = calloc(1, table_bytes(run));
+    run->lengths = calloc(1, table);
     run->kernels = calloc((size_t)p->n_steps + 1, sizeof(*run->kernels));
     run->replays = calloc((size_t)p->n_steps + 1, sizeof(*run->replays));
     run->staging = malloc(((size_t)p->staging + 1) * sizeof(float));
@@ -60,7 +38,7 @@ static clvits_status make_memory(clvits_run *run, clvits_report *r)
         clvits_status s = clvits_buffer_make(&run->memory[i].buffer, p->machine->device[i],
                                              clvits_plan_bytes(p, i), r);
         if (!s)
-            s = clvits_buffer_make(&run->table[i], p->machine->device[i], table_bytes(run), r);
+            s = clvits_buffer_make(&run->table[i], p->machine->device[i], table, r);
         if (s)
             return s;
     }
@@ -131,101 +109,6 @@ void clvits_run_free(clvits_run **out)
 clvits_memory clvits_run_memory(const clvits_run *run, int place)
 {
     return run->memory[place];
-}
-
-clvits_status clvits_run_set_length(clvits_run *run, int clock, int item, int length,
-                                    clvits_report *r)
-{
-    const clvits_graph *g = run->plan->graph;
-
-    if (clock < 1 || clock >= g->n_clocks || g->clocks[clock].parent >= 0 || item < 0 ||
-        item >= g->batch || length < 0 || length > g->clocks[clock].capacity)
-        return clvits_fail(r, CLVITS_E_SHAPE, "a length of %d rows for item %d where %d fit",
-                           length, item, clvits_graph_capacity(g, clock));
-    run->lengths[clock * g->batch + item] = length;
-    for (int i = clock + 1; i < g->n_clocks; i++) {
-        const struct clvits_clock *c = &g->clocks[i];
-        if (c->parent < 0)
-            continue;
-        const int64_t n = (int64_t)run->lengths[c->parent * g->batch + item] * c->mul + c->add;
-        run->lengths[i * g->batch + item] =
-            run->lengths[c->parent * g->batch + item] && n > 0 ? (int)(n / c->div) : 0;
-    }
-    return CLVITS_OK;
-}
-
-clvits_status clvits_run_set_first(clvits_run *run, int clock, int item, int row,
-                                   clvits_report *r)
-{
-    const clvits_graph *g = run->plan->graph;
-    int *first = run->lengths + CLVITS_FIRST_ROWS * g->batch;
-
-    if (clock < 1 || clock >= g->n_clocks || g->clocks[clock].parent >= 0 || item < 0 ||
-        item >= g->batch || row < 0)
-        return clvits_fail(r, CLVITS_E_SHAPE, "item %d of clock %d begins at row %d", item, clock,
-                           row);
-    first[clock * g->batch + item] = row;
-    for (int i = clock + 1; i < g->n_clocks; i++) {
-        const struct clvits_clock *c = &g->clocks[i];
-        if (c->parent < 0)
-            continue;
-        const int64_t n = (int64_t)first[c->parent * g->batch + item] * c->mul / c->div;
-        if (n > INT32_MAX)
-            return clvits_fail(r, CLVITS_E_SHAPE,
-                               "a stretch from row %lld on, %d at most; shorten what is spoken",
-                               (long long)n, INT32_MAX);
-        first[i * g->batch + item] = (int)n;
-    }
-    return CLVITS_OK;
-}
-
-clvits_range clvits_run_reach(clvits_run *run, const clvits_tensor *t, clvits_range rows, int clock)
-{
-    return clvits_plan_reach(run->plan, t, rows, clock, run->wanted);
-}
-
-void clvits_run_ask(clvits_run *run, const clvits_tensor *t, clvits_range rows)
-{
-    clvits_plan_reach(run->plan, t, rows, 0, run->asked);
-    run->some = !clvits_plan_device(run->plan);
-}
-
-double clvits_run_share(const clvits_run *run, const clvits_node *n)
-{
-    const clvits_plan *p = run->plan;
-    const int clock = n->out[n->out[0] == NULL]->clock, B = p->graph->batch;
-    const int *before = run->lengths + (CLVITS_FIRST_ROWS + clock) * B;
-    const clvits_range rows = run->some ? clvits_node_wanted(n, run->asked)
-                                        : (clvits_range){ 0, 0 };
-    int64_t made = 0, all = 0;
-
-    if (rows.first == rows.end || !n->op->reach)
-        return 1.0;
-    for (int b = 0; b < B; b++) {
-        const int64_t len = clvits_run_length(run, clock, b);
-        const int64_t first = rows.first > before[b] ? rows.first - before[b] : 0;
-        const int64_t end = rows.end - before[b] < len ? rows.end - before[b] : len;
-        made += end > first ? end - first : 0;
-        all += len;
-    }
-    return all ? (double)made / (double)all : 1.0;
-}
-
-int clvits_run_length(const clvits_run *run, int clock, int item)
-{
-    return run->lengths[clock * run->plan->graph->batch + item];
-}
-
-void clvits_run_set_int(clvits_run *run, int slot, int item, int value)
-{
-    run->lengths[slot * run->plan->graph->batch + item] = value;
-}
-
-void clvits_run_set_float(clvits_run *run, int slot, int item, float value)
-{
-    int bits;
-    memcpy(&bits, &value, sizeof(bits));
-    clvits_run_set_int(run, slot, item, bits);
 }
 
 /* Bytes from the start of the place's memory to channel 0 of a row of a tensor (never a view). */
@@ -361,11 +244,6 @@ clvits_status clvits_run_copy(clvits_run *dst, const clvits_tensor *t, int item,
         e = put(dst, t, to_place, to, through, n, true, r);
     free(through);
     return e;
-}
-
-int *clvits_run_table(const clvits_run *run)
-{
-    return run->lengths;
 }
 
 clvits_status clvits_run_peek(const clvits_run *run, const clvits_tensor *t, int place, int item,
@@ -533,6 +411,7 @@ static clvits_status rehearse(clvits_run *run, clvits_report *r)
 clvits_status clvits_run_go(clvits_run *run, clvits_node_time *times, clvits_report *r)
 {
     const clvits_plan *p = run->plan;
+    const size_t table = clvits_run_table_bytes(run);
     const int sampled = clvits_recheck_choose(p);
     const bool each = times || r->trace || sampled >= 0; /* every launch is to be seen */
     const bool first = !each && run->used && !run->recorded; /* many runs are used once */
@@ -544,7 +423,7 @@ clvits_status clvits_run_go(clvits_run *run, clvits_node_time *times, clvits_rep
     clvits_trace_moving(r, "lengths and scalars");
     for (int i = 1; i < p->machine->n_places && !s; i++)
         if (run->table[i])
-            s = clvits_buffer_write(run->table[i], 0, table_bytes(run), run->lengths, false, r);
+            s = clvits_buffer_write(run->table[i], 0, table, run->lengths, false, r);
     if (!s)
         s = recorded && clvits_trust_proves(p->machine) ? rehearse(run, r)
                                                         : go_through(run, sampled, each, times, r);
