@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEAD = 64, PATH = 4096 };
+enum { PATH = 4096 };
 
 static const char *const class_names[CLVITS_COST_CLASSES] = {
     [CLVITS_COST_CONV_32] = "conv-32",   [CLVITS_COST_CONV_64] = "conv-64",
@@ -52,14 +52,14 @@ static void add_rows(sums *h, const clvits_tuned *t)
         add_text(h, t->row[i]->text);
 }
 
-/* The first line, of everything that the rates depend on. */
-static void make_head(char head[HEAD], const clvits_machine *m)
+void clvits_rates_head(char head[CLVITS_RATES_HEAD], const clvits_machine *m, const char *build)
 {
     sums h = { 0xcbf29ce484222325u, 0x9ae16a3b2f90404fu };
     const int cpu[] = { clvits_pool_threads(m->cpu.pool), m->halves };
 
     add_text(&h, CLVITS_VERSION_TEXT);
     add_text(&h, clvits_sources_hash);
+    add_text(&h, build);
     add_text(&h, m->cpu.name);
     add_text(&h, m->cpu.table->isa);
     add_bytes(&h, cpu, sizeof(cpu));
@@ -74,7 +74,7 @@ static void make_head(char head[HEAD], const clvits_machine *m)
         add_bytes(&h, numbers, sizeof(numbers));
         add_rows(&h, clvits_device_tuned(m->device[i]));
     }
-    snprintf(head, HEAD, "clvits rates 1 %016llx%016llx", (unsigned long long)h.a,
+    snprintf(head, CLVITS_RATES_HEAD, "clvits rates 1 %016llx%016llx", (unsigned long long)h.a,
              (unsigned long long)h.b);
 }
 
@@ -96,7 +96,7 @@ static const char *name_of(int kind)
 
 static bool parse(clvits_rates *rates, int n_places, FILE *f, const char *head)
 {
-    char line[HEAD + 2];
+    char line[CLVITS_RATES_HEAD + 2];
 
     if (!fgets(line, sizeof(line), f) || strncmp(line, head, strlen(head)) ||
         strcmp(line + strlen(head), "\n"))
@@ -176,9 +176,9 @@ static void note_shared(clvits_rates *rates, const clvits_machine *m)
 clvits_status clvits_rates_get(clvits_rates *rates, const clvits_machine *m, const char *cache_dir,
                                atomic_bool *cache_told, clvits_report *r)
 {
-    char head[HEAD], path[PATH];
+    char head[CLVITS_RATES_HEAD], path[PATH];
 
-    make_head(head, m);
+    clvits_rates_head(head, m, clvits_build);
     const bool cached = make_path(path, cache_dir, head);
     if (cached && clvits_rates_read(rates, m->n_places, path, head)) {
         note_shared(rates, m);

@@ -15,6 +15,11 @@
 clvits_status clvits_rates_get(clvits_rates *rates, const clvits_machine *m, const char *cache_dir,
                                atomic_bool *cache_told, clvits_report *r);
 
+/** The first line of a cache file, of everything that the rates depend on; build is clvits_build,
+ *  or another build of the library. */
+enum { CLVITS_RATES_HEAD = 64 };
+void clvits_rates_head(char head[CLVITS_RATES_HEAD], const clvits_machine *m, const char *build);
+
 /** What a cache file says; false: nothing that can be used, such as where its first line is not
  *  `head`. */
 bool clvits_rates_read(clvits_rates *rates, int n_places, const char *path, const char *head);
