@@ -18,6 +18,7 @@
 #include <string.h>
 
 enum { SMALL = 2, LARGE = 3 }; /* convolutions of eight channels, then of 64 */
+enum { ROWS = 200 };
 
 /* Rates of a CPU that takes 1 ns per FLOP, and of a device with the given launch cost, speed-up and
  * transfer. */
@@ -91,7 +92,7 @@ START_TEST(cheapest_places_are_found)
     h.place = cases[_i].place;
     set_rates(&h, rates, cases[_i].launch, cases[_i].faster, cases[_i].transfer);
     rates[1].shared = cases[_i].shared;
-    small_then_large(&h, 200);
+    small_then_large(&h, ROWS);
     harness_plan(&h);
     const bool device = h.machine.n_places > 1;
     ck_assert_int_eq(on_device(&h, 0, SMALL), device ? cases[_i].small : 0);
@@ -103,9 +104,11 @@ START_TEST(cheapest_places_are_found)
 }
 END_TEST
 
-/* Seconds that the rates say of a chain; bit i is set where node i runs on the device. */
-static double seconds_of(const harness *h, unsigned places)
+/* Seconds that the rates say of a chain of so many rows; bit i is set where node i runs on the
+ * device. */
+static double seconds_of(const harness *h, unsigned places, int rows)
 {
+    const int lengths[] = { 1, rows }; /* of its clock */
     const clvits_graph *g = h->graph;
     double seconds = 0.0;
     unsigned at = CLVITS_CPU_PLACE;
@@ -118,7 +121,7 @@ static double seconds_of(const harness *h, unsigned places)
                                            (double)clvits_element_bytes(t, 1) * (double)t->B *
                                                (double)clvits_item_elements(t));
         if (i < g->n_nodes)
-            seconds += clvits_node_seconds(g->nodes[i], (int)to, NULL, &h->machine.rates[to]);
+            seconds += clvits_node_seconds(g->nodes[i], (int)to, lengths, &h->machine.rates[to]);
         at = to;
     }
     return seconds;
@@ -135,8 +138,18 @@ static void shuffle_rates(harness *h, clvits_rates *device)
     device->transfer.fixed = 1e-6 * pow(10.0, (double)x[2 * CLVITS_COST_CLASSES]);
 }
 
-/* The least of all placements, where it is worth a mixture, else the better of the two places: by
- * the rates, never slower than that one. */
+/* What is to be chosen: the least of all placements, where it is worth a mixture, else the better
+ * of the two places. Of a device that is the CPU's own processors more is asked. */
+static double best_seconds(double cpu, double device, double least, bool shared)
+{
+    const double mixed = least * (shared ? 1.5 : 1.0);
+
+    if (mixed / 0.95 < fmin(cpu, device / (shared ? 0.95 : 1.0)))
+        return least;
+    return cpu <= 1.05 * device && cpu < device / (shared ? 0.95 : 1.0) ? cpu : device;
+}
+
+/* By the rates, never slower than the better of the two places. */
 START_TEST(nothing_is_cheaper)
 {
     enum { RATES = 100 };
@@ -147,7 +160,7 @@ START_TEST(nothing_is_cheaper)
     harness_begin(&h, 1);
     h.place = "auto";
     set_rates(&h, rates, 1e-5, 10, 1e-5);
-    small_then_large(&h, 200);
+    small_then_large(&h, ROWS);
     harness_plan(&h);
     const unsigned all = (1u << h.graph->n_nodes) - 1;
     for (int i = 0; i < RATES && h.machine.n_places > 1; i++) {
@@ -162,15 +175,63 @@ START_TEST(nothing_is_cheaper)
             chosen |= (unsigned)clvits_plan_place(p, h.graph->nodes[k]) << k;
         clvits_plan_free(&p);
         for (unsigned k = 0; k <= all; k++)
-            least = fmin(least, seconds_of(&h, k));
-        const double one = fmin(seconds_of(&h, 0), seconds_of(&h, all));
-        const double want = least < (rates[1].shared ? 0.7 : 0.95) * one ? least : one;
-        ck_assert_double_eq_tol(seconds_of(&h, chosen), want, 1e-9 * want);
+            least = fmin(least, seconds_of(&h, k, ROWS));
+        const double want = best_seconds(seconds_of(&h, 0, ROWS), seconds_of(&h, all, ROWS), least,
+                                         rates[1].shared);
+        ck_assert_double_eq_tol(seconds_of(&h, chosen, ROWS), want, 1e-9 * want);
         mixed += chosen != 0 && chosen != all;
         single += chosen == 0 || chosen == all;
     }
     if (h.machine.n_places > 1)
         ck_assert_msg(mixed >= 10 && single >= 10, "%d mixed, %d not", mixed, single);
+    harness_end(&h);
+}
+END_TEST
+
+/* What a plan of room for ROWS is used for, and where nodes belong by that: priced for all the rows
+ * that there is room for, launches and copies would look cheaper than they mostly are. */
+static const struct {
+    int few, many;
+    double launch, faster, transfer;
+    int small, large; /* nodes expected on the device */
+} uses[] = {
+    /* Not one node where it pays off for the longest alone, */
+    { 17, 64, 7e-4, 10, 1e-4, 0, 0 },
+    { 51, 200, 5e-4, 1.3, 1e-5, 0, 0 },
+    { 101, 200, 7e-4, 1.3, 1e-5, 0, 0 },
+    /* those where it does for all, */
+    { 51, 200, 2e-4, 1.3, 1e-5, 0, LARGE },
+    { 51, 200, 1e-4, 100, 1e-5, 0, LARGE + 1 },
+    /* and all of them. */
+    { 51, 200, 1e-6, 100, 1e-5, SMALL, LARGE + 1 },
+};
+
+START_TEST(few_rows_count_as_many_do)
+{
+    clvits_rates rates[2] = { 0 };
+    unsigned chosen = 0;
+    clvits_plan *p;
+    harness h;
+
+    harness_begin(&h, 1);
+    set_rates(&h, rates, uses[_i].launch, uses[_i].faster, uses[_i].transfer);
+    const clvits_tensor *y = small_then_large(&h, ROWS);
+    harness_plan(&h);
+    const clvits_use use[] = { { y->clock, uses[_i].few, uses[_i].many }, { 0 } };
+    ck_assert_int_eq(clvits_plan_make_without(&p, h.graph, &h.machine, h.weights, "auto", 0, use,
+                                              &h.report), CLVITS_OK);
+    for (int k = 0; k < h.graph->n_nodes; k++)
+        chosen |= (unsigned)clvits_plan_place(p, h.graph->nodes[k]) << k;
+    clvits_plan_free(&p);
+    const unsigned all = (1u << h.graph->n_nodes) - 1, first = (1u << uses[_i].small) - 1;
+    const unsigned last = all & ~(all >> uses[_i].large);
+    ck_assert_uint_eq(chosen, h.machine.n_places > 1 ? first | last : 0);
+    for (int i = 0; i <= 8; i++) {
+        const int rows = uses[_i].few + (uses[_i].many - uses[_i].few) * i / 8;
+        const double one = fmin(seconds_of(&h, 0, rows), seconds_of(&h, all, rows));
+        if (h.machine.n_places > 1)
+            ck_assert_double_le(seconds_of(&h, chosen, rows), 1.05 * one);
+    }
     harness_end(&h);
 }
 END_TEST
@@ -188,7 +249,7 @@ START_TEST(placement_changes_nothing)
         harness_begin(&h[i], 1);
         h[i].place = places[i];
         set_rates(&h[i], rates, 2e-4, 100, 1e-5);
-        y[i] = small_then_large(&h[i], 200);
+        y[i] = small_then_large(&h[i], ROWS);
         harness_plan(&h[i]);
         harness_go(&h[i]);
     }
@@ -222,7 +283,7 @@ START_TEST(nodes_that_do_not_build_go_elsewhere)
     }
     h.place = "auto";
     set_rates(&h, rates, 1e-9, 100, 1e-7);
-    small_then_large(&h, 200);
+    small_then_large(&h, ROWS);
     harness_plan(&h);
     ck_assert_int_eq(on_device(&h, 0, h.graph->n_nodes), 0);
     harness_go(&h);
@@ -329,6 +390,7 @@ int main(void)
     tcase_set_timeout(t, HARNESS_TIMEOUT);
     tcase_add_loop_test(t, cheapest_places_are_found, 0, LENGTH(cases));
     tcase_add_test(t, nothing_is_cheaper);
+    tcase_add_loop_test(t, few_rows_count_as_many_do, 0, LENGTH(uses));
     tcase_add_test(t, placement_changes_nothing);
     tcase_add_test(t, nodes_that_do_not_build_go_elsewhere);
     tcase_add_test(t, rates_are_measured_once);

@@ -96,6 +96,13 @@ struct clvits_clock {
     int capacity;
 };
 
+/** The rows of a clock that has a parent, where that has so many. */
+static inline int clvits_clock_rows(const struct clvits_clock *c, int parent)
+{
+    const int64_t n = (int64_t)parent * c->mul + c->add;
+    return parent && n > 0 ? (int)(n / c->div) : 0;
+}
+
 enum { CLVITS_MAX_CLOCKS = 64, CLVITS_MAX_SCALARS = 32 };
 
 struct clvits_graph {

@@ -3,16 +3,25 @@
 // Placement by cost. The least is looked for along the order of the nodes: for every place that the
 // node before may have run on, the cheapest way to there is kept with all that it has copied, so
 // every copy is counted once and exactly. For graphs that are almost chains, as these are, that is
-// the optimum.
+// the optimum. What a plan is used for has few rows or many: it is priced for both, and between.
 #include "graph/plan.h"
 
+#include <math.h>
 #include <string.h>
 
 /* A placement of mixed places must promise this much less than the best single place takes: each
- * switch adds a wait that rates measured alone do not show. Where all places are the same
- * processors, the threads of the one also stand in the way of the other's, and what one leaves in a
- * core's cache is not where the other looks for it. */
-static const double worth_mixing = 0.95, worth_sharing = 0.7;
+ * switch adds a wait that rates measured alone do not show. So must a device that is the CPU path's
+ * own processors, against the CPU path. */
+static const double worth_changing = 0.95;
+
+/* Where places that are the same processors are mixed, the threads of the one stand in the way of
+ * the other's, and what one leaves in a core's cache is not where the other looks for it: it takes
+ * so many times as long as rates measured alone say. */
+static const double sharing = 1.5;
+
+/* For no number of rows may a placement take more than so many times as long as the better single
+ * place; much_slower ranks those that do behind the others, whatever these must promise. */
+static const double most_slower = 1.05, much_slower = 1e3;
 
 /* The nodes so far, where they ran, and which places have which tensors. */
 typedef struct way {
@@ -26,6 +35,7 @@ typedef struct search {
     const clvits_plan *p;
     const clvits_rates *rates;
     const unsigned char *allowed; /* by node: a bit for each place */
+    int *lengths;                 /* [clock][item], by which is priced */
 } search;
 
 static clvits_status make_way(clvits_arena *a, const clvits_graph *g, way *w, clvits_report *r)
@@ -60,7 +70,7 @@ static double node_seconds(const search *s, way *w, int i, int place, bool note)
 {
     const clvits_node *n = s->p->graph->nodes[i];
     const unsigned char bit = (unsigned char)(1u << place);
-    double seconds = clvits_node_seconds(n, place, NULL, &s->rates[place]);
+    double seconds = clvits_node_seconds(n, place, s->lengths, &s->rates[place]);
 
     for (int k = 0; k < CLVITS_MAX_IN; k++) {
         const clvits_tensor *t = n->in[k] ? n->in[k]->root : NULL;
@@ -94,22 +104,33 @@ static double node_seconds(const search *s, way *w, int i, int place, bool note)
 }
 
 /* Everything on one place, as far as it is allowed there; the first other one takes the rest. */
-static void single_place(const search *s, way *w, int place)
+static void single_place(const search *s, int *places, int place)
 {
     for (int i = 0; i < s->p->graph->n_nodes; i++) {
-        int at = place;
-        for (int other = CLVITS_CPU_PLACE; !(s->allowed[i] >> at & 1); other++)
-            at = other;
-        node_seconds(s, w, i, at, true);
+        places[i] = place;
+        for (int other = CLVITS_CPU_PLACE; !(s->allowed[i] >> places[i] & 1); other++)
+            places[i] = other;
     }
 }
 
-/* ways[place] becomes the cheapest way whose last node runs on that place. */
+static void begin_way(const clvits_graph *g, way *w)
+{
+    w->seconds = 0.0;
+    memset(w->there, 0, (size_t)g->n_tensors * sizeof(*w->there));
+    memset(w->home, 0, (size_t)g->n_tensors * sizeof(*w->home));
+}
+
+/* ways[place] becomes the cheapest way whose last node runs on that place; below 0: there is none.
+ */
 static void search_ways(const search *s, way *ways, way *next)
 {
     const clvits_graph *g = s->p->graph;
     const int P = s->p->machine->n_places;
 
+    for (int i = 0; i < P; i++) {
+        begin_way(g, &ways[i]);
+        ways[i].seconds = i ? -1.0 : 0.0; /* nothing has run: one beginning for all */
+    }
     for (int i = 0; i < g->n_nodes; i++) {
         for (int place = 0; place < P; place++) {
             int best = -1;
@@ -138,48 +159,137 @@ static void search_ways(const search *s, way *ways, way *next)
     }
 }
 
-static clvits_status choose(const search *s, clvits_arena *a, clvits_report *r)
+enum { FEW, MIDDLE, MANY, USES };
+
+/* A placement that may be chosen. */
+typedef struct choice {
+    int *place; /* by node */
+    double seconds[USES];
+    double worth; /* what it must promise, of another's time that need not promise anything */
+    bool hindered;
+} choice;
+
+/* Price by as many rows as such runs have. */
+static void set_lengths(const search *s, int use)
 {
     const clvits_graph *g = s->p->graph;
-    const int P = s->p->machine->n_places;
-    way single[CLVITS_MAX_PLACES] = { 0 }, ways[CLVITS_MAX_PLACES] = { 0 };
-    way next[CLVITS_MAX_PLACES] = { 0 };
-    clvits_status status = CLVITS_OK;
-    const way *best = &single[0];
-    bool shared = true;
 
-    for (int i = 0; i < P && !status; i++) {
-        status = make_way(a, g, &single[i], r);
-        if (!status)
-            status = make_way(a, g, &ways[i], r);
-        if (!status)
-            status = make_way(a, g, &next[i], r);
+    for (int i = 0; i < g->n_clocks; i++) {
+        const struct clvits_clock *c = &g->clocks[i];
+        int rows = c->capacity;
+        for (const clvits_use *u = s->p->uses; u && u->clock; u++)
+            if (u->clock == i)
+                rows = use == FEW    ? u->few
+                       : use == MANY ? u->many
+                                     : (int)lround(sqrt((double)u->few * u->many));
+        if (c->parent >= 0)
+            rows = clvits_clock_rows(c, s->lengths[c->parent * g->batch]);
+        for (int b = 0; b < g->batch; b++)
+            s->lengths[i * g->batch + b] = rows;
     }
-    if (status)
-        return status;
-    for (int i = 0; i < P; i++) {
-        single_place(s, &single[i], i);
-        if (single[i].seconds < best->seconds)
-            best = &single[i];
-        shared = shared && (i == CLVITS_CPU_PLACE || s->rates[i].shared);
-        ways[i].seconds = i ? -1.0 : 0.0; /* nothing has run: one beginning for all */
+}
+
+/* What the rates do not show of a choice. */
+static void judge(const search *s, choice *c, bool single)
+{
+    bool on[CLVITS_MAX_PLACES] = { false }, shared = false;
+    int used = 0, same = 0; /* places; of these, those that are the CPU path's processors */
+
+    for (int i = 0; i < s->p->graph->n_nodes; i++)
+        on[c->place[i]] = true;
+    for (int i = 0; i < s->p->machine->n_places; i++) {
+        used += on[i];
+        same += on[i] && (i == CLVITS_CPU_PLACE || s->rates[i].shared);
+        shared = shared || (on[i] && s->rates[i].shared);
     }
-    search_ways(s, ways, next);
-    const double enough = (shared ? worth_sharing : worth_mixing) * best->seconds;
-    for (int i = 0; i < P; i++)
-        if (ways[i].seconds >= 0.0 && ways[i].seconds < enough && ways[i].seconds < best->seconds)
-            best = &ways[i];
-    memcpy(s->p->place, best->place, (size_t)g->n_nodes * sizeof(*best->place));
-    return CLVITS_OK;
+    c->worth = shared || (!single && used > 1) ? worth_changing : 1.0;
+    c->hindered = !single && same > 1;
+}
+
+/* All on each place, and then the cheapest for every use; how many there are. */
+static int list_choices(const search *s, choice *choices, way *ways, way *next)
+{
+    const int P = s->p->machine->n_places;
+    const size_t size = (size_t)s->p->graph->n_nodes * sizeof(*choices->place);
+    int n = 0;
+
+    for (int i = 0; i < P; i++, n++) {
+        single_place(s, choices[n].place, i);
+        judge(s, &choices[n], true);
+    }
+    for (int use = 0; use < (s->p->uses ? USES : 1); use++) {
+        set_lengths(s, use);
+        search_ways(s, ways, next);
+        for (int i = 0; i < P; i++) {
+            if (ways[i].seconds < 0.0)
+                continue;
+            memcpy(choices[n].place, ways[i].place, size);
+            judge(s, &choices[n++], false);
+        }
+    }
+    for (int use = 0; use < USES; use++) {
+        set_lengths(s, use);
+        for (int i = 0; i < n; i++) {
+            begin_way(s->p->graph, next);
+            for (int k = 0; k < s->p->graph->n_nodes; k++)
+                node_seconds(s, next, k, choices[i].place[k], true);
+            choices[i].seconds[use] = next->seconds * (choices[i].hindered ? sharing : 1.0);
+        }
+    }
+    return n;
+}
+
+/* The least, over all uses, of those that are nowhere much slower than the better single place;
+ * where there is none, the one whose worst is least. */
+static const choice *choose(const choice *choices, int n, int singles)
+{
+    const choice *best = NULL;
+    double least = 0.0;
+
+    for (int i = 0; i < n; i++) {
+        double worst = 0.0, sum = 0.0;
+        for (int use = 0; use < USES; use++) {
+            double single = choices[0].seconds[use];
+            for (int k = 1; k < singles; k++)
+                single = fmin(single, choices[k].seconds[use]);
+            const double times = single > 0.0 ? choices[i].seconds[use] / single : 1.0;
+            worst = fmax(worst, times);
+            sum += times / choices[i].worth / USES;
+        }
+        const double cost = worst > most_slower ? much_slower * worst : sum;
+        if (!best || cost < least) {
+            best = &choices[i];
+            least = cost;
+        }
+    }
+    return best;
 }
 
 clvits_status clvits_plan_place_cheapest(clvits_plan *p, const unsigned char *allowed,
                                          clvits_report *r)
 {
-    const search s = { .p = p, .rates = p->machine->rates, .allowed = allowed };
-    clvits_arena arena = { 0 };
-    const clvits_status status = choose(&s, &arena, r);
+    const clvits_graph *g = p->graph;
+    const int P = p->machine->n_places;
+    const search s = { .p = p, .rates = p->machine->rates, .allowed = allowed,
+                       .lengths = clvits_arena_array(
+                           &p->arena, (size_t)g->n_clocks * (size_t)g->batch, sizeof(int)) };
+    choice choices[CLVITS_MAX_PLACES * (1 + USES)] = { 0 };
+    way ways[CLVITS_MAX_PLACES] = { 0 }, next[CLVITS_MAX_PLACES] = { 0 };
+    clvits_status status = s.lengths ? CLVITS_OK : clvits_fail_memory(r, "a plan");
 
-    clvits_arena_free(&arena);
-    return status;
+    for (int i = 0; i < P && !status; i++) {
+        status = make_way(&p->arena, g, &ways[i], r);
+        if (!status)
+            status = make_way(&p->arena, g, &next[i], r);
+    }
+    for (int i = 0; i < P * (1 + USES) && !status; i++) {
+        choices[i].place = clvits_arena_array(&p->arena, (size_t)g->n_nodes + 1, sizeof(int));
+        if (!choices[i].place)
+            status = clvits_fail_memory(r, "a plan");
+    }
+    if (status)
+        return status;
+    const choice *best = choose(choices, list_choices(&s, choices, ways, next), P);
+    memcpy(p->place, best->place, (size_t)g->n_nodes * sizeof(*best->place));
+    return CLVITS_OK;
 }

@@ -337,7 +337,8 @@ static clvits_status settle_steps(clvits_plan *p, clvits_packed_weights *w, clvi
 /* What says where nodes run. */
 typedef struct rule {
     const char *text;        /* as clvits_plan_make() has it */
-    unsigned barred;         /* with it */
+    unsigned barred;         /* with it, */
+    const clvits_use *uses;  /* and this */
     const clvits_plan *like; /* or as they do there */
     const clvits_target *at; /* or here */
 } rule;
@@ -372,6 +373,7 @@ static clvits_status make(clvits_plan **out, const clvits_graph *g, const clvits
     p->graph = g;
     p->machine = m;
     p->barred = by->like ? by->like->barred : by->barred;
+    p->uses = by->uses;
     const size_t T = (size_t)g->n_tensors + 1, N = (size_t)g->n_nodes + 1;
     bool(*there)[CLVITS_MAX_PLACES] = clvits_arena_array(&p->arena, T, sizeof(*there));
     p->place = clvits_arena_array(&p->arena, N, sizeof(*p->place));
@@ -389,6 +391,7 @@ static clvits_status make(clvits_plan **out, const clvits_graph *g, const clvits
 
     if (!s)
         s = place_nodes(p, by, r);
+    p->uses = NULL;
     if (!s) {
         drop_copies(p, r);
         list_steps(p, there);
@@ -417,9 +420,10 @@ clvits_status clvits_plan_make(clvits_plan **out, const clvits_graph *g, const c
 
 clvits_status clvits_plan_make_without(clvits_plan **out, const clvits_graph *g,
                                        const clvits_machine *m, clvits_packed_weights *w,
-                                       const char *place, unsigned barred, clvits_report *r)
+                                       const char *place, unsigned barred, const clvits_use *uses,
+                                       clvits_report *r)
 {
-    return make(out, g, m, w, &(rule){ .text = place, .barred = barred }, r);
+    return make(out, g, m, w, &(rule){ .text = place, .barred = barred, .uses = uses }, r);
 }
 
 clvits_status clvits_plan_make_like(clvits_plan **out, const clvits_graph *g,

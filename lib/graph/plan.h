@@ -28,6 +28,7 @@ struct clvits_plan {
     const clvits_graph *graph;
     const clvits_machine *machine;
     unsigned barred;  /* places that must not be chosen, as bits */
+    const clvits_use *uses; /* as clvits_plan_make_without() has them, until nodes are placed */
     int *place;       /* by node id */
     unsigned char *variant; /* by node id: clvits_target.variant there */
     int *home;        /* by tensor id (roots): where it is made or written first; -1 never used */

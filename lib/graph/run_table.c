@@ -30,9 +30,8 @@ clvits_status clvits_run_set_length(clvits_run *run, int clock, int item, int le
         const struct clvits_clock *c = &g->clocks[i];
         if (c->parent < 0)
             continue;
-        const int64_t n = (int64_t)run->lengths[c->parent * g->batch + item] * c->mul + c->add;
         run->lengths[i * g->batch + item] =
-            run->lengths[c->parent * g->batch + item] && n > 0 ? (int)(n / c->div) : 0;
+            clvits_clock_rows(c, run->lengths[c->parent * g->batch + item]);
     }
     return CLVITS_OK;
 }

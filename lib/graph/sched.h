@@ -65,10 +65,21 @@ typedef struct clvits_plan clvits_plan;
 clvits_status clvits_plan_make(clvits_plan **out, const clvits_graph *g, const clvits_machine *m,
                                clvits_packed_weights *w, const char *place, clvits_report *r);
 
-/** The same without some places, barred, given as bits; the CPU is always among those there are. */
+/** How many rows runs of a plan mostly make of a clock of its own, in each item. */
+typedef struct clvits_use {
+    int clock, few, many;
+} clvits_use;
+
+/**
+ * The same without some places, barred, given as bits; the CPU is always among those there are.
+ *
+ * @param uses  what counts where nodes are placed by cost: ends with clock 0; NULL, or a clock that
+ *              is not there, counts at its capacity
+ */
 clvits_status clvits_plan_make_without(clvits_plan **out, const clvits_graph *g,
                                        const clvits_machine *m, clvits_packed_weights *w,
-                                       const char *place, unsigned barred, clvits_report *r);
+                                       const char *place, unsigned barred, const clvits_use *uses,
+                                       clvits_report *r);
 
 /** Plan a graph that differs from another plan's by capacities alone: every node runs where it does
  *  there. `like` may be freed afterwards. */

@@ -18,7 +18,7 @@ enum { IDS_AT_ONCE = 1024, FRAMES_AT_ONCE = 256, GPU_FACTOR = 4 };
 static clvits_status check_place(const clvits_model *m, const char *place, clvits_report *r)
 {
     const clvits_stage_options o = { .batch = 1 };
-    const int any = CLVITS_TASK_IDS;
+    const int any = CLVITS_STAGE_IDS;
     clvits_text_stage text = { 0 };
     clvits_latent_stage latent = { 0 };
     clvits_wave_stage wave = { 0 };
@@ -202,7 +202,7 @@ static void take_less(clvits_task *t, clvits_engine *e, bool in_text, unsigned p
                     clvits_task_levels[level + 1].window, clvits_task_levels[level].window);
     } else {
         if (!passes)
-            atomic_store(&e->too_many, t->n * (in_text ? t->ids : CLVITS_TASK_IDS));
+            atomic_store(&e->too_many, t->n * (in_text ? t->ids : CLVITS_STAGE_IDS));
         clvits_warn(r, "%s; going on without this device", r->text);
         lose(t, place);
     }
@@ -374,9 +374,9 @@ clvits_status clvits_engine_plans(clvits_engine *e, clvits_plan_fn fn, void *use
                                   clvits_report *r)
 {
     const int frames = clvits_task_levels[0].window;
-    const clvits_task t = { .e = e, .n = 1, .ids = CLVITS_TASK_IDS, .n_now = 1, .frames = frames,
+    const clvits_task t = { .e = e, .n = 1, .ids = CLVITS_STAGE_IDS, .n_now = 1, .frames = frames,
                             .level = clvits_task_levels[0],
-                            .barred = barred_for(e, CLVITS_TASK_IDS) };
+                            .barred = barred_for(e, CLVITS_STAGE_IDS) };
     const clvits_stage_size sizes[] = { clvits_task_text_size(&t),
                                         clvits_task_latent_size(&t, frames),
                                         clvits_task_wave_size(&t, frames) };

@@ -23,7 +23,7 @@ static int least(int a, int b)
 /* The smallest of 64, 128, 256 ... that holds n: few plans serve all texts. */
 int clvits_task_ids_for(int n)
 {
-    int ids = CLVITS_TASK_IDS;
+    int ids = CLVITS_STAGE_IDS;
     while (ids < n)
         ids *= 2;
     return ids;
@@ -67,6 +67,7 @@ clvits_stage_size clvits_task_latent_size(const clvits_task *t, int frames)
                                 .frames = frames_for(t, frames) + context,
                                 .placed_for = frames_for(t, least(t->frames, t->level.block)) +
                                               context,
+                                .context = context,
                                 .barred = t->barred };
 }
 
@@ -77,6 +78,7 @@ clvits_stage_size clvits_task_wave_size(const clvits_task *t, int frames)
                                 .frames = frames_for(t, frames) + context,
                                 .placed_for = frames_for(t, least(t->frames, t->level.window)) +
                                               context,
+                                .context = context,
                                 .barred = t->barred };
 }
 

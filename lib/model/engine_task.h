@@ -10,7 +10,6 @@
 enum {
     CLVITS_TASK_ITEMS = 16, /* computed at once */
     CLVITS_TASK_LEVELS = 3,
-    CLVITS_TASK_IDS = 64,   /* capacity of the text stage, at least */
 };
 
 /** Frames that a window of the decoder adds, and a block of the flow, whose context is longer and

@@ -36,6 +36,7 @@ static clvits_status decode(revoicing *v, int at, int end, clvits_report *r)
     const int first = most(at - e->before, 0), last = least(end + e->after, l->frames);
     const clvits_stage_size size = { .kind = CLVITS_STAGE_WAVE, .batch = 1,
                                      .frames = window + e->before + e->after,
+                                     .context = e->before + e->after,
                                      .barred = l->barred };
 
     clvits_status s = l->wave.stage ? CLVITS_OK : clvits_stage_take(e->pool, &l->wave, &size, r);

@@ -129,15 +129,41 @@ static clvits_status build_graph(const clvits_stage_pool *p, clvits_stage *s, cl
     return status;
 }
 
+/* What speech has of the capacities: those of ids are twice as large as the next smaller ones,
+ * those of frames four times, and the smallest are four times what a word has. A decoder's context
+ * is mostly left out where it would cost most; the flow's is hardly ever there. */
+static void find_uses(const clvits_stage *s, clvits_use uses[3])
+{
+    const int ids = s->size.ids, frames = s->size.frames - s->size.context;
+    const clvits_use of_ids = { .few = ids / (ids > CLVITS_STAGE_IDS ? 2 : 4) + 1, .many = ids };
+    const clvits_use of_frames = { .few = frames / 4 + 1, .many = frames };
+
+    memset(uses, 0, 3 * sizeof(*uses));
+    if (s->size.kind == CLVITS_STAGE_TEXT) {
+        uses[0] = of_ids;
+        uses[0].clock = s->text.clock;
+    } else if (s->size.kind == CLVITS_STAGE_LATENT) {
+        uses[0] = of_ids;
+        uses[0].clock = s->latent.text_clock;
+        uses[1] = of_frames;
+        uses[1].clock = s->latent.clock;
+    } else if (s->size.kind == CLVITS_STAGE_WAVE) {
+        uses[0] = of_frames;
+        uses[0].clock = s->wave.clock;
+    }
+}
+
 static clvits_status build(clvits_stage_pool *p, clvits_stage *s, const clvits_plan *like,
                            clvits_report *r)
 {
     clvits_status status = build_graph(p, s, r);
+    clvits_use uses[3];
 
+    find_uses(s, uses);
     if (!status)
         status = like ? clvits_plan_make_like(&s->plan, s->graph, like, p->weights, r)
                       : clvits_plan_make_without(&s->plan, s->graph, p->machine, p->weights,
-                                                 p->place, s->size.barred, r);
+                                                 p->place, s->size.barred, uses, r);
     if (!status)
         tell(p, s, r);
     return status;

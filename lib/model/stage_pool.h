@@ -20,6 +20,8 @@ typedef enum clvits_stage_kind {
 /** "text", "latent", "wave", "listen", "revoice", "align". */
 extern const char *const clvits_stage_names[];
 
+enum { CLVITS_STAGE_IDS = 64 }; /* capacity of a text stage, at least */
+
 /** What a stage is made for. */
 typedef struct clvits_stage_size {
     clvits_stage_kind kind;
@@ -28,8 +30,9 @@ typedef struct clvits_stage_size {
     int frames; /* capacity; 0 where there is nothing else */
     /* Where operators are placed by cost, as they are with this capacity: what is computed by
      * stretches of several sizes must be computed in the same places. 0: its own. A batch is placed
-     * as one item would be, for the same reason. */
+     * as one item would be, for the same reason; and at what of the capacity speech uses. */
     int placed_for;
+    int context; /* frames, of both, that are there for the sake of others: they do not count */
     unsigned barred; /* places that it does without, as bits */
 } clvits_stage_size;
 
