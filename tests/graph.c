@@ -4,6 +4,9 @@
 #define _GNU_SOURCE
 #include "harness.h"
 
+#include "base/trace.h"
+#include "graph/plan.h"
+
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +89,46 @@ START_TEST(forced_placement_costs_two_copies)
     ck_assert_int_eq(on_cpu, h.machine.n_places > 1 ? 2 : 10);
     ck_assert_int_eq(clvits_plan_copies(h.plan), h.machine.n_places > 1 ? 4 : 0);
     harness_go(&h);
+    harness_end(&h);
+}
+END_TEST
+
+/* The bytes of what nodes made and others read elsewhere. */
+static void count_moved(void *user, const clvits_span *s)
+{
+    if (s->kind == CLVITS_SPAN_COPY && !strncmp(s->label, "block.", 6))
+        *(double *)user += s->bytes;
+}
+
+/* The rows that count, and the guards around them: not what else there is room for. */
+START_TEST(copies_move_what_counts)
+{
+    enum { T = 40, B = 3 };
+    static const int lengths[B] = { 7, 0, T };
+    double moved = 0.0, want = 0.0;
+    clvits_trace trace;
+    const float *x;
+    harness h;
+
+    harness_begin(&h, B);
+    h.place = "block.2=cpu";
+    const int clock = clvits_graph_clock(h.graph, T);
+    clvits_graph_keep(chain(&h, harness_input(&h, clock, 8, -1, 1, &x), 5));
+    harness_plan(&h);
+    for (int b = 0; b < B; b++)
+        harness_length(&h, clock, b, lengths[b]);
+    for (int i = 0; i < h.plan->n_steps; i++)
+        for (int b = 0; b < B && !h.plan->steps[i].node; b++) {
+            const clvits_tensor *t = h.plan->steps[i].tensor;
+            want += lengths[b] ? (lengths[b] + 2.0 * t->guard) * t->C * sizeof(float) : 0.0;
+        }
+    clvits_trace_begin(&trace, count_moved, &moved);
+    h.report.trace = &trace;
+    harness_go(&h);
+    clvits_trace_end(&trace);
+    h.report.trace = NULL;
+    ck_assert((want > 0.0) == (h.machine.n_places > 1));
+    ck_assert_double_eq(moved, want);
     harness_end(&h);
 }
 END_TEST
@@ -382,6 +425,7 @@ int main(void)
     tcase_add_test(t, memory_is_reused);
     tcase_add_test(t, reuse_changes_nothing);
     tcase_add_test(t, forced_placement_costs_two_copies);
+    tcase_add_test(t, copies_move_what_counts);
     tcase_add_test(t, weights_are_put_together);
     tcase_add_test(t, constants_are_found_by_their_contents);
     tcase_add_test(t, refuses_parts_that_do_not_add_up);

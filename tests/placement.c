@@ -118,8 +118,8 @@ static double seconds_of(const harness *h, unsigned places, int rows)
         const unsigned to = i < g->n_nodes ? places >> i & 1 : CLVITS_CPU_PLACE;
         if (to != at)
             seconds += clvits_rate_seconds(&h->machine.rates[1].transfer,
-                                           (double)clvits_element_bytes(t, 1) * (double)t->B *
-                                               (double)clvits_item_elements(t));
+                                           (double)clvits_element_bytes(t, 1) * (double)t->C *
+                                               (rows + 2.0 * t->guard));
         if (i < g->n_nodes)
             seconds += clvits_node_seconds(g->nodes[i], (int)to, lengths, &h->machine.rates[to]);
         at = to;

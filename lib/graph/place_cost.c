@@ -54,14 +54,18 @@ static void copy_way(const clvits_graph *g, way *to, const way *from)
     memcpy(to->home, from->home, (size_t)g->n_tensors * sizeof(*to->home));
 }
 
+/* The valid rows of each item are moved with the guard rows around them. */
 static double move_seconds(const search *s, const clvits_tensor *t, int from, int to)
 {
-    const double bytes = (double)clvits_element_bytes(t, from ? from : to) * (double)t->B *
-                         (double)clvits_item_elements(t);
+    double seconds = 0.0;
 
-    return from == to ? 0.0
-                      : clvits_rate_seconds(&s->rates[from].transfer, bytes) +
-                            clvits_rate_seconds(&s->rates[to].transfer, bytes);
+    for (int b = 0; b < t->B && from != to; b++) {
+        const double rows = s->lengths[t->clock * t->B + b] + 2.0 * t->guard;
+        const double bytes = rows * t->C * (double)clvits_element_bytes(t, from ? from : to);
+        seconds += clvits_rate_seconds(&s->rates[from].transfer, bytes) +
+                   clvits_rate_seconds(&s->rates[to].transfer, bytes);
+    }
+    return seconds;
 }
 
 /* What node i adds to a way when it runs on a place: its copies, which are noted when `note`, and

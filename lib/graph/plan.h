@@ -14,7 +14,7 @@ typedef struct clvits_memory {
 
 typedef struct clvits_step {
     const clvits_node *node;     /* NULL: a copy */
-    const clvits_tensor *tensor; /* of a copy: the whole root tensor, guards included */
+    const clvits_tensor *tensor; /* of a copy: a root tensor, of which valid rows and guards move */
     int place;                   /* where the node runs; where a copy goes */
     int from;                    /* where a copy comes from */
     clvits_memory weight[CLVITS_MAX_IN];

@@ -252,16 +252,16 @@ clvits_status clvits_run_peek(const clvits_run *run, const clvits_tensor *t, int
     return get(run, t, place, row_at(run, t, place, item, row), dst, elements_of(t, rows), r);
 }
 
-/* A whole root tensor, guards included, from one place to another. */
-static clvits_status copy(clvits_run *run, const clvits_step *step, clvits_report *r)
+/* An item's valid rows, and the guard rows around them, from one place to another. */
+static clvits_status copy_item(clvits_run *run, const clvits_step *step, int item, int rows,
+                               clvits_report *r)
 {
     const clvits_tensor *t = step->tensor;
-    const size_t n = (size_t)(t->B * clvits_item_elements(t));
-    const size_t at = row_at(run, t, step->from, 0, -t->guard);
-    const size_t to = row_at(run, t, step->place, 0, -t->guard);
+    const size_t n = elements_of(t, rows + 2 * t->guard);
+    const size_t at = row_at(run, t, step->from, item, -t->guard);
+    const size_t to = row_at(run, t, step->place, item, -t->guard);
     char *host = (char *)run->memory[CLVITS_CPU_PLACE].host;
 
-    moving(t, r);
     if (step->place == CLVITS_CPU_PLACE)
         return get(run, t, step->from, at, host + to, n, r);
     if (step->from == CLVITS_CPU_PLACE)
@@ -272,6 +272,18 @@ static clvits_status copy(clvits_run *run, const clvits_step *step, clvits_repor
     return s ? s
              : clvits_buffer_write(run->memory[step->place].buffer, to, size, run->staging, true,
                                    r);
+}
+
+static clvits_status copy(clvits_run *run, const clvits_step *step, clvits_report *r)
+{
+    const clvits_tensor *t = step->tensor;
+    clvits_status s = CLVITS_OK;
+
+    moving(t, r);
+    for (int b = 0; b < t->B && !s; b++)
+        if (clvits_run_length(run, t->clock, b))
+            s = copy_item(run, step, b, clvits_run_length(run, t->clock, b), r);
+    return s;
 }
 
 static double now(void)
