@@ -22,6 +22,8 @@ clvits_cost_class clvits_cost_class_of(const clvits_node *n)
     /* Whatever multiplies a value many times over works like a convolution, by whichever name. */
     if (clvits_node_flops(n, NULL) < 8.0 * clvits_node_bytes(n, CLVITS_CPU_PLACE, NULL))
         return n->op->bound == CLVITS_BOUND_MOVE ? CLVITS_COST_MOVE : CLVITS_COST_MATHS;
+    if (n->op == &clvits_op_conv_transpose1d)
+        return CLVITS_COST_UP;
     return y->C <= 48   ? CLVITS_COST_CONV_32
            : y->C <= 96  ? CLVITS_COST_CONV_64
            : y->C <= 160 ? CLVITS_COST_CONV_128

@@ -12,6 +12,7 @@ typedef enum clvits_cost_class {
     CLVITS_COST_CONV_64,     /* to at most 96, */
     CLVITS_COST_CONV_128,    /* to at most 160, */
     CLVITS_COST_CONV_256,    /* to more */
+    CLVITS_COST_UP,          /* by FLOP: transposed convolutions */
     CLVITS_COST_ATTENTION,   /* by FLOP */
     CLVITS_COST_MATHS,       /* by byte: normalisations, gates, splines, noise */
     CLVITS_COST_MOVE,        /* by byte: sums, copies, lookups, convolutions of one channel */

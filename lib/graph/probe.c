@@ -30,6 +30,7 @@ static const struct {
     [CLVITS_COST_CONV_64] = { 64, 7, 32, 512 },
     [CLVITS_COST_CONV_128] = { 128, 7, 32, 256 },
     [CLVITS_COST_CONV_256] = { 256, 5, 16, 160 },
+    [CLVITS_COST_UP] = { 96, 16, 4, 256 },
     [CLVITS_COST_ATTENTION] = { 192, 0, 16, 256 },
     [CLVITS_COST_MATHS] = { 192, 0, 16, 512 },
     [CLVITS_COST_MOVE] = { 192, 0, 16, 1024 },
@@ -76,6 +77,11 @@ static clvits_tensor *one(probe *p, clvits_tensor *x)
 {
     const int C = probes[p->kind].channels, K = probes[p->kind].kernel;
 
+    if (p->kind == CLVITS_COST_UP) { /* side by side: none reads another's rows */
+        const clvits_conv_transpose1d_params up = { .stride = K / 2, .pad = K / 4 };
+        clvits_tensor *w = weight(p, 3, C, C / 2, K, 0.01f);
+        return clvits_graph_keep(clvits_conv_transpose1d(p->input, w, NULL, &up, NULL));
+    }
     if (K) {
         const clvits_conv1d_params same = { .pad_left = K / 2, .pad_right = K / 2 };
         return clvits_conv1d(x, weight(p, 3, C, C, K, 0.01f), NULL, &same, NULL);

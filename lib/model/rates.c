@@ -21,8 +21,8 @@ enum { PATH = 4096 };
 static const char *const class_names[CLVITS_COST_CLASSES] = {
     [CLVITS_COST_CONV_32] = "conv-32",   [CLVITS_COST_CONV_64] = "conv-64",
     [CLVITS_COST_CONV_128] = "conv-128", [CLVITS_COST_CONV_256] = "conv-256",
-    [CLVITS_COST_ATTENTION] = "attention", [CLVITS_COST_MATHS] = "maths",
-    [CLVITS_COST_MOVE] = "move",
+    [CLVITS_COST_UP] = "up",             [CLVITS_COST_ATTENTION] = "attention",
+    [CLVITS_COST_MATHS] = "maths",       [CLVITS_COST_MOVE] = "move",
 };
 
 /* Shows that nothing is missing. */
