@@ -31,10 +31,11 @@ int ceil_div(const int a, const int b)
     return a >= 0 ? (a + b - 1) / b : -(-a / b);
 }
 
-// The steps [x, y) that make valid rows of phase p.
-int2 valid_steps(const conv1d_dims d, const int p, const int len)
+// The steps [x, y) that make these rows of phase p.
+int2 steps_of(const conv1d_dims d, const int p, const int2 rows)
 {
-    return (int2)(ceil_div(d.shift - p, d.phases), ceil_div(len + d.shift - p, d.phases));
+    return (int2)(ceil_div(rows.x + d.shift - p, d.phases),
+                  ceil_div(rows.y + d.shift - p, d.phases));
 }
 
 #if KERNEL == 0 || KERNEL == 1
@@ -74,8 +75,8 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d(ARGUMENTS)
     const int b = get_global_id(2), len = valid_rows(run, d.clock, d.B, b);
     const int o = group * outputs + block * MADE;
     const int n = min(outputs / (1 + GATE) - block * MADE, MADE);
-    const int2 valid = valid_steps(d, phase, len);
-    const int first = valid.x + get_global_id(0) * d.job, end = min(first + d.job, valid.y);
+    const int2 made = steps_of(d, phase, made_rows(&d, run, b, len));
+    const int first = made.x + get_global_id(0) * d.job, end = min(first + d.job, made.y);
     const int step = d.stride * d.x.ld;
     const place to = place_of(&d, b, o, n, bias, residual, sum, y, a);
     int taps = d.K, tap = d.dilation * d.x.ld, channels = d.I / d.groups;
@@ -220,8 +221,8 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1d_tile(ARGUM
     const int b = get_group_id(2), len = valid_rows(run, d.clock, d.B, b);
     const int o = group * outputs + block * MADE;
     const int n = min(outputs / (1 + GATE) - block * MADE, MADE);
-    const int2 valid = valid_steps(d, phase, len);
-    const int first = valid.x + get_group_id(0) * TILE_T, steps = min(valid.y - first, TILE_T);
+    const int2 made = steps_of(d, phase, made_rows(&d, run, b, len));
+    const int first = made.x + get_group_id(0) * TILE_T, steps = min(made.y - first, TILE_T);
     const int channels = d.I / d.groups, packed = (channels + 3) / 4 * 4;
     const int item = get_local_id(0), item_c = item % ITEMS_C, item_t = item / ITEMS_C;
 
@@ -231,7 +232,7 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1d_tile(ARGUM
         return;
     x += at(d.x, b, first * d.stride - d.pad, group * channels) + phase * d.folded;
     w += (packed_phase(&d, group, phase) * blocks + block) * d.K * packed * LANES + item_c * 4;
-    // Rows past the last that a valid step reads may lie outside the buffer.
+    // Rows past the last that a step to be made reads may lie outside the buffer.
     const int rows = (steps - 1) * d.stride + (d.K - 1) * d.dilation + 1;
 
 #define TILE_DECLARE(r) float4 a##r = (float4)(0.0f);
@@ -345,8 +346,8 @@ kernel void conv1d_dot(ARGUMENTS)
 {
     const int column = get_global_id(1), phase = column % d.phases, group = column / d.phases;
     const int b = get_global_id(2), len = valid_rows(run, d.clock, d.B, b);
-    const int2 valid = valid_steps(d, phase, len);
-    const int first = valid.x + get_global_id(0) * d.job, end = min(first + d.job, valid.y);
+    const int2 made = steps_of(d, phase, made_rows(&d, run, b, len));
+    const int first = made.x + get_global_id(0) * d.job, end = min(first + d.job, made.y);
     int taps = d.K, tap = d.dilation * d.x.ld, channels = d.I / d.groups;
 
     x += at(d.x, b, -d.pad, group * channels) + phase * d.folded;
@@ -400,7 +401,8 @@ kernel void conv1d_depthwise(ARGUMENTS)
     const int blocks = (d.O + WIDTH - 1) / WIDTH, o = get_global_id(0) % blocks * WIDTH;
     const int chunk = get_global_id(0) / blocks, b = get_global_id(1);
     const int len = valid_rows(run, d.clock, d.B, b), n = d.O - o;
-    const int first = chunk * d.job, end = min(first + d.job, len);
+    const int2 made = made_rows(&d, run, b, len);
+    const int first = made.x + chunk * d.job, end = min(first + d.job, made.y);
 
     x += at(d.x, b, -d.pad, o);
     w += o * d.K;

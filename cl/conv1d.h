@@ -50,6 +50,18 @@ vec leaky_relus(const vec v, const float slope)
         global const Y_TYPE *restrict residual, global const Y_TYPE *restrict sum,                \
         global Y_TYPE *restrict y, global Y_TYPE *restrict a
 
+// The rows [x, y) of item b that are to be made: of the len valid ones those that are asked for.
+int2 made_rows(const conv1d_dims *d, global const int *run, const int b, const int len)
+{
+    const int before = first_row(run, d->clock, d->B, b);
+    const int low = run[d->asked], high = run[d->asked + 1];
+
+    if (low >= high)
+        return (int2)(0, len);
+    const int first = clamp(low - before, 0, len);
+    return (int2)(first, clamp(high - before, first, len));
+}
+
 // Where the weights of a phase lie, counted in phases.
 int packed_phase(const conv1d_dims *d, const int group, const int phase)
 {

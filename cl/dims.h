@@ -15,7 +15,9 @@ typedef struct {
 } clvits_view;
 
 // A run's table is [slot][B]: the valid rows of each clock, the scalars, and from this slot on,
-// clock by clock, which row of the whole is row 0 of a run that computes a stretch of it.
+// clock by clock, which row of the whole is row 0 of a run that computes a stretch of it. Behind
+// the slots it is [node][2]: the first of the rows, counted in the whole, that are asked for of a
+// node's results, and the one after the last; where that is none, all are.
 enum { CLVITS_FIRST_ROWS = 96 };
 
 // What follows the sum in a convolution's epilogue, for its second output. Two work on halves of
@@ -70,6 +72,7 @@ typedef struct {
     int blocks;          // of channels, of all phases, that a work-item makes, of CLVITS_CONV_TOOM
     int clock;           // slot of the output's valid length
     int from;            // slot of the input's valid length
+    int asked;           // where the run's table has the rows that are asked for
     int has_bias;        // 1: one vector; 2: one vector per item (its view is bias)
     int has_residual, has_sum, has_y, has_act;
     int act;             // CLVITS_ACT_*

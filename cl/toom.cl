@@ -44,11 +44,16 @@ int tile_step(const conv1d_dims *d, const int tile, const int shift)
     return tile / d->dilation * d->m * d->dilation + tile % d->dilation - shift;
 }
 
-// How many tiles begin before the step of row len.
-int count_tiles(const conv1d_dims *d, const int len, const int shift)
+// The tiles [x, y) of all residue classes that make these rows.
+int2 tiles_of(const conv1d_dims *d, const int2 rows, const int shift)
 {
-    const int all = d->m * d->dilation, steps = (len + d->shift + d->phases - 1) / d->phases;
-    return len > 0 ? (steps + shift + all - 1) / all * d->dilation : 0;
+    const int all = d->m * d->dilation, first = (rows.x + d->shift) / d->phases;
+    const int end = (rows.y + d->shift + d->phases - 1) / d->phases;
+
+    if (rows.x >= rows.y)
+        return (int2)(0, 0);
+    return (int2)((first + shift) / all * d->dilation,
+                  (end + shift + all - 1) / all * d->dilation);
 }
 
 // Whether an input row is valid; the others count as zeros, whatever lies there.
@@ -83,13 +88,14 @@ void want(ahead *f, global const void *at, const int stride, const int bytes, co
     f->write[f->n++] = write;
 }
 
-// What the epilogue of n channels adds and writes in rows t, t + step, ..., as far as they are
-// valid. The residual is often in the cache, as the convolution's input.
+// What the epilogue of n channels adds and writes in rows t, t + step, ..., as far as these are to
+// be made. The residual is often in the cache, as the convolution's input.
 void want_epilogue(ahead *f, const place *to, const int n, const int t, const int step,
-                   const int rows, const int len, const int residual)
+                   const int rows, const int2 made, const int residual)
 {
-    const int skipped = t < 0 ? (step - 1 - t) / step : 0, first = t + skipped * step;
-    const int left = min(rows - skipped, (len - first + step - 1) / step);
+    const int skipped = t < made.x ? (made.x - t + step - 1) / step : 0;
+    const int first = t + skipped * step;
+    const int left = min(rows - skipped, (made.y - first + step - 1) / step);
     const int bytes = n * sizeof(Y_TYPE), size = step * sizeof(Y_TYPE);
 
     if (residual && to->has_residual)
@@ -238,8 +244,8 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d_toom(ARGUMENTS
     const int from = valid_rows(run, d.from, d.B, b), whole = d.m * d.dilation;
     const int shift = first_row(run, d.clock, d.B, b) / d.phases % whole;
     const int groups = (d.K + d.r - 1) / d.r, pitch = pitch_of(d.I);
-    const int tile0 = get_global_id(0) * d.job;
-    const int tiles = min(count_tiles(&d, len, shift) - tile0, d.job);
+    const int2 made = made_rows(&d, run, b, len), range = tiles_of(&d, made, shift);
+    const int tile0 = range.x + get_global_id(0) * d.job, tiles = min(range.y - tile0, d.job);
     const int rows = (tiles + ROWS - 1) / ROWS * ROWS, all = rows + (groups - 1) * d.dilation;
     const int outputs = d.O / (1 + GATE), each = (outputs + MADE - 1) / MADE; // of a phase
     const int block0 = get_global_id(1) * d.blocks;
@@ -271,7 +277,7 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d_toom(ARGUMENTS
             if (block == block1 - 1) // of the next work-item
                 want(&f, x + read * d.x.ld, d.x.ld * sizeof(X_TYPE), d.I * sizeof(X_TYPE),
                      min(steps, from - read), 0);
-            want_epilogue(&f, &to, n, first * d.phases + row0, d.phases, steps, len,
+            want_epilogue(&f, &to, n, first * d.phases + row0, d.phases, steps, made,
                           d.residual.off != d.x.off);
         }
         spread(&f, POINTS * (rows / ROWS) * groups * ((d.I + FETCHED - 1) / FETCHED));
@@ -287,7 +293,7 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d_toom(ARGUMENTS
             TOOM_RESULT(sums + tile * LANES, v)
             TOOM_RESULT(sums + tile * LANES + WIDTH, u)
             for (int i = 0, t = step * d.phases + row0; i < d.m; i++, t += d.dilation)
-                if (t >= 0 && t < len)
+                if (t >= made.x && t < made.y)
                     finish_gate(&d, b, t, o, n, v[i], u[i], bias, a);
 #else
             for (int l = 0; l < n; l += WIDTH) {
@@ -295,7 +301,7 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d_toom(ARGUMENTS
                 int t = step * d.phases + row0;
                 TOOM_RESULT(sums + tile * LANES + c, v)
                 for (int i = 0; i < d.m; i++, t += d.dilation * d.phases) {
-                    if (t < 0 || t >= len)
+                    if (t < made.x || t >= made.y)
                         continue;
                     if (to.fits)
                         finish_vector(&to, t, c, v[i]);
@@ -324,7 +330,7 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d_toom(ARGUMENTS
 #define LOCAL 4096
 
 // The outputs of channels o to o + 3 in one tile, of which row is the first.
-void finish_tile(const conv1d_dims *d, const int b, const int row, const int len, const int o,
+void finish_tile(const conv1d_dims *d, const int b, const int row, const int2 made, const int o,
                  const int n, float4 *s, global const float *bias, global const Y_TYPE *residual,
                  global const Y_TYPE *sum, global Y_TYPE *y, global Y_TYPE *a)
 {
@@ -336,7 +342,7 @@ void finish_tile(const conv1d_dims *d, const int b, const int row, const int len
 #define TILE_FINISH(i)                                                                            \
     {                                                                                             \
         const int t = row + i * d->dilation;                                                      \
-        if (i < d->m && t >= 0 && t < len)                                                        \
+        if (i < d->m && t >= made.x && t < made.y)                                                \
             finish_some(d, b, t, o, n, i == d->m - 1 ? out[i] + last : out[i], bias, residual,    \
                         sum, y, a);                                                               \
     }
@@ -350,13 +356,15 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1d_toom_tile(
     const int len_in = valid_rows(run, d.from, d.B, b);
     const int shift = first_row(run, d.clock, d.B, b) % (d.m * d.dilation);
     const int groups = (d.K + d.r - 1) / d.r, all = TILES + (groups - 1) * d.dilation;
-    const int tile0 = get_group_id(0) * TILES, o = get_group_id(1) * LANES, n = min(d.O - o, LANES);
+    const int2 made = made_rows(&d, run, b, len), range = tiles_of(&d, made, shift);
+    const int tile0 = range.x + get_group_id(0) * TILES;
+    const int o = get_group_id(1) * LANES, n = min(d.O - o, LANES);
     const int item = get_local_id(0), item_c = item % ITEMS_C, item_t = item / ITEMS_C;
     const int next = groups * d.I * LANES; // from a point to the next
 
     if (get_group_id(0) == 0)
         zero_guards(&d, b, len, o, n, item, GROUP, y, a);
-    if (tile0 >= count_tiles(&d, len, shift))
+    if (tile0 >= range.y)
         return;
     x += at(d.x, b, 0, 0);
     w += get_group_id(1) * POINTS * next + item_c * 4;
@@ -409,9 +417,9 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1d_toom_tile(
     }
     if (item_c * 4 >= n)
         return;
-    finish_tile(&d, b, tile_step(&d, tile0 + item_t, shift), len, o + item_c * 4, n - item_c * 4,
+    finish_tile(&d, b, tile_step(&d, tile0 + item_t, shift), made, o + item_c * 4, n - item_c * 4,
                 s0, bias, residual, sum, y, a);
-    finish_tile(&d, b, tile_step(&d, tile0 + item_t + ITEMS_T, shift), len, o + item_c * 4,
+    finish_tile(&d, b, tile_step(&d, tile0 + item_t + ITEMS_T, shift), made, o + item_c * 4,
                 n - item_c * 4, s1, bias, residual, sum, y, a);
 }
 #endif

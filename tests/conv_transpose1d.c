@@ -101,6 +101,7 @@ static void run_case(const conv_case *c, const char *rows)
         want[i] = leaky(want[i], (double)0.2f);
     if (act)
         harness_close(&h, act, want, tolerance);
+    harness_ask_some(&h, y);
     free(want);
     harness_end(&h);
 }

@@ -282,6 +282,34 @@ const float *harness_output(harness *h, const clvits_tensor *t)
     return out;
 }
 
+void harness_ask_some(harness *h, const clvits_tensor *t)
+{
+    const float *whole = harness_output(h, t);
+    const clvits_range asked = { t->T / 3, t->T / 3 + t->T / 4 + 1 };
+    int made = 0, all = 0;
+
+    clvits_run_ask(h->run, t, asked);
+    const double share = clvits_run_share(h->run, t->producer);
+    harness_go(h);
+    const float *got = harness_output(h, t);
+    for (int b = 0; b < t->B; b++)
+        for (int row = 0; row < clvits_run_length(h->run, t->clock, b); row++, all++) {
+            const int64_t at = ((int64_t)b * t->T + row) * t->C;
+            const bool is_asked = row >= asked.first && row < asked.end;
+            bool same = true, numbers = false;
+            for (int c = 0; c < t->C; c++) {
+                same = same && got[at + c] == whole[at + c];
+                numbers = numbers || !isnan(got[at + c]);
+            }
+            if (is_asked ? !same : numbers)
+                ck_abort_msg("row %d of item %d, of which %d to %d were asked for, %s", row, b,
+                             (int)asked.first, (int)asked.end - 1,
+                             is_asked ? "has other bits than in a whole run" : "was made");
+            made += is_asked;
+        }
+    ck_assert_double_eq_tol(share, (double)made / all, 1e-12);
+}
+
 void harness_close(harness *h, const clvits_tensor *t, const double *want, double tolerance)
 {
     const float *got = harness_output(h, t);

@@ -315,6 +315,64 @@ START_TEST(every_stage_is_sampled)
 }
 END_TEST
 
+/* Two convolutions in a form that reaches less far than the CPU path's. */
+static clvits_tensor *direct_graph(fixture *f)
+{
+    const clvits_conv1d_params same = { .pad_left = 3, .pad_right = 3 };
+    const clvits_target cpu = { .cpu = &f->h.machine.cpu };
+    const float *values;
+    char row[CLVITS_MAX_ROW];
+    conv1d_dims d;
+    clvits_tensor *x =
+        harness_input(&f->h, clvits_graph_clock(f->h.graph, 90), 32, -1, 1, &values);
+
+    for (int i = 0; i < 2; i++)
+        x = clvits_conv1d(
+            x, harness_weight(&f->h, 3, (int64_t[]){ 32, 32, 7 }, -0.1f, 0.1f, &values), NULL,
+            &same, NULL);
+    snprintf(row, sizeof(row), "%s | * | conv1d | * | layout=%d\n",
+             clvits_device_get_info(f->h.machine.device[1])->name, CLVITS_CONV_BLOCKS);
+    harness_tune(&f->h, row);
+    x->producer->op->dims(x->producer, &cpu, &d);
+    ck_assert_int_eq(d.layout, CLVITS_CONV_TOOM);
+    return clvits_graph_keep(x);
+}
+
+/* What is computed again is right, or wrong, by the rows that were asked for, whatever others hold:
+ * the first two runs look at either convolution. */
+START_TEST(asked_rows_are_computed_again)
+{
+    const clvits_range asked = { 41, 43 };
+    fixture f;
+
+    for (int wrong = 0; wrong < 2; wrong++) {
+        write_kernels("conv1d.h", "v *= p->scale;", wrong ? "v *= 1.5f;" : "v *= p->scale;");
+        if (!begin(&f, false)) {
+            harness_end(&f.h);
+            return;
+        }
+        f.trust.proves = false;
+        clvits_tensor *y = direct_graph(&f);
+        harness_plan(&f.h);
+        harness_go(&f.h);
+        const float first = harness_output(&f.h, y)[0];
+        for (unsigned run = 0; run < 2; run++) {
+            f.trust.recheck = 0;
+            clvits_run_ask(f.h.run, y, asked);
+            harness_go(&f.h); /* leaves other rows poisoned, or as what lay there before */
+            ck_assert(harness_output(&f.h, y)[0] != first);
+            f.trust.recheck = 1;
+            f.trust.runs = run;
+            clvits_run_ask(f.h.run, y, asked);
+            ck_assert_int_eq(clvits_run_go(f.h.run, NULL, &f.h.report),
+                             wrong ? CLVITS_E_DEVICE : CLVITS_OK);
+            clvits_report_clear(&f.h.report);
+        }
+        harness_end(&f.h);
+    }
+}
+END_TEST
+
 /* Without proof, what is wrong goes through. */
 START_TEST(trust_can_be_blind)
 {
@@ -347,6 +405,7 @@ int main(void)
     tcase_add_loop_test(t, wrong_kernels_are_left_out, 0, LENGTH(wrongs));
     tcase_add_test(t, a_missing_barrier_is_found);
     tcase_add_loop_test(t, every_stage_is_sampled, 1, 8);
+    tcase_add_test(t, asked_rows_are_computed_again);
     tcase_add_test(t, trust_can_be_blind);
     suite_add_tcase(s, t);
     return harness_main(s);

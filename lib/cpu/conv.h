@@ -26,15 +26,14 @@ typedef struct clvits_conv_job {
     const float *x, *w, *bias, *residual, *sum;
     float *y, *a;
     int channels, outputs; /* of a group */
-    clvits_range asked;    /* rows, by their places in the whole; empty: all */
     int rows;              /* steps of a job */
     int chunks, blocks;    /* jobs along the steps; along the channels of one phase and group */
 } clvits_conv_job;
 
 /* The number in [least, most] that is next to v. */
-static inline int clvits_between(int64_t v, int least, int most)
+static inline int clvits_between(int v, int least, int most)
 {
-    return v < least ? least : v > most ? most : (int)v;
+    return v < least ? least : v > most ? most : v;
 }
 
 /* The rows of item b's result that are to be made: of the valid ones those that are asked for. */
@@ -43,11 +42,11 @@ static inline void clvits_conv_rows(const clvits_conv_job *j, int b, int *first,
     const conv1d_dims *d = j->d;
     const int len = j->run[d->clock * d->B + b];
     const int before = j->run[(CLVITS_FIRST_ROWS + d->clock) * d->B + b];
+    const int *asked = j->run + d->asked;
+    const bool some = asked[0] < asked[1];
 
-    const bool some = j->asked.first < j->asked.end;
-
-    *first = some ? clvits_between(j->asked.first - before, 0, len) : 0;
-    *end = some ? clvits_between(j->asked.end - before, *first, len) : len;
+    *first = some ? clvits_between(asked[0] - before, 0, len) : 0;
+    *end = some ? clvits_between(asked[1] - before, *first, len) : len;
 }
 
 /* Steps [first, end) of one block of channels in one phase, group and item. */

@@ -333,7 +333,6 @@ void CLVITS_CPU_PATH(conv1d)(const clvits_cpu_call *call)
         .bias = call->in[2],
         .residual = call->in[3],
         .sum = call->in[4],
-        .asked = call->rows,
         .y = call->out[0],
         .a = call->out[1],
         .channels = d->I / d->groups,

@@ -25,19 +25,12 @@ int clvits_pool_threads(const clvits_pool *pool);
  */
 void clvits_pool_run(clvits_pool *pool, int n, void (*job)(void *context, int i), void *context);
 
-/** Rows [first, end). */
-typedef struct clvits_range {
-    int64_t first, end;
-} clvits_range;
-
 /** What a CPU path is given; see clvits_op for the order of arguments. */
 typedef struct clvits_cpu_call {
     const void *dims;
     const int *run;
     const void *in[8];
     void *out[2];
-    clvits_range rows; /* of the outputs, by their places in the whole, that are asked for; empty:
-                          all. A path may make others as well. */
     clvits_pool *pool;
 } clvits_cpu_call;
 

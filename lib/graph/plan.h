@@ -76,8 +76,18 @@ static inline double clvits_step_multiplied(const clvits_step *step)
 /** The memory of a run's tensors on a place, clvits_plan_bytes() long; NULLs when it has none. */
 clvits_memory clvits_run_memory(const clvits_run *run, int place);
 
-/** A run's table, [slot][item]. */
+/** Rows of input 0 that take part in the bits of rows `out` of a step's results. */
+clvits_range clvits_step_reach(const clvits_step *step, clvits_range out);
+
+/** The rows of a node's results that the next clvits_run_go(), or the one under way, is asked for;
+ *  empty: all. */
+clvits_range clvits_run_asked(const clvits_run *run, const clvits_node *n);
+
+/** A run's table, [slot][item] and what is asked for. */
 int *clvits_run_table(const clvits_run *run);
+
+/** Lengths, first rows and scalars of another run with the same clocks and batch. */
+void clvits_run_take_slots(clvits_run *to, const clvits_run *from);
 
 /** Read rows of a root tensor as they are on a place, at any point of a run; blocks. */
 clvits_status clvits_run_peek(const clvits_run *run, const clvits_tensor *t, int place, int item,

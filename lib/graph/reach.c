@@ -13,15 +13,18 @@ static void widen(clvits_range *a, clvits_range b)
         a->end = b.end;
 }
 
-/* Rows of input k that take part in rows `out` of the step's result. */
-static clvits_range rows_of(const clvits_step *step, int k, clvits_range out)
+/* Rows of input k that take part in rows `out` of a node's result, but where its operator knows
+ * better. */
+static clvits_range around(const clvits_node *n, int k, clvits_range out)
+{
+    const int rows = n->op->guard ? n->op->guard(n, k) : 0;
+    return (clvits_range){ out.first - rows, out.end + rows };
+}
+
+clvits_range clvits_step_reach(const clvits_step *step, clvits_range out)
 {
     const clvits_node *n = step->node;
-    const int around = n->op->guard ? n->op->guard(n, k) : 0;
-
-    if (k == 0 && n->op->reach)
-        return n->op->reach(step->dims, out);
-    return (clvits_range){ out.first - around, out.end + around };
+    return n->op->reach ? n->op->reach(step->dims, out) : around(n, 0, out);
 }
 
 clvits_range clvits_node_wanted(const clvits_node *n, const clvits_range *wanted)
@@ -46,7 +49,7 @@ static void walk(const clvits_plan *p, clvits_range *wanted)
             const clvits_tensor *t = n->in[k];
             if (!t || t->role == CLVITS_WEIGHT || !t->clock)
                 continue;
-            clvits_range in = rows_of(&p->steps[i], k, out);
+            clvits_range in = k ? around(n, k, out) : clvits_step_reach(&p->steps[i], out);
             in.first = in.first > 0 ? in.first : 0;
             widen(&wanted[t->root->id], in);
         }

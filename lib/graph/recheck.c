@@ -28,13 +28,28 @@ int clvits_recheck_choose(const clvits_plan *p)
     return -1;
 }
 
-/* What the node reads, as the device has it at this moment, to where its copy reads it. */
+/* Zeros in those of an item's valid rows, from the first one on, that do not count, unless all do:
+ * where nobody made them, their memory may hold anything. */
+static void keep_rows(float *x, const clvits_tensor *t, int item, const clvits_run *run,
+                      clvits_range rows)
+{
+    const int *table = clvits_run_table(run);
+    const int before = table[(CLVITS_FIRST_ROWS + t->clock) * t->B + item];
+
+    for (int i = 0; i < table[t->clock * t->B + item] && rows.first < rows.end; i++)
+        if (before + (int64_t)i < rows.first || before + (int64_t)i >= rows.end)
+            memset(x + (int64_t)i * t->C, 0, (size_t)t->C * sizeof(*x));
+}
+
+/* What the node reads, as the device has it at this moment, to where its copy reads it. Of input 0
+ * a copy in another form may read more rows than those that the device needs. */
 static clvits_status copy_inputs(clvits_run *to, const clvits_plan *plan, const clvits_trial *t,
                                  const clvits_run *run, const clvits_plan *p,
                                  const clvits_step *step, clvits_report *r)
 {
     const clvits_target at = clvits_plan_target(p, step->place);
     const clvits_tensor *raw = clvits_node_raw(&at, step->node);
+    const clvits_range asked = clvits_run_asked(run, step->node);
     float *host = clvits_run_memory(to, CLVITS_CPU_PLACE).host;
     clvits_status s = CLVITS_OK;
 
@@ -43,25 +58,31 @@ static clvits_status copy_inputs(clvits_run *to, const clvits_plan *plan, const 
         if (!x || x->role == CLVITS_WEIGHT)
             continue;
         const clvits_tensor *y = t->node->in[k]->root;
-        for (int b = 0; b < x->B && !s; b++)
+        const int64_t guard = (int64_t)y->guard * y->C;
+        for (int b = 0; b < x->B && !s; b++) {
+            float *item = host + plan->offset[y->id][CLVITS_CPU_PLACE] +
+                          b * clvits_item_elements(y);
             s = clvits_run_peek(run, x->root, step->place, b, -y->guard, y->T + 2 * y->guard,
-                                host + plan->offset[y->id][CLVITS_CPU_PLACE] +
-                                    b * clvits_item_elements(y) - (int64_t)y->guard * y->C,
-                                r);
+                                item - guard, r);
+            if (k == 0 && step->node->op->reach && asked.first < asked.end)
+                keep_rows(item, x->root, b, run, clvits_step_reach(step, asked));
+        }
     }
     return s;
 }
 
-/* The rows of an output that count, zeros elsewhere. */
+/* The rows of an output that count, and its guard rows; zeros elsewhere. */
 static clvits_status read_rows(float *to, const clvits_run *run, const clvits_tensor *t, int place,
-                               int guard, clvits_report *r)
+                               int guard, clvits_range asked, clvits_report *r)
 {
     const int *lengths = clvits_run_table(run) + t->clock * t->B;
     clvits_status s = CLVITS_OK;
 
-    for (int b = 0; b < t->B && !s; b++)
-        s = clvits_run_peek(run, t, place, b, -guard, lengths[b] + 2 * guard,
-                            to + (int64_t)b * (t->T + 2 * guard) * t->C, r);
+    for (int b = 0; b < t->B && !s; b++) {
+        float *item = to + (int64_t)b * (t->T + 2 * guard) * t->C;
+        s = clvits_run_peek(run, t, place, b, -guard, lengths[b] + 2 * guard, item, r);
+        keep_rows(item + (int64_t)guard * t->C, t, b, run, asked);
+    }
     return s;
 }
 
@@ -69,6 +90,7 @@ static clvits_status compare(const clvits_trial *t, const clvits_run *again, con
                              const clvits_plan *p, const clvits_step *step, clvits_report *r)
 {
     const clvits_target at = clvits_plan_target(p, step->place);
+    const clvits_range asked = clvits_run_asked(run, step->node);
     clvits_status s = CLVITS_OK;
 
     for (int k = 0; k < CLVITS_MAX_OUT && !s; k++) {
@@ -79,9 +101,9 @@ static clvits_status compare(const clvits_trial *t, const clvits_run *again, con
         float *both = calloc(2 * n + 1, sizeof(*both));
         if (!both)
             return clvits_fail_memory(r, "a node's results");
-        s = read_rows(both, run, made, step->place, y->guard, r);
+        s = read_rows(both, run, made, step->place, y->guard, asked, r);
         if (!s)
-            s = read_rows(both + n, again, y, CLVITS_CPU_PLACE, y->guard, r);
+            s = read_rows(both + n, again, y, CLVITS_CPU_PLACE, y->guard, asked, r);
         if (!s)
             s = clvits_trial_compare(t, y, both, both + n,
                                      step->node->halves ? in_halves : in_floats, r);
@@ -94,15 +116,13 @@ static clvits_status check(const clvits_trial *t, clvits_run *again, const clvit
                            const clvits_run *run, const clvits_plan *p, const clvits_step *step,
                            clvits_kernel *kernel, clvits_trace *trace, clvits_report *r)
 {
-    const size_t slots = (size_t)CLVITS_FIRST_ROWS + CLVITS_MAX_CLOCKS;
     clvits_status s = copy_inputs(again, plan, t, run, p, step, r);
 
     r->trace = trace; /* of all this, the device's own work is of the run */
     if (!s)
         s = clvits_kernel_run(kernel, NULL, r);
     r->trace = NULL;
-    memcpy(clvits_run_table(again), clvits_run_table(run),
-           slots * (size_t)p->graph->batch * sizeof(int));
+    clvits_run_take_slots(again, run);
     if (!s)
         s = clvits_run_go(again, NULL, r);
     return s ? s : compare(t, again, run, p, step, r);

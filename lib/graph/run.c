@@ -323,8 +323,6 @@ static void compute(const clvits_run *run, const clvits_step *step)
     }
     for (int k = 0; k < op->outputs; k++)
         call.out[k] = run->memory[CLVITS_CPU_PLACE].host;
-    if (run->some)
-        call.rows = clvits_node_wanted(step->node, run->asked);
     run->plan->machine->cpu.table->fn[op->cpu](&call);
 }
 
@@ -432,6 +430,7 @@ clvits_status clvits_run_go(clvits_run *run, clvits_node_time *times, clvits_rep
     const bool recorded = first && record(run, r);
     run->used = true;
 
+    clvits_run_put_asked(run);
     clvits_trace_moving(r, "lengths and scalars");
     for (int i = 1; i < p->machine->n_places && !s; i++)
         if (run->table[i])

@@ -10,7 +10,7 @@ struct clvits_run {
     const clvits_plan *plan;
     clvits_memory memory[CLVITS_MAX_PLACES];
     clvits_buffer *table[CLVITS_MAX_PLACES]; /* the run's table on each device */
-    int *lengths;                            /* the table: [slot][B] */
+    int *lengths;                            /* the table: [slot][B], [node][2] */
     float *staging;
     clvits_kernel **kernels; /* by step; NULL for copies and CPU nodes */
     clvits_replay **replays; /* by step: launches from this one on, enqueued as one; mostly NULL */
@@ -21,5 +21,8 @@ struct clvits_run {
 
 /** Bytes of a run's table. */
 size_t clvits_run_table_bytes(const clvits_run *run);
+
+/** Put into the table which rows the next run is to make. */
+void clvits_run_put_asked(clvits_run *run);
 
 #endif

@@ -13,7 +13,13 @@ _Static_assert(CLVITS_FIRST_ROWS == CLVITS_MAX_CLOCKS + CLVITS_MAX_SCALARS,
 
 size_t clvits_run_table_bytes(const clvits_run *run)
 {
-    return (size_t)SLOTS * (size_t)run->plan->graph->batch * sizeof(int);
+    const clvits_graph *g = run->plan->graph;
+    return ((size_t)SLOTS * (size_t)g->batch + 2 * (size_t)g->n_nodes) * sizeof(int);
+}
+
+int clvits_node_asked(const clvits_target *at, const clvits_node *n)
+{
+    return at->plan ? SLOTS * n->graph->batch + 2 * n->id : 0;
 }
 
 clvits_status clvits_run_set_length(clvits_run *run, int clock, int item, int length,
@@ -69,7 +75,29 @@ clvits_range clvits_run_reach(clvits_run *run, const clvits_tensor *t, clvits_ra
 void clvits_run_ask(clvits_run *run, const clvits_tensor *t, clvits_range rows)
 {
     clvits_plan_reach(run->plan, t, rows, 0, run->asked);
-    run->some = !clvits_plan_device(run->plan);
+    run->some = true;
+}
+
+clvits_range clvits_run_asked(const clvits_run *run, const clvits_node *n)
+{
+    return run->some ? clvits_node_wanted(n, run->asked) : (clvits_range){ 0, 0 };
+}
+
+static int as_int(int64_t row)
+{
+    return row < 0 ? 0 : row > INT32_MAX ? INT32_MAX : (int)row;
+}
+
+void clvits_run_put_asked(clvits_run *run)
+{
+    const clvits_graph *g = run->plan->graph;
+    int *to = run->lengths + SLOTS * g->batch;
+
+    for (int i = 0; i < g->n_nodes; i++) {
+        const clvits_range rows = clvits_run_asked(run, g->nodes[i]);
+        to[2 * i] = as_int(rows.first);
+        to[2 * i + 1] = as_int(rows.end);
+    }
 }
 
 double clvits_run_share(const clvits_run *run, const clvits_node *n)
@@ -77,8 +105,7 @@ double clvits_run_share(const clvits_run *run, const clvits_node *n)
     const clvits_plan *p = run->plan;
     const int clock = n->out[n->out[0] == NULL]->clock, B = p->graph->batch;
     const int *before = run->lengths + (CLVITS_FIRST_ROWS + clock) * B;
-    const clvits_range rows = run->some ? clvits_node_wanted(n, run->asked)
-                                        : (clvits_range){ 0, 0 };
+    const clvits_range rows = clvits_run_asked(run, n);
     int64_t made = 0, all = 0;
 
     if (rows.first == rows.end || !n->op->reach)
@@ -113,4 +140,10 @@ void clvits_run_set_float(clvits_run *run, int slot, int item, float value)
 int *clvits_run_table(const clvits_run *run)
 {
     return run->lengths;
+}
+
+void clvits_run_take_slots(clvits_run *to, const clvits_run *from)
+{
+    memcpy(to->lengths, from->lengths,
+           (size_t)SLOTS * (size_t)from->plan->graph->batch * sizeof(int));
 }

@@ -139,9 +139,9 @@ clvits_range clvits_run_reach(clvits_run *run, const clvits_tensor *t, clvits_ra
 
 /**
  * Rows `rows` of a tensor, counted in the whole, are all that the next clvits_run_go() is to make,
- * and the last tensor for which that was said counts: where all nodes are the CPU path's, they then
- * leave out what does not take part in these bits, and what other rows hold is not defined. For
- * graphs, up to there, of convolutions and of operators that take each row by itself.
+ * and the last tensor for which that was said counts: convolutions then leave out what does not
+ * take part in these bits, on devices as well, and what other rows hold is not defined. For graphs,
+ * up to there, of convolutions and of operators that take each row by itself.
  */
 void clvits_run_ask(clvits_run *run, const clvits_tensor *t, clvits_range rows);
 

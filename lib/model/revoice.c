@@ -54,8 +54,10 @@ static clvits_status decode(revoicing *v, int at, int end, clvits_report *r)
     if (!s && stage->cond)
         s = clvits_run_copy(run, stage->cond, 0, l->listen.run, l->listen.stage->listen.cond, 0, 0,
                             r);
-    if (!s)
+    if (!s) {
+        clvits_run_ask(run, stage->wave, (clvits_range){ (int64_t)at * hop, (int64_t)end * hop });
         s = clvits_stage_go(&l->wave, r);
+    }
     if (!s)
         s = clvits_run_read(run, stage->wave, 0, (at - first) * hop, (end - at) * hop, v->samples,
                             r);

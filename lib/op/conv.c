@@ -268,6 +268,7 @@ void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims
     choose_layout(n, at, d);
     d->clock = y->clock;
     d->from = n->in[0]->clock;
+    d->asked = clvits_node_asked(at, n);
     d->x = clvits_node_view(at, n->in[0]);
     if (clvits_node_raw(at, n)) {
         d->x = clvits_node_view(at, clvits_node_raw(at, n));

@@ -19,6 +19,11 @@ typedef struct clvits_target {
     int variant;
 } clvits_target;
 
+/** Rows [first, end). */
+typedef struct clvits_range {
+    int64_t first, end;
+} clvits_range;
+
 /** How a weight is packed: what tells it apart from the same weight packed otherwise. */
 typedef struct clvits_packing {
     uint64_t variant; /* differs wherever what pack() writes does */
@@ -151,6 +156,10 @@ extern const clvits_op *const clvits_ops[];
 
 /** Where a tensor lies in its buffer at that place; all zero before there is a layout. */
 clvits_view clvits_node_view(const clvits_target *at, const clvits_tensor *t);
+
+/** Where a run's table has the rows that are asked for of a node's results (dims.h); 0 before there
+ *  is a layout. */
+int clvits_node_asked(const clvits_target *at, const clvits_node *n);
 
 /** What a node reads for input 0 if the plan has it activate that itself (clvits_op.activates);
  *  else NULL. */
