@@ -268,12 +268,14 @@ static clvits_status run_latent(clvits_task *t, int at, int end, clvits_report *
     const clvits_latent_stage *stage = &t->latent.stage->latent;
     const clvits_text_stage *from = &t->text.stage->text;
     clvits_run *run = t->latent.run;
-    const clvits_range rows =
-        clvits_run_reach(run, stage->z, wave_reach(t, at, end), stage->clock);
+    const clvits_range read = wave_reach(t, at, end);
+    const clvits_range rows = clvits_run_reach(run, stage->z, read, stage->clock);
     clvits_status s = empty_slots(&t->latent, stage->clock, t->n_now, r);
 
     clvits_stage_trace(&t->latent, r);
     t->z_first = (int)rows.first;
+    t->z_from = (int)(read.first - rows.first);
+    t->z_end = (int)(read.end - rows.first);
     if (!s)
         s = empty_slots(&t->latent, stage->text_clock, t->n_now, r);
     for (int i = 0; i < t->n_now && !s; i++) {
@@ -291,7 +293,10 @@ static clvits_status run_latent(clvits_task *t, int at, int end, clvits_report *
     }
     if (!s)
         s = copy_conditions(run, stage->cond, t, r);
-    return s ? s : clvits_stage_go(&t->latent, r);
+    if (s)
+        return s;
+    clvits_run_ask(run, stage->z, read);
+    return clvits_stage_go(&t->latent, r);
 }
 
 static bool are_numbers(const float *x, int64_t n)
@@ -303,17 +308,18 @@ static bool are_numbers(const float *x, int64_t n)
     return all;
 }
 
-/* Whether a stage made numbers of a tensor, of n items; if that cannot be found out, not. */
-static bool made_numbers(const clvits_loan *l, const clvits_tensor *x, int n)
+/* Whether a stage made numbers of rows [from, end) of a tensor, as far as these are valid, of n
+ * items; if that cannot be found out, not. */
+static bool made_numbers(const clvits_loan *l, const clvits_tensor *x, int n, int from, int end)
 {
     clvits_report r = { 0 };
     float *values = malloc(((size_t)x->T * (size_t)x->C + 1) * sizeof(*values));
     bool all = values != NULL;
 
     for (int i = 0; i < n && all; i++) {
-        const int rows = clvits_run_length(l->run, x->clock, i);
-        all = clvits_run_read(l->run, x, i, 0, rows, values, &r) == CLVITS_OK &&
-              are_numbers(values, (int64_t)rows * x->C);
+        const int rows = least(clvits_run_length(l->run, x->clock, i), end) - from;
+        all = rows <= 0 || (clvits_run_read(l->run, x, i, from, rows, values, &r) == CLVITS_OK &&
+                            are_numbers(values, (int64_t)rows * x->C));
     }
     free(values);
     return all;
@@ -326,15 +332,16 @@ static clvits_status fail_numbers(clvits_task *t, clvits_report *r)
     const struct {
         const clvits_loan *loan;
         const clvits_tensor *made; /* NULL: the speech */
-        int n;
-    } stages[] = { { &t->text, t->text.stage->text.stats, t->n },
-                   { &t->latent, t->latent.stage->latent.z, t->n_now },
-                   { &t->wave, NULL, 0 } };
+        int n, from, end;
+    } stages[] = { { &t->text, t->text.stage->text.stats, t->n, 0, INT_MAX },
+                   { &t->latent, t->latent.stage->latent.z, t->n_now, t->z_from, t->z_end },
+                   { &t->wave } };
 
     for (int i = 0; i < 3; i++) {
         const int place = clvits_plan_device(stages[i].loan->stage->plan);
         if (place &&
-            !(stages[i].made && made_numbers(stages[i].loan, stages[i].made, stages[i].n)))
+            !(stages[i].made && made_numbers(stages[i].loan, stages[i].made, stages[i].n,
+                                             stages[i].from, stages[i].end)))
             return blame(t, stages[i].loan, place, "what is no number", r);
     }
     return clvits_fail(r, CLVITS_E_FORMAT, "the voice makes what is no number: its weights are "

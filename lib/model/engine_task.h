@@ -48,6 +48,7 @@ typedef struct clvits_task {
     int n_now;
     int frames;     /* of the longest of them */
     int z_first;    /* the frame of the latent's row 0 */
+    int z_from, z_end; /* rows of it that the decoder reads, all that are made */
     float *samples; /* of a window */
     int window;     /* frames that these hold */
     int soon;       /* frames of the first window; 0: as many as are efficient */
