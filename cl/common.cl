@@ -31,6 +31,13 @@ float run_scalar(global const int *run, const int slot, const int B, const int b
     return as_float(run[slot * B + b]);
 }
 
+// Which of n things one of so many work-items or groups takes, [x, y). A launch is as large as the
+// capacity, and a device may give each of its compute units a stretch of it: so things are spread.
+int2 share(const int i, const int items, const int n)
+{
+    return (int2)((long)i * n / items, (long)(i + 1) * n / items);
+}
+
 float leaky_relu(const float x, const float slope)
 {
     return x >= 0.0f ? x : x * slope;

@@ -38,6 +38,13 @@ int2 steps_of(const conv1d_dims d, const int p, const int2 rows)
                   ceil_div(rows.y + d.shift - p, d.phases));
 }
 
+// Of steps [x, y) those of this work-item, in whole tiles of so many.
+int2 own_steps(const int2 steps, const int tile)
+{
+    const int tiles = (steps.y - steps.x + tile - 1) / tile;
+    return min(steps.x + share(get_global_id(0), get_global_size(0), tiles) * tile, steps.y);
+}
+
 #if KERNEL == 0 || KERNEL == 1
 // w packed as [group][phase][O/LANES][K][I][LANES]; a work-item makes d.job steps of one block.
 // Where x is in halves, rows are widened (and activated) by stretches of channels; otherwise the
@@ -76,8 +83,8 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d(ARGUMENTS)
     const int o = group * outputs + block * MADE;
     const int n = min(outputs / (1 + GATE) - block * MADE, MADE);
     const int2 made = steps_of(d, phase, made_rows(&d, run, b, len));
-    const int first = made.x + get_global_id(0) * d.job, end = min(first + d.job, made.y);
-    const int step = d.stride * d.x.ld;
+    const int2 own = own_steps(made, min(d.job, ROWS));
+    const int first = own.x, end = own.y, step = d.stride * d.x.ld;
     const place to = place_of(&d, b, o, n, bias, residual, sum, y, a);
     int taps = d.K, tap = d.dilation * d.x.ld, channels = d.I / d.groups;
 
@@ -347,7 +354,12 @@ kernel void conv1d_dot(ARGUMENTS)
     const int column = get_global_id(1), phase = column % d.phases, group = column / d.phases;
     const int b = get_global_id(2), len = valid_rows(run, d.clock, d.B, b);
     const int2 made = steps_of(d, phase, made_rows(&d, run, b, len));
+#if WIDTH > 4 // as CPUs have it
+    const int2 own = own_steps(made, min(d.job, WIDTH));
+    const int first = own.x, end = own.y;
+#else
     const int first = made.x + get_global_id(0) * d.job, end = min(first + d.job, made.y);
+#endif
     int taps = d.K, tap = d.dilation * d.x.ld, channels = d.I / d.groups;
 
     x += at(d.x, b, -d.pad, group * channels) + phase * d.folded;
@@ -363,7 +375,7 @@ kernel void conv1d_dot(ARGUMENTS)
     ivec fresh;
     for (int i = 0; i < WIDTH; i++)
         ((int *)&fresh)[i] = i < WIDTH - rest ? 0 : -1;
-#if WIDTH > 4 // as CPUs have it; GPUs would keep the sums in memory
+#if WIDTH > 4 // GPUs would keep the sums in memory
     float sums[WIDTH];
     STORE(private, (vec)(0.0f), 0, sums);
 #endif

@@ -66,10 +66,12 @@ typedef struct {
     int groups;          // consecutive blocks of I / groups channels
     int layout;          // CLVITS_CONV_*
     int lanes;           // output channels in a packed block of weights; GATE: half from each half
-    int job;             // steps that a work-item makes, where it makes more than a tile; on the
-                         // CPU path the most that a job makes
+    int job;             // steps that a work-item makes, where it makes more than a tile, if all
+                         // rows at capacity are valid; of CLVITS_CONV_TOOM the most tiles that it
+                         // makes at a time; on the CPU path the most steps of a job
     int m, r;            // outputs of a tile and taps of a group, of CLVITS_CONV_TOOM
-    int blocks;          // of channels, of all phases, that a work-item makes, of CLVITS_CONV_TOOM
+    int shares;          // work-items among which an item's valid tiles are shared, at least, of
+                         // CLVITS_CONV_TOOM
     int clock;           // slot of the output's valid length
     int from;            // slot of the input's valid length
     int asked;           // where the run's table has the rows that are asked for

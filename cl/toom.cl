@@ -236,27 +236,16 @@ void multiply(local const float *v, const int pitch, const int groups, const int
         TOOM_PUT(0) TOOM_PUT(1) TOOM_PUT(2) TOOM_PUT(3) TOOM_PUT(4) TOOM_PUT(5)                   \
     }
 
-// A work-item makes d.job tiles of d.blocks blocks of channels.
-kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d_toom(ARGUMENTS)
+// Makes blocks of channels [block0, block1) of so many tiles from tile0 on.
+void make_tiles(ARGUMENTS, const int b, const int2 made, const int shift, const int tile0,
+                const int tiles, const int block0, const int block1, local float *scratch)
 {
-    local float scratch[SCRATCH];
-    const int b = get_global_id(2), len = valid_rows(run, d.clock, d.B, b);
-    const int from = valid_rows(run, d.from, d.B, b), whole = d.m * d.dilation;
-    const int shift = first_row(run, d.clock, d.B, b) / d.phases % whole;
-    const int groups = (d.K + d.r - 1) / d.r, pitch = pitch_of(d.I);
-    const int2 made = made_rows(&d, run, b, len), range = tiles_of(&d, made, shift);
-    const int tile0 = range.x + get_global_id(0) * d.job, tiles = min(range.y - tile0, d.job);
+    const int from = valid_rows(run, d.from, d.B, b);
+    const int whole = d.m * d.dilation, groups = (d.K + d.r - 1) / d.r, pitch = pitch_of(d.I);
     const int rows = (tiles + ROWS - 1) / ROWS * ROWS, all = rows + (groups - 1) * d.dilation;
     const int outputs = d.O / (1 + GATE), each = (outputs + MADE - 1) / MADE; // of a phase
-    const int block0 = get_global_id(1) * d.blocks;
-    const int block1 = min(block0 + d.blocks, each * d.phases);
     local float *sums = scratch + POINTS * all * pitch;
 
-    if (get_global_id(0) == 0)
-        for (int block = block0; block < min(block1, each); block++)
-            zero_guards(&d, b, len, block * MADE, min(outputs - block * MADE, MADE), 0, 1, y, a);
-    if (tiles <= 0)
-        return;
     x += at(d.x, b, 0, 0);
     transform(&d, tile0, all, shift, from, pitch, x, scratch);
     w += block0 * POINTS * groups * d.I * LANES;
@@ -316,6 +305,36 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d_toom(ARGUMENTS
                 step += (d.m - 1) * d.dilation;
             }
         }
+    }
+}
+
+// The tiles to be made are cut into pieces, alike long and of d.job tiles at most; where these
+// would be few, into more, so that no compute unit waits long for the last. What work-items share
+// are blocks of channels of pieces: as many of them as there are pieces, and at least d.shares.
+kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d_toom(ARGUMENTS)
+{
+    local float scratch[SCRATCH];
+    const int b = get_global_id(0), item = get_global_id(1), len = valid_rows(run, d.clock, d.B, b);
+    const int shift = first_row(run, d.clock, d.B, b) / d.phases % (d.m * d.dilation);
+    const int outputs = d.O / (1 + GATE), blocks = (outputs + MADE - 1) / MADE * d.phases;
+    const int2 made = made_rows(&d, run, b, len), range = tiles_of(&d, made, shift);
+    const int tiles = range.y - range.x, runs = (tiles + ROWS - 1) / ROWS;
+    const int most = d.job / ROWS, some = max(min(runs, d.shares), min(runs / 2, 2 * d.shares));
+    const int pieces = max((runs + most - 1) / most, some);
+    const int items = min(max(pieces, d.shares), (int)get_global_size(1));
+    const int2 own = share(item, get_global_size(1), items);
+    const int last = share(own.y - 1, items, pieces * blocks).y;
+
+    if (item == 0)
+        zero_guards(&d, b, len, 0, outputs, 0, 1, y, a);
+    if (own.x == own.y)
+        return;
+    for (int i = share(own.x, items, pieces * blocks).x, n; i < last; i += n) {
+        const int block = i % blocks;
+        const int2 piece = share(i / blocks, pieces, runs) * ROWS;
+        n = min(last - i, blocks - block);
+        make_tiles(d, run, x, w, bias, residual, sum, y, a, b, made, shift, range.x + piece.x,
+                   min(piece.y, tiles) - piece.x, block, block + n, scratch);
     }
 }
 #endif

@@ -177,6 +177,46 @@ START_TEST(batch_equals_single_runs)
 }
 END_TEST
 
+static const struct {
+    int O, K, act;
+} shared[] = { { 70, 5, CLVITS_ACT_NONE },
+               { 140, 5, CLVITS_ACT_GATE },
+               { 70, 1, CLVITS_ACT_NONE },
+               { 1, 7, CLVITS_ACT_TANH } };
+
+/* Rows have the same bits in a tensor as long as they are and in a much longer one, for which more
+ * work-items are launched than there is work: in Toom-Cook form, gated, directly, of a channel. */
+START_TEST(capacity_changes_no_bits)
+{
+    enum { I = 33, T = 157, MOST = 20 * T };
+    static const int capacities[] = { T, T + 60, MOST };
+    const int O = shared[_i].O, C = shared[_i].act == CLVITS_ACT_GATE ? O / 2 : O;
+    const int K = shared[_i].K;
+    const clvits_conv1d_params p = { .pad_left = K / 2, .pad_right = K / 2, .act = shared[_i].act,
+                                     .only_act = shared[_i].act != CLVITS_ACT_NONE };
+    float first[T * 70];
+
+    for (int i = 0; i < LENGTH(capacities) && !getenv("CLVITS_TEST_TINY"); i++) {
+        const float *values;
+        harness h;
+        harness_begin(&h, 1);
+        clvits_tensor *w = harness_weight(&h, 3, (int64_t[]){ O, I, K }, -1, 1, &values);
+        const int clock = clvits_graph_clock(h.graph, capacities[i]);
+        clvits_tensor *x = harness_input_of(&h, CLVITS_F32, clock, I,
+                                            harness_random(&h, MOST * I, -1, 1));
+        clvits_tensor *y = clvits_graph_keep(clvits_conv1d(x, w, NULL, &p, NULL));
+        harness_plan(&h);
+        harness_length(&h, clock, 0, T);
+        harness_go(&h);
+        const size_t size = (size_t)T * (size_t)C * sizeof(float);
+        if (i)
+            ck_assert_mem_eq(harness_output(&h, y), first, size);
+        memcpy(first, harness_output(&h, y), size);
+        harness_end(&h);
+    }
+}
+END_TEST
+
 /* How convolutions are made: as each is made best, in Toom-Cook form wherever there is one, and on
  * the device and the CPU path in turns. */
 static const struct {
@@ -340,5 +380,6 @@ void conv1d_add_properties(TCase *t)
     tcase_add_test(t, batch_equals_single_runs);
     tcase_add_loop_test(t, asked_rows_equal_whole, 0, LENGTH(makings));
     tcase_add_loop_test(t, asked_rows_need_no_others, 0, LENGTH(makings));
+    tcase_add_loop_test(t, capacity_changes_no_bits, 0, LENGTH(shared));
     tcase_add_test(t, refuses_what_does_not_fit);
 }

@@ -291,7 +291,7 @@ void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims
         d->a = clvits_node_view(at, n->out[1]);
 
     if (at->device && d->layout == CLVITS_CONV_TOOM)
-        clvits_toom_job(at, d, y->T);
+        clvits_toom_job(at, d);
     else
         choose_job(at, d, (int)clvits_ceil_div((size_t)y->T, (size_t)d->phases));
 }

@@ -2,7 +2,13 @@
 #include "graph/build.h"
 #include "op/rows.h"
 
-enum { WORK_GROUP = 64, MADE = 8 }; /* channels of a work-item, as in cl/prior.cl */
+#include <stdio.h>
+
+enum {
+    WORK_GROUP = 64,
+    CHANNELS = 64, /* of a work-group */
+    MADE = 8,      /* channels of a work-item, as in cl/prior.cl */
+};
 
 static bool is_scalar(const clvits_node *n, int slot)
 {
@@ -59,18 +65,24 @@ static void launch(const clvits_node *n, const clvits_target *at, const void *di
                    clvits_launch *l)
 {
     const prior_dims *d = dims;
+    const clvits_device_info *info = clvits_device_get_info(at->device);
+    const bool gpu = info->family == CLVITS_FAMILY_GPU;
+    const size_t made = !gpu && info->vector >= 16 ? 16 : MADE;
     const size_t items = clvits_device_work_group(at->device, WORK_GROUP);
+    const size_t across = CHANNELS / made;
 
     (void)n;
     l->program = "prior";
-    l->kernel = "prior";
+    l->kernel = gpu ? "prior" : "prior_vectors";
     l->dimensions = 3;
-    l->local[0] = items < 8 ? items : 8;
+    l->local[0] = items < across ? items : across;
     l->local[1] = items / l->local[0];
     l->local[2] = 1;
-    l->global[0] = (size_t)((d->C + MADE - 1) / MADE);
+    l->global[0] = ((size_t)d->C + made - 1) / made;
     l->global[1] = (size_t)d->rows;
     l->global[2] = (size_t)d->B;
+    if (!gpu)
+        snprintf(l->options, sizeof(l->options), "-DWIDTH=%d", (int)made);
 }
 
 /* As a pair of normal noise, an exponential and two products. */

@@ -160,28 +160,14 @@ static size_t blocks(const conv1d_dims *d)
     return clvits_ceil_div((size_t)d->O, (size_t)d->lanes) * (size_t)d->phases;
 }
 
-void clvits_toom_job(const clvits_target *at, conv1d_dims *d, int rows)
+void clvits_toom_job(const clvits_target *at, conv1d_dims *d)
 {
     const clvits_device_info *info = clvits_device_get_info(at->device);
-    const int step = clvits_conv_vector(at) == 16 ? 12 : 6;
-    const size_t all = tiles(d, rows), wanted = (size_t)JOBS_EACH * (size_t)info->compute_units;
+    const bool gpu = info->family == CLVITS_FAMILY_GPU;
 
-    if (info->family == CLVITS_FAMILY_GPU) {
-        d->job = group_tiles(at->device, d->lanes);
-        d->blocks = 1;
-        return;
-    }
-    d->job = most_tiles(at, d, d->m, d->r);
-    d->blocks = (int)blocks(d);
-    while (clvits_ceil_div(all, (size_t)d->job) * clvits_ceil_div(blocks(d), (size_t)d->blocks) *
-               (size_t)d->B < wanted) {
-        if (d->job > 2 * step || (d->job > step && d->blocks == 1))
-            d->job = (int)clvits_ceil_div((size_t)d->job / 2, (size_t)step) * step;
-        else if (d->blocks > 1)
-            d->blocks = (d->blocks + 1) / 2;
-        else
-            break;
-    }
+    d->job = gpu ? group_tiles(at->device, d->lanes) : most_tiles(at, d, d->m, d->r);
+    d->shares = gpu ? 1 : (int)clvits_ceil_div(JOBS_EACH * (size_t)info->compute_units,
+                                               (size_t)d->B);
 }
 
 void clvits_toom_launch(const clvits_node *n, const clvits_target *at, const conv1d_dims *d,
@@ -190,6 +176,8 @@ void clvits_toom_launch(const clvits_node *n, const clvits_target *at, const con
     const clvits_device_info *info = clvits_device_get_info(at->device);
     const clvits_tensor *y = n->out[0] ? n->out[0] : n->out[1];
     const bool gpu = info->family == CLVITS_FAMILY_GPU;
+    const size_t pieces = clvits_ceil_div(tiles(d, y->T), (size_t)d->job);
+    const size_t shares = 2 * (size_t)d->shares; /* the most pieces that are made for their sake */
     char more[64];
 
     l->program = "toom";
@@ -197,14 +185,18 @@ void clvits_toom_launch(const clvits_node *n, const clvits_target *at, const con
     l->dimensions = 3;
     l->local[0] = gpu ? (size_t)group(at->device) : 1;
     l->local[1] = l->local[2] = 1;
-    l->global[0] = clvits_ceil_div(tiles(d, y->T), (size_t)d->job) * l->local[0];
-    l->global[1] = clvits_ceil_div(blocks(d), (size_t)d->blocks);
-    l->global[2] = (size_t)d->B;
-    if (gpu)
+    if (gpu) {
+        l->global[0] = pieces * l->local[0];
+        l->global[1] = blocks(d);
+        l->global[2] = (size_t)d->B;
         snprintf(more, sizeof(more), "GROUP=%d -DCHUNK=%d", group(at->device),
                  chunk(at->device, d, d->m, d->r, d->lanes));
-    else
+    } else {
+        l->global[0] = (size_t)d->B;
+        l->global[1] = pieces > shares ? pieces : shares;
+        l->global[2] = 1;
         snprintf(more, sizeof(more), "POINTS=%d -DSCRATCH=%d", d->m + d->r - 1, scratch(info));
+    }
     snprintf(l->options, sizeof(l->options), "-DKERNEL=%d -DWIDTH=%d -DPRE=%d%s -DLANES=%d -D%s",
              1 + gpu, clvits_conv_vector(at), d->pre_slope != 1.0f,
              d->act == CLVITS_ACT_GATE ? " -DGATE=1" : "", d->lanes, more);

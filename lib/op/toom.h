@@ -20,8 +20,8 @@ void clvits_toom_form(const clvits_target *at, const conv1d_dims *d, int *m, int
  *  dilation alone. */
 bool clvits_toom_wins(const clvits_target *at, const conv1d_dims *d);
 
-/** Set how much a device's work-item makes of so many rows of output. */
-void clvits_toom_job(const clvits_target *at, conv1d_dims *d, int rows);
+/** Set how much a device's work-items make. */
+void clvits_toom_job(const clvits_target *at, conv1d_dims *d);
 
 void clvits_toom_launch(const clvits_node *n, const clvits_target *at, const conv1d_dims *d,
                         clvits_launch *l);
