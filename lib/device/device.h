@@ -164,6 +164,10 @@ clvits_status clvits_program_check(clvits_device *d, const clvits_launch *l, clv
 clvits_status clvits_launch_hash(uint64_t *out, clvits_device *d, const clvits_launch *l,
                                  clvits_report *r);
 
+/** The same of source and name alone: one for all options and work-groups. */
+clvits_status clvits_kernel_hash(uint64_t *out, clvits_device *d, const clvits_launch *l,
+                                 clvits_report *r);
+
 /** What a trial of a kernel on this device has shown. */
 typedef enum clvits_verdict {
     CLVITS_UNTRIED = 0,

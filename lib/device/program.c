@@ -269,13 +269,21 @@ clvits_status clvits_program_get(cl_program *out, clvits_device *d, const clvits
     return get(out, &source, d, l, r);
 }
 
-clvits_status clvits_launch_hash(uint64_t *out, clvits_device *d, const clvits_launch *l,
+clvits_status clvits_kernel_hash(uint64_t *out, clvits_device *d, const clvits_launch *l,
                                  clvits_report *r)
 {
     cl_program program;
     const clvits_status s = get(&program, out, d, l, r);
 
     *out = clvits_hash(*out, l->kernel, strlen(l->kernel) + 1);
+    return s;
+}
+
+clvits_status clvits_launch_hash(uint64_t *out, clvits_device *d, const clvits_launch *l,
+                                 clvits_report *r)
+{
+    const clvits_status s = clvits_kernel_hash(out, d, l, r);
+
     *out = clvits_hash(*out, l->options, strlen(l->options) + 1);
     *out = clvits_hash(*out, l->local, sizeof(l->local));
     return s;

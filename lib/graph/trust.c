@@ -27,16 +27,19 @@ void clvits_trust_keep(const clvits_machine *m, const clvits_report *r)
 }
 
 /* Carry out a trial and keep what it shows, unless that may be another matter the next time. A
- * kernel that finds no resources where its memory could be had is wrong for this device. */
+ * kernel that finds no resources where its memory could be had is wrong for this device. One that
+ * ends programs is left alone in every shape: each would end as many. */
 static clvits_status judge(const clvits_machine *m, clvits_device *d, clvits_trial *t, uint64_t key,
                            clvits_report *r)
 {
     const int64_t start = clvits_trace_now(r), begun = clvits_trace_clock();
     clvits_report own = { .log = r->log, .log_user = r->log_user, .stop = r->stop };
-    clvits_attempt attempt;
-    clvits_status s =
-        clvits_attempt_begin(&attempt, d, key, t->launch.kernel, t->launch.options, r);
+    clvits_attempt attempt = { .fd = -1 };
+    uint64_t kernel;
+    clvits_status s = clvits_kernel_hash(&kernel, d, &t->launch, r);
 
+    if (!s)
+        s = clvits_attempt_begin(&attempt, d, kernel, t->launch.kernel, t->launch.options, r);
     if (!s)
         s = clvits_trial_run(t, &own);
     clvits_attempt_end(&attempt);

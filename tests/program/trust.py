@@ -194,17 +194,19 @@ class Trust(ProgramTest):
         def marks():
             return [p.name for p in (self.cwd / "cache").glob("trying-*")]
 
-        for fault, text in (("crash=embedding", "embedding goes wrong on device 1.*: embedding "),
-                            ("build:1=crash", "goes wrong on device 1.*: the build of its ")):
+        for fault, place, text in (
+                ("crash=embedding", EARLY, "embedding goes wrong on device 1.*: embedding "),
+                ("crash=conv1d", DECODER, "conv1d goes wrong on device 1.*: conv1d "),
+                ("build:1=crash", EARLY, "goes wrong on device 1.*: the build of its ")):
             shutil.rmtree(self.cwd / "cache", ignore_errors=True)
             for _ in range(2):
                 done = self.run_program("speak", "--device", "opencl", "-m", TINY, "-o", "b.wav",
-                                        *EARLY, TEXT, env={"CLVITS_FAULTS": fault, **CACHE})
+                                        *place, TEXT, env={"CLVITS_FAULTS": fault, **CACHE})
                 self.assertEqual(done.returncode, -signal.SIGSEGV, done.stderr)
                 self.assertEqual(len(marks()), 1)
             again = {} if "build" in fault else {"CLVITS_FAULTS": fault}
             for _ in range(2):  # found, then known
-                level, warnings, _ = self.spoken(*EARLY, CLVITS_KERNELS="", **again)
+                level, warnings, _ = self.spoken(*place, CLVITS_KERNELS="", **again)
                 self.assertGreater(level, 60)
                 self.assertRegex(warnings[0], text + ".*ended 2 programs that tried it")
                 self.assertEqual(marks(), [])
