@@ -6,6 +6,7 @@
 #include "harness.h"
 
 #include "graph/plan.h"
+#include "graph/probe.h"
 #include "graph/trust.h"
 
 #include <stdio.h>
@@ -38,9 +39,9 @@ static void listen(void *user, clvits_log_level level, const char *text)
     }
 }
 
-static const char *const copied[] = { "align.cl", "align.h", "common.cl", "conv1d.cl", "conv1d.h",
-                                      "dims.h", "exact.h", "move.cl", "norm.cl", "pointwise.cl",
-                                      "toom.cl", "toom.h" };
+static const char *const copied[] = { "align.cl", "align.h", "attention.cl", "common.cl",
+                                      "conv1d.cl", "conv1d.h", "dims.h", "exact.h", "move.cl",
+                                      "norm.cl", "pointwise.cl", "toom.cl", "toom.h" };
 
 /* Every `from` replaced; *found counts them. */
 static char *replace(const char *text, const char *from, const char *to, int *found)
@@ -209,6 +210,29 @@ START_TEST(right_kernels_are_tried_once)
         ck_assert_int_eq(f.heard.warnings, 0);
         harness_end(&f.h);
     }
+}
+END_TEST
+
+/* What costs are measured of is right: where nothing is, nothing like it is to go. */
+START_TEST(wrong_kernels_have_no_rates)
+{
+    clvits_rates rates[2];
+    fixture f;
+
+    write_kernels("norm.cl", "/ d.C;", "/ (d.C == 192 ? 0.0f : d.C);");
+    if (begin(&f, false)) {
+        f.trust.recheck = 1; /* which is not part of any cost */
+        ck_assert_int_eq(clvits_rates_measure(rates, &f.h.machine, &f.h.report), CLVITS_OK);
+        for (int i = 0; i < CLVITS_COST_CLASSES; i++) {
+            ck_assert_double_lt(rates[0].node[i].fixed, 1.0);
+            ck_assert_msg((rates[1].node[i].fixed > 1.0) == (i == CLVITS_COST_MATHS),
+                          "class %d: %g s, %s", i, rates[1].node[i].fixed, f.heard.last);
+        }
+        ck_assert_uint_eq(atomic_load(&f.trust.runs), 0);
+        ck_assert_int_eq(f.heard.warnings, 1);
+        ck_assert_ptr_nonnull(strstr(f.heard.last, "layer_norm goes wrong on device 1"));
+    }
+    harness_end(&f.h);
 }
 END_TEST
 
@@ -401,6 +425,7 @@ int main(void)
 
     tcase_add_checked_fixture(t, files_open, files_close);
     tcase_set_timeout(t, HARNESS_TIMEOUT);
+    tcase_add_test(t, wrong_kernels_have_no_rates);
     tcase_add_test(t, right_kernels_are_tried_once);
     tcase_add_loop_test(t, wrong_kernels_are_left_out, 0, LENGTH(wrongs));
     tcase_add_test(t, a_missing_barrier_is_found);

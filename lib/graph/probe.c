@@ -22,6 +22,9 @@ enum {
 static const double long_probe = 0.02;
 enum { SURE = 2 }; /* passes */
 
+/* Where no kernel is right: any other place takes less. */
+static const clvits_rate never = { .fixed = 1e6 };
+
 static const struct {
     int channels, kernel; /* kernel 0: not a convolution */
     int few, many;        /* rows */
@@ -38,6 +41,7 @@ static const struct {
 
 typedef struct probe {
     const clvits_machine *machine;
+    int place;
     clvits_cost_class kind;
     int rows; /* capacity as well: a device's grid is made for that */
     clvits_report *report;
@@ -47,6 +51,7 @@ typedef struct probe {
     clvits_plan *plan;
     clvits_run *run;
     clvits_tensor *input;
+    bool elsewhere; /* the place has no kernel for a node, or none that is right */
     int passes;
     double amount, seconds; /* of one node */
 } probe;
@@ -101,6 +106,7 @@ static clvits_tensor *one(probe *p, clvits_tensor *x)
 
 static clvits_status build(probe *p)
 {
+    const unsigned others = clvits_machine_devices(p->machine) & ~(1u << p->place);
     const int C = probes[p->kind].channels;
     const float *values = numbers(p, (int64_t)p->rows * C, 0.1f);
     clvits_report *r = p->report;
@@ -116,7 +122,10 @@ static clvits_status build(probe *p)
     clvits_graph_keep(x);
     clvits_status s = clvits_graph_finish(p->graph, r);
     if (!s)
-        s = clvits_plan_make(&p->plan, p->graph, p->machine, p->weights, NULL, r);
+        s = clvits_plan_make_without(&p->plan, p->graph, p->machine, p->weights, NULL, others, r);
+    for (int i = 0; i < p->graph->n_nodes && !s; i++)
+        p->elsewhere =
+            p->elsewhere || clvits_plan_place(p->plan, p->graph->nodes[i]) != p->place;
     if (!s)
         s = clvits_run_make(&p->run, p->plan, r);
     if (!s)
@@ -128,12 +137,11 @@ static clvits_status go(probe *p)
 {
     clvits_status s = clvits_run_go(p->run, NULL, p->report);
 
-    if (!s && p->machine->n_places > 1)
-        s = clvits_device_finish(p->machine->device[1], p->report);
+    if (!s && p->place != CLVITS_CPU_PLACE)
+        s = clvits_device_finish(p->machine->device[p->place], p->report);
     return s;
 }
 
-/* The first run finds out which kernels have to be built. */
 static clvits_status prepare(probe *p)
 {
     clvits_status s = clvits_packed_weights_open(&p->weights, p->report);
@@ -142,8 +150,6 @@ static clvits_status prepare(probe *p)
         s = clvits_graph_open(&p->graph, 1, p->report);
     if (!s)
         s = build(p);
-    if (!s)
-        s = go(p);
     if (s)
         return s;
     const clvits_node *n = p->graph->nodes[0];
@@ -165,9 +171,10 @@ static void finish(probe *p)
 static clvits_status measure(probe *p)
 {
     const int least = p->passes++ < SURE ? 1 : 0;
+    const int most = p->elsewhere ? 0 : RUNS;
     clvits_status s = CLVITS_OK;
 
-    for (int i = 0; i < RUNS && !s && (i < least || p->seconds < long_probe); i++) {
+    for (int i = 0; i < most && !s && (i < least || p->seconds < long_probe); i++) {
         const double start = now();
         s = go(p);
         const double took = (now() - start) / CHAIN;
@@ -227,7 +234,7 @@ static clvits_status measure_transfer(clvits_rate *out, clvits_device *d, clvits
 enum { FEW, MANY, SIZES };
 
 typedef struct place_probes {
-    clvits_machine machine; /* with this place alone */
+    clvits_machine machine;
     probe probe[CLVITS_COST_CLASSES][SIZES];
 } place_probes;
 
@@ -238,16 +245,18 @@ static clvits_status prepare_place(place_probes *t, const clvits_machine *m, int
     const int more = gpu ? GPU_MORE : 1;
     clvits_status s = CLVITS_OK;
 
-    t->machine = (clvits_machine){ .cpu = m->cpu, .device = { NULL, m->device[place] },
-                                   .n_places = place == CLVITS_CPU_PLACE ? 1 : 2,
-                                   .halves = m->halves };
+    t->machine = *m;
     for (int i = 0; i < CLVITS_COST_CLASSES * SIZES && !s; i++) {
         const int kind = i / SIZES, size = i % SIZES;
         probe *p = &t->probe[kind][size];
-        *p = (probe){ .machine = &t->machine, .kind = (clvits_cost_class)kind, .report = r,
+        *p = (probe){ .machine = &t->machine, .place = place, .kind = (clvits_cost_class)kind,
+                      .report = r,
                       .rows = size == FEW ? probes[kind].few : more * probes[kind].many };
         s = prepare(p);
     }
+    t->machine.trust = NULL; /* kernels are proven: what is timed is not computed again */
+    for (int i = 0; i < CLVITS_COST_CLASSES * SIZES && !s; i++)
+        s = go(&t->probe[i / SIZES][i % SIZES]); /* once, as first runs take longer */
     return s;
 }
 
@@ -274,7 +283,10 @@ clvits_status clvits_rates_measure(clvits_rates *rates, const clvits_machine *m,
         for (int kind = 0; kind < CLVITS_COST_CLASSES; kind++) {
             const probe *few = &places[i].probe[kind][FEW];
             const probe *many = &places[i].probe[kind][MANY];
-            rates[i].node[kind] = line(few->amount, few->seconds, many->amount, many->seconds);
+            rates[i].node[kind] =
+                few->elsewhere || many->elsewhere
+                    ? never
+                    : line(few->amount, few->seconds, many->amount, many->seconds);
         }
         if (i != CLVITS_CPU_PLACE)
             s = measure_transfer(&rates[i].transfer, m->device[i], r);

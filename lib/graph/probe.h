@@ -7,7 +7,9 @@
 /**
  * Measure what operators and transfers cost on each place of the machine.
  *
- * Takes half a second or so, and the time to build the kernels where the cache lacks them.
+ * Takes half a second or so, and the time to build the kernels where the cache lacks them. These
+ * are proven first, where the machine wants that; a place that has none for a class gets a rate at
+ * which nothing of it goes there.
  *
  * @param[out] rates  as many as the machine has places
  */
