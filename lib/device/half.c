@@ -17,10 +17,16 @@ static clvits_status run(clvits_device *d, float *out, clvits_report *r)
                               .global = { N }, .local = { 1 } };
     const int n = N;
     clvits_buffer *buffers[2] = { NULL, NULL };
+    clvits_attempt attempt = { .fd = -1 };
     clvits_kernel *k = NULL;
     unsigned char halves[2 * 3 * N];
-    clvits_status s = clvits_buffer_make(&buffers[0], d, sizeof(halves), r);
+    uint64_t key;
+    clvits_status s = clvits_kernel_hash(&key, d, &l, r);
 
+    if (!s)
+        s = clvits_attempt_begin(&attempt, d, key, l.kernel, "fp16", r);
+    if (!s)
+        s = clvits_buffer_make(&buffers[0], d, sizeof(halves), r);
     clvits_halves_pack(halves, operands[0], 3 * N);
     if (!s)
         s = clvits_buffer_make(&buffers[1], d, 2 * N, r);
@@ -35,6 +41,7 @@ static clvits_status run(clvits_device *d, float *out, clvits_report *r)
     clvits_kernel_free(&k);
     clvits_buffer_free(&buffers[0]);
     clvits_buffer_free(&buffers[1]);
+    clvits_attempt_end(&attempt);
     clvits_halves_unpack(out, halves, N);
     return s;
 }

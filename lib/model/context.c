@@ -280,10 +280,10 @@ static clvits_status open_machine(clvits_context *c, const clvits_settings *want
         s = clvits_tuning_open(&c->tuning, d->cache_dir, r);
     if (!s)
         s = clvits_machine_tune(&c->machine, c->tuning, r);
+    if (!s)
+        s = set_trust(c, wanted, r); /* before the precision, which is probed */
     if (!s && precision && clvits_machine_set_precision(&c->machine, precision, r))
         s = clvits_setting_blame(&wanted->precision, r);
-    if (!s)
-        s = set_trust(c, wanted, r);
     if (!s && clvits_place_check(&c->machine, c->place, r))
         s = clvits_setting_blame(&wanted->place, r);
     return s;

@@ -90,6 +90,10 @@ class Trust(ProgramTest):
         self.assertEqual(len(warnings), 1, warnings)
         self.assertIn("prior goes wrong on device 1", warnings[0])
 
+    def marks(self):
+        """What was tried when a program ended."""
+        return [p.name for p in (self.cwd / "cache").glob("trying-*")]
+
     def in_flight(self, row, scale, *args):
         """Rows that no trial has go wrong; what the program says, and how near it comes."""
         self.change("conv1d.h", "v *= d->scale;", f"v *= t > {row} ? {scale} : d->scale;")
@@ -192,9 +196,6 @@ class Trust(ProgramTest):
         if "OPENCL_LAYERS" not in os.environ:
             self.skipTest("no layers here")
 
-        def marks():
-            return [p.name for p in (self.cwd / "cache").glob("trying-*")]
-
         for fault, place, text in (
                 ("crash=embedding", EARLY, "embedding goes wrong on device 1.*: embedding "),
                 ("crash=conv1d", DECODER, "conv1d goes wrong on device 1.*: conv1d "),
@@ -205,15 +206,33 @@ class Trust(ProgramTest):
                 done = self.run_program("speak", "--device", "opencl", "-m", TINY, "-o", "b.wav",
                                         *place, TEXT, env={"CLVITS_FAULTS": fault, **CACHE})
                 self.assertEqual(done.returncode, -signal.SIGSEGV, done.stderr)
-                self.assertEqual(len(marks()), 1)
+                self.assertEqual(len(self.marks()), 1)
             again = {} if "build" in fault else {"CLVITS_FAULTS": fault}
             for known in range(2):
                 level, warnings, _ = self.spoken(*place, CLVITS_KERNELS="", **again)
                 self.assertGreater(level, 60)
                 if not known or place != AUTO:  # then costs are known as well
                     self.assertRegex(warnings[0], text + ".*ended 2 programs that tried it")
-                self.assertEqual(marks(), [])
+                self.assertEqual(self.marks(), [])
         self.assertEqual(self.spoken(*EARLY, "--trust", "always", CLVITS_KERNELS="")[1], [])
+
+    def test_a_probe_that_crashes(self):
+        """So is half arithmetic, whether its probe ends programs when it is built or later."""
+        if "OPENCL_LAYERS" not in os.environ:
+            self.skipTest("no layers here")
+        for fault in ("build:1=crash", "kernel:1=crash"):
+            shutil.rmtree(self.cwd / "cache", ignore_errors=True)
+            options = {"env": {"CLVITS_FAULTS": f"extensions=cl_khr_fp16;{fault}", **CACHE}}
+            speak = ("speak", "--device", "opencl", "--precision", "fp16", "-m", TINY, "-o",
+                     "b.wav", TEXT)
+            for _ in range(2):
+                done = self.run_program(*speak, **options)
+                self.assertEqual(done.returncode, -signal.SIGSEGV, done.stderr)
+                self.assertEqual(len(self.marks()), 1)
+            for _ in range(2):  # found, then known
+                self.one_message(self.run_program(*speak, **options), 1, "precision fp16",
+                                 "ended 2 programs that tried it", "fp16-storage")
+                self.assertEqual(self.marks(), [])
 
     def test_what_is_not_there(self):
         self.fails(2, ["perhaps", "cached"], "speak", "--trust", "perhaps", TEXT,
