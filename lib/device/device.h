@@ -190,7 +190,8 @@ clvits_status clvits_verdicts_load(clvits_device *d, clvits_report *r);
 clvits_status clvits_verdicts_read(clvits_device *d, const char *path, clvits_report *r);
 void clvits_verdicts_save(clvits_device *d, const clvits_report *r);
 
-/** What a driver may end the program with: building a kernel, or running it for the first time. */
+/** What a driver may end the program with: building a kernel, running it for the first time, or
+ *  recording launches. */
 typedef struct clvits_attempt {
     int fd;
     struct clvits_marks *marks;
@@ -232,12 +233,16 @@ typedef struct clvits_replay clvits_replay;
  * Record n launches of one device. What the kernels' buffers hold may change from one replay to
  * the next, and nothing else.
  *
- * @param[out] out      NULL where the device does not record; the first failure is warned of, and
- *                      the device then records no more
+ * @param[out] out      NULL where the device does not record; the first failure, or that earlier
+ *                      programs ended there, is warned of, and the device then records no more
  * @param      kernels  outlives the replay, as do the kernels
  */
 void clvits_replay_make(clvits_replay **out, clvits_kernel *const *kernels, int n,
                         clvits_report *r);
+
+/** After the first time that those of n were replayed: wait until that has ended, and take away
+ *  what says, as clvits_attempt_begin() has it, that they may end programs. NULLs are none. */
+void clvits_replays_settle(clvits_replay *const *replays, int n);
 
 /** May wait for the device. */
 void clvits_replay_free(clvits_replay **replay);

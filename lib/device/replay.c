@@ -11,6 +11,7 @@ struct clvits_replay {
     clvits_device *device;
     clvits_kernel *const *kernels;
     int n, most, n_recordings;
+    clvits_attempt attempt; /* of recording it, and of replaying it first */
     void *recordings[]; /* of `most` launches each, the last one of what is left */
 };
 
@@ -61,6 +62,21 @@ void clvits_replay_distrust(const clvits_replay *p, clvits_report *r)
                        "enqueued one by one", p->device->info.name, p->device->player->extension);
 }
 
+/* Whether no earlier programs ended while they recorded or replayed. */
+static bool begin_attempt(clvits_replay *p, clvits_report *r)
+{
+    clvits_device *d = p->device;
+    const char *extension = d->player->extension;
+    const uint64_t key = clvits_hash(CLVITS_HASH, extension, strlen(extension) + 1);
+    clvits_report own = { .log = r->log, .log_user = r->log_user, .stop = r->stop };
+
+    if (!clvits_attempt_begin(&p->attempt, d, key, "recording launches", extension, &own))
+        return true;
+    if (!atomic_exchange(&d->refused, true))
+        clvits_warn(r, "%s: %s; launches are enqueued one by one", d->info.name, own.text);
+    return false;
+}
+
 /* How many launches are in recording i. */
 static int launches_in(const clvits_replay *p, int i)
 {
@@ -89,6 +105,10 @@ void clvits_replay_make(clvits_replay **out, clvits_kernel *const *kernels, int 
     p->kernels = kernels;
     p->n = n;
     p->most = most;
+    if (!begin_attempt(p, r)) {
+        clvits_replay_free(&p);
+        return;
+    }
     for (; p->n_recordings < recordings && e == CL_SUCCESS; p->n_recordings += e == CL_SUCCESS)
         e = d->player->record(&p->recordings[p->n_recordings], d,
                               kernels + p->n_recordings * most, launches_in(p, p->n_recordings));
@@ -110,8 +130,18 @@ void clvits_replay_free(clvits_replay **replay)
         clFinish(p->device->queue);
     for (int i = 0; i < p->n_recordings; i++)
         p->device->player->release(p->device, p->recordings[i]);
+    clvits_attempt_end(&p->attempt);
     free(p);
     *replay = NULL;
+}
+
+void clvits_replays_settle(clvits_replay *const *replays, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (replays[i] && replays[i]->attempt.fd >= 0) {
+            clFinish(replays[i]->device->queue);
+            clvits_attempt_end(&replays[i]->attempt);
+        }
 }
 
 int clvits_replay_launches(const clvits_replay *p)

@@ -438,6 +438,8 @@ clvits_status clvits_run_go(clvits_run *run, clvits_node_time *times, clvits_rep
     if (!s)
         s = recorded && clvits_trust_proves(p->machine) ? rehearse(run, r)
                                                         : go_through(run, sampled, each, times, r);
+    if (recorded)
+        clvits_replays_settle(run->replays, p->n_steps);
     run->some = false;
     return s;
 }

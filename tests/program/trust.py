@@ -234,6 +234,27 @@ class Trust(ProgramTest):
                                  "ended 2 programs that tried it", "fp16-storage")
                 self.assertEqual(self.marks(), [])
 
+    def test_recording_that_crashes(self):
+        """Launches are then enqueued one by one."""
+        if "OPENCL_LAYERS" not in os.environ:
+            self.skipTest("no layers here")
+        record = {"CLVITS_RECORD": "on", "CLVITS_RECHECK": "0", **CACHE}
+        speak = ("speak", "-v", "--device", "opencl", "-m", TINY, "-o", "b.wav", *EARLY,
+                 ". ".join([TEXT] * 20))
+        if b" launches recorded" not in self.run_program(*speak, env=record).stderr:
+            self.skipTest("the device records none")
+        record["CLVITS_FAULTS"] = "record:1=crash"
+        for _ in range(2):
+            done = self.run_program(*speak, env=record)
+            self.assertEqual(done.returncode, -signal.SIGSEGV, done.stderr)
+            self.assertEqual(len(self.marks()), 1)
+        for _ in range(2):  # found, then known
+            done = self.run_program(*speak, env=record)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(len(re.findall(b"ended 2 programs that tried it.*; launches are "
+                                            b"enqueued one by one", done.stderr)), 1, done.stderr)
+            self.assertEqual(self.marks(), [])
+
     def test_what_is_not_there(self):
         self.fails(2, ["perhaps", "cached"], "speak", "--trust", "perhaps", TEXT,
                    left=["cpu.wav"])
