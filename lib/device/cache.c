@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAGIC "clvits program 1"
 
@@ -85,27 +86,44 @@ unsigned char *clvits_cache_read(const char *path, uint64_t key, uint64_t key2, 
     return data;
 }
 
-cl_program clvits_cache_load(clvits_device *d, const char *source, const char *options)
+static cl_program load(clvits_device *d, const unsigned char *data, size_t size,
+                       const char *options)
 {
-    const struct header h = make_header(d, source, options);
-    char path[4096];
     cl_int e, status = CL_SUCCESS;
+    cl_program p = clCreateProgramWithBinary(d->context, 1, &d->id, &size, &data, &status, &e);
 
-    if (!path_of(path, sizeof(path), d, &h))
-        return NULL;
-    size_t size;
-    unsigned char *data = clvits_cache_read(path, h.key, h.key2, &size);
-    if (!data)
-        return NULL;
-    const unsigned char *binary = data;
-    cl_program p = clCreateProgramWithBinary(d->context, 1, &d->id, &size, &binary, &status, &e);
-    free(data);
     if (e != CL_SUCCESS)
         return NULL;
     if (status == CL_SUCCESS && clBuildProgram(p, 1, &d->id, options, NULL, NULL) == CL_SUCCESS)
         return p;
     clReleaseProgram(p);
     return NULL;
+}
+
+cl_program clvits_cache_load(clvits_device *d, const char *source, const char *options,
+                             const clvits_report *r)
+{
+    const struct header h = make_header(d, source, options);
+    clvits_report own = { .log = r->log, .log_user = r->log_user, .stop = r->stop };
+    clvits_attempt attempt;
+    cl_program p = NULL;
+    char path[4096];
+    size_t size;
+
+    if (!path_of(path, sizeof(path), d, &h))
+        return NULL;
+    unsigned char *data = clvits_cache_read(path, h.key, h.key2, &size);
+    if (!data)
+        return NULL;
+    if (!clvits_attempt_begin(&attempt, d, h.key, "loading a kernel", options, &own)) {
+        p = load(d, data, size, options);
+    } else {
+        clvits_info(r, "%s: %s; it is built from source", d->info.name, own.text);
+        unlink(path);
+    }
+    clvits_attempt_end(&attempt);
+    free(data);
+    return p;
 }
 
 static bool write_file(const clvits_device *d, const char *path, const struct header *h,
@@ -122,10 +140,10 @@ void clvits_cache_store(clvits_device *d, const char *source, const char *option
                         cl_program program, const clvits_report *r)
 {
     struct header h = make_header(d, source, options);
-    char path[4096];
+    char path[4096], why[CLVITS_VERDICT_TEXT];
     size_t size = 0;
 
-    if (!path_of(path, sizeof(path), d, &h))
+    if (!path_of(path, sizeof(path), d, &h) || clvits_verdict_get(d, h.key, why) == CLVITS_WRONG)
         return;
     if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof(size), &size, NULL) !=
             CL_SUCCESS || size == 0 || size > MAX_BINARY)

@@ -190,8 +190,8 @@ clvits_status clvits_verdicts_load(clvits_device *d, clvits_report *r);
 clvits_status clvits_verdicts_read(clvits_device *d, const char *path, clvits_report *r);
 void clvits_verdicts_save(clvits_device *d, const clvits_report *r);
 
-/** What a driver may end the program with: building a kernel, running it for the first time, or
- *  recording launches. */
+/** What a driver may end the program with: building a kernel, loading its binary, running it for
+ *  the first time, or recording launches. */
 typedef struct clvits_attempt {
     int fd;
     struct clvits_marks *marks;

@@ -166,7 +166,7 @@ static clvits_status build(struct clvits_program *p, clvits_device *d, const clv
     p->source = clvits_hash(CLVITS_HASH, text, strlen(text));
     snprintf(options, sizeof(options), "-cl-std=CL1.2 %s", l->options);
     int64_t start = clvits_trace_clock();
-    *out = clvits_cache_load(d, text, options);
+    *out = clvits_cache_load(d, text, options, r);
     if (*out) {
         d->builds.loaded++;
         d->builds.load_seconds += seconds_since(start);

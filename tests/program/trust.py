@@ -234,6 +234,28 @@ class Trust(ProgramTest):
                                  "ended 2 programs that tried it", "fp16-storage")
                 self.assertEqual(self.marks(), [])
 
+    def test_a_binary_that_crashes(self):
+        """It is removed, and its kernel built from source."""
+        if "OPENCL_LAYERS" not in os.environ:
+            self.skipTest("no layers here")
+
+        def binaries():
+            return len(list((self.cwd / "cache").glob("*.bin")))
+
+        plain = {"CLVITS_KERNELS": ""}
+        self.assertEqual(self.spoken(*NORMS, **plain)[1], [])
+        n = binaries()
+        self.assertGreater(n, 0)
+        for _ in range(2):
+            done = self.run_program("speak", "--device", "opencl", "-m", TINY, "-o", "b.wav",
+                                    *NORMS, TEXT, env={"CLVITS_FAULTS": "program:1=crash", **CACHE})
+            self.assertEqual(done.returncode, -signal.SIGSEGV, done.stderr)
+            self.assertEqual((len(self.marks()), binaries()), (1, n))
+        for _ in range(2):  # found, then known
+            level, warnings, _ = self.spoken(*NORMS, **plain)
+            self.assertGreater(level, 60)
+            self.assertEqual((warnings, self.marks(), binaries()), ([], [], n - 1))
+
     def test_recording_that_crashes(self):
         """Launches are then enqueued one by one."""
         if "OPENCL_LAYERS" not in os.environ:
