@@ -9,6 +9,7 @@
 #include "graph/probe.h"
 #include "graph/trust.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,6 +211,27 @@ START_TEST(right_kernels_are_tried_once)
         ck_assert_int_eq(f.heard.warnings, 0);
         harness_end(&f.h);
     }
+}
+END_TEST
+
+/* What the CPU path makes no numbers of proves nothing. */
+START_TEST(nothing_is_proven_without_numbers)
+{
+    const clvits_conv1d_params endless = { .pad_left = 3, .pad_right = 3, .scale = INFINITY };
+    const float *values;
+    fixture f;
+
+    write_kernels(NULL, NULL, NULL);
+    if (begin(&f, true)) {
+        clvits_tensor *x = harness_input(&f.h, clvits_graph_clock(f.h.graph, 9), 4, -1, 1, &values);
+        clvits_tensor *w = harness_weight(&f.h, 3, (int64_t[]){ 4, 4, 7 }, -1, 1, &values);
+        clvits_graph_keep(clvits_conv1d(x, w, NULL, &endless, NULL));
+        harness_plan(&f.h);
+        ck_assert_int_eq(place_of(&f, 0), CLVITS_CPU_PLACE);
+        ck_assert_int_eq(f.heard.warnings, 1);
+        ck_assert_msg(strstr(f.heard.last, "cannot be proven"), "%s", f.heard.last);
+    }
+    harness_end(&f.h);
 }
 END_TEST
 
@@ -425,6 +447,7 @@ int main(void)
 
     tcase_add_checked_fixture(t, files_open, files_close);
     tcase_set_timeout(t, HARNESS_TIMEOUT);
+    tcase_add_test(t, nothing_is_proven_without_numbers);
     tcase_add_test(t, wrong_kernels_have_no_rates);
     tcase_add_test(t, right_kernels_are_tried_once);
     tcase_add_loop_test(t, wrong_kernels_are_left_out, 0, LENGTH(wrongs));

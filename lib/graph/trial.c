@@ -230,14 +230,18 @@ static clvits_status write_inputs(clvits_trial *t, clvits_run *run, clvits_repor
         const clvits_tensor *x = t->node->in[i] ? t->node->in[i]->root : NULL;
         if (!x || x->role == CLVITS_WEIGHT)
             continue;
-        /* Beyond the spline's tail as well. */
+        /* Beyond the spline's tail as well, and where logarithms are. */
         const float most = t->node->op == &clvits_op_spline && i == 0 ? 6.0f : 1.0f;
+        const bool positive = t->node->op == &clvits_op_unary &&
+                              ((const clvits_unary_params *)t->node->params)->kind == CLVITS_LOG;
         for (int b = 0; b < ITEMS && !s; b++) {
             float *values = numbers(t, &seed, (int64_t)x->T * x->C, most);
             if (!values)
                 return clvits_fail_memory(r, "a trial's inputs");
             if (x->type == CLVITS_I32)
                 fill_ints(t, (int *)values, clvits_run_length(run, x->clock, b), b);
+            for (int64_t k = 0; k < (int64_t)x->T * x->C && positive; k++)
+                values[k] = fabsf(values[k]);
             s = clvits_run_write(run, x, b, values, r);
         }
     }
@@ -359,7 +363,7 @@ clvits_status clvits_trial_compare(const clvits_trial *t, const clvits_tensor *y
         memcpy(&b, &want[i], sizeof(b));
         if (y->type == CLVITS_I32 && a != b)
             return differ(t, y, i, 0.0, 0.0, r);
-        /* Where the CPU path makes no number either, numbers overflow, and nothing is shown. */
+        /* Where the CPU path makes no number, numbers overflow, and nothing is shown. */
         if (y->type == CLVITS_I32 || !isfinite(want[i]))
             continue;
         const double error = fabs((double)got[i] - (double)want[i]);
@@ -374,6 +378,25 @@ clvits_status clvits_trial_compare(const clvits_trial *t, const clvits_tensor *y
                : differ(t, y, at, worst / largest, tolerance, r);
 }
 
+/* Most of what the CPU path makes has to be numbers, or the other's are compared with nothing.
+ * Zeros say nothing: so are rows that are not there. */
+static clvits_status check_numbers(const clvits_trial *t, const clvits_tensor *y, const float *want,
+                                   clvits_report *r)
+{
+    const int64_t n = y->B * clvits_item_elements(y);
+    int64_t numbers = 0, others = 0;
+
+    for (int64_t i = 0; i < n && y->type != CLVITS_I32; i++) {
+        numbers += isfinite(want[i]) && want[i] != 0.0f;
+        others += !isfinite(want[i]);
+    }
+    return others <= numbers
+               ? CLVITS_OK
+               : clvits_fail(r, CLVITS_E_DEVICE, "kernel %s (%.80s) cannot be proven: of %lld "
+                             "values on the CPU path %lld are no numbers", t->launch.kernel,
+                             t->launch.options, (long long)(numbers + others), (long long)others);
+}
+
 clvits_status clvits_trial_run(clvits_trial *t, clvits_report *r)
 {
     float *got[CLVITS_MAX_OUT] = { NULL }, *want[CLVITS_MAX_OUT] = { NULL };
@@ -384,6 +407,9 @@ clvits_status clvits_trial_run(clvits_trial *t, clvits_report *r)
     if (!s)
         s = compute(t, &t->cpu, want, r);
     t->compared = !s;
+    for (int i = 0; i < CLVITS_MAX_OUT && !s; i++)
+        if (t->node->out[i])
+            s = check_numbers(t, t->node->out[i], want[i], r);
     for (int i = 0; i < CLVITS_MAX_OUT && !s; i++)
         if (t->node->out[i])
             s = clvits_trial_compare(t, t->node->out[i], got[i], want[i],

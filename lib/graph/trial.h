@@ -40,7 +40,8 @@ clvits_status clvits_trial_whole(clvits_trial *out, const clvits_plan *p, const 
 /** A hash of all that decides its outcome on that device; builds the kernel. */
 clvits_status clvits_trial_key(uint64_t *out, clvits_trial *t, clvits_report *r);
 
-/** OK where both agree, else _E_DEVICE; _E_MEMORY where there was no room to find out. */
+/** OK where both agree, else _E_DEVICE, as where the CPU path makes few numbers; _E_MEMORY where
+ *  there was no room to find out. */
 clvits_status clvits_trial_run(clvits_trial *t, clvits_report *r);
 
 /** OK where an output's rows agree, [item][guard + T + guard][C], to a part of the largest. */
