@@ -242,6 +242,45 @@ START_TEST(no_room_to_rehearse)
 }
 END_TEST
 
+/* Every use is looked at again, for which there is no room in one. */
+static bool look_again_without(int good, const float *const *want)
+{
+    struct clvits_trust trust = { .recheck = 1 };
+    bool failed = false;
+    drill d;
+
+    now = (driver){ 0 };
+    begin(&d, "off", NULL);
+    d.h.machine.trust = &trust;
+    for (int u = 0; u < USES; u++) {
+        now.failing = u == 1 ? "malloc" : NULL;
+        now.good = good;
+        now.once = true;
+        ck_assert_msg(!memcmp(use(&d, u), want[u], BYTES), "%d: use %d differs", good, u);
+        failed = failed || (u == 1 && !now.failing);
+    }
+    ck_assert_int_eq(d.warnings, 0);
+    harness_end(&d.h);
+    return failed;
+}
+
+START_TEST(no_room_to_look_again)
+{
+    const float *want[USES];
+    drill plain;
+    int good = 0;
+
+    now = (driver){ 0 };
+    begin(&plain, "off", NULL);
+    for (int u = 0; u < USES; u++)
+        want[u] = use(&plain, u);
+    while (plain.h.machine.n_places > 1 && look_again_without(good, want))
+        good++;
+    ck_assert(good > 0 || plain.h.machine.n_places < 2);
+    harness_end(&plain.h);
+}
+END_TEST
+
 static void ignore(void *user, const clvits_span *span)
 {
     (void)user;
@@ -282,6 +321,7 @@ int main(void)
     tcase_add_test(t, looked_at);
     tcase_add_test(t, rehearsed);
     tcase_add_test(t, no_room_to_rehearse);
+    tcase_add_test(t, no_room_to_look_again);
     suite_add_tcase(s, t);
     return harness_main(s);
 }

@@ -154,6 +154,8 @@ clvits_status clvits_recheck(const clvits_run *run, const clvits_plan *p, const 
     clvits_plan_free(&plan);
     clvits_trial_close(&t);
     clvits_packed_weights_close(&weights);
+    if (s == CLVITS_E_MEMORY && !own.device) /* no room to compare: it is computed without */
+        return clvits_kernel_run(kernel, NULL, r);
     if (s && r->status == CLVITS_OK)
         r->device = own.device ? own.device : s == CLVITS_E_DEVICE ? d : NULL;
     if (!s || own.device)

@@ -48,9 +48,10 @@ struct clvits_step;
 int clvits_recheck_choose(const clvits_plan *p);
 
 /**
- * Have a device compute a step, and the CPU path as well, and compare.
+ * Have a device compute a step, and the CPU path as well, and compare, if there is room for that.
  *
- * @return CLVITS_OK; _E_DEVICE where they differ, the report naming the device; _E_MEMORY
+ * @return CLVITS_OK; _E_DEVICE where they differ, the report naming the device; _E_MEMORY where it
+ *         has no room
  */
 clvits_status clvits_recheck(const clvits_run *run, const clvits_plan *p,
                              const struct clvits_step *step, clvits_kernel *kernel,
