@@ -2,8 +2,8 @@
 //
 // The engine as a whole, with the embedded voice: batches, windows, reuse, placement, threads,
 // cancelling; and the device against the CPU path.
-#include "model/engine.h"
-#include "model/stage_pool.h"
+#include "graph/trust.h"
+#include "model/engine_task.h"
 #include "model/voice_file.h"
 #include "stages.h"
 
@@ -447,6 +447,32 @@ START_TEST(stages_stay_few)
 }
 END_TEST
 
+/* A voice that makes no numbers anywhere clears a device of that, and of nothing else. */
+START_TEST(accusations_are_taken_back)
+{
+    enum { PLACE = 1, ACCUSERS = 2 };
+    struct clvits_trust trust = { 0 };
+    harness h;
+
+    harness_begin(&h, 1);
+    h.machine.trust = &trust;
+    if (h.machine.n_places > PLACE) {
+        clvits_device *d = h.machine.device[PLACE];
+        atomic_store(&trust.lost, 1u << PLACE);
+        for (int i = 0; i < ACCUSERS; i++)
+            clvits_device_distrust(d, "no number", &h.report);
+        for (int i = 1; i <= ACCUSERS; i++) {
+            unsigned accused = 1u << PLACE;
+            clvits_task_take_back(&h.machine, &accused, &h.report);
+            ck_assert_uint_eq(accused, 0);
+            ck_assert_int_eq(clvits_device_trusted(d), i == ACCUSERS);
+            ck_assert_int_eq(atomic_load(&trust.lost) == 0, i == ACCUSERS);
+        }
+    }
+    harness_end(&h);
+}
+END_TEST
+
 START_TEST(refuses_bad_items)
 {
     fixture f;
@@ -484,6 +510,7 @@ int main(void)
     tcase_add_test(t, placement_does_not_change_results);
     tcase_add_test(t, device_agrees_with_cpu);
     tcase_add_test(t, stages_stay_few);
+    tcase_add_test(t, accusations_are_taken_back);
     tcase_add_test(t, refuses_bad_items);
     suite_add_tcase(s, t);
     tcase_set_timeout(threads, HARNESS_TIMEOUT);

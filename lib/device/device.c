@@ -334,18 +334,17 @@ size_t clvits_device_work_group(const clvits_device *d, size_t most)
     return n;
 }
 
-bool clvits_device_distrust(clvits_device *d, const char *why, clvits_report *r)
+void clvits_device_distrust(clvits_device *d, const char *why, clvits_report *r)
 {
-    const bool first = !atomic_exchange(&d->distrusted, true);
+    const bool first = !atomic_fetch_add(&d->accusations, 1);
 
     if (first)
         clvits_warn(r, "%s; this device is not used any more: its work goes elsewhere", why);
-    return first;
 }
 
-void clvits_device_trust(clvits_device *d)
+bool clvits_device_take_back(clvits_device *d)
 {
-    atomic_store(&d->distrusted, false);
+    return atomic_fetch_sub(&d->accusations, 1) == 1;
 }
 
 bool clvits_device_lost(const clvits_device *d)
@@ -372,7 +371,7 @@ void clvits_device_probe(clvits_device *d)
 
 bool clvits_device_trusted(const clvits_device *d)
 {
-    return !atomic_load(&((clvits_device *)d)->distrusted);
+    return !atomic_load(&((clvits_device *)d)->accusations);
 }
 
 size_t clvits_device_bytes(const clvits_device *d)

@@ -106,13 +106,13 @@ clvits_status clvits_device_check_halves(clvits_device *d, clvits_report *r);
  * Use an open device no more: nothing new is planned for it. The first time, a warning says so.
  *
  * @param why  what happened, as in a report's text
- * @return whether this was the first time
  */
-bool clvits_device_distrust(clvits_device *d, const char *why, clvits_report *r);
+void clvits_device_distrust(clvits_device *d, const char *why, clvits_report *r);
 bool clvits_device_trusted(const clvits_device *d);
 
-/** Use it again after all: what it did was right. */
-void clvits_device_trust(clvits_device *d);
+/** What one call of clvits_device_distrust() said was not so. Whether none stands any more, and the
+ *  device is used again. */
+bool clvits_device_take_back(clvits_device *d);
 
 /** Whether an error has said that the device is gone. */
 bool clvits_device_lost(const clvits_device *d);

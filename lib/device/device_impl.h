@@ -47,7 +47,7 @@ struct clvits_device {
     bool verdicts_new; /* some are not on disk */
     atomic_size_t bytes, peak_bytes;
     atomic_ullong launches;
-    atomic_bool distrusted;
+    atomic_int accusations; /* that stand; 0: it is trusted */
     atomic_bool lost; /* an error said that it is gone */
     const clvits_player *player; /* of recorded launches; NULL: none are recorded */
     clvits_player_calls calls;   /* the player's */

@@ -240,7 +240,8 @@ static bool recover(clvits_task *t, clvits_engine *e, bool in_text, clvits_repor
     if (r->status == CLVITS_E_MEMORY) {
         take_less(t, e, in_text, place, r);
     } else {
-        if (clvits_device_distrust(d, r->text, r) && t->numberless)
+        clvits_device_distrust(d, r->text, r);
+        if (t->numberless)
             t->accused |= place;
         lose(t, place);
     }
@@ -262,11 +263,12 @@ static unsigned barred_for(const clvits_engine *e, int ids)
 void clvits_task_take_back(const clvits_machine *m, unsigned *accused, const clvits_report *r)
 {
     for (int i = 1; i < m->n_places && *accused; i++) {
-        if (!(*accused >> i & 1))
+        if (!(*accused >> i & 1) || !clvits_device_take_back(m->device[i]))
             continue;
         clvits_warn(r, "%s is used again: the CPU path makes the same of this voice",
                     clvits_device_get_info(m->device[i])->name);
-        clvits_device_trust(m->device[i]);
+        if (m->trust)
+            atomic_fetch_and(&m->trust->lost, ~(1u << i));
     }
     *accused = 0;
 }

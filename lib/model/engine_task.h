@@ -55,7 +55,7 @@ typedef struct clvits_task {
     clvits_task_level level;
     int less;          /* levels that this batch alone goes further down */
     unsigned barred;   /* places to do without, as bits */
-    unsigned accused;  /* of these, those that were distrusted for what is no number */
+    unsigned accused;  /* of these, those that this distrusts for what is no number */
     bool numberless;   /* what failed last did so in that */
     bool trimmed;    /* has given its pool's memory back */
     bool ended;      /* an item did before its samples */
@@ -77,7 +77,7 @@ int clvits_task_kind(const clvits_task *t, int frames);
 clvits_status clvits_task_end_item(clvits_task *t, clvits_item *item, clvits_report *r);
 
 /** The CPU path makes no numbers either, so it is the voice: trust the places again that were
- *  accused of that. */
+ *  accused of that, and of nothing else by others. */
 void clvits_task_take_back(const clvits_machine *m, unsigned *accused, const clvits_report *r);
 
 /** Compute durations, and tell them unless that was done, with a text stage on loan. */

@@ -70,7 +70,8 @@ bool clvits_listening_recover(clvits_listening *l, clvits_report *r)
         clvits_warn(r, "%s; going on without this device", r->text);
         l->barred |= place;
     } else {
-        if (clvits_device_distrust(d, r->text, r) && l->numberless)
+        clvits_device_distrust(d, r->text, r);
+        if (l->numberless)
             l->accused |= place;
         l->barred |= place;
         if (l->e->machine->trust)

@@ -28,7 +28,7 @@ typedef struct clvits_listening {
     int before, after; /* context of a frame, at most */
     bool revoice;
     unsigned barred;   /* places to do without, as bits */
-    unsigned accused;  /* of these, those that were distrusted for what is no number */
+    unsigned accused;  /* of these, those that this distrusts for what is no number */
     bool numberless;   /* what failed last did so in that */
     int level;         /* of clvits_task_levels */
     clvits_loan listen, wave, other;
