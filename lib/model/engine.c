@@ -194,10 +194,12 @@ static void take_less(clvits_task *t, clvits_engine *e, bool in_text, unsigned p
         if (!passes)
             atomic_store(&e->most, t->n);
     } else if (!in_text && level + 1 < CLVITS_TASK_LEVELS) {
-        if (passes)
+        if (passes) {
             t->less++;
-        else
+        } else {
             atomic_store(&e->level, level + 1);
+            t->less = 0; /* that is part of the level now */
+        }
         clvits_warn(r, "%s; taking %d frames at a time instead of %d", r->text,
                     clvits_task_levels[level + 1].window, clvits_task_levels[level].window);
     } else {
