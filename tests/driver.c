@@ -130,6 +130,32 @@ START_TEST(memory_is_as_large_as_is_faked)
 }
 END_TEST
 
+static bool seems_lost(const char *faults)
+{
+    clvits_device *d = open_as(NULL);
+
+    ck_assert_int_eq(layer_set(faults), 0);
+    const bool lost = clvits_device_probe(d);
+    ck_assert_int_eq(clvits_device_lost(d), lost);
+    ck_assert_int_eq(layer_set(NULL), 0);
+    clvits_device_close(&d);
+    return lost;
+}
+
+/* Some drivers say that memory is short, CL_OUT_OF_RESOURCES, when the device is gone. */
+START_TEST(a_shortage_is_no_loss)
+{
+    ck_assert(!seems_lost(NULL));
+    ck_assert(!seems_lost("buffer:1+"));
+    ck_assert(!seems_lost("buffer:1+=-5"));
+    ck_assert(!seems_lost("write:1+=-4"));
+    ck_assert(seems_lost("buffer:1+=-2"));
+    ck_assert(seems_lost("write:1+=-5"));
+    ck_assert(seems_lost("read:1+=-5"));
+    ck_assert(seems_lost("read:1+=-9999"));
+}
+END_TEST
+
 static clvits_status check_program(clvits_device *d)
 {
     const clvits_launch l = { .program = "reduce", .kernel = "sum" };
@@ -283,6 +309,7 @@ int main(void)
     tcase_add_test(t, endless_texts_are_cut);
     tcase_add_test(t, extensions_are_the_faked_ones);
     tcase_add_test(t, memory_is_as_large_as_is_faked);
+    tcase_add_test(t, a_shortage_is_no_loss);
     tcase_add_test(t, programs_are_tried_again);
     tcase_add_loop_test(t, launches_are_flushed, 0, LENGTH(flushes));
     tcase_add_loop_test(t, groups_and_kernels_are_spared, 0, 3);

@@ -50,15 +50,19 @@ void clvits_device_blame(const clvits_device *d, clvits_report *r)
         r->device = d;
 }
 
+static bool is_shortage(cl_int e)
+{
+    return e == CL_MEM_OBJECT_ALLOCATION_FAILURE || e == CL_OUT_OF_HOST_MEMORY ||
+           e == CL_OUT_OF_RESOURCES || e == CL_INVALID_BUFFER_SIZE;
+}
+
 clvits_status clvits_cl_fail(clvits_report *r, const clvits_device *d, const char *what, cl_int e)
 {
     clvits_device_blame(d, r);
     if (d && (e == CL_DEVICE_NOT_AVAILABLE || e == CL_INVALID_DEVICE || e == CL_INVALID_CONTEXT ||
               e == CL_INVALID_COMMAND_QUEUE))
         atomic_store(&((clvits_device *)d)->lost, true);
-    const bool memory = e == CL_MEM_OBJECT_ALLOCATION_FAILURE || e == CL_OUT_OF_HOST_MEMORY ||
-                        e == CL_OUT_OF_RESOURCES || e == CL_INVALID_BUFFER_SIZE;
-    return clvits_fail(r, memory ? CLVITS_E_MEMORY : CLVITS_E_DEVICE, "%s: %s: %s (%d)",
+    return clvits_fail(r, is_shortage(e) ? CLVITS_E_MEMORY : CLVITS_E_DEVICE, "%s: %s: %s (%d)",
                        d ? d->info.name : "OpenCL", what, clvits_cl_error(e), e);
 }
 
@@ -352,21 +356,26 @@ bool clvits_device_lost(const clvits_device *d)
     return atomic_load(&((clvits_device *)d)->lost);
 }
 
-void clvits_device_probe(clvits_device *d)
+/* Some drivers say of a device that is gone that resources are short, whatever is asked of it:
+ * where four bytes could be had, they are not what is short. */
+bool clvits_device_probe(clvits_device *d)
 {
-    const unsigned sent = 0x5eed5eed;
-    unsigned got = 0;
-    clvits_buffer *b = NULL;
-    clvits_report r = { 0 };
-    clvits_status s = clvits_buffer_make(&b, d, sizeof(sent), &r);
+    const cl_uint sent = 0x5eed5eed;
+    cl_uint got = 0;
+    cl_int e;
+    cl_mem m = clCreateBuffer(d->context, CL_MEM_READ_WRITE, sizeof(sent), NULL, &e);
+    bool lost = e != CL_SUCCESS && !is_shortage(e);
 
-    if (!s)
-        s = clvits_buffer_write(b, 0, sizeof(sent), &sent, true, &r);
-    if (!s)
-        s = clvits_buffer_read(b, 0, sizeof(got), &got, &r);
-    clvits_buffer_free(&b);
-    if (s == CLVITS_E_DEVICE || (!s && got != sent))
+    if (e == CL_SUCCESS) {
+        e = clEnqueueWriteBuffer(d->queue, m, CL_TRUE, 0, sizeof(sent), &sent, 0, NULL, NULL);
+        if (e == CL_SUCCESS)
+            e = clEnqueueReadBuffer(d->queue, m, CL_TRUE, 0, sizeof(got), &got, 0, NULL, NULL);
+        clReleaseMemObject(m);
+        lost = e == CL_SUCCESS ? got != sent : e == CL_OUT_OF_RESOURCES || !is_shortage(e);
+    }
+    if (lost)
         atomic_store(&d->lost, true);
+    return clvits_device_lost(d);
 }
 
 bool clvits_device_trusted(const clvits_device *d)

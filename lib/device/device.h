@@ -117,9 +117,9 @@ bool clvits_device_take_back(clvits_device *d);
 /** Whether an error has said that the device is gone. */
 bool clvits_device_lost(const clvits_device *d);
 
-/** After an error that may have many causes: whether the device takes in and gives back any bytes;
- *  if not, it is lost. */
-void clvits_device_probe(clvits_device *d);
+/** After an error that may have many causes: see whether the device takes in and gives back any
+ *  bytes; if not, it is lost. Whether it is. */
+bool clvits_device_probe(clvits_device *d);
 
 /** Bytes now allocated on the device, and the most there ever were, or were since begin_peak(). */
 size_t clvits_device_bytes(const clvits_device *d);

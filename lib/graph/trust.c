@@ -48,7 +48,7 @@ static clvits_status judge(const clvits_machine *m, clvits_device *d, clvits_tri
     atomic_fetch_add(&m->trust->trials, 1);
     atomic_fetch_add(&m->trust->nanoseconds, clvits_trace_clock() - begun);
     clvits_trace_host(r, start, "prove kernel", t->node->op->name, t->launch.options);
-    if (s == CLVITS_E_DEVICE && !t->compared && own.device)
+    if ((s == CLVITS_E_DEVICE || (s == CLVITS_E_MEMORY && t->placed)) && !t->compared && own.device)
         clvits_device_probe(d);
     if (s && s != CLVITS_E_DEVICE && !(s == CLVITS_E_MEMORY && own.device && t->placed)) {
         r->device = own.device;

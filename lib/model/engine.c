@@ -239,7 +239,8 @@ static bool recover(clvits_task *t, clvits_engine *e, bool in_text, clvits_repor
 
     if (!place || t->barred & place)
         return false;
-    if (r->status == CLVITS_E_MEMORY) {
+    clvits_stage_pool_trim(e->pool);
+    if (r->status == CLVITS_E_MEMORY && !clvits_device_probe(d)) {
         take_less(t, e, in_text, place, r);
     } else {
         clvits_device_distrust(d, r->text, r);
@@ -249,7 +250,6 @@ static bool recover(clvits_task *t, clvits_engine *e, bool in_text, clvits_repor
     }
     t->numberless = false;
     clvits_report_clear(r);
-    clvits_stage_pool_trim(e->pool);
     return true;
 }
 

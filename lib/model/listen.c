@@ -63,10 +63,12 @@ bool clvits_listening_recover(clvits_listening *l, clvits_report *r)
     give_back(l);
     if (!place || l->barred & place)
         return false;
-    if (r->status == CLVITS_E_MEMORY && l->level + 1 < CLVITS_TASK_LEVELS) {
+    clvits_stage_pool_trim(l->e->pool);
+    const bool memory = r->status == CLVITS_E_MEMORY && !clvits_device_probe(d);
+    if (memory && l->level + 1 < CLVITS_TASK_LEVELS) {
         l->level++;
         clvits_info(r, "%s; taking %d frames at a time", r->text, clvits_listening_block(l));
-    } else if (r->status == CLVITS_E_MEMORY) {
+    } else if (memory) {
         clvits_warn(r, "%s; going on without this device", r->text);
         l->barred |= place;
     } else {
@@ -79,7 +81,6 @@ bool clvits_listening_recover(clvits_listening *l, clvits_report *r)
     }
     l->numberless = false;
     clvits_report_clear(r);
-    clvits_stage_pool_trim(l->e->pool);
     return true;
 }
 

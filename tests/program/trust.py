@@ -116,6 +116,21 @@ class Trust(ProgramTest):
         self.assertIn("is not used any more", text)
         self.assertGreater(level, 60)
 
+    def test_a_loss_that_looks_like_a_shortage(self):
+        """Whether it shows while kernels are tried or later, the device is gone, once."""
+        if "OPENCL_LAYERS" not in os.environ:
+            self.skipTest("no layers here")
+        for trust in "always", "never":
+            done = self.run_program("speak", "--device", "opencl", "-m", TINY, "-o", "a.wav",
+                                    "--trust", trust, *NORMS, TEXT,
+                                    env={"CLVITS_FAULTS": "read:1+=-5"})
+            text = done.stderr.decode()
+            self.assertEqual(done.returncode, 0, text)
+            self.assertEqual(len(re.findall("CL_OUT_OF_RESOURCES.*; this device is not used any "
+                                            "more", text)), 1, text)
+            self.assertNotIn("goes wrong", text)
+            self.assertNotIn("going on without", text)
+
     def test_recheck(self):
         """Wrong numbers are found by computing some again."""
         lines = ". ".join([TEXT] * 8)
