@@ -95,6 +95,20 @@ START_TEST(endless_texts_are_cut)
 }
 END_TEST
 
+/* Kernels are chosen by the device's type, and by what is known of it. */
+START_TEST(families_are_known)
+{
+    clvits_device *d = open_as("platform=rusticl;name=llvmpipe (LLVM 15.0.6, 256 bits)");
+
+    ck_assert_int_eq(clvits_device_get_info(d)->family, CLVITS_FAMILY_GPU);
+    clvits_device_close(&d);
+    d = open_as("platform=rusticl");
+    ck_assert_int_eq(clvits_device_get_info(d)->family == CLVITS_FAMILY_GPU,
+                     clvits_device_get_info(d)->gpu);
+    clvits_device_close(&d);
+}
+END_TEST
+
 static bool records(const char *faults)
 {
     clvits_device *d = open_as(faults);
@@ -307,6 +321,7 @@ int main(void)
     tcase_set_timeout(t, HARNESS_TIMEOUT);
     tcase_add_loop_test(t, long_texts_are_read, 0, 6);
     tcase_add_test(t, endless_texts_are_cut);
+    tcase_add_test(t, families_are_known);
     tcase_add_test(t, extensions_are_the_faked_ones);
     tcase_add_test(t, memory_is_as_large_as_is_faked);
     tcase_add_test(t, a_shortage_is_no_loss);

@@ -21,7 +21,7 @@ static const clvits_device_info adreno = { .name = "QUALCOMM Adreno(TM) 740",
 
 static const struct {
     const char *row;
-    int wrong, flush, group, without;
+    int wrong, flush, group, without, family;
 } rows[] = {
     { "qualcomm | adreno | * | flush 7" REPORT, 0, 7, 0, 0 },
     { "# qualcomm | adreno | * | flush 7" REPORT "\n\n  \n", 0, 0, 0, 0 },
@@ -39,6 +39,11 @@ static const struct {
     { "* | * | <99 | group 64" REPORT, 0, 0, 0, 0 }, /* the driver has no number first */
     { "* | Adreno(TM) 740 | * | group 64" REPORT, 0, 0, 64, 0 },
     { "*|*|*|without conv1d_toom" REPORT, 0, 0, 0, 1 },
+    { "*|*|*|family gpu" REPORT, 0, 0, 0, 0, 1 + CLVITS_FAMILY_GPU },
+    { "*|*|*|family cpu" REPORT, 0, 0, 0, 0, 1 + CLVITS_FAMILY_CPU },
+    { "ARM|*|*|family cpu" REPORT, 0, 0, 0, 0 },
+    { "*|*|*|family" REPORT, 1, 0, 0, 0 },
+    { "*|*|*|family dsp" REPORT, 1, 0, 0, 0 },
     { "*|*|*|flush 9" REPORT "\n*|*|*|flush 3" REPORT "\n*|*|*|flush 5" REPORT, 0, 3, 0, 0 },
     { "flush 7", 1, 0, 0, 0 },
     { "*|*|flush 7" REPORT, 1, 0, 0, 0 },
@@ -70,9 +75,10 @@ START_TEST(rows_are_read)
     ck_assert_int_eq(q.flush, rows[_i].flush);
     ck_assert_int_eq(q.group, rows[_i].group);
     ck_assert_int_eq(q.n_without, rows[_i].without);
+    ck_assert_int_eq(q.family, rows[_i].family);
     ck_assert_int_eq(clvits_quirks_without(&q, "conv1d_toom"), rows[_i].without);
     ck_assert(!clvits_quirks_without(&q, "conv1d"));
-    ck_assert_int_eq(*q.text != '\0', q.flush || q.group || q.n_without);
+    ck_assert_int_eq(*q.text != '\0', q.flush || q.group || q.n_without || q.family);
 }
 END_TEST
 
@@ -144,6 +150,8 @@ START_TEST(the_library_has_a_table)
     const clvits_device_info mali = { .name = "Mali-G78", .vendor = "ARM" };
     const clvits_device_info powervr = { .name = "PowerVR B-Series BXM-8-256",
                                          .vendor = "Imagination Technologies" };
+    const clvits_device_info llvmpipe = { .name = "llvmpipe (LLVM 15.0.6, 256 bits)",
+                                          .vendor = "Mesa/X.org", .platform = "rusticl" };
     clvits_quirks q;
     int found = 0;
 
@@ -151,7 +159,9 @@ START_TEST(the_library_has_a_table)
         if (!strcmp(f->name, "devices.quirks")) {
             found++;
             ck_assert_int_eq(clvits_quirks_read(&q, f->text, &adreno), 0);
-            ck_assert_int_eq(q.flush, 0);
+            ck_assert_int_eq(q.flush + q.family, 0);
+            ck_assert_int_eq(clvits_quirks_read(&q, f->text, &llvmpipe), 0);
+            ck_assert_int_eq(q.family, 1 + CLVITS_FAMILY_GPU);
             ck_assert_int_eq(clvits_quirks_read(&q, f->text, &mali), 0);
             ck_assert_int_eq(q.flush, 24);
             ck_assert_int_eq(clvits_quirks_read(&q, f->text, &powervr), 0);

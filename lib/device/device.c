@@ -136,10 +136,7 @@ static void read_info(clvits_device_info *info, cl_platform_id platform, cl_devi
     info->unified_memory = unified == CL_TRUE;
     info->fp16 = extensions && strstr(extensions, "cl_khr_fp16");
     free(extensions);
-    /* llvmpipe calls itself a CPU, but runs work-groups and dislikes wide vectors. */
-    info->family = (type & CL_DEVICE_TYPE_CPU) && !strstr(info->platform, "rusticl")
-                       ? CLVITS_FAMILY_CPU
-                       : CLVITS_FAMILY_GPU;
+    info->family = type & CL_DEVICE_TYPE_CPU ? CLVITS_FAMILY_CPU : CLVITS_FAMILY_GPU;
 }
 
 struct found {
@@ -179,6 +176,19 @@ static void find(struct found *f)
     }
 }
 
+/* table: NULL for the library's own. */
+static void heed_quirks(clvits_quirks *q, clvits_device_info *info, const char *table)
+{
+    for (const clvits_source *f = clvits_sources; f->name && !table; f++)
+        if (!strcmp(f->name, "devices.quirks"))
+            table = f->text;
+    clvits_quirks_read(q, table ? table : "", info);
+    if (q->group && (size_t)q->group < info->max_work_group)
+        info->max_work_group = (size_t)q->group;
+    if (q->family)
+        info->family = (clvits_family)(q->family - 1);
+}
+
 clvits_status clvits_device_list(clvits_device_info **list, int *count, clvits_report *r)
 {
     struct found f;
@@ -188,23 +198,13 @@ clvits_status clvits_device_list(clvits_device_info **list, int *count, clvits_r
     *list = calloc((size_t)f.n + 1, sizeof(**list));
     if (!*list)
         return clvits_fail_memory(r, "the list of devices");
-    for (int i = 0; i < f.n; i++)
+    for (int i = 0; i < f.n; i++) {
+        clvits_quirks quirks;
         read_info(*list + i, f.platform[i], f.id[i]);
+        heed_quirks(&quirks, *list + i, NULL);
+    }
     *count = f.n;
     return CLVITS_OK;
-}
-
-static void heed_quirks(clvits_device *d, const char *table)
-{
-    const size_t most = d->info.max_work_group;
-
-    for (const clvits_source *f = clvits_sources; f->name && !table; f++)
-        if (!strcmp(f->name, "devices.quirks"))
-            table = f->text;
-    if (table)
-        clvits_quirks_read(&d->quirks, table, &d->info);
-    if (d->quirks.group && (size_t)d->quirks.group < most)
-        d->info.max_work_group = (size_t)d->quirks.group;
 }
 
 static clvits_status open_queue(clvits_device *d, cl_platform_id platform, clvits_report *r)
@@ -262,7 +262,7 @@ clvits_status clvits_device_open(clvits_device **out, int index, const clvits_de
     d->place = p->place;
     d->memory = p->memory;
     read_info(&d->info, f.platform[index], d->id);
-    heed_quirks(d, p->quirks);
+    heed_quirks(&d->quirks, &d->info, p->quirks);
     if (p->family)
         d->info.family = (clvits_family)(p->family - 1);
     d->cache_dir = p->cache_dir ? strdup(p->cache_dir) : NULL;

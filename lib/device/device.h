@@ -18,7 +18,7 @@ typedef enum clvits_family { CLVITS_FAMILY_GPU = 0, CLVITS_FAMILY_CPU = 1 } clvi
 
 enum { CLVITS_INFO_TEXT = 512 }; /* of a driver's texts; Adreno's platforms have above 150 bytes */
 
-/** What a device says of itself. */
+/** What a device says of itself, but for what cl/devices.quirks says of it. */
 typedef struct clvits_device_info {
     char name[CLVITS_INFO_TEXT], vendor[CLVITS_INFO_TEXT], platform[CLVITS_INFO_TEXT];
     char version[CLVITS_INFO_TEXT], driver[CLVITS_INFO_TEXT];

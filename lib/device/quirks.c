@@ -147,17 +147,23 @@ static void least(int *value, int other)
 static bool take(clvits_quirks *q, const char *text, bool meant)
 {
     const int flush = number_after(text, "flush "), group = number_after(text, "group ");
+    const int family = !strcmp(text, "family gpu")   ? 1 + CLVITS_FAMILY_GPU
+                       : !strcmp(text, "family cpu") ? 1 + CLVITS_FAMILY_CPU
+                                                     : 0;
     const char *kernel = strncmp(text, "without ", 8) ? "" : text + 8;
     const size_t n = strlen(kernel);
     const bool named = n && n < sizeof(q->without[0]) &&
                        strspn(kernel, "abcdefghijklmnopqrstuvwxyz0123456789_") == n;
 
-    if ((!flush && !group && !named) || (meant && named && q->n_without == CLVITS_MAX_WITHOUT))
+    if ((!flush && !group && !family && !named) ||
+        (meant && named && q->n_without == CLVITS_MAX_WITHOUT))
         return false;
     if (meant && flush)
         least(&q->flush, flush);
     if (meant && group)
         least(&q->group, group);
+    if (meant && family)
+        q->family = family;
     if (meant && named)
         memcpy(q->without[q->n_without++], kernel, n + 1);
     return true;

@@ -12,6 +12,7 @@ enum { CLVITS_MAX_WITHOUT = 16, CLVITS_QUIRKS_TEXT = 1024 };
 typedef struct clvits_quirks {
     int flush; /* after so many launches; 0: not */
     int group; /* most work-items of a work-group; 0: as the device says */
+    int family; /* 0: by device type; else a clvits_family + 1 */
     char without[CLVITS_MAX_WITHOUT][32]; /* kernels */
     int n_without;
     char text[CLVITS_QUIRKS_TEXT]; /* the rows' quirks and reports, for people */
