@@ -170,6 +170,30 @@ START_TEST(a_shortage_is_no_loss)
 }
 END_TEST
 
+/* Several devices of one context have one limit. */
+START_TEST(memory_is_shared)
+{
+    atomic_size_t taken = 0;
+    const clvits_device_params p = { .memory = 1000000, .taken = &taken };
+    clvits_device *d[2];
+    clvits_buffer *first, *second;
+    clvits_report r = { 0 };
+
+    ck_assert_int_eq(layer_set(NULL), 0);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(clvits_device_open(&d[i], 0, &p, &r), CLVITS_OK);
+    ck_assert_int_eq(clvits_buffer_make(&first, d[0], 600000, &r), CLVITS_OK);
+    ck_assert_int_eq(clvits_buffer_make(&second, d[1], 600000, &r), CLVITS_E_MEMORY);
+    clvits_buffer_free(&first);
+    ck_assert_int_eq(clvits_buffer_make(&second, d[1], 600000, &r), CLVITS_OK);
+    ck_assert_uint_eq(atomic_load(&taken), clvits_device_bytes(d[1]));
+    clvits_buffer_free(&second);
+    ck_assert_uint_eq(atomic_load(&taken), 0);
+    clvits_device_close(&d[0]);
+    clvits_device_close(&d[1]);
+}
+END_TEST
+
 static clvits_status check_program(clvits_device *d)
 {
     const clvits_launch l = { .program = "reduce", .kernel = "sum" };
@@ -325,6 +349,7 @@ int main(void)
     tcase_add_test(t, extensions_are_the_faked_ones);
     tcase_add_test(t, memory_is_as_large_as_is_faked);
     tcase_add_test(t, a_shortage_is_no_loss);
+    tcase_add_test(t, memory_is_shared);
     tcase_add_test(t, programs_are_tried_again);
     tcase_add_loop_test(t, launches_are_flushed, 0, LENGTH(flushes));
     tcase_add_loop_test(t, groups_and_kernels_are_spared, 0, 3);

@@ -83,10 +83,10 @@ typedef struct clvits_context_params {
      */
     const char *precision;
     /**
-     * NULL, or how much the context takes of each device at most: bytes, or with K, M or G behind
-     * the number 1024, 1024^2 or 1024^3 of them. Where a voice does not get by with that, the
-     * decoder makes smaller windows, and where it still does not, the CPU path does the work; both
-     * with a warning, and neither changes results beyond rounding.
+     * NULL, or how much the context takes of its devices together at most: bytes, or with K, M or
+     * G behind the number 1024, 1024^2 or 1024^3 of them. Where a voice does not get by with that,
+     * the decoder makes smaller windows, and where it still does not, the CPU path does the work;
+     * both with a warning, and neither changes results beyond rounding.
      */
     const char *memory;
     /**

@@ -4,14 +4,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Counts them unless that is more than the device may have. */
+static void give_bytes(clvits_device *d, size_t size)
+{
+    atomic_fetch_sub(&d->bytes, size);
+    if (d->taken)
+        atomic_fetch_sub(d->taken, size);
+}
+
+/* Counts them unless that is more than the device, with those that it shares with, may have. */
 static bool take_bytes(clvits_device *d, size_t size)
 {
     const size_t now = atomic_fetch_add(&d->bytes, size) + size;
+    const size_t all = d->taken ? atomic_fetch_add(d->taken, size) + size : now;
     size_t peak = atomic_load(&d->peak_bytes);
 
-    if (d->memory && now > d->memory) {
-        atomic_fetch_sub(&d->bytes, size);
+    if (d->memory && all > d->memory) {
+        give_bytes(d, size);
         return false;
     }
     while (now > peak && !atomic_compare_exchange_weak(&d->peak_bytes, &peak, now))
@@ -24,7 +32,7 @@ static clvits_status too_much(const clvits_device *d, size_t size, clvits_report
     clvits_device_blame(d, r);
     return clvits_fail(r, CLVITS_E_MEMORY,
                        "%s: a buffer of %zu bytes on top of %zu is more than the limit of %zu",
-                       d->info.name, size, clvits_device_bytes(d), d->memory);
+                       d->info.name, size, atomic_load(d->taken ? d->taken : &d->bytes), d->memory);
 }
 
 clvits_status clvits_buffer_make(clvits_buffer **out, clvits_device *d, size_t size,
@@ -50,7 +58,7 @@ clvits_status clvits_buffer_make(clvits_buffer **out, clvits_device *d, size_t s
     }
     b->memory = clCreateBuffer(d->context, CL_MEM_READ_WRITE, b->size, NULL, &e);
     if (e != CL_SUCCESS) {
-        atomic_fetch_sub(&d->bytes, b->size);
+        give_bytes(d, b->size);
         free(b);
         return clvits_cl_fail(r, d, "cannot allocate a buffer", e);
     }
@@ -66,7 +74,7 @@ void clvits_buffer_free(clvits_buffer **buffer)
     clvits_buffer *b = *buffer;
     if (!b)
         return;
-    atomic_fetch_sub(&b->device->bytes, b->size);
+    give_bytes(b->device, b->size);
     clReleaseMemObject(b->memory);
     free(b);
     *buffer = NULL;

@@ -261,6 +261,7 @@ clvits_status clvits_device_open(clvits_device **out, int index, const clvits_de
     d->cache_told = p->cache_told;
     d->place = p->place;
     d->memory = p->memory;
+    d->taken = p->taken;
     read_info(&d->info, f.platform[index], d->id);
     heed_quirks(&d->quirks, &d->info, p->quirks);
     if (p->family)

@@ -72,6 +72,8 @@ typedef struct clvits_device_params {
     clvits_record_mode record;
     int place;              /* what traces call the device */
     size_t memory;          /* bytes that all buffers may take; 0: what there is */
+    atomic_size_t *taken;   /* shared, and outlives the device: what the buffers of all devices that
+                               have it take of that; NULL: the device has the limit for itself */
     const char *quirks;     /* a table instead of cl/devices.quirks; NULL normally */
 } clvits_device_params;
 

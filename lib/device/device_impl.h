@@ -42,6 +42,7 @@ struct clvits_device {
     struct clvits_program *programs;
     clvits_builds builds;
     size_t memory; /* that buffers may take; 0: no limit */
+    atomic_size_t *taken; /* of it, by all devices that share it; NULL: by this one, bytes */
     pthread_mutex_t verdict_lock; /* guards the verdicts */
     struct clvits_judged *verdicts;
     bool verdicts_new; /* some are not on disk */

@@ -299,6 +299,7 @@ static clvits_status open_parts(clvits_context *c, const clvits_context_params *
                                      .source_dir = wanted.kernel_dir,
                                      .family = wanted.family,
                                      .memory = wanted.memory,
+                                     .taken = &c->taken,
                                      .record = wanted.record,
                                      .measure = p->trace != NULL };
     const char *device = wanted.device.text;

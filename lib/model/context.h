@@ -19,6 +19,7 @@ struct clvits_context {
     atomic_ullong rating;                  /* launches that this took; not guarded */
     char *place, *cache_dir;
     atomic_bool cache_told; /* that nothing can be kept there */
+    atomic_size_t taken;    /* bytes that all devices' buffers take */
     clvits_log_fn log;
     void *log_user;
     clvits_stop stop; /* of every call, where the caller gave a flag */

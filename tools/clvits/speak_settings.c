@@ -61,7 +61,7 @@ static const char more_help[] =
     "                             device; NAME=WHERE: operators or modules by hand, as in\n"
     "                             conv1d=cpu,flow=1; several with commas\n"
     "      --precision P          fp32; of flow and decoder on devices: fp16-storage, fp16\n"
-    "      --memory SIZE          of a device, at most, as in 256M\n"
+    "      --memory SIZE          of devices together, at most, as in 256M\n"
     "      --trust T              proof of kernels: cached (once), always, never\n"
     "      --recheck N            the CPU path checks an operator of every Nth graph; 0: none\n"
     "      --threads N            of the CPU path; one per processor that it may use\n"
