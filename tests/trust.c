@@ -7,6 +7,7 @@
 
 #include "graph/plan.h"
 #include "graph/probe.h"
+#include "graph/trial.h"
 #include "graph/trust.h"
 
 #include <math.h>
@@ -211,6 +212,38 @@ START_TEST(right_kernels_are_tried_once)
         ck_assert_int_eq(f.heard.warnings, 0);
         harness_end(&f.h);
     }
+}
+END_TEST
+
+/* However much work a row is, there is an odd number of them. */
+START_TEST(trials_have_tails)
+{
+    const clvits_conv1d_params same = { .pad_left = 2, .pad_right = 2 };
+    const float *values;
+    fixture f;
+
+    write_kernels(NULL, NULL, NULL);
+    if (begin(&f, false)) {
+        const int clock = clvits_graph_clock(f.h.graph, 200);
+        const clvits_target at = { .device = f.h.machine.device[1], .place = 1 };
+        int fewest = 200, most = 0;
+        for (int C = 64; C <= 512; C += 32) {
+            clvits_tensor *x = harness_input(&f.h, clock, C, -1, 1, &values);
+            clvits_tensor *w = harness_weight(&f.h, 3, (int64_t[]){ C, C, 5 }, -1, 1, &values);
+            const clvits_tensor *y = clvits_conv1d(x, w, NULL, &same, NULL);
+            clvits_trial t;
+            ck_assert_int_eq(clvits_trial_open(&t, &f.h.machine, y->producer, &at, 0.0f, 0,
+                                               &f.h.report), CLVITS_OK);
+            const int rows = t.graph->clocks[t.node->out[0]->clock].capacity;
+            ck_assert_msg(rows % 2 == 1, "%d channels: %d rows", C, rows);
+            fewest = rows < fewest ? rows : fewest;
+            most = rows > most ? rows : most;
+            clvits_trial_close(&t);
+        }
+        ck_assert_int_lt(fewest, 30);
+        ck_assert_int_gt(most, 100);
+    }
+    harness_end(&f.h);
 }
 END_TEST
 
@@ -447,6 +480,7 @@ int main(void)
 
     tcase_add_checked_fixture(t, files_open, files_close);
     tcase_set_timeout(t, HARNESS_TIMEOUT);
+    tcase_add_test(t, trials_have_tails);
     tcase_add_test(t, nothing_is_proven_without_numbers);
     tcase_add_test(t, wrong_kernels_have_no_rates);
     tcase_add_test(t, right_kernels_are_tried_once);

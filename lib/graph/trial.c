@@ -27,7 +27,8 @@ static bool reads_clock(const clvits_node *n, int clock)
     return false;
 }
 
-/* Rows of an input, or of what is made without one: enough for tails, few enough to be quick. */
+/* Rows of an input, or of what is made without one: enough for tails, few enough to be quick, and
+ * an odd number. */
 static int rows_for(const clvits_node *n)
 {
     const clvits_tensor *t = n->in[0] ? n->in[0] : n->out[0];
@@ -36,8 +37,14 @@ static int rows_for(const clvits_node *n)
 
     /* Samples: a few frames, the last one cut off. */
     if (n->op == &clvits_op_spectrogram)
-        return (2 * LEAST_ROWS + 1) * ((const clvits_spectrogram_params *)n->params)->hop / 2 + 1;
-    return rows < LEAST_ROWS ? LEAST_ROWS : rows > MOST_ROWS ? MOST_ROWS : (int)rows;
+        return (2 * LEAST_ROWS + 1) * ((const clvits_spectrogram_params *)n->params)->hop / 2 | 1;
+    return rows < LEAST_ROWS ? LEAST_ROWS : rows > MOST_ROWS ? MOST_ROWS : (int)rows | 1;
+}
+
+/* Of an item: all, some less, of which an odd number is left where all are odd, or none. */
+static int length_of(int item, int rows)
+{
+    return item == 0 ? rows : item == 1 ? rows - rows / 5 * 2 : 0;
 }
 
 /* Of an alignment the text: as long as the frames, there would be one path alone. */
@@ -64,7 +71,7 @@ static void copy_clocks(clvits_graph *g, const clvits_node *n, int rows)
         if (above[i] && !derived)
             c->parent = -1;
         if (c->parent < 0) {
-            c->capacity = is_text(n, i) ? (rows + 2) / 3 : rows;
+            c->capacity = is_text(n, i) ? (rows + 2) / 3 | 1 : rows;
             continue;
         }
         const int64_t all = ((int64_t)g->clocks[c->parent].capacity * c->mul + c->add) / c->div;
@@ -271,11 +278,9 @@ static clvits_status go(clvits_trial *t, clvits_run *run, clvits_report *r)
 
     for (int b = 0; b < ITEMS && !s; b++) {
         for (int c = 1; c < g->n_clocks && !s; c++) {
-            const int rows = g->clocks[c].capacity;
-            const int lengths[ITEMS] = { rows, (3 * rows + 4) / 5, 0 };
             if (g->clocks[c].parent >= 0)
                 continue;
-            s = clvits_run_set_length(run, c, b, lengths[b], r);
+            s = clvits_run_set_length(run, c, b, length_of(b, g->clocks[c].capacity), r);
             if (!s)
                 s = clvits_run_set_first(run, c, b, b * FIRST_ROW, r);
         }
