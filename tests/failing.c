@@ -34,30 +34,38 @@ static size_t slot_of(const void *p)
     return (size_t)((uintptr_t)p >> 4) * 2654435761u % SLOTS;
 }
 
-/* Notes a block; with open addressing, and no holes but those that were refilled. */
+/* Notes a block; with open addressing. */
 static void *note(void *p)
 {
     if (!p)
         return p;
     pthread_mutex_lock(&lock);
+    if (++n_left == SLOTS) /* one stays free, where a search ends */
+        abort();
     size_t i = slot_of(p);
-    while (left[i] && left[i] != (void *)1)
+    while (left[i])
         i = (i + 1) % SLOTS;
     left[i] = p;
-    n_left++;
     pthread_mutex_unlock(&lock);
     return p;
 }
 
+/* What comes after it may have gone around it: that moves up, so that searches stay short. */
 static void forget(const void *p)
 {
     pthread_mutex_lock(&lock);
-    for (size_t i = slot_of(p); left[i] && n_left; i = (i + 1) % SLOTS)
-        if (left[i] == p) {
-            left[i] = (void *)1; /* was taken: what comes after it may have gone around it */
-            n_left--;
-            break;
-        }
+    size_t hole = slot_of(p);
+    while (left[hole] && left[hole] != p)
+        hole = (hole + 1) % SLOTS;
+    if (left[hole]) {
+        n_left--;
+        for (size_t i = (hole + 1) % SLOTS; left[i]; i = (i + 1) % SLOTS)
+            if ((i - slot_of(left[i])) % SLOTS >= (i - hole) % SLOTS) {
+                left[hole] = left[i];
+                hole = i;
+            }
+        left[hole] = NULL;
+    }
     pthread_mutex_unlock(&lock);
 }
 
