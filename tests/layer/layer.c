@@ -96,11 +96,19 @@ cl_int calls_count(enum kind kind)
     return e;
 }
 
-/* Where a size above a limit is an error of its own. */
-static cl_int count_sized(enum kind kind, size_t size, size_t limit, cl_int error)
+/* How making a buffer ends, by the limits. */
+static cl_int check_size(size_t size)
 {
-    const cl_int e = calls_count(kind);
-    return e ? e : limit && size > limit ? error : CL_SUCCESS;
+    cl_int e = CL_SUCCESS;
+
+    pthread_rwlock_rdlock(&lock);
+    if (now.alloc && size > now.alloc)
+        e = CL_INVALID_BUFFER_SIZE;
+    else if ((now.more_than && size > now.more_than) ||
+             (now.global && atomic_load(&buffer_bytes) + size > now.global))
+        e = CL_MEM_OBJECT_ALLOCATION_FAILURE;
+    pthread_rwlock_unlock(&lock);
+    return e;
 }
 
 void calls_made(enum object what, const void *object)
@@ -171,10 +179,8 @@ static cl_command_queue CL_API_CALL create_queue(cl_context c, cl_device_id d,
 static cl_mem CL_API_CALL create_buffer(cl_context c, cl_mem_flags flags, size_t size, void *host,
                                         cl_int *error)
 {
-    cl_int e = count_sized(BUFFER, size, now.alloc, CL_INVALID_BUFFER_SIZE);
-    if (!e && ((now.more_than && size > now.more_than) ||
-               (now.global && atomic_load(&buffer_bytes) + size > now.global)))
-        e = CL_MEM_OBJECT_ALLOCATION_FAILURE;
+    cl_int e = calls_count(BUFFER);
+    e = e ? e : check_size(size);
     if (e)
         return calls_refused(e, error);
     cl_mem m = driver->clCreateBuffer(c, flags, size, host, error);
@@ -258,15 +264,31 @@ static cl_int check_group(cl_command_queue q, cl_kernel k, cl_uint n, const size
     cl_ulong bytes = 0;
     cl_device_id d;
 
+    pthread_rwlock_rdlock(&lock);
+    const size_t most_items = now.group, most_bytes = now.local;
+    pthread_rwlock_unlock(&lock);
     for (cl_uint i = 0; local && i < n; i++)
         items *= local[i];
-    if (now.group && items > now.group)
+    if (most_items && items > most_items)
         return CL_INVALID_WORK_GROUP_SIZE;
-    if (now.local && !driver->clGetCommandQueueInfo(q, CL_QUEUE_DEVICE, sizeof(d), &d, NULL) &&
+    if (most_bytes && !driver->clGetCommandQueueInfo(q, CL_QUEUE_DEVICE, sizeof(d), &d, NULL) &&
         !driver->clGetKernelWorkGroupInfo(k, d, CL_KERNEL_LOCAL_MEM_SIZE, sizeof(bytes), &bytes,
-                                          NULL) && bytes > now.local)
+                                          NULL) && bytes > most_bytes)
         return CL_OUT_OF_RESOURCES;
     return CL_SUCCESS;
+}
+
+/* Whether a launch of that kernel ends the process. */
+static bool crashes(cl_kernel k)
+{
+    char name[64] = "";
+
+    pthread_rwlock_rdlock(&lock);
+    if (now.crash)
+        driver->clGetKernelInfo(k, CL_KERNEL_FUNCTION_NAME, sizeof(name), name, NULL);
+    const bool does = *name && !strcmp(name, now.crash);
+    pthread_rwlock_unlock(&lock);
+    return does;
 }
 
 static cl_int CL_API_CALL launch(cl_command_queue q, cl_kernel k, cl_uint n, const size_t *offset,
@@ -274,11 +296,8 @@ static cl_int CL_API_CALL launch(cl_command_queue q, cl_kernel k, cl_uint n, con
                                  const cl_event *wait, cl_event *event)
 {
     cl_int e = calls_count(LAUNCH);
-    char name[64] = "";
 
-    if (now.crash)
-        driver->clGetKernelInfo(k, CL_KERNEL_FUNCTION_NAME, sizeof(name), name, NULL);
-    if (*name && !strcmp(name, now.crash))
+    if (crashes(k))
         crash();
     e = e ? e : check_group(q, k, n, local);
     return e ? e
@@ -380,8 +399,9 @@ static cl_int answer_extensions(const char *names, size_t size, void *out, size_
     return answer(list, n * sizeof(*list), size, out, needed);
 }
 
-static cl_int CL_API_CALL device_info(cl_device_id d, cl_device_info what, size_t size, void *out,
-                                      size_t *needed)
+/* The caller has the lock. */
+static cl_int answer_of_device(cl_device_id d, cl_device_info what, size_t size, void *out,
+                               size_t *needed)
 {
     const struct {
         cl_device_info what;
@@ -421,14 +441,26 @@ static cl_int CL_API_CALL device_info(cl_device_id d, cl_device_info what, size_
     return e;
 }
 
+static cl_int CL_API_CALL device_info(cl_device_id d, cl_device_info what, size_t size, void *out,
+                                      size_t *needed)
+{
+    pthread_rwlock_rdlock(&lock);
+    const cl_int e = answer_of_device(d, what, size, out, needed);
+    pthread_rwlock_unlock(&lock);
+    return e;
+}
+
 static cl_int CL_API_CALL platform_info(cl_platform_id p, cl_platform_info what, size_t size,
                                         void *out, size_t *needed)
 {
+    pthread_rwlock_rdlock(&lock);
     const char *text = what == CL_PLATFORM_NAME      ? now.platform
                        : what == CL_PLATFORM_VERSION ? now.platform_version
                                                      : NULL;
-    return text ? answer(text, strlen(text) + 1, size, out, needed)
-                : driver->clGetPlatformInfo(p, what, size, out, needed);
+    const cl_int e = text ? answer(text, strlen(text) + 1, size, out, needed)
+                          : driver->clGetPlatformInfo(p, what, size, out, needed);
+    pthread_rwlock_unlock(&lock);
+    return e;
 }
 
 static void *CL_API_CALL extension_call(cl_platform_id p, const char *name)
@@ -440,7 +472,10 @@ __attribute__((destructor)) static void tell_leaks(void)
 {
     char text[256];
 
-    if (now.leaks && clvits_layer_live(text, sizeof(text))) {
+    pthread_rwlock_rdlock(&lock);
+    const bool tells = now.leaks;
+    pthread_rwlock_unlock(&lock);
+    if (tells && clvits_layer_live(text, sizeof(text))) {
         fprintf(stderr, "OpenCL objects that were not released: %s\n", text);
         _exit(86);
     }
