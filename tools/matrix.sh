@@ -242,7 +242,7 @@ cell_faults()
 {
     in_short faults malloc-opencl -- --suite opencl --suite slow faults malloc-all-opencl \
         malloc-all-cpu-path trust-barrier \
-        faults-{any,argument,buffer,build,context,copy,fill,finish,kernel,launch,map,program} \
+        faults-{any,argument,buffer,build,context,copy,fill,finish,kernel,launch,program} \
         faults-{proven,queue,read,rechecked,record,recorded,write}
     build_and_check gcc "${wanted[@]}"
 }
