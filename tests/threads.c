@@ -30,7 +30,7 @@ typedef struct fixture {
     clvits_voice *voice;
     int32_t ids[KINDS][IDS];
     speech alone[KINDS];
-    long nanoseconds; /* that the longest took */
+    uint32_t microseconds; /* that the longest took */
 } fixture;
 
 typedef struct worker {
@@ -44,7 +44,7 @@ typedef struct worker {
 typedef struct canceller {
     pthread_t thread;
     clvits_cancel *cancel;
-    long after; /* nanoseconds */
+    uint32_t after; /* microseconds */
 } canceller;
 
 static uint32_t draw(worker *w, uint32_t below)
@@ -105,7 +105,8 @@ static void begin(fixture *f)
         clock_gettime(CLOCK_MONOTONIC, &to);
         ck_assert_uint_gt(f->alone[i].n, 0);
     }
-    f->nanoseconds = to.tv_sec > from.tv_sec ? 999999999 : to.tv_nsec - from.tv_nsec;
+    f->microseconds =
+        (uint32_t)((to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000);
 }
 
 static void end(fixture *f)
@@ -120,7 +121,7 @@ static void *cancel_later(void *arg)
 {
     const canceller *c = arg;
 
-    nanosleep(&(struct timespec){ .tv_nsec = c->after }, NULL);
+    nanosleep(&(struct timespec){ c->after / 1000000, c->after % 1000000 * 1000L }, NULL);
     clvits_cancel_raise(c->cancel);
     return NULL;
 }
@@ -147,7 +148,7 @@ static void speak(worker *w, clvits_voice *voice, clvits_cancel *cancel)
 {
     speech s[MOST] = { 0 };
     clvits_utterance u[MOST];
-    canceller c = { .cancel = cancel, .after = (long)draw(w, (uint32_t)w->f->nanoseconds) };
+    canceller c = { .cancel = cancel, .after = draw(w, w->f->microseconds) };
     const int n = 1 + (int)draw(w, 2) * (MOST - 1), flagged = draw(w, 2) ? (int)draw(w, n) : -1;
 
     for (int i = 0; i < n; i++) {
