@@ -343,12 +343,25 @@ START_TEST(wrong_kernels_are_left_out)
 }
 END_TEST
 
-/* Barriers are taken out one after the other: none is there for nothing. */
+/* The barriers of row_sum() in common.cl, one after the other: before a group writes what it may
+ * still read of the last sum, before it reads what others wrote, before all read what one wrote.
+ * Without the last one, nothing goes wrong where work-items go one after the other, as on PoCL. */
+static const struct {
+    const char *from, *to;
+    bool found;
+} barriers[] = {
+    { "        barrier(CLK_LOCAL_MEM_FENCE); \\\n        part[lane] = v;",
+      "        part[lane] = v;", true },
+    { "            barrier(CLK_LOCAL_MEM_FENCE); \\\n", "", true },
+    { "        barrier(CLK_LOCAL_MEM_FENCE); \\\n        return part[0];",
+      "        return part[0];", false },
+};
+
 START_TEST(a_missing_barrier_is_found)
 {
     fixture f;
 
-    write_kernels("common.cl", "            barrier(CLK_LOCAL_MEM_FENCE); \\\n", "");
+    write_kernels("common.cl", barriers[_i].from, barriers[_i].to);
     if (!begin(&f, false)) {
         harness_end(&f.h);
         return;
@@ -362,7 +375,7 @@ START_TEST(a_missing_barrier_is_found)
     f.h.place = "conv1d=cpu";
     check_result(&f);
     /* Where a compiler makes one vector of a work-group, nothing waits and nothing goes wrong. */
-    if (!strstr(info.platform, "Intel")) {
+    if (barriers[_i].found && !strstr(info.platform, "Intel")) {
         ck_assert_int_eq(f.heard.warnings, 1);
         ck_assert_int_eq(strncmp(f.heard.last, "layer_norm", 10), 0);
     }
@@ -485,7 +498,7 @@ int main(void)
     tcase_add_test(t, wrong_kernels_have_no_rates);
     tcase_add_test(t, right_kernels_are_tried_once);
     tcase_add_loop_test(t, wrong_kernels_are_left_out, 0, LENGTH(wrongs));
-    tcase_add_test(t, a_missing_barrier_is_found);
+    tcase_add_loop_test(t, a_missing_barrier_is_found, 0, LENGTH(barriers));
     tcase_add_loop_test(t, every_stage_is_sampled, 1, 8);
     tcase_add_test(t, asked_rows_are_computed_again);
     tcase_add_test(t, trust_can_be_blind);
