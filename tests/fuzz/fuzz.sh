@@ -6,11 +6,13 @@
 seconds=$1 fuzzer=$2 folder=$3
 shift 3
 mkdir -p "$folder"
+n=0
 for seed; do
     if [ -d "$seed" ]; then
         cp "$seed"/* "$folder"
-    else
-        cp "$seed" "$folder"
+    else # several of one name
+        n=$((n + 1))
+        cp "$seed" "$folder/more-$n"
     fi
 done
 export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=1"
