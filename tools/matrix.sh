@@ -273,8 +273,9 @@ cell_asan()
 cell_tsan()
 {
     local options=(--buildtype=debugoptimized -Db_sanitize=thread)
-    in_short threads-cpu-path -- engine-cpu-path engine-opencl faults queue-cpu-path \
-        replay_speech-opencl threads-cpu-path threads-opencl
+    in_short threads-cpu-path -- --suite cpu-path --suite opencl --suite slow engine-cpu-path \
+        engine-opencl faults queue-cpu-path replay_speech-opencl threads-cpu-path threads-opencl \
+        threads-often-cpu-path threads-often-opencl
     TSAN_OPTIONS=halt_on_error=1 CK_TIMEOUT_MULTIPLIER=4 CLVITS_TEST_TINY=1 CK_RUN_CASE=threads \
         build_and_check threads --timeout-multiplier 4 "${wanted[@]}"
 }
