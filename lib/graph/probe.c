@@ -122,7 +122,8 @@ static clvits_status build(probe *p)
     clvits_graph_keep(x);
     clvits_status s = clvits_graph_finish(p->graph, r);
     if (!s)
-        s = clvits_plan_make_without(&p->plan, p->graph, p->machine, p->weights, NULL, others, r);
+        s = clvits_plan_make_without(&p->plan, p->graph, p->machine, p->weights, NULL, others,
+                                     NULL, r);
     for (int i = 0; i < p->graph->n_nodes && !s; i++)
         p->elsewhere =
             p->elsewhere || clvits_plan_place(p->plan, p->graph->nodes[i]) != p->place;
