@@ -42,7 +42,8 @@ int2 steps_of(const conv1d_dims d, const int p, const int2 rows)
 int2 own_steps(const int2 steps, const int tile)
 {
     const int tiles = (steps.y - steps.x + tile - 1) / tile;
-    return min(steps.x + share(get_global_id(0), get_global_size(0), tiles) * tile, steps.y);
+    const int2 own = steps.x + share(get_global_id(0), get_global_size(0), tiles) * tile;
+    return (int2)(min(own.x, steps.y), min(own.y, steps.y)); // Oclgrind takes no scalar for both
 }
 
 #if KERNEL == 0 || KERNEL == 1

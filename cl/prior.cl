@@ -3,8 +3,8 @@
 //
 // stats holds m, then logs, of each id. Noise is an input, or drawn as in random.cl.
 //
-//   prior          GPUs: a work-item makes pairs of channels one by one
-//   prior_vectors  CPU devices: a work-item makes a vector of channels
+//   prior        GPUs: a work-item makes pairs of channels one by one
+//   prior_lanes  CPU devices: a work-item makes a vector of channels
 
 #include "align.h"
 #include "random.h"
@@ -46,7 +46,7 @@ kernel void prior(const prior_dims d, global const int *run, global const float 
 }
 
 // WIDTH channels. The loop over pairs has no branches, so that a compiler makes vectors of it.
-kernel void prior_vectors(const prior_dims d, global const int *run, global const float *stats,
+kernel void prior_lanes(const prior_dims d, global const int *run, global const float *stats,
                           global const int *ends, global const float *noise,
                           global float *z)
 {

@@ -73,7 +73,7 @@ static void launch(const clvits_node *n, const clvits_target *at, const void *di
 
     (void)n;
     l->program = "prior";
-    l->kernel = gpu ? "prior" : "prior_vectors";
+    l->kernel = gpu ? "prior" : "prior_lanes";
     l->dimensions = 3;
     l->local[0] = items < across ? items : across;
     l->local[1] = items / l->local[0];
