@@ -35,7 +35,12 @@ float run_scalar(global const int *run, const int slot, const int B, const int b
 // capacity, and a device may give each of its compute units a stretch of it: so things are spread.
 int2 share(const int i, const int items, const int n)
 {
-    return (int2)((long)i * n / items, (long)(i + 1) * n / items);
+    const int apart = n < items ? items / max(n, 1) : 1, k = min(i / apart, n);
+    const int each = n / items, more = n % items;
+
+    if (n < items)
+        return (int2)(k, k + (k < n && i % apart == 0));
+    return (int2)(i * each + min(i, more), (i + 1) * each + min(i + 1, more));
 }
 
 float leaky_relu(const float x, const float slope)

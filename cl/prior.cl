@@ -47,8 +47,7 @@ kernel void prior(const prior_dims d, global const int *run, global const float 
 
 // WIDTH channels. The loop over pairs has no branches, so that a compiler makes vectors of it.
 kernel void prior_lanes(const prior_dims d, global const int *run, global const float *stats,
-                          global const int *ends, global const float *noise,
-                          global float *z)
+                        global const int *ends, global const float *noise, global float *z)
 {
     const int first = (int)get_global_id(0) * WIDTH, n = d.C - first, b = get_global_id(2);
     const int frames = valid_rows(run, d.frames, d.B, b), ids = valid_rows(run, d.ids, d.B, b);

@@ -309,8 +309,8 @@ void make_tiles(ARGUMENTS, const int b, const int2 made, const int shift, const 
 }
 
 // The tiles to be made are cut into pieces, alike long and of d.job tiles at most; where these
-// would be few, into more, so that no compute unit waits long for the last. What work-items share
-// are blocks of channels of pieces: as many of them as there are pieces, and at least d.shares.
+// would be few, into more, so that no compute unit waits long for the last. Their blocks of
+// channels are shared among as many work-items as there are pieces, and at least d.shares.
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d_toom(ARGUMENTS)
 {
     local float scratch[SCRATCH];

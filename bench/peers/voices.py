@@ -36,8 +36,8 @@ QUALITIES = {
 }
 
 
-OFF = 0.05   # of the length that a text should have
-TRIES = 1000 # texts, until one has it
+OFF = 0.05  # of the length that a text should have
+TRIES = 1000  # texts, until one has it
 
 
 def symbols_of(quality):

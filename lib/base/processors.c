@@ -136,10 +136,9 @@ int clvits_processor_quota(const char *root)
 int clvits_processors(void)
 {
     const int quota = clvits_processor_quota("");
-    cpu_set_t set;
+    cpu_set_t set; /* too small where there may be more than 1024 */
+    const long n = sched_getaffinity(0, sizeof(set), &set) ? sysconf(_SC_NPROCESSORS_ONLN)
+                                                           : CPU_COUNT(&set);
 
-    if (sched_getaffinity(0, sizeof(set), &set))
-        return 1;
-    const int n = CPU_COUNT(&set);
-    return n < 1 ? 1 : n < quota ? n : quota;
+    return n < 1 ? 1 : n < quota ? (int)n : quota;
 }
