@@ -113,6 +113,8 @@ typedef struct speech {
     clvits_engine *e;
     bool placed;             /* by cost: e is opened by the first case, */
     clvits_context *context; /* on this */
+    clvits_engine *alone[2]; /* then: the CPU path's, opened as well, and the device's */
+    bench_times times[2];
     const char *wrong; /* why nothing of this voice is timed, or NULL */
     double pace;       /* of the last text, seconds for an id of an item; 0: not known */
     int frames;        /* of the medium text */
@@ -155,8 +157,32 @@ static clvits_status open_placed(speech *sp)
     clvits_context_rate(sp->context, &b->report);
     if (!sp->context->machine.rates)
         return clvits_fail(&b->report, CLVITS_E_DEVICE, "costs are not known: %s", b->warning);
-    return clvits_engine_open(&sp->e, &sp->v->model, &sp->context->machine, sp->context->place,
-                              &b->report);
+    const clvits_status opened = clvits_engine_open(&sp->e, &sp->v->model, &sp->context->machine,
+                                                    sp->context->place, &b->report);
+    if (opened)
+        return opened;
+    return clvits_engine_open(&sp->alone[0], &sp->v->model, &b->reference, NULL, &b->report);
+}
+
+/* In turns with what is placed by cost, since a machine's pace changes from minute to minute. */
+static clvits_status speak_alone(speech *sp, const struct kind *k)
+{
+    clvits_status s = CLVITS_OK;
+
+    for (int i = 0; i < LENGTH(sp->alone) && sp->alone[i] && !s; i++) {
+        hearing h = { 0 };
+        s = voice_speak(sp->alone[i], sp->v, &sp->v->texts[k->text], k->batch, &h, &sp->b->report);
+        sp->times[i].sample[sp->times[i].n++] = bench_now() - h.start;
+    }
+    return s;
+}
+
+static void alone_values(bench_record *r, const speech *sp)
+{
+    if (!sp->placed)
+        return;
+    bench_value(r, "cpu_alone_s", bench_statistics(&sp->times[0]).median);
+    bench_value(r, "device_alone_s", bench_statistics(&sp->times[1]).median);
 }
 
 static int ids_of(const voice_text *t)
@@ -254,21 +280,26 @@ static clvits_status time_right(speech *sp, const struct kind *k, bench_record *
     voice_forget(&h);
     h.keep = false;
     const bool forgotten = forget_host_peak(); /* of the reference as well */
+    if (!s && !strcmp(r->verdict, "ok"))
+        s = speak_alone(sp, k); /* not counted: they may have to be built */
     bench_quiet_begin(b);
     do {
         const double start = bench_now();
-        first.n = r->host.n = 0;
+        first.n = r->host.n = sp->times[0].n = sp->times[1].n = 0;
         while (!s && !strcmp(r->verdict, "ok") && r->host.n < BENCH_MAX_RUNS &&
                (!r->host.n ||
                 bench_now() - start < (r->host.n < MIN_RUNS ? voice_patience(b) : limit))) {
             s = voice_speak(sp->e, sp->v, t, k->batch, &h, &b->report);
             first.sample[first.n++] = h.first;
             r->host.sample[r->host.n++] = bench_now() - h.start;
+            if (!s)
+                s = speak_alone(sp, k);
         }
     } while (!s && bench_try_again(b, &tries, r, &first));
     if (!s && r->host.n) {
         voice_values(r, &first, &h, k->batch, sp->v->model.config->sampling_rate);
         end_memory(sp, forgotten, r);
+        alone_values(r, sp);
         sp->pace = bench_statistics(&r->host).median / k->batch / ids_of(t);
     }
     return s;
@@ -305,16 +336,18 @@ static void time_text(speech *sp, const struct kind *k)
     bench_send(b, &r);
 }
 
-/* To be held against the same cases of this device and of the CPU path. */
+/* To be held against the device and the CPU path, each alone. */
 static void time_placed(const speech *device)
 {
     bench *b = device->b;
-    speech sp = { .b = b, .v = device->v, .placed = true, .want = device->want };
+    speech sp = { .b = b, .v = device->v, .placed = true, .want = device->want,
+                  .alone = { NULL, device->e } };
 
     if (b->machine.n_places < 2 || b->o->quick)
         return;
     for (int i = 0; i < LENGTH(placed_kinds); i++)
         time_text(&sp, &placed_kinds[i]);
+    clvits_engine_close(&sp.alone[0]);
     clvits_engine_close(&sp.e);
     clvits_context_close(&sp.context);
 }

@@ -380,30 +380,24 @@ def rates(cases, seconds, peak):
 
 def placements(results):
     """What placement by cost took, over the faster one of device and CPU path."""
-    cpus = {run["machine"].get("cpu"): cases for run, device, cases in results
-            if device["kind"] == "cpu"}
     rows = []
     for run, device, cases in results:
-        cpu = cpus.get(run["machine"].get("cpu"), {})
         for voice in VOICES:
-            cells = [placement(cases.get(f"{voice}/{text}, placed by cost"),
-                               [cases.get(f"{voice}/{text}"), cpu.get(f"{voice}/{text}")])
-                     for text in TEXTS]
+            cells = [placement(cases.get(f"{voice}/{text}, placed by cost")) for text in TEXTS]
             if any(cells):
                 rows.append([label(run, device), voice, *cells])
     if not rows:
         return "No placement by cost was measured beside both of its devices."
     return "\n".join(["Placement by cost, with the CPU path: its time over that of the faster one "
-                      "alone.", "",
+                      "alone, in turns.", "",
                       *rows_of(["device", "voice", *TEXTS.values()], rows, left=2)])
 
 
-def placement(placed, alone):
-    if not placed or any(not case or case["verdict"] != "ok" for case in (placed, *alone)):
+def placement(placed):
+    if not placed or placed["verdict"] != "ok" or "cpu_alone_s" not in placed["values"]:
         return ""
-    least = min(alone, key=time_of)
-    noisy = {"noisy": placed.get("noisy") or least.get("noisy")}
-    return marked(f"{time_of(placed) / time_of(least):.2f}", noisy)
+    least = min(placed["values"][f"{which}_alone_s"] for which in ("cpu", "device"))
+    return marked(f"{time_of(placed) / least:.2f}", placed)
 
 
 PARTS = {"results": table, "alignment": searches, "convolutions": convolutions, "forms": forms,

@@ -405,6 +405,8 @@ def placed(folder, name):
     by_cost = found[device, "short, placed by cost"]
     expect(by_cost["verdict"] == "ok" and by_cost["error"] < 1e-3 and by_cost["host_seconds"] and
            by_cost["values"]["rtf"] > 0, "it says the same, and is timed")
+    expect(all(by_cost["values"][f"{which}_alone_s"] > 0 for which in ("cpu", "device")),
+           "so are its devices alone, in turns with it")
     for what, record in found.items():
         values = record["values"]
         expect(values.get("peak_host_mb", 10) >= 10 and

@@ -211,28 +211,25 @@ def check_sentences(folder):
 
 
 def check_placement(folder):
-    """Over the faster one, whichever file that stands in."""
+    """Over the faster one alone, whichever that is."""
     sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
-    pocl = sample["devices"][1]["name"]
-    cases = {name: [{"level": "speech", "name": f"medium/{case}", "verdict": "ok", "device": on,
-                     "host_seconds": {"median": seconds}, "values": {"rtf": seconds / 5},
-                     "noisy": case == "long"}
-                    for case, on, seconds in of]
-             for name, of in {
-                 "a": [("short", "cpu", 0.01), ("long", "cpu", 1.0), ("medium", "cpu", 0.1)],
-                 "b": [("short", pocl, 0.02), ("short, placed by cost", pocl, 0.0103),
-                       ("long", pocl, 0.9), ("long, placed by cost", pocl, 0.81),
-                       ("medium, placed by cost", pocl, 0.2)]}.items()}
-    for name, of in cases.items():
-        (folder / f"{name}.json").write_text(json.dumps({
-            **sample, "devices": sample["devices"][name == "b":][:1], "results": of}),
-            encoding="utf-8")
-    done = run("--part", "placement", folder / "a.json", folder / "b.json")
+    pocl, path = sample["devices"][1], folder / "placed.json"
+    cases = [{"level": "speech", "name": f"medium/{text}, placed by cost", "verdict": "ok",
+              "device": pocl["name"], "host_seconds": {"median": seconds},
+              "values": {"rtf": seconds / 5, **alone}, "noisy": text == "long"}
+             for text, seconds, alone in [
+                 ("short", 0.0103, {"cpu_alone_s": 0.01, "device_alone_s": 0.02}),
+                 ("medium", 0.2, {}),
+                 ("long", 0.81, {"cpu_alone_s": 1.0, "device_alone_s": 0.9})]]
+    path.write_text(json.dumps({**sample, "devices": [pocl], "results": cases}), encoding="utf-8")
+    done = run("--part", "placement", path)
     assert done.returncode == 0, done.stderr
     head, *rows = rows_of(done.stdout)
     assert [row.split(" | ", 1)[1] for row in rows] == ["medium | 1.03 |  | 0.90 ~ |"], rows
     assert head.endswith("| voice | a word | a sentence | a paragraph |"), head
-    assert "No placement" in run("--part", "placement", folder / "b.json").stdout
+    path.write_text(json.dumps({**sample, "devices": [pocl], "results": cases[1:2]}),
+                    encoding="utf-8")
+    assert "No placement" in run("--part", "placement", path).stdout
 
 
 def check_refusals(folder):
