@@ -17,10 +17,12 @@
 /* A program may be killed for reasons that nobody tells, and hardly twice at the same place. */
 enum { MOST_ENDED = 2 };
 
-static bool path_of(char *out, size_t size, const clvits_device *d, uint64_t key)
+static bool path_of(char *out, size_t size, const clvits_device *d, uint64_t key, uint64_t part)
 {
+    const uint64_t mark = clvits_hash(key, &part, sizeof(part));
+
     return d->cache_dir && (size_t)snprintf(out, size, "%s/trying-%016" PRIx64 "-%016" PRIx64,
-                                            d->cache_dir, clvits_cache_key(d), key) < size;
+                                            d->cache_dir, clvits_cache_key(d), mark) < size;
 }
 
 /* The file, locked, with its size; -1 where somebody else tries the same, or there can be none. */
@@ -66,7 +68,8 @@ static void let_take_back(clvits_attempt *a, int ended, const clvits_report *r)
 }
 
 clvits_status clvits_attempt_begin(clvits_attempt *a, clvits_device *d, uint64_t key,
-                                   const char *what, const char *options, clvits_report *r)
+                                   uint64_t part, const char *what, const char *options,
+                                   clvits_report *r)
 {
     char why[CLVITS_VERDICT_TEXT];
     off_t ended = 0;
@@ -75,7 +78,7 @@ clvits_status clvits_attempt_begin(clvits_attempt *a, clvits_device *d, uint64_t
     a->marks = NULL;
     if (clvits_verdict_get(d, key, why) == CLVITS_WRONG)
         return clvits_fail(r, CLVITS_E_DEVICE, "%s", why);
-    if (!path_of(a->path, sizeof(a->path), d, key) || !clvits_make_folder(d->cache_dir))
+    if (!path_of(a->path, sizeof(a->path), d, key, part) || !clvits_make_folder(d->cache_dir))
         return CLVITS_OK;
     a->fd = hold(a->path, &ended);
     if (a->fd < 0)

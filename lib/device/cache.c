@@ -115,7 +115,7 @@ cl_program clvits_cache_load(clvits_device *d, const char *source, const char *o
     unsigned char *data = clvits_cache_read(path, h.key, h.key2, &size);
     if (!data)
         return NULL;
-    if (!clvits_attempt_begin(&attempt, d, h.key, "loading a kernel", options, &own)) {
+    if (!clvits_attempt_begin(&attempt, d, h.key, 0, "loading a kernel", options, &own)) {
         p = load(d, data, size, options);
     } else {
         clvits_info(r, "%s: %s; it is built from source", d->info.name, own.text);

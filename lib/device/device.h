@@ -201,16 +201,19 @@ typedef struct clvits_attempt {
 } clvits_attempt;
 
 /**
- * Leave a mark in the cache folder while something is tried that the key stands for.
+ * Leave a mark in the cache folder while a part is tried of what the key stands for.
  *
- * Programs that ended meanwhile leave theirs. After two of them that is a verdict, which lasts. Who
- * wants what runs to end, as the report's stop says, takes it back: then nothing else need be why.
+ * Programs that ended meanwhile leave theirs. After two of them at the same part that is a verdict
+ * on the whole, which lasts; that another part goes well says nothing of this one. Who wants what
+ * runs to end, as the report's stop says, takes it back: then nothing else need be why.
  *
- * @param[out] a  to be ended, also after a failure
+ * @param[out] a     to be ended, also after a failure
+ * @param      part  what tells parts apart; 0 where there is but one
  * @return CLVITS_OK, also where no mark can be left; _E_DEVICE: it is not to be tried; _E_MEMORY
  */
 clvits_status clvits_attempt_begin(clvits_attempt *a, clvits_device *d, uint64_t key,
-                                   const char *what, const char *options, clvits_report *r);
+                                   uint64_t part, const char *what, const char *options,
+                                   clvits_report *r);
 void clvits_attempt_end(clvits_attempt *a);
 
 /**

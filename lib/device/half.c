@@ -24,7 +24,7 @@ static clvits_status run(clvits_device *d, float *out, clvits_report *r)
     clvits_status s = clvits_kernel_hash(&key, d, &l, r);
 
     if (!s)
-        s = clvits_attempt_begin(&attempt, d, key, l.kernel, "fp16", r);
+        s = clvits_attempt_begin(&attempt, d, key, 0, l.kernel, "fp16", r);
     if (!s)
         s = clvits_buffer_make(&buffers[0], d, sizeof(halves), r);
     clvits_halves_pack(halves, operands[0], 3 * N);

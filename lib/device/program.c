@@ -174,7 +174,7 @@ static clvits_status build(struct clvits_program *p, clvits_device *d, const clv
         return CLVITS_OK;
     }
     clvits_attempt attempt;
-    s = clvits_attempt_begin(&attempt, d, clvits_hash(p->source, options, strlen(options)),
+    s = clvits_attempt_begin(&attempt, d, clvits_hash(p->source, options, strlen(options)), 0,
                              "the build of its kernels", l->options, r);
     start = clvits_trace_clock();
     if (!s) {

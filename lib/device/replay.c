@@ -62,6 +62,19 @@ void clvits_replay_distrust(const clvits_replay *p, clvits_report *r)
                        "enqueued one by one", p->device->info.name, p->device->player->extension);
 }
 
+/* Each recording is its own: programs may end at a later one, after others went well. */
+static uint64_t hash_launches(const clvits_replay *p)
+{
+    uint64_t h = clvits_hash(CLVITS_HASH, &p->n, sizeof(p->n));
+
+    for (int i = 0; i < p->n; i++) {
+        const clvits_kernel *k = p->kernels[i];
+        h = clvits_hash(h, k->name, strlen(k->name) + 1);
+        h = clvits_hash(h, k->options, strlen(k->options) + 1);
+    }
+    return h;
+}
+
 /* Whether no earlier programs ended while they recorded or replayed. */
 static bool begin_attempt(clvits_replay *p, clvits_report *r)
 {
@@ -70,7 +83,8 @@ static bool begin_attempt(clvits_replay *p, clvits_report *r)
     const uint64_t key = clvits_hash(CLVITS_HASH, extension, strlen(extension) + 1);
     clvits_report own = { .log = r->log, .log_user = r->log_user, .stop = r->stop };
 
-    if (!clvits_attempt_begin(&p->attempt, d, key, "recording launches", extension, &own))
+    if (!clvits_attempt_begin(&p->attempt, d, key, hash_launches(p), "recording launches",
+                              extension, &own))
         return true;
     if (!atomic_exchange(&d->refused, true))
         clvits_warn(r, "%s: %s; launches are enqueued one by one", d->info.name, own.text);

@@ -28,7 +28,8 @@ void clvits_trust_keep(const clvits_machine *m, const clvits_report *r)
 
 /* Carry out a trial and keep what it shows, unless that may be another matter the next time. A
  * kernel that finds no resources where its memory could be had is wrong for this device. One that
- * ends programs is left alone in every shape: each would end as many. */
+ * ends programs in one shape is left alone in all that are not known to be right: each might end as
+ * many. */
 static clvits_status judge(const clvits_machine *m, clvits_device *d, clvits_trial *t, uint64_t key,
                            clvits_report *r)
 {
@@ -39,7 +40,7 @@ static clvits_status judge(const clvits_machine *m, clvits_device *d, clvits_tri
     clvits_status s = clvits_kernel_hash(&kernel, d, &t->launch, r);
 
     if (!s)
-        s = clvits_attempt_begin(&attempt, d, kernel, t->launch.kernel, t->launch.options, r);
+        s = clvits_attempt_begin(&attempt, d, kernel, key, t->launch.kernel, t->launch.options, r);
     if (!s)
         s = clvits_trial_run(t, &own);
     clvits_attempt_end(&attempt);
