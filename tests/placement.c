@@ -9,6 +9,7 @@
 #include "device/source.h"
 #include "graph/plan.h"
 #include "graph/probe.h"
+#include "graph/trust.h"
 #include "model/rates.h"
 
 #include <dirent.h>
@@ -377,6 +378,15 @@ START_TEST(rates_are_measured_once)
     get_rates(&h, second);
     ck_assert_int_eq(measurements, 2 + LENGTH(cuts) + 1);
     ck_assert_int_eq(files_count(), 2);
+
+    /* So are those of kernels that nobody tried: wrong ones may be fast. */
+    struct clvits_trust trust = { .proves = true };
+    h.machine.trust = &trust;
+    get_rates(&h, second);
+    ck_assert_int_eq(measurements, 2 + LENGTH(cuts) + 2);
+    get_rates(&h, second);
+    ck_assert_int_eq(measurements, 2 + LENGTH(cuts) + 2);
+    ck_assert_int_eq(files_count(), 3);
     harness_end(&h);
 }
 END_TEST

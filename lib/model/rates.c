@@ -10,6 +10,7 @@
 #include "base/points.h"
 #include "device/source.h"
 #include "graph/probe.h"
+#include "graph/trust.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -56,6 +57,7 @@ void clvits_rates_head(char head[CLVITS_RATES_HEAD], const clvits_machine *m, co
 {
     sums h = { 0xcbf29ce484222325u, 0x9ae16a3b2f90404fu };
     const int cpu[] = { clvits_pool_threads(m->cpu.pool), m->halves };
+    const bool proves = clvits_trust_proves(m); /* else wrong kernels have rates, too */
 
     add_text(&h, CLVITS_VERSION_TEXT);
     add_text(&h, clvits_sources_hash);
@@ -63,6 +65,7 @@ void clvits_rates_head(char head[CLVITS_RATES_HEAD], const clvits_machine *m, co
     add_text(&h, m->cpu.name);
     add_text(&h, m->cpu.table->isa);
     add_bytes(&h, cpu, sizeof(cpu));
+    add_bytes(&h, &proves, sizeof(proves));
     add_rows(&h, m->cpu.tuned);
     for (int i = 1; i < m->n_places; i++) {
         const clvits_device_info *d = clvits_device_get_info(m->device[i]);
