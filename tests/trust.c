@@ -15,9 +15,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The allocation that fails next; 0: none does. */
+static int failing;
+
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return failing > 0 && !--failing ? NULL : __real_calloc(n, size);
+}
+
 /* What a log says of trust. */
 typedef struct heard {
-    int warnings, trials;
+    int warnings, trials, skipped;
     char last[512];
 } heard;
 
@@ -38,6 +49,8 @@ static void listen(void *user, clvits_log_level level, const char *text)
         snprintf(h->last, sizeof(h->last), "%s", text);
     } else if (sscanf(text, "%d kernels tried", &n) == 1) {
         h->trials += n;
+    } else {
+        h->skipped += strstr(text, "was not computed again: out of memory") != NULL;
     }
 }
 
@@ -465,6 +478,43 @@ START_TEST(asked_rows_are_computed_again)
 }
 END_TEST
 
+/* Where there is no room for it, that is said, and the device has done its work, once. */
+START_TEST(nothing_is_launched_twice)
+{
+    int n = 0;
+    fixture f;
+
+    write_kernels(NULL, NULL, NULL);
+    if (begin(&f, false)) {
+        f.trust.proves = false;
+        const clvits_tensor *y = small_graph(&f.h);
+        harness_plan(&f.h);
+        harness_go(&f.h);
+        const uint64_t usual = clvits_device_launches(f.h.machine.device[1]);
+        const size_t size = (size_t)clvits_tensor_count(y) * sizeof(float);
+        float *first = malloc(size);
+        ck_assert_ptr_nonnull(first);
+        memcpy(first, harness_output(&f.h, y), size);
+        f.trust.recheck = 1;
+        for (int left = 0; !left; n++) {
+            const uint64_t before = clvits_device_launches(f.h.machine.device[1]);
+            f.heard.skipped = 0;
+            f.trust.runs = 0;
+            failing = n + 1;
+            harness_go(&f.h);
+            left = failing;
+            failing = 0;
+            ck_assert_int_eq(f.heard.skipped, !left);
+            ck_assert_uint_eq(clvits_device_launches(f.h.machine.device[1]) - before, usual);
+            ck_assert(!memcmp(harness_output(&f.h, y), first, size));
+        }
+        ck_assert_int_gt(n, 4); /* before it is launched, and after */
+        free(first);
+    }
+    harness_end(&f.h);
+}
+END_TEST
+
 /* Without proof, what is wrong goes through. */
 START_TEST(trust_can_be_blind)
 {
@@ -501,6 +551,7 @@ int main(void)
     tcase_add_loop_test(t, a_missing_barrier_is_found, 0, LENGTH(barriers));
     tcase_add_loop_test(t, every_stage_is_sampled, 1, 8);
     tcase_add_test(t, asked_rows_are_computed_again);
+    tcase_add_test(t, nothing_is_launched_twice);
     tcase_add_test(t, trust_can_be_blind);
     suite_add_tcase(s, t);
     return harness_main(s);

@@ -112,15 +112,17 @@ static clvits_status compare(const clvits_trial *t, const clvits_run *again, con
     return s;
 }
 
+/* ran: whether the device was given its work. */
 static clvits_status check(const clvits_trial *t, clvits_run *again, const clvits_plan *plan,
                            const clvits_run *run, const clvits_plan *p, const clvits_step *step,
-                           clvits_kernel *kernel, clvits_trace *trace, clvits_report *r)
+                           clvits_kernel *kernel, bool *ran, clvits_trace *trace, clvits_report *r)
 {
     clvits_status s = copy_inputs(again, plan, t, run, p, step, r);
 
     r->trace = trace; /* of all this, the device's own work is of the run */
     if (!s)
         s = clvits_kernel_run(kernel, NULL, r);
+    *ran = !s;
     r->trace = NULL;
     clvits_run_take_slots(again, run);
     if (!s)
@@ -137,6 +139,7 @@ clvits_status clvits_recheck(const clvits_run *run, const clvits_plan *p, const 
     clvits_plan *plan = NULL;
     clvits_run *again = NULL;
     clvits_trial t = { 0 };
+    bool ran = false;
     const int64_t start = clvits_trace_now(r);
     clvits_status s = clvits_packed_weights_open(&weights, &own);
 
@@ -148,14 +151,17 @@ clvits_status clvits_recheck(const clvits_run *run, const clvits_plan *p, const 
     if (!s)
         s = clvits_run_make(&again, plan, &own);
     if (!s)
-        s = check(&t, again, plan, run, p, step, kernel, r->trace, &own);
+        s = check(&t, again, plan, run, p, step, kernel, &ran, r->trace, &own);
     clvits_trace_host(r, start, "recheck", step->node->op->name, step->launch.options);
     clvits_run_free(&again);
     clvits_plan_free(&plan);
     clvits_trial_close(&t);
     clvits_packed_weights_close(&weights);
-    if (s == CLVITS_E_MEMORY && !own.device) /* no room to compare: it is computed without */
-        return clvits_kernel_run(kernel, NULL, r);
+    if (s == CLVITS_E_MEMORY && !own.device) { /* no room to compare: it is computed without */
+        clvits_info(r, "%s, %s, was not computed again: %s", step->node->op->name,
+                    step->node->label, own.text);
+        return ran ? CLVITS_OK : clvits_kernel_run(kernel, NULL, r);
+    }
     if (s && r->status == CLVITS_OK)
         r->device = own.device ? own.device : s == CLVITS_E_DEVICE ? d : NULL;
     if (!s || own.device)
