@@ -316,6 +316,8 @@ static const struct {
     { "norm.cl", "/ d.C;", "/ (d.C == 32 ? 0.0f : d.C);", 2, "layer_norm", "not a number", true },
     { "pointwise.cl", "v = tanh(v)", "if (r.t < len - 1) v = tanh(v)", 3, "unary", "row", true },
     { "conv1d.cl", "k < taps;", "k < taps - 1;", 1, "conv1d", "off by", true },
+    { "conv1d.h", "clamp(low - before, 0, len)", "clamp(low - before + 1, 0, len)", -1, "conv1d",
+      "not a number", true },
     { "toom.h", "#define", "#error\n#define", 0, "conv1d", "not build", false },
     { "toom.cl", "sums + tile * LANES", "sums + 0 * tile", 0, "conv1d", "off by", false },
 };

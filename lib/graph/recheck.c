@@ -5,7 +5,6 @@
 #include "graph/trust.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* What a voice's own numbers may differ by: sums may cancel as those of trials do not. */
 static const double in_floats = 1e-3, in_halves = 5e-2;
@@ -26,19 +25,6 @@ int clvits_recheck_choose(const clvits_plan *p)
             return at;
     }
     return -1;
-}
-
-/* Zeros in those of an item's valid rows, from the first one on, that do not count, unless all do:
- * where nobody made them, their memory may hold anything. */
-static void keep_rows(float *x, const clvits_tensor *t, int item, const clvits_run *run,
-                      clvits_range rows)
-{
-    const int *table = clvits_run_table(run);
-    const int before = table[(CLVITS_FIRST_ROWS + t->clock) * t->B + item];
-
-    for (int i = 0; i < table[t->clock * t->B + item] && rows.first < rows.end; i++)
-        if (before + (int64_t)i < rows.first || before + (int64_t)i >= rows.end)
-            memset(x + (int64_t)i * t->C, 0, (size_t)t->C * sizeof(*x));
 }
 
 /* What the node reads, as the device has it at this moment, to where its copy reads it. Of input 0
@@ -65,7 +51,7 @@ static clvits_status copy_inputs(clvits_run *to, const clvits_plan *plan, const 
             s = clvits_run_peek(run, x->root, step->place, b, -y->guard, y->T + 2 * y->guard,
                                 item - guard, r);
             if (k == 0 && step->node->op->reach && asked.first < asked.end)
-                keep_rows(item, x->root, b, run, clvits_step_reach(step, asked));
+                clvits_trial_keep_rows(item, x->root, b, run, clvits_step_reach(step, asked));
         }
     }
     return s;
@@ -81,7 +67,7 @@ static clvits_status read_rows(float *to, const clvits_run *run, const clvits_te
     for (int b = 0; b < t->B && !s; b++) {
         float *item = to + (int64_t)b * (t->T + 2 * guard) * t->C;
         s = clvits_run_peek(run, t, place, b, -guard, lengths[b] + 2 * guard, item, r);
-        keep_rows(item + (int64_t)guard * t->C, t, b, run, asked);
+        clvits_trial_keep_rows(item + (int64_t)guard * t->C, t, b, run, asked);
     }
     return s;
 }

@@ -44,6 +44,11 @@ clvits_status clvits_trial_key(uint64_t *out, clvits_trial *t, clvits_report *r)
  *  there was no room to find out. */
 clvits_status clvits_trial_run(clvits_trial *t, clvits_report *r);
 
+/** Zeros in those of an item's valid rows, from the first one on, that were not asked for, unless
+ *  all were: where nobody made them, their memory may hold anything. */
+void clvits_trial_keep_rows(float *x, const clvits_tensor *t, int item, const clvits_run *run,
+                            clvits_range rows);
+
 /** OK where an output's rows agree, [item][guard + T + guard][C], to a part of the largest. */
 clvits_status clvits_trial_compare(const clvits_trial *t, const clvits_tensor *y, const float *got,
                                    const float *want, double tolerance, clvits_report *r);
