@@ -27,6 +27,39 @@ static bool take_bytes(clvits_device *d, size_t size)
     return true;
 }
 
+static void add_buffer(clvits_buffer *b)
+{
+    clvits_device *d = b->device;
+
+    pthread_mutex_lock(&d->buffer_lock);
+    b->older = d->newest;
+    *(b->older ? &b->older->newer : &d->oldest) = b;
+    d->newest = b;
+    pthread_mutex_unlock(&d->buffer_lock);
+}
+
+static void remove_buffer(clvits_buffer *b)
+{
+    clvits_device *d = b->device;
+
+    pthread_mutex_lock(&d->buffer_lock);
+    *(b->older ? &b->older->newer : &d->oldest) = b->newer;
+    *(b->newer ? &b->newer->older : &d->newest) = b->older;
+    pthread_mutex_unlock(&d->buffer_lock);
+}
+
+/* Under the lock, so that nobody releases it meanwhile. */
+bool clvits_buffers_can_be_read(clvits_device *d)
+{
+    unsigned char byte;
+
+    pthread_mutex_lock(&d->buffer_lock);
+    const bool can = !d->oldest || clEnqueueReadBuffer(d->queue, d->oldest->memory, CL_TRUE, 0, 1,
+                                                       &byte, 0, NULL, NULL) == CL_SUCCESS;
+    pthread_mutex_unlock(&d->buffer_lock);
+    return can;
+}
+
 static clvits_status too_much(const clvits_device *d, size_t size, clvits_report *r)
 {
     clvits_device_blame(d, r);
@@ -62,6 +95,7 @@ clvits_status clvits_buffer_make(clvits_buffer **out, clvits_device *d, size_t s
         free(b);
         return clvits_cl_fail(r, d, "cannot allocate a buffer", e);
     }
+    add_buffer(b);
     const clvits_status s = clvits_buffer_zero(b, 0, b->size, r);
     if (s)
         clvits_buffer_free(&b);
@@ -74,6 +108,7 @@ void clvits_buffer_free(clvits_buffer **buffer)
     clvits_buffer *b = *buffer;
     if (!b)
         return;
+    remove_buffer(b);
     give_bytes(b->device, b->size);
     clReleaseMemObject(b->memory);
     free(b);

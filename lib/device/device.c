@@ -237,6 +237,7 @@ clvits_status clvits_device_describe(clvits_device **out, const clvits_device_in
     (*out)->info = *info;
     pthread_mutex_init(&(*out)->lock, NULL);
     pthread_mutex_init(&(*out)->verdict_lock, NULL);
+    pthread_mutex_init(&(*out)->buffer_lock, NULL);
     return CLVITS_OK;
 }
 
@@ -256,6 +257,7 @@ clvits_status clvits_device_open(clvits_device **out, int index, const clvits_de
         return clvits_fail_memory(r, "a device");
     pthread_mutex_init(&d->lock, NULL);
     pthread_mutex_init(&d->verdict_lock, NULL);
+    pthread_mutex_init(&d->buffer_lock, NULL);
     d->id = f.id[index];
     d->measure = p->measure;
     d->cache_told = p->cache_told;
@@ -303,6 +305,7 @@ void clvits_device_close(clvits_device **device)
     if (d->context)
         clReleaseContext(d->context);
     clvits_verdicts_free(d);
+    pthread_mutex_destroy(&d->buffer_lock);
     pthread_mutex_destroy(&d->verdict_lock);
     pthread_mutex_destroy(&d->lock);
     free(d->cache_dir);
@@ -357,24 +360,42 @@ bool clvits_device_lost(const clvits_device *d)
     return atomic_load(&((clvits_device *)d)->lost);
 }
 
-/* Some drivers say of a device that is gone that resources are short, whatever is asked of it:
- * where four bytes could be had, they are not what is short. */
-bool clvits_device_probe(clvits_device *d)
+/* Have four bytes of memory take others and give them back. had: they were there, which drivers may
+ * see to as late as when they are written. */
+static cl_int exchange(const clvits_device *d, bool *had)
 {
     const cl_uint sent = 0x5eed5eed;
     cl_uint got = 0;
     cl_int e;
     cl_mem m = clCreateBuffer(d->context, CL_MEM_READ_WRITE, sizeof(sent), NULL, &e);
-    bool lost = e != CL_SUCCESS && !is_shortage(e);
 
-    if (e == CL_SUCCESS) {
-        e = clEnqueueWriteBuffer(d->queue, m, CL_TRUE, 0, sizeof(sent), &sent, 0, NULL, NULL);
-        if (e == CL_SUCCESS)
-            e = clEnqueueReadBuffer(d->queue, m, CL_TRUE, 0, sizeof(got), &got, 0, NULL, NULL);
-        clReleaseMemObject(m);
-        lost = e == CL_SUCCESS ? got != sent : e == CL_OUT_OF_RESOURCES || !is_shortage(e);
+    *had = false;
+    if (e != CL_SUCCESS)
+        return e;
+    e = clEnqueueWriteBuffer(d->queue, m, CL_TRUE, 0, sizeof(sent), &sent, 0, NULL, NULL);
+    *had = e == CL_SUCCESS;
+    if (*had)
+        e = clEnqueueReadBuffer(d->queue, m, CL_TRUE, 0, sizeof(got), &got, 0, NULL, NULL);
+    clReleaseMemObject(m);
+    return e == CL_SUCCESS && got != sent ? CL_DEVICE_NOT_AVAILABLE : e;
+}
+
+/* Some drivers say of a device that is gone that resources are short, whatever is asked of it. What
+ * is short may be held by what still runs; and by other programs, but then what is on the device
+ * already can be read. */
+bool clvits_device_probe(clvits_device *d)
+{
+    bool had;
+    cl_int e = exchange(d, &had);
+
+    if (is_shortage(e)) {
+        const cl_int finished = clFinish(d->queue);
+        if (finished == CL_SUCCESS)
+            e = exchange(d, &had);
+        else if (!is_shortage(finished))
+            e = finished;
     }
-    if (lost)
+    if (is_shortage(e) ? had || !clvits_buffers_can_be_read(d) : e != CL_SUCCESS)
         atomic_store(&d->lost, true);
     return clvits_device_lost(d);
 }

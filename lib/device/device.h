@@ -120,7 +120,8 @@ bool clvits_device_take_back(clvits_device *d);
 bool clvits_device_lost(const clvits_device *d);
 
 /** After an error that may have many causes: see whether the device takes in and gives back any
- *  bytes; if not, it is lost. Whether it is. */
+ *  bytes, or at least gives back what it has while memory is short; if not, it is lost. Whether it
+ *  is. */
 bool clvits_device_probe(clvits_device *d);
 
 /** Bytes now allocated on the device, and the most there ever were, or were since begin_peak(). */

@@ -46,6 +46,8 @@ struct clvits_device {
     pthread_mutex_t verdict_lock; /* guards the verdicts */
     struct clvits_judged *verdicts;
     bool verdicts_new; /* some are not on disk */
+    pthread_mutex_t buffer_lock; /* guards the buffers, from the newest to the oldest */
+    struct clvits_buffer *newest, *oldest;
     atomic_size_t bytes, peak_bytes;
     atomic_ullong launches;
     atomic_int accusations; /* that stand; 0: it is trusted */
@@ -57,6 +59,7 @@ struct clvits_device {
 
 struct clvits_buffer {
     clvits_device *device;
+    struct clvits_buffer *newer, *older; /* of those that the device has */
     cl_mem memory;
     size_t size;
 };
@@ -100,6 +103,9 @@ clvits_status clvits_cl_fail(clvits_report *r, const clvits_device *d, const cha
 /** The built program of a launch, from memory, disk cache or source. Owned by the device. */
 clvits_status clvits_program_get(cl_program *out, clvits_device *d, const clvits_launch *l,
                                  clvits_report *r);
+
+/** Whether the device gives back what the oldest of its buffers holds, or has none. */
+bool clvits_buffers_can_be_read(clvits_device *d);
 
 /** Release what is known of the device's kernels. */
 void clvits_verdicts_free(clvits_device *d);
