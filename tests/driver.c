@@ -12,6 +12,8 @@
 
 #include <dlfcn.h>
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -208,6 +210,55 @@ START_TEST(memory_is_shared)
 }
 END_TEST
 
+enum { LIMIT = 1000000 };
+
+typedef struct greedy {
+    clvits_device *device;
+    atomic_bool end;
+} greedy;
+
+/* Ask for more than there ever is. */
+static void *ask_for_all(void *user)
+{
+    greedy *g = user;
+
+    while (!atomic_load(&g->end)) {
+        clvits_report r = { 0 };
+        clvits_buffer *b;
+        ck_assert_int_eq(clvits_buffer_make(&b, g->device, LIMIT + 1, &r), CLVITS_E_MEMORY);
+    }
+    return NULL;
+}
+
+/* What is refused takes nothing away, not even for a moment. */
+START_TEST(refusals_take_no_memory)
+{
+    enum { TIMES = 20000 };
+    atomic_size_t taken = 0;
+    const clvits_device_params p = { .memory = LIMIT, .taken = _i ? &taken : NULL };
+    clvits_report r = { 0 };
+    pthread_t thread;
+    greedy g = { 0 };
+
+    ck_assert_int_eq(layer_set(NULL), 0);
+    ck_assert_int_eq(clvits_device_open(&g.device, 0, &p, &r), CLVITS_OK);
+    ck_assert_int_eq(pthread_create(&thread, NULL, ask_for_all, &g), 0);
+    int refused = 0;
+    for (int i = 0; i < TIMES; i++) {
+        clvits_buffer *b;
+        refused += clvits_buffer_make(&b, g.device, 1000, &r) != CLVITS_OK;
+        clvits_buffer_free(&b);
+        clvits_report_clear(&r);
+    }
+    atomic_store(&g.end, true);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(refused, 0);
+    ck_assert_uint_eq(atomic_load(&taken), 0);
+    ck_assert_uint_eq(clvits_device_bytes(g.device), 0);
+    clvits_device_close(&g.device);
+}
+END_TEST
+
 static clvits_status check_program(clvits_device *d)
 {
     const clvits_launch l = { .program = "reduce", .kernel = "sum" };
@@ -364,6 +415,7 @@ int main(void)
     tcase_add_test(t, memory_is_as_large_as_is_faked);
     tcase_add_test(t, a_shortage_is_no_loss);
     tcase_add_test(t, memory_is_shared);
+    tcase_add_loop_test(t, refusals_take_no_memory, 0, 2);
     tcase_add_test(t, programs_are_tried_again);
     tcase_add_loop_test(t, launches_are_flushed, 0, LENGTH(flushes));
     tcase_add_loop_test(t, groups_and_kernels_are_spared, 0, 3);

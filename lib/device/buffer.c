@@ -11,17 +11,19 @@ static void give_bytes(clvits_device *d, size_t size)
         atomic_fetch_sub(d->taken, size);
 }
 
-/* Counts them unless that is more than the device, with those that it shares with, may have. */
+/* Counts them unless that is more than the device, with those that it shares with, may have: also
+ * not for a moment, in which another thread would find too little left. */
 static bool take_bytes(clvits_device *d, size_t size)
 {
-    const size_t now = atomic_fetch_add(&d->bytes, size) + size;
-    const size_t all = d->taken ? atomic_fetch_add(d->taken, size) + size : now;
-    size_t peak = atomic_load(&d->peak_bytes);
+    atomic_size_t *all = d->taken ? d->taken : &d->bytes;
+    size_t had = atomic_load(all);
 
-    if (d->memory && all > d->memory) {
-        give_bytes(d, size);
-        return false;
-    }
+    do {
+        if (d->memory && (size > d->memory || had > d->memory - size))
+            return false;
+    } while (!atomic_compare_exchange_weak(all, &had, had + size));
+    const size_t now = (d->taken ? atomic_fetch_add(&d->bytes, size) : had) + size;
+    size_t peak = atomic_load(&d->peak_bytes);
     while (now > peak && !atomic_compare_exchange_weak(&d->peak_bytes, &peak, now))
         ;
     return true;
