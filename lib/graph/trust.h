@@ -20,7 +20,8 @@ struct clvits_trust {
     int recheck;     /* of so many runs one has a node computed again; 0: none; likewise */
     atomic_uint runs;
     atomic_int speaking; /* batches under way, whose memory is theirs until they end */
-    atomic_uint lost; /* by place, a bit for each device whose work went elsewhere meanwhile */
+    /* By place, a bit for each device that had no memory for a batch, which went elsewhere. */
+    atomic_uint short_of_memory;
 };
 
 static inline bool clvits_trust_proves(const clvits_machine *m)

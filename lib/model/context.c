@@ -412,9 +412,11 @@ int clvits_context_device_count(const clvits_context *c)
 
 int clvits_context_lost_count(const clvits_context *c)
 {
+    unsigned bits = atomic_load((atomic_uint *)&c->trust.short_of_memory) |
+                    clvits_machine_distrusted(&c->machine);
     int n = 0;
 
-    for (unsigned bits = atomic_load((atomic_uint *)&c->trust.lost); bits; bits &= bits - 1)
+    for (; bits; bits &= bits - 1)
         n++;
     return n;
 }

@@ -168,14 +168,6 @@ static bool others_speak(const clvits_engine *e)
     return e->machine->trust && atomic_load(&e->machine->trust->speaking) > 1;
 }
 
-/* Go on without a device. */
-static void lose(clvits_task *t, unsigned place)
-{
-    t->barred |= place;
-    if (t->e->machine->trust)
-        atomic_fetch_or(&t->e->machine->trust->lost, place);
-}
-
 /* What a device that has no memory is spared: at first nothing but what the pool keeps, then
  * frames, or items of a text stage, then the batch. This stands for the batches to come as well,
  * for a while, unless it is others that have the memory. */
@@ -206,7 +198,9 @@ static void take_less(clvits_task *t, clvits_engine *e, bool in_text, unsigned p
         if (!passes)
             atomic_store(&e->too_many, t->n * (in_text ? t->ids : CLVITS_STAGE_IDS));
         clvits_warn(r, "%s; going on without this device", r->text);
-        lose(t, place);
+        t->barred |= place;
+        if (e->machine->trust)
+            atomic_fetch_or(&e->machine->trust->short_of_memory, place);
     }
     if (t->trimmed && !passes)
         atomic_store(&e->calm, 0);
@@ -246,7 +240,7 @@ static bool recover(clvits_task *t, clvits_engine *e, bool in_text, clvits_repor
         clvits_device_distrust(d, r->text, r);
         if (t->numberless)
             t->accused |= place;
-        lose(t, place);
+        t->barred |= place;
     }
     t->numberless = false;
     clvits_report_clear(r);
@@ -265,12 +259,9 @@ static unsigned barred_for(const clvits_engine *e, int ids)
 void clvits_task_take_back(const clvits_machine *m, unsigned *accused, const clvits_report *r)
 {
     for (int i = 1; i < m->n_places && *accused; i++) {
-        if (!(*accused >> i & 1) || !clvits_device_take_back(m->device[i]))
-            continue;
-        clvits_warn(r, "%s is used again: the CPU path makes the same of this voice",
-                    clvits_device_get_info(m->device[i])->name);
-        if (m->trust)
-            atomic_fetch_and(&m->trust->lost, ~(1u << i));
+        if (*accused >> i & 1 && clvits_device_take_back(m->device[i]))
+            clvits_warn(r, "%s is used again: the CPU path makes the same of this voice",
+                        clvits_device_get_info(m->device[i])->name);
     }
     *accused = 0;
 }

@@ -76,8 +76,6 @@ bool clvits_listening_recover(clvits_listening *l, clvits_report *r)
         if (l->numberless)
             l->accused |= place;
         l->barred |= place;
-        if (l->e->machine->trust)
-            atomic_fetch_or(&l->e->machine->trust->lost, place);
     }
     l->numberless = false;
     clvits_report_clear(r);
