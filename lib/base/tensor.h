@@ -76,4 +76,10 @@ static inline int64_t clvits_tensor_count(const clvits_tensor *t)
     return (int64_t)t->B * t->T * t->C;
 }
 
+/** How many of b, above 0, make up a, which may be negative. */
+static inline int clvits_ceil_div(int a, int b)
+{
+    return a > 0 ? (a - 1) / b + 1 : -(-a / b);
+}
+
 #endif

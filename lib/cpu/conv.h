@@ -5,6 +5,7 @@
 #ifndef CLVITS_CPU_CONV_H
 #define CLVITS_CPU_CONV_H
 
+#include "base/tensor.h"
 #include "cpu/isa.h"
 
 /* Two vectors by ROWS accumulators, plus two of weights and one broadcast, fit the registers. */
@@ -63,12 +64,6 @@ static inline clvits_vec clvits_vec_leaky(clvits_vec v, float slope)
 {
     const clvits_vec_bits m = v >= 0.0f;
     return (clvits_vec)((m & (clvits_vec_bits)v) | (~m & (clvits_vec_bits)(v * slope)));
-}
-
-/* How many of b make up a, which may be negative. */
-static inline int clvits_ceil_div(int a, int b)
-{
-    return a >= 0 ? (a + b - 1) / b : -(-a / b);
 }
 
 /* Rows of memory that will be wanted soon, fetched line by line while products leave it idle. */

@@ -237,8 +237,8 @@ double clvits_conv_bytes(const clvits_node *n, int place, const int *lengths)
 static size_t columns(const conv1d_dims *d)
 {
     if (d->layout == CLVITS_CONV_DEPTHWISE)
-        return clvits_ceil_div((size_t)d->O, (size_t)d->lanes);
-    return clvits_ceil_div((size_t)(d->O / d->groups), (size_t)d->lanes) * (size_t)d->phases *
+        return (size_t)clvits_ceil_div(d->O, d->lanes);
+    return (size_t)clvits_ceil_div(d->O / d->groups, d->lanes) * (size_t)d->phases *
            (size_t)d->groups;
 }
 
@@ -256,8 +256,8 @@ static void choose_job(const clvits_target *at, conv1d_dims *d, int steps)
     if (!info)
         return;
     const size_t wanted = JOBS_EACH * (size_t)info->compute_units;
-    while (d->job > tile && others * clvits_ceil_div((size_t)steps, (size_t)d->job) < wanted)
-        d->job = (int)clvits_ceil_div((size_t)d->job / 2, (size_t)tile) * tile;
+    while (d->job > tile && others * (size_t)clvits_ceil_div(steps, d->job) < wanted)
+        d->job = clvits_ceil_div(d->job / 2, tile) * tile;
 }
 
 void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims *d)
@@ -293,7 +293,7 @@ void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims
     if (at->device && d->layout == CLVITS_CONV_TOOM)
         clvits_toom_job(at, d);
     else
-        choose_job(at, d, (int)clvits_ceil_div((size_t)y->T, (size_t)d->phases));
+        choose_job(at, d, clvits_ceil_div(y->T, d->phases));
 }
 
 double clvits_conv_multiplied(const void *dims)
@@ -349,9 +349,9 @@ static int chunk(const conv1d_dims *d, int group, int most)
 }
 
 /* Where columns are short, most rows of a larger tile would lie beyond them. */
-static int default_group(const conv1d_dims *d, size_t steps)
+static int default_group(const conv1d_dims *d, int steps)
 {
-    const bool is_short = d->folded && (size_t)(TILE_FLOATS * FEW_ITEMS / d->lanes) >= steps;
+    const bool is_short = d->folded && TILE_FLOATS * FEW_ITEMS / d->lanes >= steps;
     return is_short ? FEW_ITEMS : TILE_GROUP;
 }
 
@@ -363,8 +363,8 @@ void clvits_conv_launch(const clvits_node *n, const clvits_target *at, const voi
     const conv1d_dims *d = dims;
     const clvits_tensor *y = n->out[0] ? n->out[0] : n->out[1];
     const bool gpu = clvits_device_get_info(at->device)->family == CLVITS_FAMILY_GPU;
-    const size_t steps = clvits_ceil_div((size_t)y->T, (size_t)d->phases);
-    const size_t jobs = clvits_ceil_div(steps, (size_t)d->job);
+    const int steps = clvits_ceil_div(y->T, d->phases);
+    const size_t jobs = (size_t)clvits_ceil_div(steps, d->job);
     const size_t group = clvits_device_work_group(
         at->device, (size_t)tuned(at, d, "group", default_group(d, steps)));
     char more[64] = "";
@@ -388,8 +388,8 @@ void clvits_conv_launch(const clvits_node *n, const clvits_target *at, const voi
         snprintf(more, sizeof(more), " -DLANES=%d -DGROUP=%d -DCHUNK=%d", d->lanes, (int)group,
                  chunk(d, (int)group, tuned(at, d, "chunk", TILE_CHUNK)));
         l->local[0] = group;
-        const size_t rows = (size_t)TILE_FLOATS * group / (size_t)d->lanes;
-        l->global[0] = clvits_ceil_div(steps, rows) * group;
+        const int rows = TILE_FLOATS * (int)group / d->lanes;
+        l->global[0] = (size_t)clvits_ceil_div(steps, rows) * group;
     } else if (d->layout == CLVITS_CONV_DEPTHWISE) {
         l->global[0] = jobs * columns(d);
         l->global[1] = (size_t)d->B;

@@ -6,12 +6,6 @@
 
 #include "op/tune.h"
 
-/** How many of b make up a. */
-static inline size_t clvits_ceil_div(size_t a, size_t b)
-{
-    return (a + b - 1) / b;
-}
-
 /** The clock of x, seen through y = (x + add) / stride. */
 int clvits_conv_clock(const clvits_node *n, int stride, int add);
 

@@ -148,16 +148,16 @@ bool clvits_toom_wins(const clvits_target *at, const conv1d_dims *d)
 }
 
 /* Tiles of one item at capacity; a run may begin within a tile. */
-static size_t tiles(const conv1d_dims *d, int rows)
+static int tiles(const conv1d_dims *d, int rows)
 {
-    const size_t steps = clvits_ceil_div((size_t)(rows + d->shift), (size_t)d->phases);
-    return (clvits_ceil_div(steps, (size_t)(d->m * d->dilation)) + 1) * (size_t)d->dilation;
+    const int steps = clvits_ceil_div(rows + d->shift, d->phases);
+    return (clvits_ceil_div(steps, d->m * d->dilation) + 1) * d->dilation;
 }
 
 /* Of all phases. */
 static size_t blocks(const conv1d_dims *d)
 {
-    return clvits_ceil_div((size_t)d->O, (size_t)d->lanes) * (size_t)d->phases;
+    return (size_t)clvits_ceil_div(d->O, d->lanes) * (size_t)d->phases;
 }
 
 void clvits_toom_job(const clvits_target *at, conv1d_dims *d)
@@ -166,8 +166,7 @@ void clvits_toom_job(const clvits_target *at, conv1d_dims *d)
     const bool gpu = info->family == CLVITS_FAMILY_GPU;
 
     d->job = gpu ? group_tiles(at->device, d->lanes) : most_tiles(at, d, d->m, d->r);
-    d->shares = gpu ? 1 : (int)clvits_ceil_div(JOBS_EACH * (size_t)info->compute_units,
-                                               (size_t)d->B);
+    d->shares = gpu ? 1 : clvits_ceil_div(JOBS_EACH * info->compute_units, d->B);
 }
 
 void clvits_toom_launch(const clvits_node *n, const clvits_target *at, const conv1d_dims *d,
@@ -176,7 +175,7 @@ void clvits_toom_launch(const clvits_node *n, const clvits_target *at, const con
     const clvits_device_info *info = clvits_device_get_info(at->device);
     const clvits_tensor *y = n->out[0] ? n->out[0] : n->out[1];
     const bool gpu = info->family == CLVITS_FAMILY_GPU;
-    const size_t pieces = clvits_ceil_div(tiles(d, y->T), (size_t)d->job);
+    const size_t pieces = (size_t)clvits_ceil_div(tiles(d, y->T), d->job);
     const size_t shares = 2 * (size_t)d->shares; /* the most pieces that are made for their sake */
     char more[64];
 
