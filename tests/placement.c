@@ -266,6 +266,35 @@ START_TEST(placement_changes_nothing)
 }
 END_TEST
 
+/* What prices take of memory is gone when nodes are placed. */
+START_TEST(prices_leave_nothing_behind)
+{
+    enum { NODES = 4000, BLOCK = 1 << 17 /* what an arena takes at a time, and more */ };
+    const char *const places[] = { "unary=cpu", "auto" };
+    size_t total[2];
+
+    for (int i = 0; i < 2; i++) {
+        const clvits_unary_params negate = { .kind = CLVITS_SCALE, .a = -1.0f };
+        clvits_rates rates[2] = { 0 };
+        const float *values;
+        harness h;
+        harness_begin(&h, 1);
+        h.place = places[i];
+        set_rates(&h, rates, 1.0, 1, 1.0);
+        clvits_tensor *x =
+            harness_input(&h, clvits_graph_clock(h.graph, 2), 1, -1, 1, &values);
+        for (int k = 0; k < NODES; k++)
+            x = clvits_unary(x, &negate);
+        clvits_graph_keep(x);
+        harness_plan(&h);
+        ck_assert_int_eq(on_device(&h, 0, NODES), 0);
+        total[i] = h.plan->arena.total;
+        harness_end(&h);
+    }
+    ck_assert_uint_le(total[1], total[0] + BLOCK);
+}
+END_TEST
+
 /* A kernel that does not build is found out, its nodes go elsewhere and the rest stays. */
 START_TEST(nodes_that_do_not_build_go_elsewhere)
 {
@@ -402,6 +431,7 @@ int main(void)
     tcase_add_test(t, nothing_is_cheaper);
     tcase_add_loop_test(t, few_rows_count_as_many_do, 0, LENGTH(uses));
     tcase_add_test(t, placement_changes_nothing);
+    tcase_add_test(t, prices_leave_nothing_behind);
     tcase_add_test(t, nodes_that_do_not_build_go_elsewhere);
     tcase_add_test(t, rates_are_measured_once);
     suite_add_tcase(s, t);

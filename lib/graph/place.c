@@ -191,8 +191,8 @@ static clvits_status place_first(clvits_plan *p, const char *text, unsigned char
 
 /* Where the costs are least. Kernels are built for the chosen places alone: where one does not
  * build, that place is out for its node and the search begins again. */
-static clvits_status place_by_cost(clvits_plan *p, const char *text, unsigned char *failed,
-                                   clvits_report *r)
+static clvits_status place_by_cost(clvits_plan *p, const char *text, const clvits_use *uses,
+                                   unsigned char *failed, clvits_report *r)
 {
     const clvits_graph *g = p->graph;
     unsigned char *allowed =
@@ -210,7 +210,7 @@ static clvits_status place_by_cost(clvits_plan *p, const char *text, unsigned ch
             allowed[i] |= 1u << CLVITS_CPU_PLACE;
     }
     while (!s && !settled) {
-        s = clvits_plan_place_cheapest(p, allowed, r);
+        s = clvits_plan_place_cheapest(p, allowed, uses, r);
         settled = true;
         for (int i = 0; i < g->n_nodes && !s; i++) {
             if (p->place[i] == CLVITS_CPU_PLACE || takes(p, g->nodes[i], p->place[i], failed, r))
@@ -225,13 +225,14 @@ static clvits_status place_by_cost(clvits_plan *p, const char *text, unsigned ch
     return s;
 }
 
-clvits_status clvits_plan_place_nodes(clvits_plan *p, const char *text, clvits_report *r)
+clvits_status clvits_plan_place_nodes(clvits_plan *p, const char *text, const clvits_use *uses,
+                                      clvits_report *r)
 {
     unsigned char *failed = clvits_arena_array(&p->arena, (size_t)p->graph->n_nodes + 1, 1);
 
     if (!failed)
         return clvits_fail_memory(r, "a plan");
     return clvits_place_by_cost(text) && p->machine->rates && p->machine->n_places > 1
-               ? place_by_cost(p, text, failed, r)
+               ? place_by_cost(p, text, uses, failed, r)
                : place_first(p, text, failed, r);
 }

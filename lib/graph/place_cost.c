@@ -35,7 +35,9 @@ typedef struct search {
     const clvits_plan *p;
     const clvits_rates *rates;
     const unsigned char *allowed; /* by node: a bit for each place */
-    int *lengths;                 /* [clock][item], by which is priced */
+    const clvits_use *uses;
+    int n_uses;   /* numbers of rows that are priced: without uses the capacity alone */
+    int *lengths; /* [clock][item], by which is priced */
 } search;
 
 static clvits_status make_way(clvits_arena *a, const clvits_graph *g, way *w, clvits_report *r)
@@ -181,7 +183,7 @@ static void set_lengths(const search *s, int use)
     for (int i = 0; i < g->n_clocks; i++) {
         const struct clvits_clock *c = &g->clocks[i];
         int rows = c->capacity;
-        for (const clvits_use *u = s->p->uses; u && u->clock; u++)
+        for (const clvits_use *u = s->uses; u && u->clock; u++)
             if (u->clock == i)
                 rows = use == FEW    ? u->few
                        : use == MANY ? u->many
@@ -221,7 +223,7 @@ static int list_choices(const search *s, choice *choices, way *ways, way *next)
         single_place(s, choices[n].place, i);
         judge(s, &choices[n], true);
     }
-    for (int use = 0; use < (s->p->uses ? USES : 1); use++) {
+    for (int use = 0; use < s->n_uses; use++) {
         set_lengths(s, use);
         search_ways(s, ways, next);
         for (int i = 0; i < P; i++) {
@@ -231,7 +233,7 @@ static int list_choices(const search *s, choice *choices, way *ways, way *next)
             judge(s, &choices[n++], false);
         }
     }
-    for (int use = 0; use < USES; use++) {
+    for (int use = 0; use < s->n_uses; use++) {
         set_lengths(s, use);
         for (int i = 0; i < n; i++) {
             begin_way(s->p->graph, next);
@@ -245,20 +247,20 @@ static int list_choices(const search *s, choice *choices, way *ways, way *next)
 
 /* The least, over all uses, of those that are nowhere much slower than the better single place;
  * where there is none, the one whose worst is least. */
-static const choice *choose(const choice *choices, int n, int singles)
+static const choice *choose(const choice *choices, int n, int singles, int uses)
 {
     const choice *best = NULL;
     double least = 0.0;
 
     for (int i = 0; i < n; i++) {
         double worst = 0.0, sum = 0.0;
-        for (int use = 0; use < USES; use++) {
+        for (int use = 0; use < uses; use++) {
             double single = choices[0].seconds[use];
             for (int k = 1; k < singles; k++)
                 single = fmin(single, choices[k].seconds[use]);
             const double times = single > 0.0 ? choices[i].seconds[use] / single : 1.0;
             worst = fmax(worst, times);
-            sum += times / choices[i].worth / USES;
+            sum += times / choices[i].worth / uses;
         }
         const double cost = worst > most_slower ? much_slower * worst : sum;
         if (!best || cost < least) {
@@ -269,31 +271,42 @@ static const choice *choose(const choice *choices, int n, int singles)
     return best;
 }
 
-clvits_status clvits_plan_place_cheapest(clvits_plan *p, const unsigned char *allowed,
-                                         clvits_report *r)
+/* All memory is the arena's, which the caller frees. */
+static clvits_status place_cheapest(clvits_plan *p, search *s, clvits_arena *a, clvits_report *r)
 {
     const clvits_graph *g = p->graph;
     const int P = p->machine->n_places;
-    const search s = { .p = p, .rates = p->machine->rates, .allowed = allowed,
-                       .lengths = clvits_arena_array(
-                           &p->arena, (size_t)g->n_clocks * (size_t)g->batch, sizeof(int)) };
     choice choices[CLVITS_MAX_PLACES * (1 + USES)] = { 0 };
     way ways[CLVITS_MAX_PLACES] = { 0 }, next[CLVITS_MAX_PLACES] = { 0 };
-    clvits_status status = s.lengths ? CLVITS_OK : clvits_fail_memory(r, "a plan");
+    clvits_status status;
 
+    s->lengths = clvits_arena_array(a, (size_t)g->n_clocks * (size_t)g->batch, sizeof(int));
+    status = s->lengths ? CLVITS_OK : clvits_fail_memory(r, "a plan");
     for (int i = 0; i < P && !status; i++) {
-        status = make_way(&p->arena, g, &ways[i], r);
+        status = make_way(a, g, &ways[i], r);
         if (!status)
-            status = make_way(&p->arena, g, &next[i], r);
+            status = make_way(a, g, &next[i], r);
     }
-    for (int i = 0; i < P * (1 + USES) && !status; i++) {
-        choices[i].place = clvits_arena_array(&p->arena, (size_t)g->n_nodes + 1, sizeof(int));
+    for (int i = 0; i < P * (1 + s->n_uses) && !status; i++) {
+        choices[i].place = clvits_arena_array(a, (size_t)g->n_nodes + 1, sizeof(int));
         if (!choices[i].place)
             status = clvits_fail_memory(r, "a plan");
     }
     if (status)
         return status;
-    const choice *best = choose(choices, list_choices(&s, choices, ways, next), P);
+    const choice *best = choose(choices, list_choices(s, choices, ways, next), P, s->n_uses);
     memcpy(p->place, best->place, (size_t)g->n_nodes * sizeof(*best->place));
     return CLVITS_OK;
+}
+
+clvits_status clvits_plan_place_cheapest(clvits_plan *p, const unsigned char *allowed,
+                                         const clvits_use *uses, clvits_report *r)
+{
+    search s = { .p = p, .rates = p->machine->rates, .allowed = allowed, .uses = uses,
+                 .n_uses = uses && uses->clock ? USES : 1 };
+    clvits_arena scratch = { 0 };
+    const clvits_status status = place_cheapest(p, &s, &scratch, r);
+
+    clvits_arena_free(&scratch);
+    return status;
 }

@@ -356,7 +356,7 @@ static clvits_status place_nodes(clvits_plan *p, const rule *by, clvits_report *
             p->variant[i] = (unsigned char)by->at->variant;
         }
     } else {
-        return clvits_plan_place_nodes(p, by->text, r);
+        return clvits_plan_place_nodes(p, by->text, by->uses, r);
     }
     return CLVITS_OK;
 }
@@ -373,7 +373,6 @@ static clvits_status make(clvits_plan **out, const clvits_graph *g, const clvits
     p->graph = g;
     p->machine = m;
     p->barred = by->like ? by->like->barred : by->barred;
-    p->uses = by->uses;
     const size_t T = (size_t)g->n_tensors + 1, N = (size_t)g->n_nodes + 1;
     bool(*there)[CLVITS_MAX_PLACES] = clvits_arena_array(&p->arena, T, sizeof(*there));
     p->place = clvits_arena_array(&p->arena, N, sizeof(*p->place));
@@ -391,7 +390,6 @@ static clvits_status make(clvits_plan **out, const clvits_graph *g, const clvits
 
     if (!s)
         s = place_nodes(p, by, r);
-    p->uses = NULL;
     if (!s) {
         drop_copies(p, r);
         list_steps(p, there);

@@ -28,7 +28,6 @@ struct clvits_plan {
     const clvits_graph *graph;
     const clvits_machine *machine;
     unsigned barred;  /* places that must not be chosen, as bits */
-    const clvits_use *uses; /* as clvits_plan_make_without() has them, until nodes are placed */
     int *place;       /* by node id */
     unsigned char *variant; /* by node id: clvits_target.variant there */
     int *home;        /* by tensor id (roots): where it is made or written first; -1 never used */
@@ -52,13 +51,14 @@ clvits_status clvits_plan_make_at(clvits_plan **out, const clvits_graph *g, cons
 /** The dims of a node there, in the plan's arena; NULL when memory runs out. */
 void *clvits_plan_dims(clvits_plan *p, const clvits_node *n, const clvits_target *at);
 
-/** Fill p->place and p->variant, as clvits_plan_make() describes. */
-clvits_status clvits_plan_place_nodes(clvits_plan *p, const char *place, clvits_report *r);
+/** Fill p->place and p->variant, as clvits_plan_make_without() describes. */
+clvits_status clvits_plan_place_nodes(clvits_plan *p, const char *place, const clvits_use *uses,
+                                      clvits_report *r);
 
 /** Fill p->place with what the machine's rates make cheapest; allowed has, for every node, a bit
  *  for each place that it may run on. */
 clvits_status clvits_plan_place_cheapest(clvits_plan *p, const unsigned char *allowed,
-                                         clvits_report *r);
+                                         const clvits_use *uses, clvits_report *r);
 
 /** As clvits_run_reach() describes; `wanted` is room for a range of every tensor of the graph. */
 clvits_range clvits_plan_reach(const clvits_plan *p, const clvits_tensor *t, clvits_range rows,

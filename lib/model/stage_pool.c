@@ -131,7 +131,8 @@ static clvits_status build_graph(const clvits_stage_pool *p, clvits_stage *s, cl
 
 /* What speech has of the capacities: those of ids are twice as large as the next smaller ones,
  * those of frames four times, and the smallest are four times what a word has. A decoder's context
- * is mostly left out where it would cost most; the flow's is hardly ever there. */
+ * is mostly left out where it would cost most; the flow's is hardly ever there. The graph's clocks
+ * are known once it is built. */
 static void find_uses(const clvits_stage *s, clvits_use uses[3])
 {
     const int ids = s->size.ids, frames = s->size.frames - s->size.context;
@@ -159,11 +160,12 @@ static clvits_status build(clvits_stage_pool *p, clvits_stage *s, const clvits_p
     clvits_status status = build_graph(p, s, r);
     clvits_use uses[3];
 
-    find_uses(s, uses);
-    if (!status)
+    if (!status) {
+        find_uses(s, uses);
         status = like ? clvits_plan_make_like(&s->plan, s->graph, like, p->weights, r)
                       : clvits_plan_make_without(&s->plan, s->graph, p->machine, p->weights,
                                                  p->place, s->size.barred, uses, r);
+    }
     if (!status)
         tell(p, s, r);
     return status;
