@@ -160,7 +160,7 @@ skips() { verdict=skip reason=$1; }
 build()
 {
     local dir=$out/$1 state
-    state="${*:2} $(command -v oclgrind valgrind) $(ls /etc/OpenCL/vendors 2>/dev/null)"
+    state="${*:2} $(type -P oclgrind valgrind) $(ls /etc/OpenCL/vendors 2>/dev/null)"
     if [ ! -f "$dir/build.ninja" ] || [ "$(cat "$dir/options" 2>/dev/null)" != "$state" ]; then
         rm -rf "$dir"
         CC=$2 meson setup "$dir" -Dwerror=true -Dtests=enabled "${@:3}" >"$log" 2>&1 || return 1
@@ -231,7 +231,7 @@ cell_rusticl()
 
 oclgrind()
 {
-    command -v oclgrind >/dev/null || { skips "oclgrind is not installed"; return; }
+    type -P oclgrind >/dev/null || { skips "oclgrind is not installed"; return; }
     build gcc gcc || { fails "the build"; return; }
     mapfile -t wanted < <(meson test -C "$out/gcc" --list 2>/dev/null |
         sed -n "s/.* \([a-z0-9_-]*oclgrind-$1\)\$/\1/p" |
@@ -297,7 +297,7 @@ cell_none()
 
 cell_valgrind()
 {
-    command -v valgrind >/dev/null || { skips "valgrind is not installed"; return; }
+    type -P valgrind >/dev/null || { skips "valgrind is not installed"; return; }
     build_and_check gcc valgrind
     [ "$verdict" != pass ] || passes "the CPU path, no error, no leak"
 }
