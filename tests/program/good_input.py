@@ -445,23 +445,34 @@ class Devices(ProgramTest):
         self.fails(1, ["no OpenCL device"], "check", "-o", "b.txt", left=["report.txt"],
                    env=self.without_platforms())
 
+    def goes_on_without_report(self, why, *args, **options):
+        done = self.run_program(*args, **options)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stderr.decode(),
+                         rf"\Aclvits: {why}.*\nclvits: warning: there is no report .* -o .*\n\Z")
+        self.assertRegex(done.stdout.decode(), r", 0 wrong, 0 left to the CPU path\n\Z")
+
     def test_check_report_that_nobody_named(self):
         """A check of everything leaves one, and replaces its own kind alone."""
         args, name = ("check", "--device", "cpu"), "clvits-check.txt"
         report = self.cwd / name
-        for more, env in ((("sum",), {}), (("--precision", "fp32"), {}), (("-o", "-"), {}),
+        for more, env in ((("sum",), {}), (("--precision", "fp32"), {}), (("--no-report",), {}),
                           ((), {"CLVITS_PRECISION": "fp32"})):
             done = self.run_program(*args, "-q", *more, env=env)
             self.assertEqual((done.returncode, done.stdout), (0, b""), done.stderr)
             self.assertEqual(self.left(), [])
         report.write_text("clvits is checked on Monday\n")
-        self.fails(4, [f"{name} is there", "-o -"], *args, left=[name])
+        self.goes_on_without_report(f"{name} is there and no report", *args)
         self.assertEqual(report.read_text(), "clvits is checked on Monday\n")
         report.unlink()
         report.mkdir()
-        self.fails(4, [f"{name} is there", "-o -"], *args, left=[name])
+        self.goes_on_without_report(f"{name} is there and no report", *args)
         report.rmdir()
-        self.fails(4, [f"{name} cannot be written"], *args, prepare=lambda: os.chdir("/proc"))
+        self.goes_on_without_report(f"{name} cannot be written", *args,
+                                    prepare=lambda: os.chdir("/proc"))
+        self.assertEqual(self.left(), [])
+        for more in ("-o", "-"), ("-o", "a.txt", "--no-report"):
+            self.fails(2, ["--no-report"], *args, *more)
         for _ in range(2):
             done = self.run_program(*args, "-q")
             self.assertEqual((done.returncode, done.stdout), (0, b""), done.stderr)

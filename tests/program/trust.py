@@ -189,6 +189,22 @@ class Trust(ProgramTest):
         self.one_message(done, 1, "1 of ", "went wrong")
         self.assertRegex(done.stdout.decode(), r"\A[a-z_0-9, ]+ .*CL_OUT_OF_RESOURCES.*\n\Z")
 
+    def test_check_of_halves_that_fail(self):
+        """A device that offers a precision and does not do it is at fault, unlike one without."""
+        if "OPENCL_LAYERS" not in os.environ:
+            self.skipTest("no layers here")
+        self.change("half.cl", "half_probe", "other")
+        done = self.run_program("check", "-o", "report.txt", "sum",
+                                env={"CLVITS_KERNELS": "kernels",
+                                     "CLVITS_FAULTS": "extensions=cl_khr_fp16", **CACHE})
+        self.one_message(done, 1, "precision fp16: ", "half_probe")
+        report = (self.cwd / "report.txt").read_text(encoding="utf-8")
+        parts = re.split(r"(?m)^(fp32|fp16-storage|fp16)$", report)
+        self.assertEqual(parts[1::2], ["fp32", "fp16-storage", "fp16"])
+        for part in parts[2:5:2]:
+            self.assertIn("\n1 checked, 0 wrong, 0 left to the CPU path\n", part)
+        self.assertRegex(parts[6], r"\A\nfailed: precision fp16: ")
+
     def test_check_survives_a_crash(self):
         """A compiler or kernel that ends its process costs one operator; the report is kept."""
         if "OPENCL_LAYERS" not in os.environ:

@@ -11,7 +11,8 @@
 #define OWN_REPORT "clvits-check.txt"
 
 static const char help[] =
-    "usage: clvits check [--device NUMBER|PART-OF-NAME] [--precision P] [-o REPORT] [OPERATOR...]\n"
+    "usage: clvits check [--device NUMBER|PART-OF-NAME] [--precision P] [-o REPORT | --no-report]\n"
+    "                    [OPERATOR...]\n"
     "\n"
     "Run every operator, or those named, on an OpenCL device and on the CPU path, and compare,\n"
     "in every precision that the device offers: one line each with the largest difference, as a\n"
@@ -26,8 +27,9 @@ static const char help[] =
     "                 have them, fp16-storage or fp16\n"
     "  -o, --output   a file for a report of a fault: what is printed, in full, with what the\n"
     "                 device and its driver say of themselves; as JSON, with the limits, where\n"
-    "                 its name ends in .json; -: none. Otherwise " OWN_REPORT ", but none\n"
-    "                 where OPERATOR or --precision leave something out\n"
+    "                 its name ends in .json. Otherwise " OWN_REPORT ", where it can be\n"
+    "                 written, but none where OPERATOR or --precision leave something out\n"
+    "  --no-report    none at all\n"
     "  -q, --quiet    only what is wrong\n"
     "  -v             also what the library says while it works\n"
     "\n"
@@ -132,10 +134,14 @@ static int check(const clvits_context_params *params, const char *precision,
     t->process = NULL;
     if (code || !refused)
         return code ? code : outcome(&p, t);
-    if (!optional)
-        return program_fail(program_code(p.status, CODE_FAILED), "%s", p.text);
-    say(t, !t->quiet, "not here: %s\n", p.text);
-    return CODE_OK;
+    if (program_signal())
+        return program_interrupted();
+    if (optional && p.status == CLVITS_E_UNSUPPORTED) {
+        say(t, !t->quiet, "not here: %s\n", p.text);
+        return CODE_OK;
+    }
+    say(t, false, "failed: %s\n", p.text);
+    return program_fail(program_code(p.status, CODE_FAILED), "%s", p.text);
 }
 
 /* What it takes to tell this device, with this driver and library, from others. */
@@ -176,6 +182,8 @@ static int describe_device(const clvits_context_params *params, const program_lo
                         .opened = describe, .user = t };
     int code = check_process_run(&p);
 
+    if (!code && program_signal())
+        code = program_interrupted();
     if (!code && p.status)
         code = program_fail(program_code(p.status, CODE_FAILED), "%s", p.text);
     t->described = !code;
@@ -212,12 +220,22 @@ static int check_all(clvits_context_params *params, const program_log *log, tabl
     return !code && program_signal() ? program_interrupted() : code;
 }
 
-static int check_into(const char *path, clvits_context_params *params, const program_log *log,
-                      table *t)
+/* Nobody asked for that file: what the check finds is not less true without it. */
+static void go_without(void)
+{
+    program_note("warning: there is no report of this check; -o names another file for it");
+}
+
+static int check_into(const char *path, bool named, clvits_context_params *params,
+                      const program_log *log, table *t)
 {
     text_file report;
     int code = text_file_open(&report, path);
 
+    if (code == CODE_OUTPUT && !named) {
+        go_without();
+        return check_all(params, log, t);
+    }
     if (code)
         return code;
     const size_t n = strlen(path);
@@ -232,32 +250,34 @@ static int check_into(const char *path, clvits_context_params *params, const pro
         return code;
     }
     const int written = text_file_finish(&report);
-    if (written)
+    if (written && named)
         return written;
-    if (!t->quiet || code)
+    if (written)
+        go_without();
+    else if (!t->quiet || code)
         printf("report: %s\n", path);
     return code ? code : program_flush();
 }
 
 /* A file that nobody named is nobody's but for an earlier report. */
-static int own_report(const char **path)
+static const char *own_report(void)
 {
     static const char begin[] = "clvits ", then[] = ", kernels ";
     char line[256] = "";
     struct stat st;
 
-    *path = OWN_REPORT;
-    if (stat(*path, &st))
-        return CODE_OK; /* or it shows when it is written */
-    FILE *f = S_ISREG(st.st_mode) ? fopen(*path, "re") : NULL;
+    if (stat(OWN_REPORT, &st))
+        return OWN_REPORT; /* or it shows when it is written */
+    FILE *f = S_ISREG(st.st_mode) ? fopen(OWN_REPORT, "re") : NULL;
     if (f && !fgets(line, sizeof(line), f))
         line[0] = '\0';
     if (f)
         fclose(f);
     if (!strncmp(line, begin, strlen(begin)) && strstr(line, then))
-        return CODE_OK;
-    return program_fail(CODE_OUTPUT, "%s is there and no report of this command; name another file "
-                                     "with -o, or have none with -o -", *path);
+        return OWN_REPORT;
+    program_note("%s is there and no report of this command", OWN_REPORT);
+    go_without();
+    return NULL;
 }
 
 static int refuse(const char *unknown)
@@ -278,17 +298,19 @@ int command_check(int argc, char **argv)
 {
     clvits_context_params params = { .device = "opencl" };
     const char *report = NULL;
+    bool none = false;
     table t = { 0 };
     program_log log = { 0 };
     const option options[] = {
         { "device", 0, OPTION_TEXT, &params.device, 0, 0 },
         { "precision", 0, OPTION_TEXT, &params.precision, 0, 0 },
         { "output", 'o', OPTION_TEXT, &report, 0, 0 },
+        { "no-report", 0, OPTION_FLAG, &none, 0, 0 },
         { "quiet", 'q', OPTION_FLAG, &t.quiet, 0, 0 },
         { "verbose", 'v', OPTION_FLAG, &log.verbose, 0, 0 },
     };
     clvits_cancel *cancel = NULL;
-    int code = options_parse(options, 5, "check", help, &argc, argv);
+    int code = options_parse(options, 6, "check", help, &argc, argv);
 
     if (code)
         return code < 0 ? CODE_OK : code;
@@ -297,16 +319,21 @@ int command_check(int argc, char **argv)
     for (int i = 0; i < argc; i++)
         if (clvits_check_next(&(clvits_check_params){ t.wanted.names + i, 1, 0 }) < 0)
             return refuse(argv[i]);
-    if (report && !strcmp(report, "-"))
-        report = NULL;
-    else if (!report && !argc && !asked(&params) && (code = own_report(&report)) != CODE_OK)
-        return code;
+    const bool named = report;
+    if (named && none)
+        return program_fail(CODE_USAGE, "give -o or --no-report, not both");
+    if (named && !strcmp(report, "-"))
+        return program_fail(CODE_USAGE, "a report cannot be sent to standard output; give a file's "
+                                        "name, or --no-report");
+    if (!named && !none && !argc && !asked(&params))
+        report = own_report();
     if (clvits_cancel_make(&cancel))
         return program_fail(CODE_FAILED, "out of memory");
     params.cancel = cancel;
     code = program_catch_signals(cancel);
     if (!code)
-        code = report ? check_into(report, &params, &log, &t) : check_all(&params, &log, &t);
+        code = report ? check_into(report, named, &params, &log, &t)
+                      : check_all(&params, &log, &t);
     program_catch_signals(NULL);
     clvits_cancel_free(&cancel);
     return code;
