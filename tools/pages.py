@@ -34,10 +34,19 @@ def write_text(path, text):
         raise Failed(f"{path} cannot be written: {error.strerror}") from error
 
 
-def write_between(path, begin, table, end):
-    page = text_of(path)
-    before, found, rest = page.partition(begin)
-    _, ended, after = rest.partition(end)
+def parted(path, begin, end):
+    """What stands before a mark, between it and another, and behind that."""
+    before, found, rest = text_of(path).partition(begin)
+    inside, ended, after = rest.partition(end)
     if not found or not ended:
         raise Failed(f"{path}: no place between {begin} and {end}")
+    return before, inside, after
+
+
+def between(path, begin, end):
+    return parted(path, begin, end)[1]
+
+
+def write_between(path, begin, table, end):
+    before, _, after = parted(path, begin, end)
     write_text(path, f"{before}{begin}\n{table}\n{end}{after}")
