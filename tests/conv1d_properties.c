@@ -178,40 +178,65 @@ START_TEST(batch_equals_single_runs)
 END_TEST
 
 static const struct {
-    int O, K, act;
-} shared[] = { { 70, 5, CLVITS_ACT_NONE },
-               { 140, 5, CLVITS_ACT_GATE },
-               { 70, 1, CLVITS_ACT_NONE },
-               { 1, 7, CLVITS_ACT_TANH } };
+    int O, K, act, rate; /* more than 1: transposed */
+} shared[] = { { 70, 5, CLVITS_ACT_NONE, 1 },
+               { 140, 5, CLVITS_ACT_GATE, 1 },
+               { 70, 1, CLVITS_ACT_NONE, 1 },
+               { 1, 7, CLVITS_ACT_TANH, 1 },
+               { 35, 8, CLVITS_ACT_NONE, 4 } };
+
+/* What the case at i makes of x. */
+static clvits_tensor *convolved(harness *h, int i, clvits_tensor *x)
+{
+    const int O = shared[i].O, K = shared[i].K, I = x->C;
+    const clvits_conv1d_params p = { .pad_left = K / 2, .pad_right = K / 2, .act = shared[i].act,
+                                     .only_act = shared[i].act != CLVITS_ACT_NONE };
+    const clvits_conv_transpose1d_params up = { .stride = shared[i].rate,
+                                                .pad = (K - shared[i].rate) / 2 };
+    const float *values;
+
+    if (shared[i].rate > 1)
+        return clvits_conv_transpose1d(
+            x, harness_weight(h, 3, (int64_t[]){ I, O, K }, -1, 1, &values), NULL, &up, NULL);
+    return clvits_conv1d(x, harness_weight(h, 3, (int64_t[]){ O, I, K }, -1, 1, &values), NULL, &p,
+                         NULL);
+}
 
 /* Rows have the same bits in a tensor as long as they are and in a much longer one, for which more
- * work-items are launched than there is work: in Toom-Cook form, gated, directly, of a channel. */
+ * work-items are launched than there is work: in Toom-Cook form, gated, directly, of a channel, and
+ * transposed. */
 START_TEST(capacity_changes_no_bits)
 {
-    enum { I = 33, T = 157, MOST = 20 * T };
-    static const int capacities[] = { T, T + 60, MOST };
-    const int O = shared[_i].O, C = shared[_i].act == CLVITS_ACT_GATE ? O / 2 : O;
-    const int K = shared[_i].K;
-    const clvits_conv1d_params p = { .pad_left = K / 2, .pad_right = K / 2, .act = shared[_i].act,
-                                     .only_act = shared[_i].act != CLVITS_ACT_NONE };
-    float first[T * 70];
+    enum { B = 2, I = 33, T = 157, MOST = 20 * T };
+    static const int capacities[] = { T, T + 60, MOST }, lengths[B] = { T, T - 41 };
+    static float first[B][T * 140];
+    const int rate = shared[_i].rate;
 
     for (int i = 0; i < LENGTH(capacities) && !getenv("CLVITS_TEST_TINY"); i++) {
-        const float *values;
+        const int capacity = capacities[i];
         harness h;
-        harness_begin(&h, 1);
-        clvits_tensor *w = harness_weight(&h, 3, (int64_t[]){ O, I, K }, -1, 1, &values);
-        const int clock = clvits_graph_clock(h.graph, capacities[i]);
-        clvits_tensor *x = harness_input_of(&h, CLVITS_F32, clock, I,
-                                            harness_random(&h, MOST * I, -1, 1));
-        clvits_tensor *y = clvits_graph_keep(clvits_conv1d(x, w, NULL, &p, NULL));
+        harness_begin(&h, B);
+        const int clock = clvits_graph_clock(h.graph, capacity);
+        const float *rows = harness_random(&h, B * T * I, -1, 1);
+        float *x = harness_random(&h, B * MOST * I, -1, 1);
+        for (int b = 0; b < B; b++)
+            memcpy(x + b * capacity * I, rows + b * T * I, T * I * sizeof(float));
+        clvits_tensor *y = clvits_graph_keep(
+            convolved(&h, _i, harness_input_of(&h, CLVITS_F32, clock, I, x)));
+        ck_assert_ptr_nonnull(y);
+        ck_assert_int_eq(y->T, capacity * rate);
         harness_plan(&h);
-        harness_length(&h, clock, 0, T);
+        for (int b = 0; b < B; b++)
+            harness_length(&h, clock, b, lengths[b]);
         harness_go(&h);
-        const size_t size = (size_t)T * (size_t)C * sizeof(float);
-        if (i)
-            ck_assert_mem_eq(harness_output(&h, y), first, size);
-        memcpy(first, harness_output(&h, y), size);
+        for (int b = 0; b < B; b++) {
+            const float *got = harness_output(&h, y) + b * y->T * y->C;
+            const size_t size = (size_t)(lengths[b] * rate * y->C) * sizeof(float);
+            ck_assert_uint_le(size, sizeof(first[b]));
+            if (i)
+                ck_assert_mem_eq(got, first[b], size);
+            memcpy(first[b], got, size);
+        }
         harness_end(&h);
     }
 }
