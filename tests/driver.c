@@ -51,7 +51,7 @@ static clvits_device *open_as(const char *faults)
     clvits_report r = { 0 };
     clvits_device *d;
 
-    ck_assert_msg(layer_set(faults) == 0, "%s", faults);
+    ck_assert_msg(layer_set(faults) == 0, "%s", faults ? faults : "no faults");
     ck_assert_msg(clvits_device_open(&d, 0, &p, &r) == CLVITS_OK, "%s", r.text);
     return d;
 }

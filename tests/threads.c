@@ -25,7 +25,7 @@ typedef struct speech {
 } speech;
 
 typedef struct fixture {
-    const char *path; /* of the voice: a tiny one, or often the embedded one */
+    const char *path; /* of the voice: a tiny one, but in sweeps the embedded one */
     clvits_context *context;
     clvits_voice *voice;
     int32_t ids[KINDS][IDS];

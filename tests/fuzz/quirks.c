@@ -31,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     take(d.driver, sizeof(d.driver), &data, &size);
     FUZZ_CHECK(clvits_quirks_read(&q, table, &d) >= 0);
     FUZZ_CHECK(q.flush >= 0 && q.flush <= MOST && q.group >= 0 && q.group <= MOST);
+    FUZZ_CHECK(q.family >= 0 && q.family <= 1 + CLVITS_FAMILY_CPU);
     FUZZ_CHECK(q.n_without >= 0 && q.n_without <= CLVITS_MAX_WITHOUT);
     FUZZ_CHECK(strlen(q.text) < sizeof(q.text));
     for (int i = 0; i < q.n_without; i++)

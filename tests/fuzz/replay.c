@@ -138,7 +138,7 @@ int main(int argc, char **argv)
         memcpy(data, s->data, s->size);
         run(data, change(data, s->size, &state));
     }
-    printf("%d files, %ld runs\n", n_seeds, runs);
+    fprintf(stderr, "%d files, %ld runs\n", n_seeds, runs);
     for (int i = 0; i < n_seeds; i++)
         free(seeds[i].data);
     free(data);
