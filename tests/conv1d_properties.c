@@ -254,18 +254,20 @@ static const struct {
  * Toom-Cook form, transposed, of one channel, with all that an epilogue adds. */
 START_TEST(asked_rows_equal_whole)
 {
-    enum { T = 60, I = 36, O = 35, RATE = 4, ROWS = T * RATE, B = 2, FEW = 3 };
-    static const int first[B] = { 7, 12 }, lengths[B] = { T, T - 22 };
+    enum { MOST = 60, FEWER = 40, I = 36, O = 35, RATE = 4, B = 2, FEW = 3 };
+    static const int first[B] = { 7, 12 };
     static const clvits_range asked[] = { { 0, 900 },   { 97, 150 },  { 41, 42 },  { 0, 30 },
                                           { 160, 230 }, { 230, 900 }, { 500, 510 } };
     const bool tiny = getenv("CLVITS_TEST_TINY");
+    const int T = tiny ? FEWER : MOST, ROWS = T * RATE, lengths[B] = { T, T - 22 };
+    const size_t size = (size_t)(B * ROWS) * sizeof(float);
     const clvits_conv1d_params dilated = { .dilation = 3, .pad_left = 9, .pad_right = 9,
                                            .act = CLVITS_ACT_LEAKY_RELU, .act_slope = 0.1f };
     const clvits_conv1d_params short_one = { .pad_left = 3, .pad_right = 3 };
     const clvits_conv1d_params last = { .pad_left = 3, .pad_right = 3, .act = CLVITS_ACT_TANH,
                                         .only_act = true };
     const clvits_conv_transpose1d_params up = { .stride = RATE, .pad = 2 };
-    static float whole[B * ROWS];
+    static float whole[B * MOST * RATE];
     const float *values;
     clvits_tensor *act = NULL;
     harness h;
@@ -303,8 +305,8 @@ START_TEST(asked_rows_equal_whole)
         ck_assert_int_eq(clvits_run_set_first(h.run, clock, b, first[b], &h.report), 0);
     }
     harness_go(&h);
-    memcpy(whole, harness_output(&h, y), sizeof(whole));
-    for (int i = 0; i < (tiny ? FEW : LENGTH(asked)); i++) {
+    memcpy(whole, harness_output(&h, y), size);
+    for (int i = tiny ? 1 : 0; i < (tiny ? FEW : LENGTH(asked)); i++) {
         clvits_run_ask(h.run, y, asked[i]);
         ck_assert((clvits_run_share(h.run, y->producer) < 1.0) == (i > 0));
         harness_go(&h);
@@ -319,8 +321,10 @@ START_TEST(asked_rows_equal_whole)
             }
         ck_assert((others > 0) == (i > 0));
     }
-    harness_go(&h); /* that was for the next run alone */
-    ck_assert_mem_eq(harness_output(&h, y), whole, sizeof(whole));
+    if (!tiny) {
+        harness_go(&h); /* that was for the next run alone */
+        ck_assert_mem_eq(harness_output(&h, y), whole, size);
+    }
     harness_end(&h);
 }
 END_TEST
