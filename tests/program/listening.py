@@ -7,7 +7,6 @@ import json
 import re
 import statistics
 import struct
-import unittest
 import wave
 import xml.etree.ElementTree as ElementTree
 

@@ -5,7 +5,6 @@ import copy
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
 from transformers import VitsConfig
 from transformers.models.vits import modeling_vits as vits
 
