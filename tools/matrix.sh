@@ -298,7 +298,7 @@ cell_none()
 cell_valgrind()
 {
     type -P valgrind >/dev/null || { skips "valgrind is not installed"; return; }
-    build_and_check gcc --suite slow valgrind
+    build_and_check gcc valgrind
     [ "$verdict" != pass ] || passes "the CPU path, no error, no leak"
 }
 
