@@ -233,8 +233,9 @@ static bool recover(clvits_task *t, clvits_engine *e, bool in_text, clvits_repor
 
     if (!place || t->barred & place)
         return false;
-    clvits_stage_pool_trim(e->pool);
-    if (r->status == CLVITS_E_MEMORY && !clvits_device_probe(d)) {
+    const bool memory = r->status == CLVITS_E_MEMORY && !clvits_device_probe(d);
+    clvits_stage_pool_trim(e->pool); /* the probe may look at what the device has */
+    if (memory) {
         take_less(t, e, in_text, place, r);
     } else {
         clvits_device_distrust(d, r->text, r);

@@ -63,8 +63,8 @@ bool clvits_listening_recover(clvits_listening *l, clvits_report *r)
     give_back(l);
     if (!place || l->barred & place)
         return false;
-    clvits_stage_pool_trim(l->e->pool);
     const bool memory = r->status == CLVITS_E_MEMORY && !clvits_device_probe(d);
+    clvits_stage_pool_trim(l->e->pool); /* the probe may look at what the device has */
     if (memory && l->level + 1 < CLVITS_TASK_LEVELS) {
         l->level++;
         clvits_info(r, "%s; taking %d frames at a time", r->text, clvits_listening_block(l));

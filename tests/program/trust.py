@@ -131,6 +131,17 @@ class Trust(ProgramTest):
             self.assertNotIn("goes wrong", text)
             self.assertNotIn("going on without", text)
 
+    def test_a_shortage_that_passes(self):
+        """No kernel is blamed for what it finds no resources for once."""
+        if "OPENCL_LAYERS" not in os.environ:
+            self.skipTest("no layers here")
+        for n in range(1, 6):  # within the first trial, and before its kernel is launched
+            level, warnings, tried = self.spoken(*NORMS, "--trust", "always", CLVITS_KERNELS="",
+                                                 CLVITS_FAULTS=f"write:{n}=-5")
+            self.assertGreater(level, 60)
+            self.assertEqual(warnings, [])
+            self.assertGreater(tried, 0)
+
     def test_recheck(self):
         """Wrong numbers are found by computing some again."""
         lines = ". ".join([TEXT] * 8)
