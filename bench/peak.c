@@ -201,8 +201,8 @@ static clvits_status device_peaks(bench *b)
     const clvits_device_info *info = clvits_device_get_info(d);
     const bool gpu = info->family == CLVITS_FAMILY_GPU;
     const size_t local = gpu ? clvits_device_work_group(d, 64) : 1;
-    const int width = gpu ? 4 : 16, loops = gpu ? 1 << 10 : 1 << 14;
-    const size_t items = (size_t)info->compute_units * (gpu ? 64 * local : 8);
+    const int width = gpu ? 4 : 16, loops = gpu ? 1 << 10 : 1 << 12;
+    const size_t items = (size_t)info->compute_units * (gpu ? 64 * local : 64);
     device_peak p = { 0 };
     clvits_launch l = { .program = "peak", .kernel = "peak_mad", .dimensions = 1,
                         .global = { items }, .local = { local } };
