@@ -31,16 +31,25 @@ float run_scalar(global const int *run, const int slot, const int B, const int b
     return as_float(run[slot * B + b]);
 }
 
+// i * n / items, whose product may need 64 bits, which the embedded profile may lack: the quotient
+// of floats is a few off at most, and what remains is small enough for 32.
+int share_begin(const int i, const int items, const int n)
+{
+    int k = (int)((float)i * (float)n / (float)items);
+    int rest = (int)((uint)i * (uint)n - (uint)k * (uint)items);
+
+    for (; rest < 0; rest += items)
+        k--;
+    for (; rest >= items; rest -= items)
+        k++;
+    return k;
+}
+
 // Which of n things one of so many work-items or groups takes, [x, y). A launch is as large as the
 // capacity, and a device may give each of its compute units a stretch of it: so things are spread.
 int2 share(const int i, const int items, const int n)
 {
-    const int apart = n < items ? items / max(n, 1) : 1, k = min(i / apart, n);
-    const int each = n / items, more = n % items;
-
-    if (n < items)
-        return (int2)(k, k + (k < n && i % apart == 0));
-    return (int2)(i * each + min(i, more), (i + 1) * each + min(i + 1, more));
+    return (int2)(share_begin(i, items, n), share_begin(i + 1, items, n));
 }
 
 float leaky_relu(const float x, const float slope)
