@@ -9,8 +9,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { MIN_RUNS = 3, MAX_WINDOWS = 4 }; /* of the medium text */
+enum { REST_NS = 15 * 1000 * 1000 };    /* threads look for work for 10 ms */
 
 /* Texts and batches at level (d); a quick run has the first ones. */
 static const struct kind {
@@ -101,7 +103,7 @@ double bench_voice_time(const bench_options *o, int v, bool cpu)
 
     if (o->quick)
         return bench_voice_wanted(o, v, false) ? 30.0 * o->seconds + 5.0 : 0.0;
-    total += speech * (20.0 * o->seconds + voice_cost(v, false) + (cpu ? 0.0 : 50.0));
+    total += speech * (20.0 * o->seconds + voice_cost(v, false) + (cpu ? 0.0 : 60.0));
     if (count_stages(o, v))
         total += 8.0 * o->seconds + voice_cost(v, true) + (cpu ? 0.0 : 8.0);
     return total;
@@ -164,15 +166,31 @@ static clvits_status open_placed(speech *sp)
     return clvits_engine_open(&sp->alone[0], &sp->v->model, &b->reference, NULL, &b->report);
 }
 
-/* In turns with what is placed by cost, since a machine's pace changes from minute to minute. */
-static clvits_status speak_alone(speech *sp, const struct kind *k)
+static void rest(void)
 {
+    nanosleep(&(struct timespec){ .tv_nsec = REST_NS }, NULL);
+}
+
+/* What is placed by cost goes in turns with both of its devices alone, since a machine's pace
+ * changes from minute to minute; each begins as often, and while no thread of another's looks for
+ * work. */
+static clvits_status speak_round(speech *sp, const struct kind *k, hearing *h, bench_times *first,
+                                 bench_record *r)
+{
+    const int parties = sp->placed ? 1 + LENGTH(sp->alone) : 1, round = r->host.n;
     clvits_status s = CLVITS_OK;
 
-    for (int i = 0; i < LENGTH(sp->alone) && sp->alone[i] && !s; i++) {
-        hearing h = { 0 };
-        s = voice_speak(sp->alone[i], sp->v, &sp->v->texts[k->text], k->batch, &h, &sp->b->report);
-        sp->times[i].sample[sp->times[i].n++] = bench_now() - h.start;
+    for (int i = 0; i < parties && !s; i++) {
+        const int who = (round + i) % parties;
+        hearing of_other = { 0 }, *own = who ? &of_other : h;
+        bench_times *times = who ? &sp->times[who - 1] : &r->host;
+        if (parties > 1)
+            rest();
+        s = voice_speak(who ? sp->alone[who - 1] : sp->e, sp->v, &sp->v->texts[k->text], k->batch,
+                        own, &sp->b->report);
+        times->sample[times->n++] = bench_now() - own->start;
+        if (!who)
+            first->sample[first->n++] = own->first;
     }
     return s;
 }
@@ -280,21 +298,16 @@ static clvits_status time_right(speech *sp, const struct kind *k, bench_record *
     voice_forget(&h);
     h.keep = false;
     const bool forgotten = forget_host_peak(); /* of the reference as well */
-    if (!s && !strcmp(r->verdict, "ok"))
-        s = speak_alone(sp, k); /* not counted: they may have to be built */
+    if (!s && sp->placed && !strcmp(r->verdict, "ok")) /* the others may have to be built */
+        s = speak_round(sp, k, &h, &first, r);
     bench_quiet_begin(b);
     do {
         const double start = bench_now();
         first.n = r->host.n = sp->times[0].n = sp->times[1].n = 0;
         while (!s && !strcmp(r->verdict, "ok") && r->host.n < BENCH_MAX_RUNS &&
                (!r->host.n ||
-                bench_now() - start < (r->host.n < MIN_RUNS ? voice_patience(b) : limit))) {
-            s = voice_speak(sp->e, sp->v, t, k->batch, &h, &b->report);
-            first.sample[first.n++] = h.first;
-            r->host.sample[r->host.n++] = bench_now() - h.start;
-            if (!s)
-                s = speak_alone(sp, k);
-        }
+                bench_now() - start < (r->host.n < MIN_RUNS ? voice_patience(b) : limit)))
+            s = speak_round(sp, k, &h, &first, r);
     } while (!s && bench_try_again(b, &tries, r, &first));
     if (!s && r->host.n) {
         voice_values(r, &first, &h, k->batch, sp->v->model.config->sampling_rate);
