@@ -317,8 +317,8 @@ def forms(results):
     if not found:
         return "No convolution was measured in two forms."
     text = ("How many times as fast as the direct form the Toom-Cook form of a convolution is, by "
-            "length of speech. The library takes the faster one by its rules, the direct one where "
-            "that is said.")
+            "length of speech. The library takes the Toom-Cook form, but the direct one where that "
+            "is said.")
     return "\n".join([textwrap.fill(text, 100), "", *rows_of(
         ["convolution", *columns],
         [[name, *(cells.get(c, "") for c in columns)] for name, cells in found.items()])])
