@@ -62,7 +62,8 @@ void clvits_replay_distrust(const clvits_replay *p, clvits_report *r)
                        "enqueued one by one", p->device->info.name, p->device->player->extension);
 }
 
-/* Each recording is its own: programs may end at a later one, after others went well. */
+/* Each recording is its own, also of the same kernels in another shape: programs may end at a later
+ * one, after others went well. */
 static uint64_t hash_launches(const clvits_replay *p)
 {
     uint64_t h = clvits_hash(CLVITS_HASH, &p->n, sizeof(p->n));
@@ -71,6 +72,8 @@ static uint64_t hash_launches(const clvits_replay *p)
         const clvits_kernel *k = p->kernels[i];
         h = clvits_hash(h, k->name, strlen(k->name) + 1);
         h = clvits_hash(h, k->options, strlen(k->options) + 1);
+        h = clvits_hash(h, k->global, sizeof(k->global));
+        h = clvits_hash(h, k->group, sizeof(k->group));
     }
     return h;
 }
