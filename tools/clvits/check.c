@@ -130,13 +130,14 @@ static int check(const clvits_context_params *params, const char *precision,
     check_json_begin_run(&t->json, precision);
     int code = check_process_run(&p);
     const bool refused = !code && !*p.device;
-    check_json_end_run(&t->json, refused ? p.text : NULL);
+    const bool lacking = optional && p.status == CLVITS_E_UNSUPPORTED;
+    check_json_end_run(&t->json, lacking, refused ? p.text : NULL);
     t->process = NULL;
     if (code || !refused)
         return code ? code : outcome(&p, t);
     if (program_signal())
         return program_interrupted();
-    if (optional && p.status == CLVITS_E_UNSUPPORTED) {
+    if (lacking) {
         say(t, !t->quiet, "not here: %s\n", p.text);
         return CODE_OK;
     }

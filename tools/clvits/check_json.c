@@ -91,13 +91,13 @@ void check_json_add(check_json *j, const clvits_check_result *r)
     fputc('}', j->f);
 }
 
-void check_json_end_run(check_json *j, const char *refused)
+void check_json_end_run(check_json *j, bool lacking, const char *why)
 {
     if (!j->f)
         return;
     fputs("\n]", j->f);
-    if (refused)
-        add_text(j, ", ", "refused", refused);
+    if (why)
+        add_text(j, ", ", lacking ? "refused" : "failed", why);
     fputc('}', j->f);
 }
 

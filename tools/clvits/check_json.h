@@ -15,10 +15,16 @@ typedef struct check_json {
 /** What was asked, of which device (the context's name for it) and where. Returns a code. */
 int check_json_begin(check_json *j, const char *device);
 
-/** The cases of one precision, and how that ended: refused is NULL, or why it could not run. */
+/**
+ * The cases of one precision, and how that ended.
+ *
+ * @param lacking  the device does not have the precision, "refused"; otherwise it was to have it,
+ *                 "failed"
+ * @param why      NULL, or why it could not run
+ */
 void check_json_begin_run(check_json *j, const char *precision);
 void check_json_add(check_json *j, const clvits_check_result *r);
-void check_json_end_run(check_json *j, const char *refused);
+void check_json_end_run(check_json *j, bool lacking, const char *why);
 
 void check_json_end(check_json *j);
 
