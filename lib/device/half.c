@@ -58,7 +58,7 @@ clvits_status clvits_device_check_halves(clvits_device *d, clvits_report *r)
     const clvits_status s = run(d, got, r);
     for (int i = 0; i < N && !s; i++)
         if (got[i] != results[i])
-            return clvits_fail(r, CLVITS_E_UNSUPPORTED,
+            return clvits_fail(r, CLVITS_E_DEVICE,
                                "%s reports cl_khr_fp16 and computes %g * %g + %g = %g in halves, "
                                "not %g", info->name, (double)operands[0][i], (double)operands[1][i],
                                (double)operands[2][i], (double)got[i], (double)results[i]);

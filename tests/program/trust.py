@@ -216,6 +216,31 @@ class Trust(ProgramTest):
             self.assertIn("\n1 checked, 0 wrong, 0 left to the CPU path\n", part)
         self.assertRegex(parts[6], r"\A\nfailed: precision fp16: ")
 
+    def test_check_of_halves_that_are_wrong(self):
+        """So is one that computes something else; in JSON, too, it is told from what is lacking."""
+        if "OPENCL_LAYERS" not in os.environ:
+            self.skipTest("no layers here")
+        self.change("half.cl", "#ifdef cl_khr_fp16", """
+kernel void half_probe(const int n, global const ushort *x, global ushort *y)
+{
+    const int i = get_global_id(0);
+    if (i < n)
+        y[i] = x[i];
+}
+#if 0""")
+        faked = {"CLVITS_KERNELS": "kernels", "CLVITS_FAULTS": "extensions=cl_khr_fp16", **CACHE}
+        done = self.run_program("check", "-q", "-o", "report.json", "sum", env=faked)
+        self.one_message(done, 1, "precision fp16: ", "computes 1 * 1 + 1 = 1 in halves, not 2")
+        runs = json.loads((self.cwd / "report.json").read_text(encoding="utf-8"))["runs"]
+        self.assertEqual([run["precision"] for run in runs], ["fp32", "fp16-storage", "fp16"])
+        self.assertIn("computes 1 * 1 + 1 = 1 in halves", runs[2]["failed"])
+        for run in runs:
+            self.assertNotIn("refused", run)
+        # Who asks for it is told what there is instead.
+        done = self.run_program("speak", "--device", "opencl", "--precision", "fp16", "-m", TINY,
+                                "-o", "b.wav", TEXT, env=faked)
+        self.one_message(done, 1, "computes 1 * 1 + 1 = 1 in halves", "fp32 and fp16-storage")
+
     def test_check_survives_a_crash(self):
         """A compiler or kernel that ends its process costs one operator; the report is kept."""
         if "OPENCL_LAYERS" not in os.environ:
