@@ -70,6 +70,15 @@ static clvits_status too_much(const clvits_device *d, size_t size, clvits_report
                        d->info.name, size, atomic_load(d->taken ? d->taken : &d->bytes), d->memory);
 }
 
+static void release(clvits_buffer *b)
+{
+    give_bytes(b->device, b->size);
+    clReleaseMemObject(b->memory);
+    free(b);
+}
+
+/* Listed once it is cleared: until then a driver may have no memory for it yet, and that it cannot
+ * be read says nothing of the device. */
 clvits_status clvits_buffer_make(clvits_buffer **out, clvits_device *d, size_t size,
                                  clvits_report *r)
 {
@@ -97,12 +106,14 @@ clvits_status clvits_buffer_make(clvits_buffer **out, clvits_device *d, size_t s
         free(b);
         return clvits_cl_fail(r, d, "cannot allocate a buffer", e);
     }
-    add_buffer(b);
     const clvits_status s = clvits_buffer_zero(b, 0, b->size, r);
-    if (s)
-        clvits_buffer_free(&b);
+    if (s) {
+        release(b);
+        return s;
+    }
+    add_buffer(b);
     *out = b;
-    return s;
+    return CLVITS_OK;
 }
 
 void clvits_buffer_free(clvits_buffer **buffer)
@@ -111,9 +122,7 @@ void clvits_buffer_free(clvits_buffer **buffer)
     if (!b)
         return;
     remove_buffer(b);
-    give_bytes(b->device, b->size);
-    clReleaseMemObject(b->memory);
-    free(b);
+    release(b);
     *buffer = NULL;
 }
 
