@@ -41,7 +41,8 @@ clvits_status clvits_trial_whole(clvits_trial *out, const clvits_plan *p, const 
 clvits_status clvits_trial_key(uint64_t *out, clvits_trial *t, clvits_report *r);
 
 /** OK where both agree, else _E_DEVICE, as where the CPU path makes few numbers; _E_MEMORY where
- *  there was no room to find out. */
+ *  there was no room to find out. What finds no resources is tried once more: what ran then may
+ *  have had them. */
 clvits_status clvits_trial_run(clvits_trial *t, clvits_report *r);
 
 /** Zeros in those of an item's valid rows, from the first one on, that were not asked for, unless

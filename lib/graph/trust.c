@@ -26,17 +26,6 @@ void clvits_trust_keep(const clvits_machine *m, const clvits_report *r)
                     clvits_plural(trials), ms);
 }
 
-/* What finds no resources is tried once more: what ran then may have had them. */
-static clvits_status run_trial(clvits_trial *t, clvits_report *r)
-{
-    const clvits_status s = clvits_trial_run(t, r);
-
-    if (s != CLVITS_E_MEMORY || !t->placed || !r->device)
-        return s;
-    clvits_report_clear(r);
-    return clvits_trial_run(t, r);
-}
-
 /* Carry out a trial and keep what it shows, unless that may be another matter the next time. A
  * kernel that finds no resources where its memory could be had is wrong for this device. One that
  * ends programs in one shape is left alone in all that are not known to be right: each might end as
@@ -53,7 +42,7 @@ static clvits_status judge(const clvits_machine *m, clvits_device *d, clvits_tri
     if (!s)
         s = clvits_attempt_begin(&attempt, d, kernel, key, t->launch.kernel, t->launch.options, r);
     if (!s)
-        s = run_trial(t, &own);
+        s = clvits_trial_run(t, &own);
     clvits_attempt_end(&attempt);
     if (r->status)
         return s;
