@@ -287,6 +287,55 @@ static void ignore(void *user, const clvits_span *span)
     (void)span;
 }
 
+/* A trace that nothing is collected of, until it finds no room to grow. Whether that was at the
+ * launch that is looked at again, and then the run goes well; none is launched twice. */
+static bool trace_without(int skipped)
+{
+    struct clvits_trust trust = { .recheck = 1 };
+    clvits_status s = CLVITS_OK;
+    clvits_trace trace;
+    drill d;
+
+    now = (driver){ .large = 256 * sizeof(clvits_span) };
+    begin(&d, "off", NULL);
+    d.h.machine.trust = &trust;
+    for (int i = 0; i < skipped; i++)
+        use(&d, 0);
+    clvits_trace_begin(&trace, ignore, NULL);
+    d.h.report.trace = &trace;
+    now.failing = "realloc";
+    now.once = true;
+    for (int i = 0; i < 256 && now.failing && !s; i++) {
+        const int before = now.enqueued;
+        s = clvits_run_go(d.h.run, NULL, &d.h.report);
+        if (!s)
+            ck_assert_int_eq(now.enqueued - before, NODES);
+        else
+            ck_assert_int_eq(s, CLVITS_E_MEMORY);
+    }
+    const bool failed = !now.failing;
+    clvits_report_clear(&d.h.report);
+    clvits_trace_end(&trace);
+    d.h.report.trace = NULL;
+    harness_end(&d.h);
+    return failed && !s;
+}
+
+START_TEST(no_room_to_trace)
+{
+    int times = 0;
+    drill d;
+
+    now = (driver){ 0 };
+    begin(&d, "off", NULL);
+    const bool device = d.h.machine.n_places > 1;
+    harness_end(&d.h);
+    for (int i = 0; i < NODES && device; i++)
+        times += trace_without(i);
+    ck_assert(times > 0 || !device);
+}
+END_TEST
+
 /* Who wants to see each launch gets each, before and after the launches were recorded. */
 START_TEST(looked_at)
 {
@@ -322,6 +371,7 @@ int main(void)
     tcase_add_test(t, rehearsed);
     tcase_add_test(t, no_room_to_rehearse);
     tcase_add_test(t, no_room_to_look_again);
+    tcase_add_test(t, no_room_to_trace);
     suite_add_tcase(s, t);
     return harness_main(s);
 }

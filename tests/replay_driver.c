@@ -63,6 +63,8 @@ clvits_status __real_clvits_run_go(clvits_run *run, clvits_node_time *times, clv
 clvits_status __wrap_clvits_run_go(clvits_run *run, clvits_node_time *times, clvits_report *r);
 void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__wrap_realloc(void *p, size_t size);
 cl_int __real_clEnqueueReadBuffer(cl_command_queue q, cl_mem b, cl_bool wait, size_t offset,
                                   size_t size, void *to, cl_uint n, const cl_event *events,
                                   cl_event *event);
@@ -81,6 +83,12 @@ clvits_status __wrap_clvits_run_go(clvits_run *run, clvits_node_time *times, clv
 void *__wrap_malloc(size_t size)
 {
     return now.goes && size >= now.large && fails("malloc") ? NULL : __real_malloc(size);
+}
+
+/* Of something that is there already. */
+void *__wrap_realloc(void *p, size_t size)
+{
+    return p && now.goes && size >= now.large && fails("realloc") ? NULL : __real_realloc(p, size);
 }
 
 cl_int __wrap_clEnqueueReadBuffer(cl_command_queue q, cl_mem b, cl_bool wait, size_t offset,

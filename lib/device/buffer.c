@@ -127,13 +127,15 @@ void clvits_buffer_free(clvits_buffer **buffer)
 }
 
 /* What came of enqueueing a transfer. */
-static clvits_status result(clvits_command *c, const char *name, size_t size, cl_int e,
+static clvits_status result(const clvits_command *c, const char *name, size_t size, cl_int e,
                             clvits_report *r)
 {
     char what[64];
 
-    if (e == CL_SUCCESS)
-        return clvits_command_keep(c, NULL, NULL, name, size, r);
+    if (e == CL_SUCCESS) {
+        clvits_command_keep(c, NULL, NULL, name, size, r);
+        return CLVITS_OK;
+    }
     snprintf(what, sizeof(what), "cannot %s a buffer", name);
     return clvits_cl_fail(r, c->device, what, e);
 }
@@ -141,11 +143,14 @@ static clvits_status result(clvits_command *c, const char *name, size_t size, cl
 clvits_status clvits_buffer_write(clvits_buffer *b, size_t offset, size_t size, const void *src,
                                   bool wait, clvits_report *r)
 {
-    clvits_command c = { .device = b->device };
+    clvits_command c;
+    cl_event *event;
 
     if (!size)
         return CLVITS_OK;
-    cl_event *event = clvits_command_event(&c, r);
+    const clvits_status s = clvits_command_begin(&c, b->device, &event, r);
+    if (s)
+        return s;
     return result(&c, "write", size,
                   clEnqueueWriteBuffer(b->device->queue, b->memory, wait ? CL_TRUE : CL_FALSE,
                                        offset, size, src, 0, NULL, event), r);
@@ -154,15 +159,17 @@ clvits_status clvits_buffer_write(clvits_buffer *b, size_t offset, size_t size, 
 clvits_status clvits_buffer_read(clvits_buffer *b, size_t offset, size_t size, void *dst,
                                  clvits_report *r)
 {
-    clvits_command c = { .device = b->device };
+    clvits_command c;
+    cl_event *event;
 
     if (!size)
         return CLVITS_OK;
-    cl_event *event = clvits_command_event(&c, r);
-    const clvits_status s =
-        result(&c, "read", size,
-               clEnqueueReadBuffer(b->device->queue, b->memory, CL_TRUE, offset, size, dst, 0,
-                                   NULL, event), r);
+    clvits_status s = clvits_command_begin(&c, b->device, &event, r);
+    if (s)
+        return s;
+    s = result(&c, "read", size,
+               clEnqueueReadBuffer(b->device->queue, b->memory, CL_TRUE, offset, size, dst, 0, NULL,
+                                   event), r);
     if (c.before) {
         clvits_trace_host(r, c.before, "wait and read", r->trace->moving, NULL);
         clvits_trace_collect(r->trace, b->device);
@@ -173,11 +180,14 @@ clvits_status clvits_buffer_read(clvits_buffer *b, size_t offset, size_t size, v
 clvits_status clvits_buffer_copy(clvits_buffer *dst, size_t dst_offset, clvits_buffer *src,
                                  size_t src_offset, size_t size, clvits_report *r)
 {
-    clvits_command c = { .device = dst->device };
+    clvits_command c;
+    cl_event *event;
 
     if (!size)
         return CLVITS_OK;
-    cl_event *event = clvits_command_event(&c, r);
+    const clvits_status s = clvits_command_begin(&c, dst->device, &event, r);
+    if (s)
+        return s;
     return result(&c, "copy", size,
                   clEnqueueCopyBuffer(dst->device->queue, src->memory, dst->memory, src_offset,
                                       dst_offset, size, 0, NULL, event), r);
@@ -186,11 +196,14 @@ clvits_status clvits_buffer_copy(clvits_buffer *dst, size_t dst_offset, clvits_b
 clvits_status clvits_buffer_zero(clvits_buffer *b, size_t offset, size_t size, clvits_report *r)
 {
     const cl_uint zero = 0;
-    clvits_command c = { .device = b->device };
+    clvits_command c;
+    cl_event *event;
 
     if (!size)
         return CLVITS_OK;
-    cl_event *event = clvits_command_event(&c, r);
+    const clvits_status s = clvits_command_begin(&c, b->device, &event, r);
+    if (s)
+        return s;
     return result(&c, "clear", size,
                   clEnqueueFillBuffer(b->device->queue, b->memory, &zero,
                                       (offset | size) % sizeof(zero) ? 2 : sizeof(zero), offset,

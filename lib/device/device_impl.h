@@ -80,16 +80,23 @@ typedef struct clvits_command {
     cl_event event;
 } clvits_command;
 
-/** Where the enqueueing call leaves its event: NULL when there is no trace, or nothing to ask. */
-cl_event *clvits_command_event(clvits_command *c, const clvits_report *r);
+/**
+ * Before a command is enqueued: find room to keep it, so that nothing fails once it was.
+ *
+ * @param event  where the enqueueing call leaves its event, in c: NULL when there is no trace, or
+ *               nothing to ask
+ * @return CLVITS_OK or _E_MEMORY
+ */
+clvits_status clvits_command_begin(clvits_command *c, clvits_device *d, cl_event **event,
+                                   clvits_report *r);
 
 /**
  * Keep the command, which was enqueued, for clvits_trace_collect(). Nothing when it is not traced.
  *
  * @param kernel  NULL for a copy, whose name and size follow
  */
-clvits_status clvits_command_keep(clvits_command *c, const char *kernel, const char *options,
-                                  const char *name, size_t size, clvits_report *r);
+void clvits_command_keep(const clvits_command *c, const char *kernel, const char *options,
+                         const char *name, size_t size, const clvits_report *r);
 
 /** The name of an OpenCL error, as in "CL_OUT_OF_RESOURCES". */
 const char *clvits_cl_error(cl_int e);

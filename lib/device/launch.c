@@ -118,17 +118,22 @@ static clvits_status run_timed(clvits_kernel *k, double *ns, clvits_report *r)
 
 clvits_status clvits_kernel_run(clvits_kernel *k, double *ns, clvits_report *r)
 {
-    clvits_command c = { .device = k->device };
-
     const unsigned long long launches = atomic_fetch_add(&k->device->launches, 1) + 1;
+    clvits_command c;
+    cl_event *event;
+
     if (ns)
         return run_timed(k, ns, r);
-    cl_event *event = clvits_command_event(&c, r);
+    const clvits_status s = clvits_command_begin(&c, k->device, &event, r);
+    if (s)
+        return s;
     const cl_int e = clEnqueueNDRangeKernel(k->device->queue, k->kernel, k->dimensions, NULL,
                                             k->global, k->local, 0, NULL, event);
     const int flush = k->device->quirks.flush;
     if (e == CL_SUCCESS && flush && launches % (unsigned)flush == 0)
         clFlush(k->device->queue); /* what goes wrong shows in what follows */
-    return e == CL_SUCCESS ? clvits_command_keep(&c, k->name, k->options, NULL, 0, r)
-                           : fail(r, k->device, "cannot launch", k->name, e);
+    if (e != CL_SUCCESS)
+        return fail(r, k->device, "cannot launch", k->name, e);
+    clvits_command_keep(&c, k->name, k->options, NULL, 0, r);
+    return CLVITS_OK;
 }

@@ -19,11 +19,25 @@ struct clvits_trace_command {
     char shape[CLVITS_TRACE_SHAPE];
 };
 
-cl_event *clvits_command_event(clvits_command *c, const clvits_report *r)
+static clvits_status make_room(clvits_trace *t, clvits_report *r)
 {
-    c->before = clvits_trace_now(r);
-    c->event = NULL;
-    return c->before && c->device->measure ? &c->event : NULL;
+    if (t->n_commands < t->capacity)
+        return CLVITS_OK;
+    const size_t capacity = 2 * t->capacity + 256;
+    struct clvits_trace_command *more = realloc(t->commands, capacity * sizeof(*more));
+    if (!more)
+        return clvits_fail_memory(r, "a trace");
+    t->commands = more;
+    t->capacity = capacity;
+    return CLVITS_OK;
+}
+
+clvits_status clvits_command_begin(clvits_command *c, clvits_device *d, cl_event **event,
+                                   clvits_report *r)
+{
+    *c = (clvits_command){ .device = d, .before = clvits_trace_now(r) };
+    *event = c->before && d->measure ? &c->event : NULL;
+    return c->before ? make_room(r->trace, r) : CLVITS_OK;
 }
 
 static clvits_span describe(const clvits_trace *t, const char *kernel, const char *options,
@@ -41,24 +55,13 @@ static clvits_span describe(const clvits_trace *t, const char *kernel, const cha
     return s;
 }
 
-clvits_status clvits_command_keep(clvits_command *c, const char *kernel, const char *options,
-                                  const char *name, size_t size, clvits_report *r)
+void clvits_command_keep(const clvits_command *c, const char *kernel, const char *options,
+                         const char *name, size_t size, const clvits_report *r)
 {
     clvits_trace *t = r ? r->trace : NULL;
 
     if (!c->before)
-        return CLVITS_OK;
-    if (t->n_commands == t->capacity) {
-        const size_t capacity = 2 * t->capacity + 256;
-        struct clvits_trace_command *more = realloc(t->commands, capacity * sizeof(*more));
-        if (!more) {
-            if (c->event)
-                clReleaseEvent(c->event);
-            return clvits_fail_memory(r, "a trace");
-        }
-        t->commands = more;
-        t->capacity = capacity;
-    }
+        return;
     struct clvits_trace_command *command = &t->commands[t->n_commands++];
     *command = (struct clvits_trace_command){ .device = c->device,
                                               .event = c->event,
@@ -67,7 +70,6 @@ clvits_status clvits_command_keep(clvits_command *c, const char *kernel, const c
                                               .span = describe(t, kernel, options, name, size) };
     if (kernel)
         memcpy(command->shape, t->shape, sizeof(command->shape));
-    return CLVITS_OK;
 }
 
 /* When the command was queued, started and ended by its device's clock; false: it does not say. */

@@ -98,7 +98,7 @@ static clvits_status compare(const clvits_trial *t, const clvits_run *again, con
     return s;
 }
 
-/* ran: whether the device was given its work. */
+/* ran: whether the device was given its work; nothing fails once it was. */
 static clvits_status check(const clvits_trial *t, clvits_run *again, const clvits_plan *plan,
                            const clvits_run *run, const clvits_plan *p, const clvits_step *step,
                            clvits_kernel *kernel, bool *ran, clvits_trace *trace, clvits_report *r)
