@@ -36,7 +36,7 @@ def main():
                 {"minutes": 0.5, "executions": 1234, "inputs": 5, "failed": failed}))
         page.write_text(before.replace("| `vits` |", "| `gone` |"), encoding="utf-8")
         rows = write(page, runs).splitlines()
-        for old, new in zip(before.splitlines(), rows):
+        for old, new in zip(before.splitlines(), rows, strict=True):
             what = old.rpartition("|")[0].split(" | ")[:2]
             now = {"| `text`": "1,234 | 5 | 0.5 | a failure |",
                    "| `torch`": "1,234 | 5 | 0.5 | nothing |",
