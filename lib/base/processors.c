@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 enum { GROUPS = 16384, PATH = 4096, NUMBERS = 64 }; /* bytes */
+enum { SETS = 64 };                                 /* each of 1024 processors */
 
 /* A file as far as there is room; "" where there is none. */
 static void read_text(char *text, size_t room, const char *path)
@@ -136,9 +137,9 @@ int clvits_processor_quota(const char *root)
 int clvits_processors(void)
 {
     const int quota = clvits_processor_quota("");
-    cpu_set_t set; /* too small where there may be more than 1024 */
-    const long n = sched_getaffinity(0, sizeof(set), &set) ? sysconf(_SC_NPROCESSORS_ONLN)
-                                                           : CPU_COUNT(&set);
+    cpu_set_t set[SETS]; /* the system refuses what is too small for its processors */
+    const long n = sched_getaffinity(0, sizeof(set), set) ? sysconf(_SC_NPROCESSORS_ONLN)
+                                                          : CPU_COUNT_S(sizeof(set), set);
 
     return n < 1 ? 1 : n < quota ? (int)n : quota;
 }
