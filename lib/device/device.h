@@ -101,7 +101,8 @@ const char *clvits_device_quirks(const clvits_device *d);
 size_t clvits_device_work_group(const clvits_device *d, size_t most);
 
 /** OK where the device reports cl_khr_fp16 and computes a known answer in halves; else it fails
- *  with the reason: UNSUPPORTED where it does not report it, _E_DEVICE where the answer is wrong. */
+ *  with the reason: _E_UNSUPPORTED where it does not report it, _E_DEVICE where the answer is
+ *  wrong. */
 clvits_status clvits_device_check_halves(clvits_device *d, clvits_report *r);
 
 /**
