@@ -270,7 +270,8 @@ cell_asan()
     ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 CK_TIMEOUT_MULTIPLIER=4 \
         UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 CLVITS_TEST_TINY=1 \
         LSAN_OPTIONS=suppressions=$project/tests/lsan.supp:print_suppressions=0 \
-        build_and_check sanitize --timeout-multiplier 4 "${wanted[@]}"
+        build_and_check sanitize --wrapper "$project/tests/leaks.sh" --timeout-multiplier 4 \
+        "${wanted[@]}"
 }
 
 cell_tsan()

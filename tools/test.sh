@@ -152,11 +152,11 @@ export CLVITS_TEST_TINY=1
 # Compilers take long over the checks: little is optimised, and only lines are told.
 watched=(-Doptimization=1 -Ddebug=true -Dc_args=-g1)
 if build sanitize gcc "${watched[@]}" -Db_sanitize=address,undefined; then
-    check sanitize --timeout-multiplier 4 --suite files --suite program --suite cpu-path \
-        --suite cpu-baseline
+    leaks=(--wrapper "$PWD/tests/leaks.sh" --timeout-multiplier 4)
+    check sanitize "${leaks[@]}" --suite files --suite program --suite cpu-path --suite cpu-baseline
     # A part of the cases shows what their launches do with memory: this one has conv1d's halves,
     # its Toom-Cook forms, and both at once.
-    CLVITS_TEST_EVERY=6+1 check sanitize --timeout-multiplier 4 --suite watched
+    CLVITS_TEST_EVERY=6+1 check sanitize "${leaks[@]}" --suite watched
 fi
 
 targets=(tests/test_engine tests/test_queue tests/test_replay_speech tests/test_threads)
