@@ -12,4 +12,4 @@ for _ in 1 2 3; do
     [ $code != 0 ] || break
     grep -q 'LeakSanitizer has encountered a fatal error' "$log" || break
 done
-exit $code
+exit "$code"

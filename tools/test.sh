@@ -113,11 +113,11 @@ check()
 {
     local dir=$out/$1 counts status
     echo "== $1: test"
-    rm -f "$dir/meson-logs/$1.json"
+    rm -f "$dir/meson-logs/$1"*.json
     meson test -C "$dir" --no-rebuild --logbase "$1" --num-processes $at_once --print-errorlogs \
         "${@:2}" </dev/null
     status=$?
-    counts=$(python3 tools/results.py "$dir/meson-logs/$1.json") || counts="0 1 0"
+    counts=$(python3 tools/results.py "$dir/meson-logs/$1"*.json) || counts="0 1 0"
     # shellcheck disable=SC2086 # three numbers
     set -- $counts
     if [ $status != 0 ] && [ "$2" = 0 ]; then
