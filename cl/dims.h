@@ -51,7 +51,7 @@ enum {
 // ordinary convolution, whose tile k has the steps u' = (k * m + q) * dilation + i, q < m. An
 // output's bits depend on its place q and on all inputs of its tile, so tiles are counted in the
 // whole. Inputs outside the valid rows are zeros. All phases read the same transformed inputs.
-// Weights are packed as [phase][block of lanes][P][G][I][lanes], where P = m + r - 1 points and
+// Weights are packed as [phase][block of lanes][P][G][I][lanes], where P are the form's points, and
 // G = ceil(K / r) groups of taps; G > 1 only with m = r, so that group g reads the transformed tile
 // k + g.
 typedef struct {

@@ -18,7 +18,11 @@
 // smallest rounding errors of those that need few multiplications.
 //
 // Longer filters are split into groups of r = m taps: group g reads the tile that is g tiles
-// further, and all groups are summed before A.
+// further, and all groups are summed before A. That sum over groups is a convolution of tiles, so
+// that a Toom-Cook form of it saves products again: F(m', r') of tiles of F(m, m) makes m' * m
+// outputs of a filter of r' * m taps with P' * P products, and reads as many inputs as F(m' * m,
+// r' * m) would. Its few points have rounding errors that hardly show. Points are numbered
+// j' * P + j.
 //
 // B for 5, 6 and 8 points is built from that of fewer: with another point a, the old rows see
 // (x - a) times the data, e[k] = d[k+1] - a * d[k], and the new row is the old M on the data.
@@ -28,19 +32,31 @@
 #ifndef CLVITS_TOOM_H
 #define CLVITS_TOOM_H
 
-// Most points and most outputs of a tile.
-#define TOOM_MAX_P 8
-#define TOOM_MAX_M 6
+// Most points, most inputs and most outputs of a tile.
+#define TOOM_MAX_P 35
+#define TOOM_MAX_N 23
+#define TOOM_MAX_M 12
 
 // Finite points in the order of B's rows, and the values that G divides by; infinity is the last.
+#define TOOM_POINTS_4 { 0.0, 1.0, -1.0 }
 #define TOOM_POINTS_5 { 0.0, 1.0, -1.0, 2.0 }
 #define TOOM_POINTS_6 { 0.0, 1.0, -1.0, 2.0, -2.0 }
 #define TOOM_POINTS_7 { 1.0, -1.0, 2.0, -2.0, 0.5, -0.5 }
 #define TOOM_POINTS_8 { 0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5 }
+#define TOOM_NORMS_4 { -1.0, 2.0, 2.0, 1.0 }
 #define TOOM_NORMS_5 { 2.0, -2.0, -6.0, 6.0, 1.0 }
 #define TOOM_NORMS_6 { 4.0, -6.0, -6.0, 24.0, 24.0, 1.0 }
 #define TOOM_NORMS_7 { -4.5, 4.5, 45.0, -45.0, 2.8125, -2.8125, 1.0 }
 #define TOOM_NORMS_8 { -4.0, -18.0, -18.0, 360.0, 360.0, 2.8125, 2.8125, 4.0 }
+
+// v = B d for 0, 1, -1, infinity.
+#define TOOM_INPUT_4(T, d, v)                                                                     \
+    {                                                                                             \
+        v[0] = d[2] - d[0];                                                                       \
+        v[1] = d[2] + d[1];                                                                       \
+        v[2] = d[2] - d[1];                                                                       \
+        v[3] = d[3] - d[1];                                                                       \
+    }
 
 // v = B d for 0, 1, -1, 2, infinity: (x - 2) on the four points before it.
 #define TOOM_INPUT_5(T, d, v)                                                                     \
@@ -97,6 +113,14 @@
     }
 
 // y = A s, by P and m.
+#define TOOM_OUTPUT_4_3(T, s, y)                                                                  \
+    {                                                                                             \
+        const T e1 = s[1] + s[2];                                                                 \
+        y[0] = s[0] + e1;                                                                         \
+        y[1] = s[1] - s[2];                                                                       \
+        y[2] = e1 + s[3];                                                                         \
+    }
+
 #define TOOM_OUTPUT_5_3(T, s, y)                                                                  \
     {                                                                                             \
         const T e1 = s[1] + s[2], o1 = s[1] - s[2];                                               \
@@ -190,9 +214,10 @@
         y[5] = o1 + 32.0f * o2 + 0.03125f * o3 + s[7];                                            \
     }
 
-// Every form there is: DO(m, r, P).
+// Every form of one level: DO(m, r, P). Every one of tiles of F(4, 4): DO(m', r', P').
 #define TOOM_FORMS(DO)                                                                            \
     DO(4, 2, 5) DO(6, 2, 7) DO(3, 3, 5) DO(4, 3, 6) DO(5, 3, 7) DO(6, 3, 8) DO(4, 4, 7)           \
     DO(3, 5, 7) DO(4, 5, 8)
+#define TOOM_NESTED(DO) DO(3, 2, 4) DO(3, 3, 5)
 
 #endif

@@ -200,7 +200,7 @@ CLVITS_API void clvits_speak_params_default(const clvits_voice *voice,
 /**
  * Speak a text, sentence by sentence. What this takes of memory depends on the longest sentence,
  * of which a front-end splits those that are very long, and not on the text. The calling thread
- * computes too: it needs 512 KiB of stack, and as much more as an OpenCL driver wants.
+ * computes too: it needs 768 KiB of stack, and as much more as an OpenCL driver wants.
  *
  * A device whose driver reports an error is not used any more by the context, whether it was named
  * or not: a warning says why, and the other devices and the CPU path do its work. Audio that was

@@ -18,8 +18,8 @@ enum {
     WIDTH = 128,         /* most channels that are transformed at a time, for several phases; */
     NARROW = 64,         /* and for one */
     X_FLOATS = 40 << 10, /* of the stack: for transformed inputs */
-    Y_FLOATS = 24 << 10, /* and for sums; both together are to fit a second-level cache */
-    TILES = 48,          /* of a stretch, at least, where there are so many; half for phases */
+    Y_FLOATS = 80 << 10, /* and for sums; both together are to fit a second-level cache */
+    STEPS = 192,         /* of a stretch, at least, where there are so many; half for phases */
     CLASSES = 12,        /* most residue classes of a stretch */
     STRETCHED_EACH = 16, /* jobs for each thread, where a job could have several stretches */
 };
@@ -28,7 +28,7 @@ typedef void input_fn(const float *const *rows, int n, float slope, float *v, lo
 typedef void output_fn(const float *s, long next, int n, float *y);
 
 typedef struct form {
-    int m, r;
+    int m, r, P;
     input_fn *input;
     output_fn *output;
 } form;
@@ -87,8 +87,60 @@ INPUT(8)
     }
 TOOM_FORMS(OUTPUT)
 
-#define FORM(m, r, P) { m, r, input_##P, output_##P##_##m },
-static const form forms[] = { TOOM_FORMS(FORM) };
+/* Of tiles of F(4, 4), seven points each: both transforms begin with that of the tiles. */
+#define NESTED_INPUT(P)                                                                           \
+    static void input_nested_##P(const float *const *rows, int n, float slope, float *v,          \
+                                 long next)                                                       \
+    {                                                                                             \
+        for (int c = 0; c < n; c += CLVITS_VECTOR) {                                              \
+            clvits_vec d[4 * P + 3], e[7][P], v7[7], e7[7], u[P];                                 \
+            for (int k = 0; k < 4 * P + 3; k++) {                                                 \
+                d[k] = n - c >= CLVITS_VECTOR ? clvits_vec_load(rows[k] + c)                      \
+                                              : load_some(rows[k] + c, n - c);                    \
+                if (slope != 1.0f)                                                                \
+                    d[k] = clvits_vec_leaky(d[k], slope);                                         \
+            }                                                                                     \
+            for (int k = 0; k < 7; k++) {                                                         \
+                for (int o = 0; o < P; o++)                                                       \
+                    u[o] = d[4 * o + k];                                                          \
+                TOOM_INPUT_##P(clvits_vec, u, e[k])                                               \
+            }                                                                                     \
+            for (int o = 0; o < P; o++) {                                                         \
+                for (int k = 0; k < 7; k++)                                                       \
+                    e7[k] = e[k][o];                                                              \
+                TOOM_INPUT_7(clvits_vec, e7, v7)                                                  \
+                for (int k = 0; k < 7; k++)                                                       \
+                    clvits_vec_store(v + (7 * o + k) * next + c, v7[k]);                          \
+            }                                                                                     \
+        }                                                                                         \
+    }
+NESTED_INPUT(4)
+NESTED_INPUT(5)
+
+#define NESTED_OUTPUT(m, r, P)                                                                    \
+    static void output_nested_##P##_##m(const float *s, long next, int n, float *y)               \
+    {                                                                                             \
+        for (int c = 0; c < n; c += CLVITS_VECTOR) {                                              \
+            clvits_vec e[P], z[7][m], e7[7], y4[4];                                               \
+            for (int k = 0; k < 7; k++) {                                                         \
+                for (int o = 0; o < P; o++)                                                       \
+                    e[o] = clvits_vec_load(s + (7 * o + k) * next + c);                           \
+                TOOM_OUTPUT_##P##_##m(clvits_vec, e, z[k])                                        \
+            }                                                                                     \
+            for (int o = 0; o < m; o++) {                                                         \
+                for (int k = 0; k < 7; k++)                                                       \
+                    e7[k] = z[k][o];                                                              \
+                TOOM_OUTPUT_7_4(clvits_vec, e7, y4)                                               \
+                for (int k = 0; k < 4; k++)                                                       \
+                    clvits_vec_store(y + (4 * o + k) * n + c, y4[k]);                             \
+            }                                                                                     \
+        }                                                                                         \
+    }
+TOOM_NESTED(NESTED_OUTPUT)
+
+#define FORM(m, r, P) { m, r, P, input_##P, output_##P##_##m },
+#define NESTED(m, r, P) { 4 * m, 4 * r, 7 * P, input_nested_##P, output_nested_##P##_##m },
+static const form forms[] = { TOOM_FORMS(FORM) TOOM_NESTED(NESTED) };
 
 /* Three rows share a pointer: base, base + next and base + 2 * next are addresses that x86 has. */
 #define ROWS_1(DO) DO(0, p0, 0)
@@ -245,6 +297,13 @@ static int step_of(const toom *t, const span *s, int tile)
            tile % s->classes;
 }
 
+/* Floats from a point's inputs to the next point's, at least so many: an odd number of vectors, as
+ * what is a multiple of 4 KiB apart would fall into the same few sets of the cache. */
+static long apart(long floats)
+{
+    return floats / CLVITS_VECTOR % 2 ? floats : floats + CLVITS_VECTOR;
+}
+
 /* Channels [c, c + n) of all tiles. */
 static void transform(const toom *t, const span *s, int c, int n, float *x)
 {
@@ -253,11 +312,12 @@ static void transform(const toom *t, const span *s, int c, int n, float *x)
     const int tiles = (s->steps + t->G - 1) * s->classes, len = t->j->run[d->from * d->B + s->b];
 
     for (int i = 0; i < tiles; i++) {
-        const float *rows[TOOM_MAX_P];
+        const float *rows[TOOM_MAX_N];
         int row = step_of(t, s, i) - d->pad;
-        for (int p = 0; p < t->P; p++, row += d->dilation)
-            rows[p] = row >= 0 && row < len ? t->j->x + clvits_at(d->x, s->b, row) + c : zeros;
-        t->form->input(rows, n, d->pre_slope, x + (long)i * t->width, (long)tiles * t->width);
+        for (int k = 0; k < t->form->m + t->form->r - 1; k++, row += d->dilation)
+            rows[k] = row >= 0 && row < len ? t->j->x + clvits_at(d->x, s->b, row) + c : zeros;
+        t->form->input(rows, n, d->pre_slope, x + (long)i * t->width,
+                       apart((long)tiles * t->width));
     }
 }
 
@@ -267,7 +327,7 @@ static void multiply(const toom *t, const span *s, const product *job, const flo
 {
     const int tiles = s->steps * s->classes;
     const int parts = clvits_ceil_div(tiles, job->other ? PAIR_ROWS : ROWS);
-    const long of_x = (long)(s->steps + t->G - 1) * s->classes * t->width;
+    const long of_x = apart((long)(s->steps + t->G - 1) * s->classes * t->width);
     const long of_w = (long)t->G * t->j->channels * lanes;
 
     for (int p = 0; p < t->P; p++)
@@ -297,7 +357,7 @@ static clvits_ahead look_ahead(const toom *t, const span *s, int block, int end,
                                     .n = least(last, d->phases * d->O) - c };
     const int whole = t->form->m * d->dilation, rows = s->steps * whole;
     const int row = s->k0 * whole - s->shift;
-    const int read = row + rows - d->pad + (t->G - 1) * whole + (t->P - t->form->m) * d->dilation;
+    const int read = row + rows - d->pad + (t->G - 1) * whole + (t->form->r - 1) * d->dilation;
     const int from = read > 0 ? read : 0, left = j->run[d->from * d->B + s->b] - from;
     clvits_ahead a = { .n = 0 };
 
@@ -427,21 +487,24 @@ static void run_job(void *context, int index)
 }
 
 /* Residue classes of a stretch: no more than leave room for one step and the groups of taps that it
- * reaches. Steps: as many as the scratch holds of one block, and no more than make TILES tiles or
- * half the scratch full. Then jobs: enough of them for the threads. Several threads share many,
- * since at the end all wait for the last one; but not one per stretch, since what the next stretch
- * of a job reads is fetched ahead. */
+ * reaches. Steps: as many as the scratch holds of one block, and no more than make STEPS of every
+ * class together or half the scratch full. Then jobs: enough of them for the threads. Several
+ * threads share many, since at the end all wait for the last one; but not one per stretch, since
+ * what the next stretch of a job reads is fetched ahead. */
 static void choose_job(toom *t, int steps)
 {
     const conv1d_dims *d = t->j->d;
     const int all = t->all;
 
     /* Phases make more blocks of the same inputs, and write further apart. */
-    const int widest = d->phases > 1 ? WIDTH : NARROW, tiles = d->phases > 1 ? TILES / 2 : TILES;
+    const int widest = d->phases > 1 ? WIDTH : NARROW;
+    const int tiles = (d->phases > 1 ? STEPS / 2 : STEPS) / t->form->m;
     t->width = clvits_ceil_div(d->I, clvits_ceil_div(d->I, widest));
     t->width = clvits_ceil_div(t->width, CLVITS_VECTOR) * CLVITS_VECTOR;
-    t->classes = least(least(d->dilation, CLASSES), X_FLOATS / (t->P * t->width * t->G));
-    const int most_x = X_FLOATS / (t->P * t->width * t->classes) - (t->G - 1);
+    /* Less what apart() adds. */
+    const int floats = X_FLOATS / t->P - CLVITS_VECTOR;
+    t->classes = least(least(d->dilation, CLASSES), floats / (t->width * t->G));
+    const int most_x = floats / (t->width * t->classes) - (t->G - 1);
     const int most_y = Y_FLOATS / (t->P * d->lanes * t->classes);
     const int enough = clvits_ceil_div(tiles, t->classes), half = least(most_x, most_y / all) / 2;
     t->steps = least(half > enough ? half : enough, least(most_x, most_y));
@@ -469,12 +532,13 @@ static void choose_job(toom *t, int steps)
 void CLVITS_CPU_PATH(conv_toom)(const clvits_conv_job *j)
 {
     const conv1d_dims *d = j->d;
-    toom t = { .j = j, .P = d->m + d->r - 1, .G = clvits_ceil_div(d->K, d->r), .form = forms,
+    toom t = { .j = j, .G = clvits_ceil_div(d->K, d->r), .form = forms,
                .all = clvits_ceil_div(d->O, d->lanes) * d->phases };
     int most = 1;
 
     while (t.form->m != d->m || t.form->r != d->r)
         t.form++;
+    t.P = t.form->P;
     for (int b = 0; b < d->B; b++) {
         span s;
         const int last = steps_of(&t, b, &s);

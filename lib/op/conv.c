@@ -301,7 +301,7 @@ double clvits_conv_multiplied(const void *dims)
     const conv1d_dims *d = dims;
     const int groups = d->layout == CLVITS_CONV_TOOM ? (d->K + d->r - 1) / d->r : 0;
 
-    return groups ? (double)groups * (d->m + d->r - 1) / ((double)d->m * d->K) : 1.0;
+    return groups ? (double)groups * clvits_toom_points(d->m, d->r) / ((double)d->m * d->K) : 1.0;
 }
 
 /* Rows of x that take part in all steps of the tile that makes step u: all of the tile but its
@@ -495,8 +495,8 @@ static const clvits_knob knobs[] = {
     { "layout", true, 5,
       { CLVITS_CONV_BLOCKS, CLVITS_CONV_TILE, CLVITS_CONV_DOT, CLVITS_CONV_DEPTHWISE,
         CLVITS_CONV_TOOM } },
-    { "m", true, 4, { 3, 4, 5, 6 } },
-    { "r", true, 4, { 2, 3, 4, 5 } },
+    { "m", true, 6, { 3, 4, 5, 6, 8, 12 } },
+    { "r", true, 6, { 2, 3, 4, 5, 8, 12 } },
     { "lanes", false, 5, { 4, 8, 16, 32, 64 } },
     { "group", false, 3, { 16, 32, 64 } },
     { "chunk", false, 4, { 0, 4, 8, 16 } },

@@ -8,21 +8,27 @@
 #include <string.h>
 #include <toom.h>
 
+/* Outputs, taps and points; of nested ones, also the taps and points of what is within. */
 typedef struct form {
-    int m, r, P;
+    int m, r, P, inner_r, inner_P;
 } form;
 
-#define FORM(m, r, P) { m, r, P },
-static const form forms[] = { TOOM_FORMS(FORM) };
+#define FORM(m, r, P) { m, r, P, r, P },
+#define NESTED(m, r, P) { 4 * m, 4 * r, 7 * P, 4, 7 },
+static const form forms[] = { TOOM_FORMS(FORM) TOOM_NESTED(NESTED) };
 
-static const double points[][TOOM_MAX_P] = {
-    [5] = TOOM_POINTS_5, [6] = TOOM_POINTS_6, [7] = TOOM_POINTS_7, [8] = TOOM_POINTS_8
+enum { LEVEL_P = 8 }; /* most points of one level */
+static const double points[][LEVEL_P] = {
+    [4] = TOOM_POINTS_4, [5] = TOOM_POINTS_5, [6] = TOOM_POINTS_6,
+    [7] = TOOM_POINTS_7, [8] = TOOM_POINTS_8
 };
-static const double norms[][TOOM_MAX_P] = {
-    [5] = TOOM_NORMS_5, [6] = TOOM_NORMS_6, [7] = TOOM_NORMS_7, [8] = TOOM_NORMS_8
+static const double norms[][LEVEL_P] = {
+    [1] = { 1.0 },      [4] = TOOM_NORMS_4, [5] = TOOM_NORMS_5, [6] = TOOM_NORMS_6,
+    [7] = TOOM_NORMS_7, [8] = TOOM_NORMS_8
 };
 
 enum {
+    MOST_SPREAD = 8,         /* dilation of nested forms */
     MAX_G = 4,               /* groups of taps, at most: the CPU path's scratch is for so many */
     MAX_SCRATCH = 80 * 1024, /* floats */
     SPARED = 4096,           /* bytes of local memory that a device may want for itself */
@@ -33,15 +39,31 @@ enum {
     LEAST_LANES = 16,
 };
 
-bool clvits_toom_fits(const conv1d_dims *d, int m, int r)
+static const form *form_of(int m, int r)
 {
-    if (d->stride != 1 || d->groups != 1 || d->K < 2 || d->K > MAX_G * r ||
-        (d->K > r && m != r))
-        return false;
     for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++)
         if (forms[i].m == m && forms[i].r == r)
-            return true;
-    return false;
+            return &forms[i];
+    return NULL;
+}
+
+int clvits_toom_points(int m, int r)
+{
+    return form_of(m, r)->P;
+}
+
+/* A nested form is for one group of taps, and for as many as fill it: five have a form of their own,
+ * and its many rows would reach too far. So would tiles that dilation spreads, of which windows
+ * compute the parts beyond their ends as well. */
+bool clvits_toom_fits(const conv1d_dims *d, int m, int r)
+{
+    const form *f = form_of(m, r);
+
+    if (!f || d->stride != 1 || d->groups != 1 || d->K < 2)
+        return false;
+    if (f->P != f->inner_P)
+        return d->K <= r && d->K > r - 3 && d->dilation <= MOST_SPREAD;
+    return d->K <= MAX_G * r && (d->K <= r || m == r);
 }
 
 /* Floats of local memory that the kernel is compiled for: of a CPU, where local memory is nothing
@@ -79,7 +101,7 @@ static int chunk(const clvits_device *device, const conv1d_dims *d, int m, int r
  * transformed inputs of all channels and groups of taps, and sums of one block of channels. */
 static int most_tiles(const clvits_target *at, const conv1d_dims *d, int m, int r)
 {
-    const int P = m + r - 1, v = clvits_conv_vector(at), rows = v == 16 ? 12 : 6;
+    const int P = clvits_toom_points(m, r), v = clvits_conv_vector(at), rows = v == 16 ? 12 : 6;
     const int64_t inputs = (int64_t)P * (d->I + v), more = (d->K - 1) / r * d->dilation;
     const int64_t left = scratch(clvits_device_get_info(at->device)) - inputs * more;
     const int64_t fit = left > 0 ? left / (inputs + P * 2 * v) / rows * rows : 0;
@@ -93,6 +115,8 @@ bool clvits_toom_runs(const clvits_target *at, const conv1d_dims *d, int m, int 
     if (at->cpu)
         return true;
     const clvits_device_info *info = clvits_device_get_info(at->device);
+    if (form_of(m, r)->P != m + r - 1)
+        return false;
     if (info->family == CLVITS_FAMILY_CPU)
         return (m + r == 8 || m + r == 9) && d->I >= clvits_conv_vector(at) &&
                most_tiles(at, d, m, r) > 0;
@@ -110,6 +134,8 @@ void clvits_toom_form(const clvits_target *at, const conv1d_dims *d, int *m, int
         *m = 8 - *r; /* its kernel is for seven points */
     else if (at->device)
         *m = *r == 3 && few ? 6 : *r == 5 ? 4 : 8 - *r;
+    else if (d->K > 5 && d->K <= 12 && d->dilation <= MOST_SPREAD && d->phases == 1)
+        *m = 12, *r = d->K > 8 ? 12 : 8;
     else
         *m = *r == 3 && few ? 6 : 4;
     if (!clvits_toom_runs(at, d, *m, *r))
@@ -204,9 +230,10 @@ void clvits_toom_launch(const clvits_node *n, const clvits_target *at, const con
 
 /* In the form where it is most: steps of a tile before an output, and those after it together with
  * the taps of zero beyond the filter. */
-static void most_reach(int taps, int *before, int *after)
+static void most_reach(int taps, int dilation, int *before, int *after)
 {
-    const conv1d_dims d = { .stride = 1, .groups = 1, .phases = 1, .K = taps };
+    const conv1d_dims d = { .stride = 1, .groups = 1, .phases = 1, .K = taps,
+                            .dilation = dilation };
 
     *before = *after = 0;
     for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
@@ -221,7 +248,7 @@ static void most_reach(int taps, int *before, int *after)
 
 void clvits_conv1d_reach(int taps, int dilation, int pad_left, int *before, int *after)
 {
-    most_reach(taps, before, after);
+    most_reach(taps, dilation, before, after);
     *before = pad_left + *before * dilation;
     *after = (taps - 1 + *after) * dilation - pad_left;
 }
@@ -230,12 +257,12 @@ void clvits_conv_transpose1d_reach(int taps, int stride, int *before, int *after
 {
     const int each = (taps + stride - 1) / stride;
 
-    most_reach(each, before, after);
+    most_reach(each, 1, before, after);
     *before += each - 1;
 }
 
 /* G g at point j of a group of r taps. */
-static double transform(const double *g, int r, int P, int j)
+static double transform_level(const double *g, int r, int P, int j)
 {
     double v = 0.0, power = 1.0;
 
@@ -246,10 +273,22 @@ static double transform(const double *g, int r, int P, int j)
     return v / norms[P][j];
 }
 
+/* All taps' point j, which is one of tiles and one of those within. */
+static double transform(const form *f, const double *g, int j)
+{
+    const int tiles = f->r / f->inner_r;
+    double v[TOOM_MAX_P];
+
+    for (int k = 0; k < tiles; k++)
+        v[k] = transform_level(g + k * f->inner_r, f->inner_r, f->inner_P, j % f->inner_P);
+    return transform_level(v, tiles, f->P / f->inner_P, j / f->inner_P);
+}
+
 int64_t clvits_toom_pack(const conv1d_dims *d, const clvits_target *at,
                          const clvits_conv_weight *w, float *out)
 {
-    const int P = d->m + d->r - 1, G = (d->K + d->r - 1) / d->r, N = d->lanes;
+    const form *f = form_of(d->m, d->r);
+    const int P = f->P, G = (d->K + d->r - 1) / d->r, N = d->lanes;
     const int n = (int)blocks(d), each = n / d->phases;
     const int64_t block = (int64_t)P * G * d->I * N, all = n * block;
 
@@ -273,7 +312,7 @@ int64_t clvits_toom_pack(const conv1d_dims *d, const clvits_target *at,
                 }
                 for (int j = 0; j < P; j++)
                     to[(((int64_t)j * G + g) * d->I + c) * lanes] =
-                        (float)transform(taps, d->r, P, j);
+                        (float)transform(f, taps, j);
             }
     }
     return 0;

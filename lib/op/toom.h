@@ -7,6 +7,9 @@
 
 #include "op/conv.h"
 
+/** The points of a form that exists. */
+int clvits_toom_points(int m, int r);
+
 /** Whether the form F(m, r) exists and can compute the convolution. */
 bool clvits_toom_fits(const conv1d_dims *d, int m, int r);
 
