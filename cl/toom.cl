@@ -15,7 +15,7 @@
 #define KERNEL 0     // 1 or 2: build that one only, in the order above
 #endif
 #ifndef POINTS
-#define POINTS 7     // m + r - 1: 7, and for conv1d_toom also 8
+#define POINTS 7     // 7, and for conv1d_toom also 8, or 28 and 35 for tiles of F(4, 4)
 #endif
 #ifndef SCRATCH
 #define SCRATCH 4096 // floats of local memory, as many as a work-item's tiles want
@@ -27,8 +27,22 @@
 #define CHUNK 8      // channels that it stages at a time: 16, 8 or 4
 #endif
 
-#define OUTPUTS 6    // of a tile, at most; conv1d_toom_tile: one less
-#if POINTS == 8
+// Inputs of a tile, and its outputs at most; those of conv1d_toom_tile are one less.
+#if POINTS > 8
+#define OUTER (POINTS / 7) // points of the form of tiles
+#define INPUTS (4 * OUTER + 3)
+#define OUTPUTS 12
+#else
+#define INPUTS POINTS
+#define OUTPUTS 6
+#endif
+#if POINTS == 35
+#define OUTER_INPUT TOOM_INPUT_5
+#define OUTER_OUTPUT TOOM_OUTPUT_5_3
+#elif POINTS == 28
+#define OUTER_INPUT TOOM_INPUT_4
+#define OUTER_OUTPUT TOOM_OUTPUT_4_3
+#elif POINTS == 8
 #define EACH_POINT(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
 #define TOOM_INPUT TOOM_INPUT_8
 #define TOOM_OUTPUT TOOM_OUTPUT_8_6
@@ -126,6 +140,38 @@ int pitch_of(const int channels)
     return channels > 64 ? channels + WIDTH : channels;
 }
 
+// v = B d for a vector of channels; those of the points are `next` floats apart.
+#if POINTS > 8
+void transform_tile(const vec *d, local float *v, const int next)
+{
+    vec e[7][OUTER];
+
+    for (int k = 0; k < 7; k++) {
+        vec u[OUTER];
+        for (int o = 0; o < OUTER; o++)
+            u[o] = d[4 * o + k];
+        OUTER_INPUT(vec, u, e[k])
+    }
+    for (int o = 0; o < OUTER; o++) {
+        vec u[7], out[7];
+        for (int k = 0; k < 7; k++)
+            u[k] = e[k][o];
+        TOOM_INPUT_7(vec, u, out)
+        for (int k = 0; k < 7; k++)
+            STORE(local, out[k], 0, v + (7 * o + k) * next);
+    }
+}
+#else
+void transform_tile(const vec *d, local float *v, const int next)
+{
+    vec out[POINTS];
+
+    TOOM_INPUT(vec, d, out)
+#define TOOM_WRITE(k) STORE(local, out[k], 0, v + k * next);
+    EACH_POINT(TOOM_WRITE)
+}
+#endif
+
 // v = B x for all channels of the tiles, as [point][tile][pitch].
 void transform(const conv1d_dims *dims, const int tile0, const int tiles, const int shift,
                const int len, const int pitch, global const X_TYPE *x, local float *v)
@@ -135,22 +181,20 @@ void transform(const conv1d_dims *dims, const int tile0, const int tiles, const 
     int residue = tile0 % d.dilation, row = tile_step(&d, tile0, shift) - d.pad;
 
     for (int tile = 0; tile < tiles; tile++, v += pitch) {
-        const int inside = row >= 0 && row + (POINTS - 1) * d.dilation < len;
+        const int inside = row >= 0 && row + (INPUTS - 1) * d.dilation < len;
         for (int i = 0; i < d.I; i += WIDTH) {
             const int c = min(i, d.I - WIDTH), from = row * d.x.ld + c; // the last may overlap
-            vec in[POINTS], out[POINTS];
+            vec in[INPUTS];
             if (inside) {
-#define TOOM_READ(k) in[k] = VALUES(GET_XS(WIDTH, x, from + k * step));
-                EACH_POINT(TOOM_READ)
+                for (int k = 0; k < INPUTS; k++)
+                    in[k] = VALUES(GET_XS(WIDTH, x, from + k * step));
             } else {
-#define TOOM_BOUND(k)                                                                             \
-    in[k] = IS_ROW(row + k * d.dilation, len) ? VALUES(GET_XS(WIDTH, x, from + k * step))         \
-                                              : (vec)(0.0f);
-                EACH_POINT(TOOM_BOUND)
+                for (int k = 0; k < INPUTS; k++)
+                    in[k] = IS_ROW(row + k * d.dilation, len)
+                                ? VALUES(GET_XS(WIDTH, x, from + k * step))
+                                : (vec)(0.0f);
             }
-            TOOM_INPUT(vec, in, out)
-#define TOOM_WRITE(k) STORE(local, out[k], 0, v + k * next + c);
-            EACH_POINT(TOOM_WRITE)
+            transform_tile(in, v + c, next);
         }
         row++;
         if (++residue == d.dilation) {
@@ -223,18 +267,40 @@ void multiply(local const float *v, const int pitch, const int groups, const int
 }
 
 // y = A s for a vector of lanes; sums of the points lie `next` floats apart.
-#define TOOM_SUM(k) in[k] = LOAD(0, from + k * next);
-#define TOOM_PUT(i) to[i] = i == d.m - 1 ? out[i] + last : out[i];
-#define TOOM_RESULT(s, y)                                                                         \
-    {                                                                                             \
-        local const float *from = s;                                                              \
-        vec *to = y, in[POINTS], out[OUTPUTS];                                                    \
-        EACH_POINT(TOOM_SUM)                                                                      \
-        const vec last = in[POINTS - 1]; /* infinity belongs to the last output */                \
-        in[POINTS - 1] = (vec)(0.0f);                                                             \
-        TOOM_OUTPUT(vec, in, out)                                                                 \
-        TOOM_PUT(0) TOOM_PUT(1) TOOM_PUT(2) TOOM_PUT(3) TOOM_PUT(4) TOOM_PUT(5)                   \
+#if POINTS > 8
+void result(local const float *s, const int next, const int m, vec *y)
+{
+    vec z[7][3];
+
+    for (int k = 0; k < 7; k++) {
+        vec u[OUTER];
+        for (int o = 0; o < OUTER; o++)
+            u[o] = LOAD(0, s + (7 * o + k) * next);
+        OUTER_OUTPUT(vec, u, z[k])
     }
+    for (int o = 0; o < 3; o++) {
+        vec u[7], out[4];
+        for (int k = 0; k < 7; k++)
+            u[k] = z[k][o];
+        TOOM_OUTPUT_7_4(vec, u, out)
+        for (int k = 0; k < 4; k++)
+            y[4 * o + k] = out[k];
+    }
+}
+#else
+void result(local const float *s, const int next, const int m, vec *y)
+{
+    vec in[POINTS], out[OUTPUTS];
+
+#define TOOM_SUM(k) in[k] = LOAD(0, s + k * next);
+    EACH_POINT(TOOM_SUM)
+    const vec last = in[POINTS - 1]; // infinity belongs to the last output
+    in[POINTS - 1] = (vec)(0.0f);
+    TOOM_OUTPUT(vec, in, out)
+    for (int i = 0; i < OUTPUTS; i++)
+        y[i] = i == m - 1 ? out[i] + last : out[i];
+}
+#endif
 
 // Makes blocks of channels [block0, block1) of so many tiles from tile0 on.
 void make_tiles(ARGUMENTS, const int b, const int2 made, const int shift, const int tile0,
@@ -252,7 +318,7 @@ void make_tiles(ARGUMENTS, const int b, const int2 made, const int shift, const 
     // Where the tiles are of all residue classes, they make neighbouring steps.
     const int first = tile0 / d.dilation * whole - shift;
     const int steps = ((tile0 + tiles - 1) / d.dilation + 1) * whole - shift - first;
-    const int read = max(first + steps - d.pad + (groups - 1) * whole + (POINTS - d.m) * d.dilation,
+    const int read = max(first + steps - d.pad + (groups - 1) * whole + (d.r - 1) * d.dilation,
                          0);
     for (int block = block0; block < block1; block++) {
         const int o = block % each * MADE, n = min(outputs - o, MADE);
@@ -279,8 +345,8 @@ void make_tiles(ARGUMENTS, const int b, const int2 made, const int shift, const 
             vec v[OUTPUTS];
 #if GATE
             vec u[OUTPUTS];
-            TOOM_RESULT(sums + tile * LANES, v)
-            TOOM_RESULT(sums + tile * LANES + WIDTH, u)
+            result(sums + tile * LANES, next, d.m, v);
+            result(sums + tile * LANES + WIDTH, next, d.m, u);
             for (int i = 0, t = step * d.phases + row0; i < d.m; i++, t += d.dilation)
                 if (t >= made.x && t < made.y)
                     finish_gate(&d, b, t, o, n, v[i], u[i], bias, a);
@@ -288,7 +354,7 @@ void make_tiles(ARGUMENTS, const int b, const int2 made, const int shift, const 
             for (int l = 0; l < n; l += WIDTH) {
                 const int c = n < WIDTH ? 0 : min(l, n - WIDTH); // the last vector may overlap
                 int t = step * d.phases + row0;
-                TOOM_RESULT(sums + tile * LANES + c, v)
+                result(sums + tile * LANES + c, next, d.m, v);
                 for (int i = 0; i < d.m; i++, t += d.dilation * d.phases) {
                     if (t < made.x || t >= made.y)
                         continue;

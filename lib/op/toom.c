@@ -30,7 +30,7 @@ static const double norms[][LEVEL_P] = {
 enum {
     MOST_SPREAD = 8,         /* dilation of nested forms */
     MAX_G = 4,               /* groups of taps, at most: the CPU path's scratch is for so many */
-    MAX_SCRATCH = 80 * 1024, /* floats */
+    MAX_SCRATCH = 160 * 1024, /* floats */
     SPARED = 4096,           /* bytes of local memory that a device may want for itself */
     MAX_TILES = 48,
     JOBS_EACH = 4,           /* jobs for each compute unit, so that none waits long for the last */
@@ -52,9 +52,9 @@ int clvits_toom_points(int m, int r)
     return form_of(m, r)->P;
 }
 
-/* A nested form is for one group of taps, and for as many as fill it: five have a form of their own,
- * and its many rows would reach too far. So would tiles that dilation spreads, of which windows
- * compute the parts beyond their ends as well. */
+/* A nested form is for one group of taps, and for as many as fill it: five have a form of their
+ * own, and its many rows would reach too far. So would tiles that dilation spreads, of which
+ * windows compute the parts beyond their ends as well. */
 bool clvits_toom_fits(const conv1d_dims *d, int m, int r)
 {
     const form *f = form_of(m, r);
@@ -115,29 +115,35 @@ bool clvits_toom_runs(const clvits_target *at, const conv1d_dims *d, int m, int 
     if (at->cpu)
         return true;
     const clvits_device_info *info = clvits_device_get_info(at->device);
-    if (form_of(m, r)->P != m + r - 1)
-        return false;
     if (info->family == CLVITS_FAMILY_CPU)
-        return (m + r == 8 || m + r == 9) && d->I >= clvits_conv_vector(at) &&
+        return clvits_toom_points(m, r) >= 7 && d->I >= clvits_conv_vector(at) &&
                most_tiles(at, d, m, r) > 0;
-    return m + r == 8 && r > 2 && d->phases == 1 && d->I % 4 == 0 && d->act != CLVITS_ACT_GATE &&
+    return clvits_toom_points(m, r) == 7 && r > 2 && d->phases == 1 && d->I % 4 == 0 && d->act != CLVITS_ACT_GATE &&
            group(at->device) >= 16 && info->local_memory >= TILE_LOCAL * sizeof(float) &&
            chunk(at->device, d, m, r, LEAST_LANES) > 0;
 }
 
-void clvits_toom_form(const clvits_target *at, const conv1d_dims *d, int *m, int *r)
+/* Of a CPU, which has kernels for all forms. */
+static void form_of_cpu(const clvits_target *at, const conv1d_dims *d, int *m, int *r)
 {
     const bool few = (int64_t)d->I * d->O <= 128 * 128; /* weights of eight points fit the caches */
 
+    *m = 12;
+    *r = d->K > 8 ? 12 : 8;
+    if (d->phases == 1 && clvits_toom_runs(at, d, *m, *r))
+        return;
     *r = d->K <= 3 ? d->K : d->K == 5 ? 5 : 4;
-    if (at->device && clvits_device_get_info(at->device)->family == CLVITS_FAMILY_GPU)
+    *m = *r == 3 && few ? 6 : *r > 3 || !at->device ? 4 : 8 - *r;
+}
+
+void clvits_toom_form(const clvits_target *at, const conv1d_dims *d, int *m, int *r)
+{
+    if (at->device && clvits_device_get_info(at->device)->family == CLVITS_FAMILY_GPU) {
+        *r = d->K <= 3 ? d->K : d->K == 5 ? 5 : 4;
         *m = 8 - *r; /* its kernel is for seven points */
-    else if (at->device)
-        *m = *r == 3 && few ? 6 : *r == 5 ? 4 : 8 - *r;
-    else if (d->K > 5 && d->K <= 12 && d->dilation <= MOST_SPREAD && d->phases == 1)
-        *m = 12, *r = d->K > 8 ? 12 : 8;
-    else
-        *m = *r == 3 && few ? 6 : 4;
+    } else {
+        form_of_cpu(at, d, m, r);
+    }
     if (!clvits_toom_runs(at, d, *m, *r))
         *m = *r = 0;
 }
@@ -220,7 +226,8 @@ void clvits_toom_launch(const clvits_node *n, const clvits_target *at, const con
         l->global[0] = (size_t)d->B;
         l->global[1] = pieces > shares ? pieces : shares;
         l->global[2] = 1;
-        snprintf(more, sizeof(more), "POINTS=%d -DSCRATCH=%d", d->m + d->r - 1, scratch(info));
+        snprintf(more, sizeof(more), "POINTS=%d -DSCRATCH=%d", clvits_toom_points(d->m, d->r),
+                 scratch(info));
     }
     snprintf(l->options, sizeof(l->options), "-DKERNEL=%d -DWIDTH=%d -DPRE=%d%s -DLANES=%d -D%s",
              1 + gpu, clvits_conv_vector(at), d->pre_slope != 1.0f,
