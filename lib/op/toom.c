@@ -37,6 +37,7 @@ enum {
     TILE_GROUP = 64,         /* work-items of conv1d_toom_tile */
     TILE_LOCAL = 4096,       /* floats of its local memory */
     LEAST_LANES = 16,
+    MOST_LANES = 32,
 };
 
 static const form *form_of(int m, int r)
@@ -118,8 +119,8 @@ bool clvits_toom_runs(const clvits_target *at, const conv1d_dims *d, int m, int 
     if (info->family == CLVITS_FAMILY_CPU)
         return clvits_toom_points(m, r) >= 7 && d->I >= clvits_conv_vector(at) &&
                most_tiles(at, d, m, r) > 0;
-    return clvits_toom_points(m, r) == 7 && r > 2 && d->phases == 1 && d->I % 4 == 0 && d->act != CLVITS_ACT_GATE &&
-           group(at->device) >= 16 && info->local_memory >= TILE_LOCAL * sizeof(float) &&
+    return clvits_toom_points(m, r) == 7 && r > 2 && d->phases == 1 && d->I % 4 == 0 &&
+           d->act != CLVITS_ACT_GATE && group(at->device) >= 16 && info->local_memory >= TILE_LOCAL * sizeof(float) &&
            chunk(at->device, d, m, r, LEAST_LANES) > 0;
 }
 
@@ -268,58 +269,88 @@ void clvits_conv_transpose1d_reach(int taps, int stride, int *before, int *after
     *before += each - 1;
 }
 
-/* G g at point j of a group of r taps. */
-static double transform_level(const double *g, int r, int P, int j)
+/* G of r taps and P points. */
+static void matrix_of(int r, int P, double G[LEVEL_P][LEVEL_P])
 {
-    double v = 0.0, power = 1.0;
-
-    if (j == P - 1)
-        return g[r - 1] / norms[P][j];
-    for (int k = 0; k < r; k++, power *= points[P][j])
-        v += g[k] * power;
-    return v / norms[P][j];
+    for (int j = 0; j < P; j++) {
+        double power = 1.0;
+        for (int k = 0; k < r; k++, power *= points[P][j])
+            G[j][k] = (j < P - 1 ? power : k == r - 1) / norms[P][j];
+    }
 }
 
-/* All taps' point j, which is one of tiles and one of those within. */
-static double transform(const form *f, const double *g, int j)
-{
-    const int tiles = f->r / f->inner_r;
-    double v[TOOM_MAX_P];
+typedef struct transform {
+    int r, P, inner_r, inner_P;
+    double outer[LEVEL_P][LEVEL_P], inner[LEVEL_P][LEVEL_P];
+} transform;
 
-    for (int k = 0; k < tiles; k++)
-        v[k] = transform_level(g + k * f->inner_r, f->inner_r, f->inner_P, j % f->inner_P);
-    return transform_level(v, tiles, f->P / f->inner_P, j / f->inner_P);
+static transform transform_of(int m, int r)
+{
+    const form *f = form_of(m, r);
+    transform t = { .r = f->r / f->inner_r, .P = f->P / f->inner_P, .inner_r = f->inner_r,
+                    .inner_P = f->inner_P };
+
+    matrix_of(t.r, t.P, t.outer);
+    matrix_of(t.inner_r, t.inner_P, t.inner);
+    return t;
+}
+
+/* v = G g for all taps, of some lanes at a time; points of v are `next` floats apart. */
+static void transform_taps(const transform *t, double (*g)[MOST_LANES], int lanes, float *v,
+                           int64_t next)
+{
+    for (int j = 0; j < t->inner_P; j++) {
+        double tiles[LEVEL_P][MOST_LANES] = { 0 };
+        for (int k = 0; k < t->r * t->inner_r; k++)
+            for (int i = 0; i < lanes; i++)
+                tiles[k / t->inner_r][i] += t->inner[j][k % t->inner_r] * g[k][i];
+        for (int o = 0; o < t->P; o++) {
+            double sum[MOST_LANES] = { 0 };
+            for (int k = 0; k < t->r; k++)
+                for (int i = 0; i < lanes; i++)
+                    sum[i] += t->outer[o][k] * tiles[k][i];
+            for (int i = 0; i < lanes; i++)
+                v[(o * t->inner_P + j) * next + i] = (float)sum[i];
+        }
+    }
+}
+
+/* The taps of group g, channel c, of a block: zeros beyond the last one and the last channel. */
+static void taps_of(const conv1d_dims *d, const clvits_conv_weight *w, int block, int lanes, int g,
+                    int c, double (*taps)[MOST_LANES])
+{
+    const int each = (int)blocks(d) / d->phases;
+
+    for (int i = 0; i < lanes; i++) {
+        const int o = clvits_conv_channel(d, d->O, block % each, i);
+        for (int k = 0; k < d->r; k++) {
+            const int tap = clvits_conv_tap(d, w, block / each, g * d->r + k);
+            taps[k][i] = o < d->O && tap >= 0 ? (double)w->data[o * w->o + c * w->i + tap] : 0.0;
+        }
+    }
 }
 
 int64_t clvits_toom_pack(const conv1d_dims *d, const clvits_target *at,
                          const clvits_conv_weight *w, float *out)
 {
-    const form *f = form_of(d->m, d->r);
-    const int P = f->P, G = (d->K + d->r - 1) / d->r, N = d->lanes;
+    const transform t = transform_of(d->m, d->r);
+    const int G = clvits_ceil_div(d->K, d->r), N = d->lanes;
     const int n = (int)blocks(d), each = n / d->phases;
-    const int64_t block = (int64_t)P * G * d->I * N, all = n * block;
+    const int64_t block = (int64_t)t.P * t.inner_P * G * d->I * N, all = n * block;
+    double taps[TOOM_MAX_M][MOST_LANES];
 
     if (!out)
         return all;
     memset(out, 0, (size_t)all * sizeof(*out));
-    for (int i = 0; i < n * N; i++) {
-        const int p = i / N / each, b = i / N % each, o = clvits_conv_channel(d, d->O, b, i % N);
-        const bool narrow = at->cpu && N > at->cpu->table->vector && d->O - b * N <= N / 2 &&
-                            d->act != CLVITS_ACT_GATE;
+    for (int i = 0; i < n; i++) {
+        const bool narrow = at->cpu && N > at->cpu->table->vector &&
+                            d->O - i % each * N <= N / 2 && d->act != CLVITS_ACT_GATE;
         const int lanes = narrow ? N / 2 : N;
-        float *to = out + i / N * block + i % N;
-        if (o >= d->O)
-            continue;
         for (int g = 0; g < G; g++)
             for (int c = 0; c < d->I; c++) {
-                double taps[TOOM_MAX_P] = { 0 };
-                for (int k = 0; k < d->r; k++) {
-                    const int tap = clvits_conv_tap(d, w, p, g * d->r + k);
-                    taps[k] = tap >= 0 ? (double)w->data[o * w->o + c * w->i + tap] : 0.0;
-                }
-                for (int j = 0; j < P; j++)
-                    to[(((int64_t)j * G + g) * d->I + c) * lanes] =
-                        (float)transform(f, taps, j);
+                taps_of(d, w, i, lanes, g, c, taps);
+                transform_taps(&t, taps, lanes, out + i * block + ((int64_t)g * d->I + c) * lanes,
+                               (int64_t)G * d->I * lanes);
             }
     }
     return 0;
