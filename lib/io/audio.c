@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,7 @@ struct clvits_audio_file {
     SNDFILE *sound;
     int fd;
     int error; /* errno of the first write that failed, or 0 */
+    bool shorts;
     char *path, *temporary;
 };
 
@@ -208,6 +211,7 @@ static clvits_status open_sound(clvits_audio_file *file, const struct audio_form
                            ".wav or .flac",
                            file->path, f->extension, rate, sf_strerror(NULL));
     sf_command(file->sound, SFC_SET_CLIPPING, NULL, SF_TRUE);
+    file->shorts = f->subtype == SF_FORMAT_PCM_16;
     return CLVITS_OK;
 }
 
@@ -236,13 +240,27 @@ clvits_status clvits_audio_file_create(clvits_audio_file **out, const char *path
     return status;
 }
 
+/* libsndfile rounds downwards, and by another scale than speech that goes elsewhere. */
+static sf_count_t write_shorts(SNDFILE *sound, const float *samples, size_t n)
+{
+    short rounded[PIECE];
+
+    for (size_t i = 0; i < n; i++) {
+        const float x = samples[i] * 32767.0f;
+        rounded[i] = (short)lrintf(x > 32767.0f ? 32767.0f : x < -32768.0f ? -32768.0f : x);
+    }
+    return sf_writef_short(sound, rounded, (sf_count_t)n);
+}
+
 clvits_status clvits_audio_file_write(clvits_audio_file *file, const float *samples, size_t count,
                                       clvits_report *r)
 {
     while (count > 0) {
         const size_t piece = count < PIECE ? count : PIECE;
 
-        const sf_count_t written = sf_writef_float(file->sound, samples, (sf_count_t)piece);
+        const sf_count_t written = file->shorts
+                                       ? write_shorts(file->sound, samples, piece)
+                                       : sf_writef_float(file->sound, samples, (sf_count_t)piece);
         if (file->error)
             return write_failed(file, strerror(file->error), r);
         if (written != (sf_count_t)piece)

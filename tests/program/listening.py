@@ -214,9 +214,7 @@ class Revoice(Listening):
         self.assertEqual((rate, len(samples)), (16000, 9000))
         self.assertEqual(samples, wav_samples(self.cwd / "b.wav")[1])
         self.assertNotEqual(samples, wav_samples(self.cwd / "c.wav")[1])
-        raw = samples_of(raw)
-        self.assertEqual(len(raw), len(samples))
-        self.assertLessEqual(max(abs(a - b) for a, b in zip(raw, samples)), 1)
+        self.assertEqual(samples_of(raw), samples)
 
     def test_bad_arguments(self):
         both = ("--from", "0", "--to", "1")
