@@ -120,7 +120,8 @@ bool clvits_toom_runs(const clvits_target *at, const conv1d_dims *d, int m, int 
         return clvits_toom_points(m, r) >= 7 && d->I >= clvits_conv_vector(at) &&
                most_tiles(at, d, m, r) > 0;
     return clvits_toom_points(m, r) == 7 && r > 2 && d->phases == 1 && d->I % 4 == 0 &&
-           d->act != CLVITS_ACT_GATE && group(at->device) >= 16 && info->local_memory >= TILE_LOCAL * sizeof(float) &&
+           d->act != CLVITS_ACT_GATE && group(at->device) >= 16 &&
+           info->local_memory >= TILE_LOCAL * sizeof(float) &&
            chunk(at->device, d, m, r, LEAST_LANES) > 0;
 }
 
