@@ -411,7 +411,7 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d_toom(ARGUMENTS
 #define ITEMS_C (LANES / 4)
 #define ITEMS_T (GROUP / ITEMS_C)
 #define TILES (2 * ITEMS_T)
-#define PITCH (CHUNK + 4) // spreads the rows over the banks of local memory
+#define PITCH (CHUNK + 4) // spreads the rows over the banks of local memory, keeps fours aligned
 #define LOCAL 4096
 
 // The outputs of channels o to o + 3 in one tile, of which row is the first.
@@ -436,7 +436,7 @@ void finish_tile(const conv1d_dims *d, const int b, const int row, const int2 ma
 
 kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1d_toom_tile(ARGUMENTS)
 {
-    local float staged[LOCAL];
+    local float staged[LOCAL] __attribute__((aligned(sizeof(float4))));
     const int b = get_group_id(2), len = valid_rows(run, d.clock, d.B, b);
     const int len_in = valid_rows(run, d.from, d.B, b);
     const int shift = first_row(run, d.clock, d.B, b) % (d.m * d.dilation);
@@ -482,8 +482,8 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1d_toom_tile(
             for (int c = min(CHUNK, d.I - c0); c > 0; c -= 4, p += 4, q += 4 * LANES) {
 #define TILE_MULTIPLY(k)                                                                          \
     {                                                                                             \
-        const float4 u = vload4(0, p + k * PITCH);                                                \
-        const float4 v = vload4(0, p + (ITEMS_T * POINTS + k) * PITCH);                           \
+        const float4 u = *(local const float4 *)(p + k * PITCH);                                  \
+        const float4 v = *(local const float4 *)(p + (ITEMS_T * POINTS + k) * PITCH);             \
         const float4 w0 = GET_WS(4, q, k * next), w1 = GET_WS(4, q, k * next + LANES);            \
         const float4 w2 = GET_WS(4, q, k * next + 2 * LANES);                                     \
         const float4 w3 = GET_WS(4, q, k * next + 3 * LANES);                                     \
