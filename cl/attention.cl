@@ -214,14 +214,16 @@ void attention_lanes(const attention_dims d, global const int *run, global const
                      global float *restrict y)
 {
     float16 queries[HEAD], out[HEAD + TILE_ROWS], p[LANES_KEYS], band[LANES_KEYS + 16 + TILE_ROWS];
-    const int h = get_global_id(1) * HEAD, b = get_global_id(2), i0 = (int)get_global_id(0) * 16;
+    const int h = get_global_id(1) * HEAD, b = get_global_id(2);
     const int len = valid_rows(run, d.clock, d.B, b);
+    const int2 own = share(get_global_id(0), get_global_size(0), (len + 15) / 16);
+    const int i0 = own.x * 16;
     float *lane = (float *)queries;
     float16 top = (float16)(LOWEST), total = (float16)(0.0f);
 
-    if (i0 == 0)
+    if (get_global_id(0) == 0)
         attention_guard(d, y, b, h, len, 0, 1);
-    if (i0 >= len)
+    if (own.x == own.y)
         return;
     for (int i = 0; i < 16; i++)
         for (int c = 0; c < HEAD; c++)

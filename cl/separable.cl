@@ -170,10 +170,11 @@ void separable(const separable_dims d, global const int *run, global const float
                global const float *restrict rows, global float *restrict y)
 {
     float from[ROWS * MOST], to[ROWS * MOST];
-    const int b = get_global_id(1), first = get_global_id(0) * ROWS, padded = d.padded;
-    const int len = valid_rows(run, d.clock, d.B, b), n = min(len - first, ROWS);
+    const int b = get_global_id(1), len = valid_rows(run, d.clock, d.B, b), padded = d.padded;
+    const int2 own = share(get_global_id(0), get_global_size(0), (len + ROWS - 1) / ROWS);
+    const int first = own.x * ROWS, n = own.x < own.y ? min(len - first, ROWS) : 0;
 
-    if (first == 0)
+    if (get_global_id(0) == 0)
         zero_guards(d, b, len, 0, 1, y);
     if (n <= 0)
         return;
