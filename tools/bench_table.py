@@ -8,13 +8,15 @@ likewise "alignment", "convolutions", "forms", "sentences" and "placement" where
 marks.
 """
 import argparse
-import json
 import pathlib
 import re
 import sys
 import textwrap
 
 import pages
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "bench" / "report"))
+import load
 
 FULL = 0.7  # share of the peak from which a convolution is left out
 VOICES = ("mini (embedded)", "x-low", "low", "medium", "mms", "base")
@@ -32,12 +34,7 @@ def read(paths):
 
 
 def read_file(path):
-    try:
-        run = json.loads(pages.text_of(path))
-    except ValueError as error:
-        raise pages.Failed(f"{path}: not JSON: {error}") from None
-    if not isinstance(run, dict) or run.get("format") != "clvits-bench 1":
-        raise pages.Failed(f"{path}: not a result of clvits-bench")
+    run = load.load(path)
     if run.get("complete") is False:
         raise pages.Failed(f"{path}: incomplete: its run was interrupted")
     try:
@@ -51,11 +48,20 @@ def read_file(path):
     return found
 
 
+def check_texts(entry, names, where=""):
+    for name in names:
+        if not isinstance(entry.get(name), str):
+            raise ValueError(f"{where}\"{name}\" is missing, or is no text")
+
+
 def check(run, device, cases):
     """Raise what any table would stumble on, while it is known in which file that is."""
+    check_texts(run, ("version", "date"))
+    check_texts({"cpu": "", **run["machine"]}, ("cpu",))
+    check_texts(device, ("isa",) if device["kind"] == "cpu" else ("device", "platform", "driver"),
+                f"{device['name']}: ")
     columns(cases)
     label(run, device)
-    " ".join((run["version"], run["date"]))
     alone = [(run, device, cases)]
     searches(alone)
     convolutions(alone)
@@ -99,14 +105,14 @@ def cell(case, name, factor, digits):
         return ""
     if case["verdict"] != "ok":
         return case["verdict"]
-    return f"{factor * case['values'][name]:.{digits}f}" + (" ~" if case.get("noisy") else "")
+    return f"{factor * value(case, name):.{digits}f}" + (" ~" if case.get("noisy") else "")
 
 
 def share(cases, voice):
     """Of the roofline, over the decoder's windows by their time."""
     windows = [c for n, c in cases.items()
                if n.startswith(f"{voice}/decoder, window") and c["verdict"] == "ok"]
-    times = [(c.get("device_seconds") or c["host_seconds"])["median"] for c in windows]
+    times = [time_of(c) for c in windows]
     if not windows:
         return ""
     text = f"{100 * sum(c['roofline'] * t for c, t in zip(windows, times)) / sum(times):.0f} %"
@@ -225,7 +231,18 @@ def race(peer, device, cases):
 
 
 def time_of(case):
-    return (case.get("device_seconds") or case["host_seconds"])["median"]
+    """Its seconds, by the device's clock where it has one."""
+    times = case.get("device_seconds") or case.get("host_seconds")
+    if not times:
+        raise ValueError(f"{case['name']}: it has no time")
+    return times["median"]
+
+
+def value(case, name):
+    values = case.get("values") or {}
+    if values.get(name) is None:
+        raise ValueError(f"{case['name']}: \"{name}\" is missing")
+    return values[name]
 
 
 def marked(text, case):
@@ -306,7 +323,7 @@ def forms(results):
             shape = re.match(r"conv1d/(.*), (\d+) s$", name)
             if not shape or not other or any(c["verdict"] != "ok" for c in (case, other)):
                 continue
-            if case["values"]["toom_cook"]:
+            if value(case, "toom_cook"):
                 text = f"{time_of(other) / time_of(case):.2f}"
             else:
                 text = f"{time_of(case) / time_of(other):.2f} (direct)"
@@ -331,7 +348,7 @@ def work_of(cases, voice):
     parts = {name: cases.get(f"{voice}/sentence: {name}") for name in (*STAGES, "copies", "host")}
     if not whole or any(not c or c["verdict"] != "ok" for c in (whole, *parts.values())):
         return None
-    return parts, sum(c["flop"] for c in parts.values()) / whole["values"]["audio_s"]
+    return parts, sum(c["flop"] for c in parts.values()) / value(whole, "audio_s")
 
 
 def sentences(results):
@@ -394,9 +411,9 @@ def placements(results):
 
 
 def placement(placed):
-    if not placed or placed["verdict"] != "ok" or "cpu_alone_s" not in placed["values"]:
+    if not placed or placed["verdict"] != "ok" or "cpu_alone_s" not in (placed.get("values") or {}):
         return ""
-    least = min(placed["values"][f"{which}_alone_s"] for which in ("cpu", "device"))
+    least = min(value(placed, f"{which}_alone_s") for which in ("cpu", "device"))
     return marked(f"{time_of(placed) / least:.2f}", placed)
 
 
@@ -445,7 +462,7 @@ def main():
             write(arguments.write, results)
         else:
             show(PARTS[arguments.part](results))
-    except pages.Failed as failure:
+    except (pages.Failed, load.Damaged) as failure:
         print(failure, file=sys.stderr)
         return 3
     return 0

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+import load
 import page
 import results
 
@@ -39,7 +40,7 @@ def main():
     arguments = parser.parse_args()
     try:
         runs = [results.read(path) for path in arguments.json]
-    except results.Damaged as error:
+    except load.Damaged as error:
         return fail(error)
     try:
         write(arguments.output, page.make(runs))

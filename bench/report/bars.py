@@ -2,6 +2,7 @@
 """Bars as HTML, which wraps and shrinks where SVG would only scale: speed, stages, peers."""
 from html import escape
 
+import load
 import results
 
 COLOURS = 8
@@ -141,7 +142,7 @@ def anatomy(devices):
 # ---- peers ---------------------------------------------------------------------------------
 
 def _peer_bar(peer, longest):
-    trouble = results.peer_trouble(peer)
+    trouble = load.peer_trouble(peer)
     if trouble:
         return f'<div class="none">{escape(trouble)}</div>'
     ratio = peer["ratio"]
@@ -164,7 +165,7 @@ def _peer_label(peer, devices):
 
 def peers(listed):
     """How many times faster clvits was than each peer, pair by pair."""
-    timed = [peer for peer in listed if not results.peer_trouble(peer)]
+    timed = [peer for peer in listed if not load.peer_trouble(peer)]
     longest = max((p["ratio"]["max"] for p in timed), default=0)
     devices = {peer.get("device") for peer in listed}
     if timed and longest <= 0:

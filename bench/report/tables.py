@@ -2,6 +2,7 @@
 """The numbers behind the pictures, as tables."""
 from html import escape
 
+import load
 import results
 from results import digits, marked, percent, size, speed, time
 
@@ -94,7 +95,7 @@ def everything(devices):
 def _peer_row(peer):
     same = {True: "equal", False: "different", None: ""}
     error = f"{peer['error']:.0e}" if isinstance(peer.get("error"), float) else ""
-    trouble = results.peer_trouble(peer)
+    trouble = load.peer_trouble(peer)
     times = ["", "", "", ""]
     if not trouble:
         ratio = peer["ratio"]

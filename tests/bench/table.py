@@ -121,8 +121,8 @@ def check_alignment(folder):
              for size, seconds, noisy in (("1000 x 4000, 1", 0.00123, False),
                                           ("500 x 2500, 16", 0.0049, True))]
     peer = {"peer": "another", "version": "2.0", "voice": "alignment, 500 x 2500, 16 at once",
-            "threads": 4, "device": "Sample Processor 4",
-            "ratio": {"median": 18, "min": 11.5, "max": 20}}
+            "threads": 4, "device": "Sample Processor 4", "clvits": {"median": 0.1},
+            "other": {"median": 1.8}, "ratio": {"median": 18, "min": 11.5, "max": 20}}
     path.write_text(json.dumps({**sample, "results": cases, "peers": [peer]}), encoding="utf-8")
     done = run("--part", "alignment", path)
     assert done.returncode == 0, done.stderr
@@ -189,7 +189,8 @@ def check_sentences(folder):
                    operators={"conv1d": 0.015, "attention": 0.005}),
              stage("sentence: duration predictor", 0.006, 0, operators={"separable": 0.006}),
              stage("sentence: copies", 0.001, 0), stage("sentence: host", 0.003, 0)]
-    peer = {"peer": "another", "settings": "defaults", "voice": "medium", "threads": 1,
+    peer = {"peer": "another", "version": "2.0", "settings": "defaults", "voice": "medium",
+            "threads": 1,
             "wanted": 5.0, "audio": 4.5, "device": "Sample Processor 4",
             "clvits": {"median": 0.25}, "other": {"median": 0.5},
             "ratio": {"median": 2.0, "min": 1.9, "max": 2.1}}
@@ -244,22 +245,48 @@ def check_refusals(folder):
 
 
 def check_damage(folder):
-    """One line that names the file, and the suite's exit code."""
+    """One line that names the file and what is wrong there, and the suite's exit code."""
     sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
     path = folder / "damaged.json"
-    without = {name: value for name, value in sample.items() if name != "machine"}
     spoken = next(r for r in sample["results"] if r["name"] == "medium/medium")
-    for damaged in (without, {**sample, "results": "abc"}, {**sample, "devices": [7]},
-                    {**sample, "results": [{**spoken, "values": {"rtf": "fast"}}]},
-                    {**sample, "date": None}):
-        path.write_text(json.dumps(damaged), encoding="utf-8")
+    kernel = next(r for r in sample["results"] if r["name"].startswith("conv1d/"))
+    device, peer = sample["devices"][1], sample["peers"][0]
+    for change, where in (
+            ({"results": "abc"}, ': "results" is missing, or is no list'),
+            ({"devices": [7]}, ", devices[0]: not an object"),
+            ({"devices": [{**device, "driver": None}]},
+             f': damaged: {device["name"]}: "driver" is missing, or is no text'),
+            ({"machine": 7}, ': "machine" is no object'),
+            ({"machine": {"cpu": 7}}, ': damaged: "cpu" is missing, or is no text'),
+            ({"date": None}, ': damaged: "date" is missing, or is no text'),
+            ({"results": [{**spoken, "values": {"rtf": "fast"}}]},
+             ', results[0] (medium/medium), "values": "rtf" is \'fast\', not a number'),
+            ({"results": [{**spoken, "values": {}}]},
+             ': damaged: medium/medium: "rtf" is missing'),
+            # What no table shows is looked at as well.
+            ({"results": [spoken, {**kernel, "flop": "many"}]},
+             f', results[1] ({kernel["name"]}): "flop" is \'many\', not a number'),
+            ({"results": [{**kernel, "verdict": "fine"}]},
+             f', results[0] ({kernel["name"]}): verdict "fine" is none of ok'),
+            ({"results": [{**kernel, "device_seconds": {"min": 1.0}}]},
+             f', results[0] ({kernel["name"]}): "device_seconds" has no median'),
+            ({"results": [{**kernel, "bytes": float("nan")}]},
+             f', results[0] ({kernel["name"]}): "bytes" is nan, not a number'),
+            ({"peers": [{**peer, "voice": None}]}, ', peers[0]: "voice" is missing'),
+            ({"peers": [{**peer, "ratio": {"median": 1}}]},
+             ', peers[0]: "ratio" lacks median, min or max')):
+        path.write_text(json.dumps({**sample, **change}), encoding="utf-8")
         done = run(path)
-        assert done.returncode == 3 and done.stderr.startswith(f"{path}: damaged: "), done
+        assert done.returncode == 3 and done.stderr.startswith(f"{path}{where}"), (where, done)
         assert done.stderr.count("\n") == 1 and not done.stdout, done
-    for arguments in ("/dev/full",), ("--write", "/dev/full", SAMPLE):
+    for text, why in ("{", "damaged, or no JSON: "), ("[1]", "no object; this is not a result"):
+        path.write_text(text, encoding="utf-8")
+        done = run(path)
+        assert done.returncode == 3 and done.stderr.startswith(f"{path}: {why}"), done
+    for arguments, colon in (("/dev/full",), ":"), (("--write", "/dev/full", SAMPLE), ""):
         done = run(*arguments)
         assert (done.returncode, done.stderr) == (
-            3, "/dev/full is there and is not a regular file\n"), done
+            3, f"/dev/full{colon} is there and is not a regular file\n"), done
     with open("/dev/full", "w", encoding="utf-8") as full:
         done = subprocess.run([sys.executable, TABLE, SAMPLE], stdout=full, text=True, timeout=300,
                               stderr=subprocess.PIPE, check=False)
