@@ -15,8 +15,18 @@ def fail(why):
     return 3
 
 
+def is_kept(path):
+    """Whether what is there is something else than a page, and holds anything."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(4096)
+    return bool(start) and page.TITLE.encode() not in start.partition(b"<style>")[0]
+
+
 def write(path, text):
-    """The page as a whole, or what was there before."""
+    """The page as a whole, or what was there before; a link stays one."""
+    path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
         path.write_text(text, encoding="utf-8")  # a pipe, or what says why not
         return
@@ -38,6 +48,12 @@ def main():
     parser.add_argument("-o", "--output", type=Path, default=Path("report.html"),
                         help="the page (report.html)")
     arguments = parser.parse_args()
+    try:
+        if is_kept(arguments.output):
+            return fail(f"{arguments.output} is there and is no page of clvits-bench; give another "
+                        "name")
+    except OSError as error:
+        return fail(f"{arguments.output}: cannot be read: {error.strerror}")
     try:
         runs = [results.read(path) for path in arguments.json]
     except load.Damaged as error:

@@ -8,6 +8,8 @@ import results
 import svg
 import tables
 
+TITLE = "<title>clvits on these devices</title>"  # by which a page is known
+
 
 def _part(name):
     """A file beside this one, or in the archive that the program carries."""
@@ -165,6 +167,6 @@ def make(runs):
     script = _part("page.js")
     return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
             f'<meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"<title>clvits on these devices</title><style>{_styles()}</style></head>\n"
+            f"{TITLE}<style>{_styles()}</style></head>\n"
             f"<body><main>{''.join(body)}</main><div id=\"tip\" hidden></div>"
             f"<script>{script}</script></body></html>\n")

@@ -187,6 +187,8 @@ def keeps(folder):
     notes.write_text("mine\n")
     for bad, code, named in ((("report", old, "-o", old), 2, "would be replaced"),
                              (("report", f"--out={old}", old), 2, "would be replaced"),
+                             (("report", old, "-o", notes), 3, "no page of clvits-bench"),
+                             (("report", old, f"--output={notes}"), 3, "no page of clvits-bench"),
                              ((*one, "-j", notes), 3, "no result of clvits-bench"),
                              ((*one, "--csv", notes), 3, "no result of clvits-bench"),
                              ((*one, "--csv", old), 3, "no result of clvits-bench"),

@@ -246,7 +246,7 @@ def check_full(folder):
 
     out = folder / "small" / "page.html"
     out.parent.mkdir()
-    for before in ("", "before"):
+    for before in ("", make(folder, SAMPLE)):
         if before:
             out.write_text(before)
         done = subprocess.run([sys.executable, REPORT, SAMPLE, "-o", out], text=True, timeout=300,
@@ -258,6 +258,25 @@ def check_full(folder):
         done = subprocess.run([sys.executable, REPORT, SAMPLE, "-o", out], text=True, timeout=300,
                               stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 3 and "standard output cannot be written" in done.stderr, done
+
+
+def check_kept(folder):
+    """What is there and is no page stays; a page, or an empty file, is replaced where it lies."""
+    place = folder / "kept"
+    place.mkdir()
+    out, link = place / "page.html", place / "link.html"
+    for mine in ("mine\n", "<!DOCTYPE html>\n<title>clvits</title>\n<style>", "\0\1"):
+        out.write_text(mine)
+        done = run(SAMPLE, "-o", out)
+        assert done.returncode == 3 and out.read_text() == mine and done.stderr == (
+            f"clvits-bench: {out} is there and is no page of clvits-bench; give another name\n")
+    link.symlink_to(out.name)
+    for before in ("", make(folder, SAMPLE).replace("avx512", "avx2")):
+        out.write_text(before)
+        done = run(SAMPLE, "-o", link)
+        assert done.returncode == 0, done.stderr
+        assert link.is_symlink() and out.read_text() == make(folder, SAMPLE)
+        assert sorted(place.iterdir()) == [link, out], "something is left"
 
 
 def check_counts(folder):
@@ -274,7 +293,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         for check in (check_page, check_anatomy, check_families, check_numbers, check_disturbed,
                       check_tolerance, check_peers, check_incomplete, check_program, check_damage,
-                      check_full, check_counts):
+                      check_full, check_kept, check_counts):
             check(pathlib.Path(name))
             print(f"{check.__name__}: fine")
 
