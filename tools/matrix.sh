@@ -119,15 +119,16 @@ write_table()
     done <<<"$cells"
 }
 
+# The page as a whole, or what was there before; a link stays one.
 write_file()
 {
-    local written code
-    written=$(mktemp) || return
+    local page written code
+    page=$(realpath -- "$1") && written=$(mktemp -- "${page%/*}/.${page##*/}.XXXXXX.tmp") || return
     table=$(write_table "$1") awk '
         /^<!-- \/matrix -->$/ { skip = 0 }
         !skip
         /^<!-- matrix -->$/ { skip = 1; print ENVIRON["table"] }
-    ' "$1" >"$written" && cat "$written" >"$1"
+    ' "$1" >"$written" && chmod --reference="$page" -- "$written" && mv -- "$written" "$page"
     code=$?
     rm -f "$written"
     return $code

@@ -2,6 +2,7 @@
 """Pages in which scripts replace what stands between two marks."""
 import os
 import pathlib
+import shutil
 
 
 class Failed(Exception):
@@ -22,12 +23,15 @@ def text_of(path):
 
 
 def write_text(path, text):
-    """All of it, or nothing changes."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """All of it, or nothing changes; a link stays one."""
+    target = pathlib.Path(os.path.realpath(path))
+    part = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         try:
             part.write_text(text, encoding="utf-8")
-            os.replace(part, path)
+            if target.exists():
+                shutil.copymode(target, part)
+            os.replace(part, target)
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:

@@ -93,6 +93,13 @@ def check_write(folder):
         after = rest.partition("<!-- /results -->")[2]
         assert before and after and written.startswith(before) and written.endswith(after)
         assert written.count("| device |") == 1 and written.count("results -->") == 2
+    link = folder / "links" / "page.md"
+    link.parent.mkdir()
+    link.symlink_to(page)
+    page.write_text("<!-- results -->\n<!-- /results -->\n", encoding="utf-8")
+    assert run("--write", link, SAMPLE).returncode == 0
+    assert link.is_symlink() and "| device |" in page.read_text(encoding="utf-8")
+    assert list(link.parent.iterdir()) == [link], "nothing is left beside it"
     page.write_text("no place", encoding="utf-8")
     done = run("--write", page, SAMPLE)
     assert done.returncode == 3 and "no place between" in done.stderr

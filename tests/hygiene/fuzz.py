@@ -43,6 +43,12 @@ def main():
                    "| `vits`": "not run | | | |"}.get(what[0])
             assert new == (" | ".join([*what, now]) if now else old), (old, new)
 
+        link = folder / "link.md"
+        link.symlink_to(page.name)
+        page.write_text(before, encoding="utf-8")
+        rows = write(link, runs)
+        assert link.is_symlink() and page.read_text(encoding="utf-8") == rows != before
+
         page.write_text("<!-- fuzz -->\nno end\n", encoding="utf-8")
         done = run(page, runs)
         assert done.returncode == 1 and "no place between" in done.stderr, done

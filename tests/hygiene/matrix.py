@@ -69,6 +69,25 @@ def check_write(folder):
                                      "<!-- /matrix -->", "after", "| `none` | no table |"], text
 
 
+def check_link(folder):
+    """A link stays one; the page that it names is replaced as a whole, with its mode."""
+    (folder / "real").mkdir()
+    (folder / "links").mkdir()
+    (folder / "empty").mkdir()
+    page, link = folder / "real" / "page.md", folder / "links" / "page.md"
+    page.write_text("<!-- matrix -->\n<!-- /matrix -->\n", encoding="utf-8")
+    page.chmod(0o640)
+    link.symlink_to(page)
+    other = folder / "real" / "other.md"
+    other.hardlink_to(page)
+    write(link, folder / "empty")
+    assert link.is_symlink() and "| `pocl` |" in page.read_text(encoding="utf-8")
+    assert page.stat().st_mode & 0o777 == 0o640
+    assert other.read_text(encoding="utf-8").count("\n") == 2, "it was written in place"
+    assert sorted((folder / "real").iterdir()) == [other, page], "something is left"
+    assert list((folder / "links").iterdir()) == [link], "something is left"
+
+
 def check_refusals(folder):
     page = folder / "other.md"
     for text in ("no place\n", "<!-- matrix -->\nno end\n", "<!-- /matrix -->\n<!-- matrix -->\n",
@@ -86,4 +105,5 @@ def check_refusals(folder):
 with tempfile.TemporaryDirectory() as name:
     check_readme(pathlib.Path(name))
     check_write(pathlib.Path(name))
+    check_link(pathlib.Path(name))
     check_refusals(pathlib.Path(name))
