@@ -110,7 +110,7 @@ class Arguments(ProgramTest):
     def test_no_platform(self):
         env = self.without_platforms()
         for args in [("speak", "--device", "opencl", "hello"), ("speak", "--device", "0", "hello"),
-                     ("check",)]:
+                     ("check",), ("check", "--no-report"), ("check", "-q", "sum")]:
             with self.subTest(args=args):
                 self.fails(FAILED, ("no OpenCL device", "cpu"), *args, env=env)
 

@@ -257,9 +257,10 @@ kernel void half_probe(const int n, global const ushort *x, global ushort *y)
         self.assertRegex(report, r"\A(?s:.*)\ndriver: ")
         self.assertRegex(report, line)
         self.assertRegex(report, r"\n7 checked, 1 wrong, 0 left to the CPU path\n\Z")
-        # Before anything could be checked.
-        done = self.run_program("check", "-o", "none.txt", env={"CLVITS_FAULTS": "context:1=crash"})
-        self.one_message(done, 1, "ended")
+        # Before anything could be checked, in any precision.
+        for report in (("-o", "none.txt"), ("--no-report",)):
+            done = self.run_program("check", *report, env={"CLVITS_FAULTS": "context:1=crash"})
+            self.one_message(done, 1, "ended")
 
     def test_a_driver_that_crashes(self):
         """What has ended two programs is left alone by the third."""

@@ -44,6 +44,7 @@ typedef struct table {
     clvits_check_params wanted;
     const check_process *process;
     bool described; /* the report says of what device it is */
+    bool opened;    /* the device was, in one precision at least */
     const char *heading; /* goes before the next line on standard output; NULL: it is there */
     bool headed;         /* an earlier one is */
 } table;
@@ -130,6 +131,7 @@ static int check(const clvits_context_params *params, const char *precision,
     check_json_begin_run(&t->json, precision);
     int code = check_process_run(&p);
     const bool refused = !code && !*p.device;
+    t->opened = t->opened || *p.device;
     const bool lacking = optional && p.status == CLVITS_E_UNSUPPORTED;
     check_json_end_run(&t->json, lacking, refused ? p.text : NULL);
     t->process = NULL;
@@ -208,7 +210,9 @@ static int check_all(clvits_context_params *params, const program_log *log, tabl
 
     if (code)
         return code;
-    for (int i = 0, last; i < (wanted ? 1 : 3) && code <= CODE_FAILED && !program_signal(); i++) {
+    /* What cannot be opened for fp32, which every device has, cannot be opened at all. */
+    for (int i = 0, last; i < (wanted ? 1 : 3) && code <= CODE_FAILED && !program_signal() &&
+                          (!i || t->opened); i++) {
         const char *precision = wanted ? wanted : all[i];
         if (!wanted)
             params->precision = t->heading = precision;
