@@ -428,6 +428,18 @@ class Devices(ProgramTest):
         done = self.run_program("check", "--device", "cpu", env=self.without_platforms())
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertRegex(done.stdout.decode(), r"\n([4-9]\d) checked, 0 wrong, 0 left")
+        # --list says the same names, and needs nothing.
+        (self.cwd / "clvits-check.txt").unlink()
+        listed = self.run_program("check", "--list", env=self.without_platforms())
+        self.assertEqual((listed.returncode, listed.stderr), (0, b""))
+        names = listed.stdout.decode().splitlines()
+        self.assertEqual(re.findall(r"(?m)^([a-z_0-9]+(?:, \S+(?: \S+)*)?) +\S+ +ok ",
+                                    done.stdout.decode()), names)
+        some = self.run_program("check", "--list", "gate", "sum", env=self.without_platforms())
+        self.assertEqual(some.stdout.decode().splitlines(),
+                         [n for n in names if n.partition(",")[0] in ("gate", "sum")])
+        self.assertIn(b"\nsum\n", some.stdout)
+        self.fails(2, ['no operator is called "con"'], "check", "--list", "con")
 
     def test_check_report(self):
         done = self.run_program("check", "-q", "-o", "report.txt", *FEW)

@@ -13,6 +13,7 @@
 static const char help[] =
     "usage: clvits check [--device NUMBER|PART-OF-NAME] [--precision P] [-o REPORT | --no-report]\n"
     "                    [OPERATOR...]\n"
+    "       clvits check --list [OPERATOR...]\n"
     "\n"
     "Run every operator, or those named, on an OpenCL device and on the CPU path, and compare,\n"
     "in every precision that the device offers: one line each with the largest difference, as a\n"
@@ -30,6 +31,7 @@ static const char help[] =
     "                 its name ends in .json. Otherwise " OWN_REPORT ", where it can be\n"
     "                 written, but none where OPERATOR or --precision leave something out\n"
     "  --no-report    none at all\n"
+    "  --list         print the names of what would be checked, and check nothing\n"
     "  -q, --quiet    only what is wrong\n"
     "  -v             also what the library says while it works\n"
     "\n"
@@ -299,11 +301,18 @@ static int refuse(const char *unknown)
     return program_fail(CODE_USAGE, "no operator is called \"%s\"; there are %s", unknown, list);
 }
 
+static int list_names(clvits_check_params wanted)
+{
+    for (; (wanted.first = clvits_check_next(&wanted)) >= 0; wanted.first++)
+        printf("%s\n", clvits_check_name(wanted.first));
+    return CODE_OK;
+}
+
 int command_check(int argc, char **argv)
 {
     clvits_context_params params = { .device = "opencl" };
     const char *report = NULL;
-    bool none = false;
+    bool none = false, list = false;
     table t = { 0 };
     program_log log = { 0 };
     const option options[] = {
@@ -311,11 +320,12 @@ int command_check(int argc, char **argv)
         { "precision", 0, OPTION_TEXT, &params.precision, 0, 0 },
         { "output", 'o', OPTION_TEXT, &report, 0, 0 },
         { "no-report", 0, OPTION_FLAG, &none, 0, 0 },
+        { "list", 0, OPTION_FLAG, &list, 0, 0 },
         { "quiet", 'q', OPTION_FLAG, &t.quiet, 0, 0 },
         { "verbose", 'v', OPTION_FLAG, &log.verbose, 0, 0 },
     };
     clvits_cancel *cancel = NULL;
-    int code = options_parse(options, 6, "check", help, &argc, argv);
+    int code = options_parse(options, 7, "check", help, &argc, argv);
 
     if (code)
         return code < 0 ? CODE_OK : code;
@@ -324,6 +334,8 @@ int command_check(int argc, char **argv)
     for (int i = 0; i < argc; i++)
         if (clvits_check_next(&(clvits_check_params){ t.wanted.names + i, 1, 0 }) < 0)
             return refuse(argv[i]);
+    if (list)
+        return list_names(t.wanted);
     const bool named = report;
     if (named && none)
         return program_fail(CODE_USAGE, "give -o or --no-report, not both");
