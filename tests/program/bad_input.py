@@ -86,11 +86,37 @@ class Arguments(ProgramTest):
             with self.subTest(variable=variable, value=value):
                 self.fails(USAGE, (f"CLVITS_{variable}", value, *words), *CPU, "hello",
                            env={f"CLVITS_{variable}": value})
+                for args in (("devices",), ("devices", "--json"), ("devices", "-v")):
+                    if variable != "PLACE":
+                        self.fails(USAGE, (f"CLVITS_{variable}", value, *words), *args,
+                                   env={f"CLVITS_{variable}": value})
         if devices():
             self.fails(USAGE, ("CLVITS_DEVICE", '"no-such"', "there are"), "speak", "hello",
                        env={"CLVITS_DEVICE": "no-such"})
         self.speak("-q", "--recheck", "0", "hello", env={"CLVITS_TRUST": "", "CLVITS_THREADS": "",
                                                          "CLVITS_RECHECK": "0"})
+
+    def test_environment_of_the_list(self):
+        """What may make sense for some of the devices does not keep them from being listed."""
+        for variable, value in (("DEVICE", "no-such"), ("PLACE", "conv1d=2"),
+                                ("PRECISION", "fp16")):
+            for args in (("devices",), ("devices", "-v")):
+                done = self.run_program(*args, env={f"CLVITS_{variable}": value})
+                with self.subTest(variable=variable, args=args):
+                    self.assertEqual((done.returncode, done.stderr), (0, b""))
+                    self.assertNotIn(b"cannot be opened", done.stdout)
+
+    def test_environment_of_devices(self):
+        """Nor do such values keep those from working that need no device for it."""
+        for variable, value in (("PLACE", "conv1d=1"), ("PRECISION", "fp16")):
+            env = {f"CLVITS_{variable}": value, "CLVITS_CACHE": ""}
+            for args in (("info", TINY), ("convert", "--force", TINY, "a.safetensors")):
+                done = self.run_program(*args, env=env)
+                self.assertEqual(done.returncode, 0, done.stderr)
+            done = self.run_program("check", "--device", "cpu", "--precision", "fp32", "-o",
+                                    "a.json", "sum", env=env)
+            self.assertEqual((done.returncode, done.stderr), (0, b""))
+            self.assertIn("cpu", json.loads((self.cwd / "a.json").read_text(encoding="utf-8")))
 
     def test_place(self):
         for place in ("conv1d", "=cpu", "conv1d=7", "conv1d=gpu"):

@@ -310,7 +310,7 @@ static int list_names(clvits_check_params wanted)
 
 int command_check(int argc, char **argv)
 {
-    clvits_context_params params = { .device = "opencl" };
+    clvits_context_params params = { .device = "opencl", .place = "" };
     const char *report = NULL;
     bool none = false, list = false;
     table t = { 0 };

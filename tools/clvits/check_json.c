@@ -13,7 +13,7 @@ static void add_text(const check_json *j, const char *before, const char *name, 
 
 static void add_system(const check_json *j)
 {
-    const clvits_context_params params = { .device = "cpu" };
+    const clvits_context_params params = { .device = "cpu", .place = "", .precision = "fp32" };
     clvits_context *context;
     struct utsname u;
 

@@ -54,7 +54,8 @@ static int report(clvits_status s, const clvits_converted *done, const clvits_co
 static int run(const char *voice, const char *path, clvits_convert_params *params, bool quiet)
 {
     program_log log = { .quiet = quiet };
-    clvits_context_params machine = { .device = "cpu", .cache_dir = "" };
+    clvits_context_params machine = { .device = "cpu", .place = "", .precision = "fp32",
+                                      .cache_dir = "" };
     conversion c = { .shown = !quiet && isatty(STDERR_FILENO), .last = program_now() };
     clvits_context *context = NULL;
     clvits_cancel *cancel = NULL;

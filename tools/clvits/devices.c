@@ -7,7 +7,8 @@ static const char help[] =
     "usage: clvits devices [--json | -v]\n"
     "\n"
     "List the OpenCL devices. \"*\" marks the one that is used when none is named; \"clvits speak\n"
-    "--device\" takes the number, or a part of the name. Without any, the CPU path runs.\n"
+    "--device\" takes the number, or a part of the name. Without any, the CPU path runs. Of the\n"
+    "environment, CLVITS_DEVICE and CLVITS_PLACE do not count here.\n"
     "\n"
     "  --json         everything known of each, as JSON\n"
     "  -v, --verbose  also open each, and tell how many tuned rows it has and from where, and\n"
@@ -86,7 +87,8 @@ static void receive(void *user, clvits_log_level level, const char *text)
 
 static void print_rows(const char *device, const char *name, said *s)
 {
-    const clvits_context_params params = { .device = device, .log = receive, .log_user = s };
+    const clvits_context_params params = { .device = device, .place = "", .precision = "fp32",
+                                           .log = receive, .log_user = s };
     clvits_context *context;
     const char *file;
     int own;
@@ -119,6 +121,19 @@ static void print_tuned(const clvits_device_desc *list, size_t n)
     }
 }
 
+/* Whether the environment's values make sense that no device is needed to judge. Returns a code. */
+static int check_environment(void)
+{
+    program_log log = { .quiet = true };
+    const clvits_context_params params = { .device = "cpu", .place = "", .threads = 1,
+                                           .log = program_receive, .log_user = &log };
+    clvits_context *context;
+    const clvits_status s = clvits_context_open(&context, &params);
+
+    clvits_context_close(&context);
+    return s == CLVITS_E_ARGUMENT ? program_fail(CODE_USAGE, "%s", log.error) : CODE_OK;
+}
+
 int command_devices(int argc, char **argv)
 {
     bool json = false, verbose = false;
@@ -126,12 +141,15 @@ int command_devices(int argc, char **argv)
                              { "verbose", 'v', OPTION_FLAG, &verbose, 0, 0 } };
     clvits_device_desc *list;
     size_t n;
-    const int code = options_parse(table, 2, "devices", help, &argc, argv);
+    int code = options_parse(table, 2, "devices", help, &argc, argv);
 
     if (code)
         return code < 0 ? CODE_OK : code;
     if (argc)
         return program_fail(CODE_USAGE, "\"%s\" is one argument too many", argv[0]);
+    code = check_environment();
+    if (code)
+        return code;
     const clvits_status s = clvits_devices(&list, &n);
     if (s)
         return program_fail(program_code(s, CODE_FAILED), "the devices cannot be listed: %s",

@@ -216,8 +216,11 @@ int command_info(int argc, char **argv)
         return code < 0 ? CODE_OK : code;
     if (argc > 1 || (argc && path))
         return program_fail(CODE_USAGE, "one voice at a time");
-    if (!graph)
-        params.device = "cpu"; /* quick to open, and enough to say what a voice is */
+    if (!graph) { /* the CPU path is quick to open, and enough to say what a voice is */
+        params.device = "cpu";
+        params.place = params.place ? params.place : "";
+        params.precision = params.precision ? params.precision : "fp32";
+    }
     if (argc)
         path = argv[0];
     if (config && !path)
