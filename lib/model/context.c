@@ -213,13 +213,16 @@ static clvits_status open_devices(clvits_context *c, const clvits_setting *wante
 
     while (names && !s) {
         const size_t n = strcspn(names, ",");
-        const bool any = is(names, n, "auto") || n == 0;
+        const bool any = is(names, n, "auto");
         int index = -1;
 
         if (is(names, n, "cpu"))
             break;
         index = any || is(names, n, "opencl") ? best(list, count) : match(list, count, names, n);
-        if (index < 0 && !any) {
+        if (!n) {
+            clvits_fail(r, CLVITS_E_ARGUMENT, "a device is missing in \"%.60s\"", wanted->text);
+            s = clvits_setting_blame(wanted, r);
+        } else if (index < 0 && !any) {
             no_device(r, list, count, names, n);
             s = clvits_setting_blame(wanted, r);
         } else if (index >= 0 && c->machine.n_places == CLVITS_MAX_PLACES) {

@@ -4,6 +4,7 @@
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -59,6 +60,27 @@ class Arguments(ProgramTest):
         ]:
             with self.subTest(args=args):
                 self.fails(USAGE, words, *args)
+
+    def test_empty_values(self):
+        """Every option that a help names wants one."""
+        for command, least in (("speak", 27), ("check", 3), ("info", 5), ("convert", 4),
+                               ("align", 13), ("revoice", 12)):
+            text = self.run_program(command, "--help").stdout.decode()
+            empty = 0
+            for name in sorted(set(re.findall(r"(?<![\w-])--([a-z][a-z-]*)", text)) - {"help"}):
+                done = self.run_program(command, f"--{name}=")
+                self.one_message(done, USAGE, f"--{name}")
+                if b"is empty" in done.stderr:
+                    empty += 1
+                    self.one_message(self.run_program(command, f"--{name}", ""), USAGE,
+                                     f"--{name}: the value is empty")
+            self.assertGreaterEqual(empty, least, command)
+        for args in (("speak", "-m", "", "x"), ("speak", "-o", "", "x"), ("check", "-o", "")):
+            self.fails(USAGE, (f"{args[1]}: the value is empty",), *args)
+        if devices():
+            for device in (",", "opencl,", ",opencl"):
+                self.fails(USAGE, (f'a device is missing in "{device}"',), "speak", "--device",
+                           device, "x")
 
     def test_extension(self):
         self.fails(USAGE, ("x.mp3", ".wav"), *CPU, "-o", "x.mp3", "hello")
@@ -142,17 +164,17 @@ class Arguments(ProgramTest):
 
     def test_speaker(self):
         args = ("speak", "--device", "cpu", "-m", SPEAKERS, "hello")
-        for speaker in ("eve", "4", "-1", "99999999999", ""):
+        for speaker in ("eve", "4", "-1", "99999999999"):
             with self.subTest(speaker=speaker):
                 self.fails(USAGE, ("no speaker", "0 to 3"), *args, "--speaker", speaker)
         self.fails(USAGE, ("no speaker", "one"), *CPU, "--speaker", "1", "hello")
 
     def test_language(self):
         voice = ("-m", GOLDEN / "coqui-languages")
-        for language in ("pl", "3", "-1", ""):
+        for language in ("pl", "3", "-1"):
             with self.subTest(language=language):
-                self.fails(USAGE, ("no language", language or '""', "0 to 2", "de"), *CPU, *voice,
-                           "-l", language, "ein kind")
+                self.fails(USAGE, ("no language", language, "0 to 2", "de"), *CPU, *voice, "-l",
+                           language, "ein kind")
         self.fails(USAGE, ("no language", "one"), *CPU, "--language", "en", "hello")
 
     def test_ids(self):
@@ -266,7 +288,7 @@ class Voice(ProgramTest):
 
     def test_missing(self):
         self.refuses(("nowhere", "No such file"), "nowhere")
-        self.refuses(("path of the voice is empty",), "")
+        self.fails(INPUT, ("path of the voice is empty",), "info", "")
         self.refuses(("holds no voice",), self.folder / "no-platforms")
         for name in ("config.json", "model.safetensors", "vocab.json"):
             voice = self.copy("hf-sdp")

@@ -165,7 +165,7 @@ class Plan(ProgramTest):
             self.assertAlmostEqual(predicted, max(mb / 2, mflop / 10), delta=0.0015)
 
     def test_refusals(self):
-        for given in ("10", "10,", "0,2", "10,2,3", "x"):
+        for given in ("10", "10,", "0,2", "inf,2", "10,nan", "10,2,3", "x"):
             self.fails(2, ["--ceilings"], "speak", "--plan", "--ceilings", given, TEXT)
         self.fails(2, ["--plan"], "speak", "--ceilings", "10,2", TEXT)
 

@@ -43,6 +43,9 @@ static int set_number(const option *o, const char *shown, const char *text)
 
 static int set(const option *o, const char *shown, const char *text)
 {
+    if (!*text)
+        return program_fail(CODE_USAGE, "%.*s: the value is empty; give one, or leave it out",
+                            (int)strcspn(shown, "="), shown);
     if (o->kind != OPTION_TEXT)
         return set_number(o, shown, text);
     *(const char **)o->value = text;

@@ -24,7 +24,7 @@ typedef struct option {
 
 /**
  * Read the options of a program ("" for its command), or of a subcommand: --name value,
- * --name=value, -n value, -nvalue; "--" ends them.
+ * --name=value, -n value, -nvalue; "--" ends them. No value is empty.
  *
  * What is no option moves to the front of argv, in its order, and *argc becomes its count.
  * --help and -h print the help, and a program's --version its version.

@@ -5,6 +5,7 @@
 #include "speak.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -146,6 +147,11 @@ int session_parse(session *s, int argc, char **argv)
     return CODE_OK;
 }
 
+static bool is_rate(float x)
+{
+    return x > 0.0f && isfinite(x);
+}
+
 static int check_looking(session *s)
 {
     const settings *o = &s->set;
@@ -160,8 +166,8 @@ static int check_looking(session *s)
     if (o->ceilings && !o->plan)
         return program_fail(CODE_USAGE, "--ceilings goes with --plan");
     if (o->ceilings && (sscanf(o->ceilings, "%f,%f%n", &s->plan.gflops, &s->plan.gbytes, &used) !=
-                            2 || o->ceilings[used] || !(s->plan.gflops > 0.0f) ||
-                        !(s->plan.gbytes > 0.0f)))
+                            2 || o->ceilings[used] || !is_rate(s->plan.gflops) ||
+                        !is_rate(s->plan.gbytes)))
         return program_fail(CODE_USAGE, "--ceilings %s: give GFLOP/s and GB/s, such as 500,40",
                             o->ceilings);
     return CODE_OK;
