@@ -117,7 +117,7 @@ bool clvits_device_trusted(const clvits_device *d);
  *  device is used again. */
 bool clvits_device_take_back(clvits_device *d);
 
-/** Whether an error has said that the device is gone. */
+/** Whether an error has said that the device is gone; so is one whose compiler builds nothing. */
 bool clvits_device_lost(const clvits_device *d);
 
 /** After an error that may have many causes: see whether the device takes in and gives back any

@@ -51,7 +51,7 @@ struct clvits_device {
     atomic_size_t bytes, peak_bytes;
     atomic_ullong launches;
     atomic_int accusations; /* that stand; 0: it is trusted */
-    atomic_bool lost; /* an error said that it is gone */
+    atomic_bool lost; /* an error said that it is gone, or nothing can be built for it */
     const clvits_player *player; /* of recorded launches; NULL: none are recorded */
     clvits_player_calls calls;   /* the player's */
     atomic_bool refused;         /* recording failed once: from then on launches are enqueued */

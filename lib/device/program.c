@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CL_STANDARD "-cl-std=CL1.2"
+
 enum { MAX_SOURCE = 1 << 24 }; /* bytes */
 
 static char *read_file(const char *dir, const char *name)
@@ -101,36 +103,39 @@ static bool append_file(growing *s, const clvits_device *d, const char *name, bo
     return ok;
 }
 
-/* All parts in one text; -I would need files beside the program. */
+/* All parts in one text; -I would need files beside the program. name: NULL for a program with an
+ * empty kernel behind what all have. */
 static char *assemble(const clvits_device *d, const char *name, clvits_report *r)
 {
     static const char *const shared[] = { "dims.h", "exact.h", "common.cl" };
+    static const char empty[] = "kernel void nothing(void) {}\n";
     char file[64];
     growing all = { 0 };
     bool ok = true;
 
-    snprintf(file, sizeof(file), "%s.cl", name);
+    snprintf(file, sizeof(file), "%s.cl", name ? name : "");
     for (size_t i = 0; i < sizeof(shared) / sizeof(*shared) && ok; i++)
         ok = append_file(&all, d, shared[i], true, r);
-    if (ok && append_file(&all, d, file, false, r))
+    if (ok &&
+        (name ? append_file(&all, d, file, false, r) : append(&all, empty, sizeof(empty) - 1, r)))
         return all.text;
     free(all.text);
     return NULL;
 }
 
-static clvits_status build_failure(clvits_device *d, cl_program program, const clvits_launch *l,
-                                   cl_int e, clvits_report *r)
+static clvits_status build_failure(clvits_device *d, cl_program program, const char *what, cl_int e,
+                                   clvits_report *r)
 {
     char log[2048] = "";
     clGetProgramBuildInfo(program, d->id, CL_PROGRAM_BUILD_LOG, sizeof(log), log, NULL);
     log[sizeof(log) - 1] = '\0';
     for (char *line = log; (line = strpbrk(line, "\n\r\t")) != NULL;) /* a message is one line */
         *line = ' ';
-    return clvits_fail(r, CLVITS_E_DEVICE, "%s: %s.cl does not build: %s: %.300s", d->info.name,
-                       l->program, clvits_cl_error(e), log);
+    return clvits_fail(r, CLVITS_E_DEVICE, "%s: %s does not build: %s: %.300s", d->info.name, what,
+                       clvits_cl_error(e), log);
 }
 
-static clvits_status build_source(cl_program *out, clvits_device *d, const clvits_launch *l,
+static clvits_status build_source(cl_program *out, clvits_device *d, const char *what,
                                   const char *text, const char *options, clvits_report *r)
 {
     cl_int e;
@@ -140,12 +145,32 @@ static clvits_status build_source(cl_program *out, clvits_device *d, const clvit
         return clvits_cl_fail(r, d, "cannot make a program", e);
     e = clBuildProgram(program, 1, &d->id, options, NULL, NULL);
     if (e != CL_SUCCESS) {
-        const clvits_status s = build_failure(d, program, l, e, r);
+        const clvits_status s = build_failure(d, program, what, e, r);
         clReleaseProgram(program);
         return s;
     }
     *out = program;
     return CLVITS_OK;
+}
+
+/* After the first build, which failed: a compiler that does not build an empty kernel either builds
+ * nothing, and the device is of no more use than one that is gone. The report then says so. */
+static clvits_status try_compiler(clvits_device *d, clvits_report *r)
+{
+    clvits_report own = { 0 };
+    cl_program program = NULL;
+    char *text = assemble(d, NULL, &own);
+
+    if (text && build_source(&program, d, "even an empty kernel", text, CL_STANDARD, &own) ==
+                    CLVITS_E_DEVICE) {
+        atomic_store(&d->lost, true);
+        clvits_report_clear(r);
+        clvits_fail(r, CLVITS_E_DEVICE, "%s", own.text);
+    }
+    if (program)
+        clReleaseProgram(program);
+    free(text);
+    return r->status;
 }
 
 static double seconds_since(int64_t start)
@@ -157,14 +182,16 @@ static clvits_status build(struct clvits_program *p, clvits_device *d, const clv
                            clvits_report *r)
 {
     cl_program *out = &p->program;
-    char options[320];
+    const bool first = !d->builds.compiled && !d->builds.loaded;
+    char options[320], what[64];
     char *text = assemble(d, l->program, r);
     clvits_status s;
 
     if (!text)
         return r->status;
     p->source = clvits_hash(CLVITS_HASH, text, strlen(text));
-    snprintf(options, sizeof(options), "-cl-std=CL1.2 %s", l->options);
+    snprintf(options, sizeof(options), CL_STANDARD " %s", l->options);
+    snprintf(what, sizeof(what), "%s.cl", l->program);
     int64_t start = clvits_trace_clock();
     *out = clvits_cache_load(d, text, options, r);
     if (*out) {
@@ -178,9 +205,11 @@ static clvits_status build(struct clvits_program *p, clvits_device *d, const clv
                              "the build of its kernels", l->options, r);
     start = clvits_trace_clock();
     if (!s) {
-        s = build_source(out, d, l, text, options, r);
+        s = build_source(out, d, what, text, options, r);
         d->builds.compiled++;
         d->builds.compile_seconds += seconds_since(start);
+        if (first && s == CLVITS_E_DEVICE)
+            s = try_compiler(d, r);
     }
     if (!s)
         clvits_cache_store(d, text, options, *out, r);

@@ -389,8 +389,11 @@ clvits_status clvits_context_rate(clvits_context *c, clvits_report *r)
         if (!s) {
             c->machine.rates = c->rates;
         } else if (s != CLVITS_E_CANCELLED) {
-            clvits_warn(r, "%s; everything goes to the first device instead of where it costs "
-                           "least", r->text);
+            if (r->device && clvits_device_lost(r->device))
+                clvits_device_distrust((clvits_device *)r->device, r->text, r);
+            else
+                clvits_warn(r, "%s; everything goes to the first device instead of where it costs "
+                               "least", r->text);
             clvits_report_clear(r);
             s = CLVITS_OK;
         }

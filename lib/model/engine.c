@@ -366,6 +366,18 @@ clvits_status clvits_engine_speak(clvits_engine *e, clvits_item *items, int n,
     return s;
 }
 
+/* Whether what failed was a device that turned out to be lost, which then is not used any more. */
+static bool drop_lost(clvits_report *r)
+{
+    clvits_device *d = (clvits_device *)r->device;
+
+    if (!d || !clvits_device_lost(d) || !clvits_device_trusted(d))
+        return false;
+    clvits_device_distrust(d, r->text, r);
+    clvits_report_clear(r);
+    return true;
+}
+
 clvits_status clvits_engine_plans(clvits_engine *e, clvits_plan_fn fn, void *user,
                                   clvits_report *r)
 {
@@ -373,14 +385,15 @@ clvits_status clvits_engine_plans(clvits_engine *e, clvits_plan_fn fn, void *use
     const clvits_task t = { .e = e, .n = 1, .ids = CLVITS_STAGE_IDS, .n_now = 1, .frames = frames,
                             .level = clvits_task_levels[0],
                             .barred = barred_for(e, CLVITS_STAGE_IDS) };
-    const clvits_stage_size sizes[] = { clvits_task_text_size(&t),
-                                        clvits_task_latent_size(&t, frames),
-                                        clvits_task_wave_size(&t, frames) };
+    clvits_stage_size sizes[] = { clvits_task_text_size(&t), clvits_task_latent_size(&t, frames),
+                                  clvits_task_wave_size(&t, frames) };
     clvits_status s = CLVITS_OK;
 
     for (int i = 0; i < 3 && !s; i++) {
         clvits_loan l = { 0 };
-        s = clvits_stage_take(e->pool, &l, &sizes[i], r);
+        while ((s = clvits_stage_take(e->pool, &l, &sizes[i], r)) && drop_lost(r))
+            sizes[0].barred = sizes[1].barred = sizes[2].barred =
+                clvits_machine_distrusted(e->machine);
         if (!s)
             s = fn(user, l.stage->plan, clvits_stage_names[sizes[i].kind], r);
         clvits_stage_give_back(e->pool, &l);

@@ -90,6 +90,29 @@ class Trust(ProgramTest):
         self.assertEqual(len(warnings), 1, warnings)
         self.assertIn("prior goes wrong on device 1", warnings[0])
 
+    def test_a_compiler_that_builds_nothing(self):
+        """One warning, and the CPU path speaks; where it builds anything, each operator has one."""
+        if "OPENCL_LAYERS" not in os.environ:
+            self.skipTest("no layers here")
+        named = ("--device", "opencl")
+        nothing = {"CLVITS_FAULTS": "build:1+", **CACHE}
+        gone = ("even an empty kernel does not build: CL_BUILD_PROGRAM_FAILURE: .*; this device is "
+                "not used any more: its work goes elsewhere$")
+        want = wav_samples(self.cwd / "cpu.wav")[1]
+        for args in named, (*named, *AUTO), ():
+            done = self.run_program("speak", "-m", TINY, "-o", "a.wav", *args, TEXT, env=nothing)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            warning, = re.findall("(?m)warning: .*", done.stderr.decode())
+            self.assertRegex(warning, gone)
+            self.assertGreater(snr(wav_samples(self.cwd / "a.wav")[1], want), 100)
+        done = self.run_program("info", *named, "--graph", "a.dot", TINY, env=nothing)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stderr.decode(), rf"\Aclvits: warning: .*{gone}\n\Z")
+        level, warnings, _ = self.spoken(*EARLY, CLVITS_FAULTS="build:1", CLVITS_KERNELS="")
+        self.assertGreater(level, 60)
+        warning, = warnings
+        self.assertRegex(warning, r"goes wrong on device 1.*: (\w+)\.cl does not build: ")
+
     def marks(self):
         """What was tried when a program ended."""
         return [p.name for p in (self.cwd / "cache").glob("trying-*")]
