@@ -166,6 +166,37 @@ START_TEST(more_is_tried_again)
 }
 END_TEST
 
+/* What goes on without the device is counted, whether it speaks or listens. */
+START_TEST(listening_goes_on)
+{
+    static const char text[] = "hello";
+    const clvits_align_params symbols = { .phonemes = 1 };
+    layered_heard h = { 0 };
+    const clvits_context_params p = { .device = layered_device(), .log = layered_listen,
+                                      .log_user = &h };
+    clvits_context *c;
+    clvits_voice *v;
+    clvits_alignment *a;
+    static layered_speech s;
+
+    layered_begin();
+    ck_assert_int_eq(layered_set(NULL), 0);
+    ck_assert_int_eq(clvits_context_open(&c, &p), CLVITS_OK);
+    ck_assert_int_eq(clvits_voice_open_listening(&v, c, NULL, NULL), CLVITS_OK);
+    s = (layered_speech){ 0 };
+    ck_assert_int_eq(layered_speak(v, &s), CLVITS_OK);
+    ck_assert_int_eq(clvits_context_lost_count(c), 0);
+    ck_assert_int_eq(layered_set("buffer>1000"), 0);
+    ck_assert_msg(clvits_align(&a, v, s.samples, s.n, text, strlen(text), &symbols) == CLVITS_OK,
+                  "%s", h.last);
+    ck_assert_msg(strstr(h.last, "going on without this device"), "%s", h.last);
+    ck_assert_int_eq(clvits_context_lost_count(c), 1);
+    clvits_alignment_free(&a);
+    clvits_voice_close(&v);
+    clvits_context_close(&c);
+}
+END_TEST
+
 START_TEST(limits_are_checked)
 {
     static const char *const texts[] = { "0", "-1", "1X", "M", "1MB", "99999999999999999999",
@@ -189,6 +220,7 @@ int main(void)
     tcase_add_test(t, memory_is_limited);
     tcase_add_test(t, a_shortage_passes);
     tcase_add_test(t, more_is_tried_again);
+    tcase_add_test(t, listening_goes_on);
     tcase_add_loop_test(t, limits_are_checked, 0, 7);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);

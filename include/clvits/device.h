@@ -167,8 +167,8 @@ CLVITS_API const char *clvits_context_device(const clvits_context *context);
 CLVITS_API int clvits_context_device_count(const clvits_context *context);
 
 /**
- * How many of the opened devices failed, or had no memory for an utterance, while they spoke, so
- * that another one or the CPU path went on.
+ * How many of the opened devices failed, or had no memory for an utterance or a recording, so that
+ * another one or the CPU path went on.
  */
 CLVITS_API int clvits_context_lost_count(const clvits_context *context);
 

@@ -197,10 +197,7 @@ static void take_less(clvits_task *t, clvits_engine *e, bool in_text, unsigned p
     } else {
         if (!passes)
             atomic_store(&e->too_many, t->n * (in_text ? t->ids : CLVITS_STAGE_IDS));
-        clvits_warn(r, "%s; going on without this device", r->text);
-        t->barred |= place;
-        if (e->machine->trust)
-            atomic_fetch_or(&e->machine->trust->short_of_memory, place);
+        clvits_task_bar(e, &t->barred, place, r);
     }
     if (t->trimmed && !passes)
         atomic_store(&e->calm, 0);
@@ -225,20 +222,40 @@ static void take_more(clvits_engine *e)
     atomic_store(&e->level, level ? level - 1 : 0);
 }
 
-/* Whether the batch can go on without what failed; the failure is then dealt with. */
-static bool recover(clvits_task *t, clvits_engine *e, bool in_text, clvits_report *r)
+unsigned clvits_task_blame(const clvits_engine *e, unsigned barred, bool *memory, clvits_report *r)
 {
     clvits_device *d = (clvits_device *)r->device;
     const unsigned place = d ? clvits_machine_bit(e->machine, d) : 0;
 
-    if (!place || t->barred & place)
-        return false;
-    const bool memory = r->status == CLVITS_E_MEMORY && !clvits_device_probe(d);
+    if (!place || barred & place)
+        return 0;
+    *memory = r->status == CLVITS_E_MEMORY && !clvits_device_probe(d);
     clvits_stage_pool_trim(e->pool); /* the probe may look at what the device has */
+    if (!*memory)
+        clvits_device_distrust(d, r->text, r);
+    return place;
+}
+
+void clvits_task_bar(const clvits_engine *e, unsigned *barred, unsigned place,
+                     const clvits_report *r)
+{
+    clvits_warn(r, "%s; going on without this device", r->text);
+    *barred |= place;
+    if (e->machine->trust)
+        atomic_fetch_or(&e->machine->trust->short_of_memory, place);
+}
+
+/* Whether the batch can go on without what failed; the failure is then dealt with. */
+static bool recover(clvits_task *t, clvits_engine *e, bool in_text, clvits_report *r)
+{
+    bool memory = false;
+    const unsigned place = clvits_task_blame(e, t->barred, &memory, r);
+
+    if (!place)
+        return false;
     if (memory) {
         take_less(t, e, in_text, place, r);
     } else {
-        clvits_device_distrust(d, r->text, r);
         if (t->numberless)
             t->accused |= place;
         t->barred |= place;
@@ -366,16 +383,21 @@ clvits_status clvits_engine_speak(clvits_engine *e, clvits_item *items, int n,
     return s;
 }
 
-/* Whether what failed was a device that turned out to be lost, which then is not used any more. */
-static bool drop_lost(clvits_report *r)
+/* A stage, without the devices that are lost while it is planned. */
+static clvits_status take(clvits_engine *e, clvits_loan *out, clvits_stage_size *size,
+                          unsigned *barred, clvits_report *r)
 {
-    clvits_device *d = (clvits_device *)r->device;
+    bool memory = false;
 
-    if (!d || !clvits_device_lost(d) || !clvits_device_trusted(d))
-        return false;
-    clvits_device_distrust(d, r->text, r);
-    clvits_report_clear(r);
-    return true;
+    for (;;) {
+        size->barred = *barred;
+        const clvits_status s = clvits_stage_take(e->pool, out, size, r);
+        const unsigned place = s ? clvits_task_blame(e, *barred, &memory, r) : 0;
+        if (!place || memory)
+            return s;
+        *barred |= place;
+        clvits_report_clear(r);
+    }
 }
 
 clvits_status clvits_engine_plans(clvits_engine *e, clvits_plan_fn fn, void *user,
@@ -387,13 +409,12 @@ clvits_status clvits_engine_plans(clvits_engine *e, clvits_plan_fn fn, void *use
                             .barred = barred_for(e, CLVITS_STAGE_IDS) };
     clvits_stage_size sizes[] = { clvits_task_text_size(&t), clvits_task_latent_size(&t, frames),
                                   clvits_task_wave_size(&t, frames) };
+    unsigned barred = t.barred;
     clvits_status s = CLVITS_OK;
 
     for (int i = 0; i < 3 && !s; i++) {
         clvits_loan l = { 0 };
-        while ((s = clvits_stage_take(e->pool, &l, &sizes[i], r)) && drop_lost(r))
-            sizes[0].barred = sizes[1].barred = sizes[2].barred =
-                clvits_machine_distrusted(e->machine);
+        s = take(e, &l, &sizes[i], &barred, r);
         if (!s)
             s = fn(user, l.stage->plan, clvits_stage_names[sizes[i].kind], r);
         clvits_stage_give_back(e->pool, &l);

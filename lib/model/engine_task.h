@@ -76,6 +76,20 @@ int clvits_task_kind(const clvits_task *t, int frames);
 /** An item has ended before its samples did, by what the report says; OK: the others go on. */
 clvits_status clvits_task_end_item(clvits_task *t, clvits_item *item, clvits_report *r);
 
+/**
+ * The device that a failure is of, by its place's bit; 0: it is of none, or of one that the call
+ * does without already. What the pool keeps is given back.
+ *
+ * @param barred       places that the call does without
+ * @param[out] memory  it had none; else it is distrusted from now on
+ */
+unsigned clvits_task_blame(const clvits_engine *e, unsigned barred, bool *memory,
+                           clvits_report *r);
+
+/** Go on without a place that has no memory, which barred then has. */
+void clvits_task_bar(const clvits_engine *e, unsigned *barred, unsigned place,
+                     const clvits_report *r);
+
 /** The CPU path makes no numbers either, so it is the voice: trust the places again that were
  *  accused of that, and of nothing else by others. */
 void clvits_task_take_back(const clvits_machine *m, unsigned *accused, const clvits_report *r);

@@ -54,25 +54,21 @@ int clvits_listening_block(const clvits_listening *l)
 
 bool clvits_listening_recover(clvits_listening *l, clvits_report *r)
 {
-    clvits_device *d = (clvits_device *)r->device;
-    const unsigned place = d ? clvits_machine_bit(l->e->machine, d) : 0;
+    bool memory = false;
 
     clvits_stage_pool_finish(l->e->pool);
     if (r->trace)
         clvits_trace_collect(r->trace, NULL); /* before the graphs that it names may go */
     give_back(l);
-    if (!place || l->barred & place)
+    const unsigned place = clvits_task_blame(l->e, l->barred, &memory, r);
+    if (!place)
         return false;
-    const bool memory = r->status == CLVITS_E_MEMORY && !clvits_device_probe(d);
-    clvits_stage_pool_trim(l->e->pool); /* the probe may look at what the device has */
     if (memory && l->level + 1 < CLVITS_TASK_LEVELS) {
         l->level++;
         clvits_info(r, "%s; taking %d frames at a time", r->text, clvits_listening_block(l));
     } else if (memory) {
-        clvits_warn(r, "%s; going on without this device", r->text);
-        l->barred |= place;
+        clvits_task_bar(l->e, &l->barred, place, r);
     } else {
-        clvits_device_distrust(d, r->text, r);
         if (l->numberless)
             l->accused |= place;
         l->barred |= place;
