@@ -50,7 +50,7 @@ void clvits_device_blame(const clvits_device *d, clvits_report *r)
         r->device = d;
 }
 
-static bool is_shortage(cl_int e)
+bool clvits_cl_shortage(cl_int e)
 {
     return e == CL_MEM_OBJECT_ALLOCATION_FAILURE || e == CL_OUT_OF_HOST_MEMORY ||
            e == CL_OUT_OF_RESOURCES || e == CL_INVALID_BUFFER_SIZE;
@@ -62,8 +62,8 @@ clvits_status clvits_cl_fail(clvits_report *r, const clvits_device *d, const cha
     if (d && (e == CL_DEVICE_NOT_AVAILABLE || e == CL_INVALID_DEVICE || e == CL_INVALID_CONTEXT ||
               e == CL_INVALID_COMMAND_QUEUE))
         atomic_store(&((clvits_device *)d)->lost, true);
-    return clvits_fail(r, is_shortage(e) ? CLVITS_E_MEMORY : CLVITS_E_DEVICE, "%s: %s: %s (%d)",
-                       d ? d->info.name : "OpenCL", what, clvits_cl_error(e), e);
+    return clvits_fail(r, clvits_cl_shortage(e) ? CLVITS_E_MEMORY : CLVITS_E_DEVICE,
+                       "%s: %s: %s (%d)", d ? d->info.name : "OpenCL", what, clvits_cl_error(e), e);
 }
 
 /* A driver's answer for a platform (id NULL) or a device, with a zero after it; NULL where there
@@ -388,14 +388,14 @@ bool clvits_device_probe(clvits_device *d)
     bool had;
     cl_int e = exchange(d, &had);
 
-    if (is_shortage(e)) {
+    if (clvits_cl_shortage(e)) {
         const cl_int finished = clFinish(d->queue);
         if (finished == CL_SUCCESS)
             e = exchange(d, &had);
-        else if (!is_shortage(finished))
+        else if (!clvits_cl_shortage(finished))
             e = finished;
     }
-    if (is_shortage(e) ? had || !clvits_buffers_can_be_read(d) : e != CL_SUCCESS)
+    if (clvits_cl_shortage(e) ? had || !clvits_buffers_can_be_read(d) : e != CL_SUCCESS)
         atomic_store(&d->lost, true);
     return clvits_device_lost(d);
 }

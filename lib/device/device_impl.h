@@ -101,6 +101,9 @@ void clvits_command_keep(const clvits_command *c, const char *kernel, const char
 /** The name of an OpenCL error, as in "CL_OUT_OF_RESOURCES". */
 const char *clvits_cl_error(cl_int e);
 
+/** Whether memory or other resources were short, which may pass. */
+bool clvits_cl_shortage(cl_int e);
+
 /** Name the device as what failed, where the report keeps no failure yet. */
 void clvits_device_blame(const clvits_device *d, clvits_report *r);
 

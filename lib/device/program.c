@@ -144,6 +144,8 @@ static clvits_status build_source(cl_program *out, clvits_device *d, const char 
     if (e != CL_SUCCESS)
         return clvits_cl_fail(r, d, "cannot make a program", e);
     e = clBuildProgram(program, 1, &d->id, options, NULL, NULL);
+    if (clvits_cl_shortage(e))
+        e = clBuildProgram(program, 1, &d->id, options, NULL, NULL);
     if (e != CL_SUCCESS) {
         const clvits_status s = build_failure(d, program, what, e, r);
         clReleaseProgram(program);

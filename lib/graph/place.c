@@ -148,6 +148,10 @@ static bool takes(clvits_plan *p, const clvits_node *n, int place, unsigned char
             continue;
         last = l;
         clvits_status s = clvits_program_check(d, &l, &quiet);
+        if (s == CLVITS_E_MEMORY) { /* that may pass, and then says nothing of the kernel */
+            clvits_report_clear(&quiet);
+            s = clvits_program_check(d, &l, &quiet);
+        }
         bool over = s == CLVITS_E_CANCELLED; /* another kernel would fare no better */
         if (!s && clvits_trust_proves(p->machine)) {
             s = clvits_trust_node(p->machine, n, &at, 0.0f, &quiet);

@@ -158,9 +158,12 @@ class Trust(ProgramTest):
         """No kernel is blamed for what it finds no resources for once."""
         if "OPENCL_LAYERS" not in os.environ:
             self.skipTest("no layers here")
-        for n in range(1, 6):  # within the first trial, and before its kernel is launched
+        # Within the first trial, before its kernel is launched; and before it is there.
+        for fault in (*(f"write:{n}=-5" for n in range(1, 6)), "kernel:1=-5", "program:1=-6",
+                      "build:1=-5", "build:1=-6"):
+            shutil.rmtree(self.cwd / "cache", ignore_errors=True)
             level, warnings, tried = self.spoken(*NORMS, "--trust", "always", CLVITS_KERNELS="",
-                                                 CLVITS_FAULTS=f"write:{n}=-5")
+                                                 CLVITS_FAULTS=fault)
             self.assertGreater(level, 60)
             self.assertEqual(warnings, [])
             self.assertGreater(tried, 0)
