@@ -98,6 +98,9 @@ static const struct {
     { "v1.r38p1", "<99", false },
     { "3.0 v1.r38p1-01eac0", "v1.r<38", false },
     { "3.0 v1.r38p1-01eac0", "32<=v1.r<39", true },
+    { "driver r38p1", "32<=r<39", true }, /* two have no number */
+    { "driver r38p1", "r<38", false },
+    { "driver r", "1<=r", false },
 };
 
 START_TEST(drivers_are_ranged_by_their_numbers)

@@ -98,6 +98,16 @@ static bool parse_range(range *r, char *field)
            (!r->below || is_version(r->below));
 }
 
+/* The first number that a text stands before; NULL: there is none. */
+static const char *number_behind(const char *all, const char *text)
+{
+    const char *at = find(all, text);
+
+    while (at && !isdigit((unsigned char)at[strlen(text)]))
+        at = find(at + 1, text);
+    return at ? at + strlen(text) : NULL;
+}
+
 /* Whether a version stands there that is within. */
 static bool within(const range *r, const char *at)
 {
@@ -118,10 +128,8 @@ static bool driver_fits(char *field, const clvits_device_info *d, bool *sense)
     *sense = parse_range(&r, field);
     if (*sense && !*r.text)
         return within(&r, d->driver);
-    for (int i = 0; i < 2 && *sense; i++) {
-        const char *at = find(texts[i], r.text);
-        fits = fits || (at && within(&r, at + strlen(r.text)));
-    }
+    for (int i = 0; i < 2 && *sense; i++)
+        fits = fits || within(&r, number_behind(texts[i], r.text));
     return fits;
 }
 
