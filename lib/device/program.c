@@ -131,8 +131,8 @@ static clvits_status build_failure(clvits_device *d, cl_program program, const c
     log[sizeof(log) - 1] = '\0';
     for (char *line = log; (line = strpbrk(line, "\n\r\t")) != NULL;) /* a message is one line */
         *line = ' ';
-    return clvits_fail(r, CLVITS_E_DEVICE, "%s: %s does not build: %s: %.300s", d->info.name, what,
-                       clvits_cl_error(e), log);
+    return clvits_fail(r, CLVITS_E_DEVICE, "%s: %s does not build: %s%s%.300s", d->info.name, what,
+                       clvits_cl_error(e), *log ? ": " : "", log);
 }
 
 static clvits_status build_source(cl_program *out, clvits_device *d, const char *what,
