@@ -229,6 +229,15 @@ class Trust(ProgramTest):
         self.one_message(done, 1, "1 of ", "went wrong")
         self.assertRegex(done.stdout.decode(), r"\A[a-z_0-9, ]+ .*CL_OUT_OF_RESOURCES.*\n\Z")
 
+    def test_check_warns_once(self):
+        """Each precision is a process of its own, and all read the same files."""
+        (self.cwd / "cache").mkdir()
+        (self.cwd / "cache" / "tuned.txt").write_text("nonsense\nno row\n", encoding="utf-8")
+        done = self.run_program("check", "-q", "-o", "report.txt", "sum", env=CACHE)
+        self.assertEqual((done.returncode, done.stdout), (0, b""), done.stderr)
+        self.assertEqual(re.findall(r"warning: .*tuned\.txt:(\d):", done.stderr.decode()),
+                         ["1", "2"])
+
     def test_check_of_halves_that_fail(self):
         """A device that offers a precision and does not do it is at fault, unlike one without."""
         if "OPENCL_LAYERS" not in os.environ:

@@ -123,10 +123,10 @@ static int outcome(const check_process *p, table *t)
 
 /* In processes of their own; optional: a device need not have what is asked. */
 static int check(const clvits_context_params *params, const char *precision,
-                 const program_log *log, table *t, bool optional)
+                 program_said *said, table *t, bool optional)
 {
-    check_process p = { .params = params, .wanted = t->wanted, .quiet = log->quiet,
-                        .verbose = log->verbose, .result = print_row, .user = t };
+    check_process p = { .params = params, .wanted = t->wanted, .said = said,
+                        .result = print_row, .user = t };
 
     t->checked = t->wrong = t->left = 0;
     t->process = &p;
@@ -181,10 +181,9 @@ static int describe(void *user, clvits_context *context)
     return CODE_OK;
 }
 
-static int describe_device(const clvits_context_params *params, const program_log *log, table *t)
+static int describe_device(const clvits_context_params *params, program_said *said, table *t)
 {
-    check_process p = { .params = params, .quiet = log->quiet, .verbose = log->verbose,
-                        .opened = describe, .user = t };
+    check_process p = { .params = params, .said = said, .opened = describe, .user = t };
     int code = check_process_run(&p);
 
     if (!code && program_signal())
@@ -203,12 +202,12 @@ static const char *asked(const clvits_context_params *params)
 }
 
 /* The last code that is none of success. */
-static int check_all(clvits_context_params *params, const program_log *log, table *t)
+static int check_all(clvits_context_params *params, program_said *said, table *t)
 {
     static const char *const all[] = { "fp32", "fp16-storage", "fp16" };
     const bool on_cpu = !strcmp(params->device, "cpu"); /* which computes in floats alone */
     const char *const wanted = on_cpu && !asked(params) ? all[0] : asked(params);
-    int code = t->report || t->json.f ? describe_device(params, log, t) : CODE_OK;
+    int code = t->report || t->json.f ? describe_device(params, said, t) : CODE_OK;
 
     if (code)
         return code;
@@ -220,7 +219,7 @@ static int check_all(clvits_context_params *params, const program_log *log, tabl
             params->precision = t->heading = precision;
         if (t->report)
             fprintf(t->report, "\n%s\n", precision);
-        last = check(params, precision, log, t, i > 0);
+        last = check(params, precision, said, t, i > 0);
         code = last ? last : code;
     }
     check_json_end(&t->json);
@@ -234,14 +233,14 @@ static void go_without(void)
 }
 
 static int check_into(const char *path, bool named, clvits_context_params *params,
-                      const program_log *log, table *t)
+                      program_said *said, table *t)
 {
     text_file report;
     int code = text_file_open(&report, path);
 
     if (code == CODE_OUTPUT && !named) {
         go_without();
-        return check_all(params, log, t);
+        return check_all(params, said, t);
     }
     if (code)
         return code;
@@ -250,7 +249,7 @@ static int check_into(const char *path, bool named, clvits_context_params *param
         t->json.f = report.f;
     else
         t->report = report.f;
-    code = check_all(params, log, t);
+    code = check_all(params, said, t);
     t->report = t->json.f = NULL;
     if (code > CODE_FAILED || !t->described) {
         text_file_discard(&report);
@@ -314,7 +313,7 @@ int command_check(int argc, char **argv)
     const char *report = NULL;
     bool none = false, list = false;
     table t = { 0 };
-    program_log log = { 0 };
+    program_said said = { 0 };
     const option options[] = {
         { "device", 0, OPTION_TEXT, &params.device, 0, 0 },
         { "precision", 0, OPTION_TEXT, &params.precision, 0, 0 },
@@ -322,7 +321,7 @@ int command_check(int argc, char **argv)
         { "no-report", 0, OPTION_FLAG, &none, 0, 0 },
         { "list", 0, OPTION_FLAG, &list, 0, 0 },
         { "quiet", 'q', OPTION_FLAG, &t.quiet, 0, 0 },
-        { "verbose", 'v', OPTION_FLAG, &log.verbose, 0, 0 },
+        { "verbose", 'v', OPTION_FLAG, &said.log.verbose, 0, 0 },
     };
     clvits_cancel *cancel = NULL;
     int code = options_parse(options, 7, "check", help, &argc, argv);
@@ -349,8 +348,8 @@ int command_check(int argc, char **argv)
     params.cancel = cancel;
     code = program_catch_signals(cancel);
     if (!code)
-        code = report ? check_into(report, named, &params, &log, &t)
-                      : check_all(&params, &log, &t);
+        code = report ? check_into(report, named, &params, &said, &t)
+                      : check_all(&params, &said, &t);
     program_catch_signals(NULL);
     clvits_cancel_free(&cancel);
     return code;

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-typedef enum message_kind { OPENED, RESULT, ENDED } message_kind;
+typedef enum message_kind { OPENED, WARNED, RESULT, ENDED } message_kind;
 
 /* What goes through the pipe. */
 typedef struct message {
@@ -46,10 +46,28 @@ static int send_result(void *user, const clvits_check_result *r)
     return program_signal() || !send(*(int *)user, &m);
 }
 
+/* What the library says in the new process. */
+typedef struct teller {
+    program_log log;
+    int fd;
+} teller;
+
+/* A warning is for the one that knows which there were. */
+static void tell(void *user, clvits_log_level level, const char *text)
+{
+    teller *t = user;
+    message m = { .kind = WARNED };
+
+    snprintf(m.text, sizeof(m.text), "%s", text);
+    if (level != CLVITS_LOG_WARNING || !send(t->fd, &m))
+        program_receive(&t->log, level, text);
+}
+
 /* What the new process does. */
 static int work(const check_process *p, int fd)
 {
-    program_log log = { .quiet = p->quiet, .verbose = p->verbose };
+    teller t = { .log = { .quiet = p->said->log.quiet, .verbose = p->said->log.verbose },
+                 .fd = fd };
     clvits_context_params params = *p->params;
     clvits_context *context = NULL;
     clvits_cancel *cancel = NULL;
@@ -59,14 +77,14 @@ static int work(const check_process *p, int fd)
     if (clvits_cancel_make(&cancel))
         return program_fail(CODE_FAILED, "out of memory");
     params.cancel = cancel;
-    params.log = program_receive;
-    params.log_user = &log;
+    params.log = tell;
+    params.log_user = &t;
     int code = program_catch_signals(cancel);
     if (code)
         return code;
     m.status = clvits_context_open(&context, &params);
     if (m.status) {
-        snprintf(m.text, sizeof(m.text), "%s", log.error);
+        snprintf(m.text, sizeof(m.text), "%s", t.log.error);
     } else {
         message opened = { .kind = OPENED };
         snprintf(opened.text, sizeof(opened.text), "%s", clvits_context_device(context));
@@ -130,6 +148,8 @@ static int run_on(check_process *p, bool *ended, int *state)
     while (receive(ends[0], &m, child, &told)) {
         if (m.kind == OPENED) {
             snprintf(p->device, sizeof(p->device), "%s", m.text);
+        } else if (m.kind == WARNED) {
+            program_receive_once(p->said, CLVITS_LOG_WARNING, m.text);
         } else if (m.kind == RESULT) {
             m.result.name = m.name;
             m.result.shape = m.shape;

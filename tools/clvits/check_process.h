@@ -12,7 +12,7 @@ enum { CHECK_TEXT = 640 };
 typedef struct check_process {
     const clvits_context_params *params;
     clvits_check_params wanted; /* its first: what comes next */
-    bool quiet, verbose; /* what the library says */
+    program_said *said; /* what the library says, and what earlier processes did */
     /** Called in the new process with the open context; NULL: not. What it writes it flushes. */
     int (*opened)(void *user, clvits_context *context);
     clvits_check_fn result; /* in this one; NULL: nothing is checked */

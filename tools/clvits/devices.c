@@ -67,28 +67,10 @@ static void print_table(const clvits_device_desc *list, size_t n)
                list[i].local_memory / 1024, list[i].platform);
 }
 
-/* Every device is given the same file: what is wrong with it is said once. */
-typedef struct said {
-    program_log log;
-    char warnings[4096];
-} said;
-
-static void receive(void *user, clvits_log_level level, const char *text)
-{
-    said *s = user;
-
-    if (level == CLVITS_LOG_WARNING && strstr(s->warnings, text))
-        return;
-    if (level == CLVITS_LOG_WARNING)
-        snprintf(s->warnings + strlen(s->warnings), sizeof(s->warnings) - strlen(s->warnings),
-                 "%s\n", text);
-    program_receive(&s->log, level, text);
-}
-
-static void print_rows(const char *device, const char *name, said *s)
+static void print_rows(const char *device, const char *name, program_said *s)
 {
     const clvits_context_params params = { .device = device, .place = "", .precision = "fp32",
-                                           .log = receive, .log_user = s };
+                                           .log = program_receive_once, .log_user = s };
     clvits_context *context;
     const char *file;
     int own;
@@ -111,7 +93,7 @@ static void print_rows(const char *device, const char *name, said *s)
 
 static void print_tuned(const clvits_device_desc *list, size_t n)
 {
-    said s = { 0 };
+    program_said s = { 0 }; /* every device is given the same file */
     char number[16];
 
     print_rows("cpu", "", &s);

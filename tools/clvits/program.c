@@ -57,6 +57,18 @@ void program_receive(void *user, clvits_log_level level, const char *text)
     funlockfile(stderr);
 }
 
+void program_receive_once(void *user, clvits_log_level level, const char *text)
+{
+    program_said *s = user;
+    const size_t n = strlen(s->warnings);
+
+    if (level == CLVITS_LOG_WARNING && strstr(s->warnings, text))
+        return;
+    if (level == CLVITS_LOG_WARNING)
+        snprintf(s->warnings + n, sizeof(s->warnings) - n, "%s\n", text);
+    program_receive(&s->log, level, text);
+}
+
 int program_code(clvits_status status, int file_code)
 {
     switch (status) {

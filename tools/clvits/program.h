@@ -62,6 +62,13 @@ typedef struct program_log {
 } program_log;
 void program_receive(void *log, clvits_log_level level, const char *text);
 
+/** The same, for what is opened again and again: no warning comes twice. */
+typedef struct program_said {
+    program_log log;
+    char warnings[4096];
+} program_said;
+void program_receive_once(void *said, clvits_log_level level, const char *text);
+
 /** The code for a status, where files are the voice's (CODE_INPUT) or the output's. */
 int program_code(clvits_status status, int file_code);
 
