@@ -54,7 +54,7 @@ clvits_status nodes_of_voice(int voice_index, const nodes_way *way, nodes_fn fn,
     clvits_text_stage text = { 0 };
     clvits_latent_stage latent = { 0 };
     clvits_wave_stage wave = { 0 };
-    const int window = clvits_task_levels[0].window;
+    const int window = clvits_task_levels[CLVITS_TASK_USUAL].window;
     int before, after;
     voice v;
     clvits_status s = voice_open(&v, voice_index, r);

@@ -8,12 +8,19 @@
 /* Of its efficient level; texts to measure with are a block long at most. */
 static int frames_for(int n)
 {
-    return clvits_task_kind(&(clvits_task){ .level = clvits_task_levels[0] }, n);
+    return clvits_task_kind(&(clvits_task){ .level = clvits_task_levels[CLVITS_TASK_USUAL] }, n);
 }
 
-static int window_frames(void)
+/* For speech of so many frames; on GPUs as they have memory for it, which those have that are
+ * measured. */
+static int window_frames(const bench *b, int frames)
 {
-    return clvits_task_levels[0].window;
+    const clvits_device *d = b->machine.device[1];
+    const int usual = clvits_task_levels[CLVITS_TASK_USUAL].window;
+
+    return frames > usual && d && clvits_device_get_info(d)->family == CLVITS_FAMILY_GPU
+               ? clvits_task_levels[CLVITS_TASK_WIDE].window
+               : usual;
 }
 
 static int zero(int row)
@@ -118,21 +125,22 @@ static void latent_stage(bench *b, const voice *v, const voice_text *t, int fram
     end(&g, &s.graph, sum);
 }
 
-static void window(bench *b, const voice *v, int at, int frames, stage_sum *sum)
+static void wave_stage(bench *b, const voice *v, int at, int frames, stage_sum *sum)
 {
     const clvits_stage_options o = { .batch = 1, .halves = b->machine.halves };
+    const int window = window_frames(b, frames);
     clvits_wave_stage s;
     bench_graph g;
     int before, after;
 
     if (!bench_case_begin(&g, b, "stage", 1, "%s/decoder, window %d", v->name,
-                          at / window_frames() + 1)) {
+                          at / window + 1)) {
         sum->complete = false;
         return;
     }
     clvits_decoder_context(v->model.config, &before, &after);
     const int64_t hop = v->model.config->hop_length;
-    const int capacity = window_frames() + before + after;
+    const int capacity = window + before + after;
     if (clvits_wave_stage_build(&s, &v->model, &o, capacity, &b->report)) {
         bench_case_lose(&g);
         sum->complete = false;
@@ -140,7 +148,7 @@ static void window(bench *b, const voice *v, int at, int frames, stage_sum *sum)
     }
     bench_case_take(&g, s.graph);
     g.wanted = s.wave;
-    g.wanted_rows = (clvits_range){ at * hop, (at + window_frames()) * hop };
+    g.wanted_rows = (clvits_range){ at * hop, (at + window) * hop };
     g.wanted_clock = s.clock;
     g.frames = frames;
     /* 60 dB below the loudest; hundreds of sums in another order. */
@@ -162,7 +170,7 @@ stage_sum bench_stages(bench *b, const voice *v, const voice_text *t, int frames
         ends[i] = (int32_t)((int64_t)frames * (i + 1) / n);
     text_stage(b, v, t, &sum);
     latent_stage(b, v, t, frames, ends, &sum);
-    for (int at = 0; at < frames; at += window_frames())
-        window(b, v, at, frames, &sum);
+    for (int at = 0; at < frames; at += window_frames(b, frames))
+        wave_stage(b, v, at, frames, &sum);
     return sum;
 }

@@ -78,20 +78,26 @@ static clvits_status keep(void *user, int i, const float *samples, int n, clvits
     return CLVITS_OK;
 }
 
-static void speak(fixture *f, clvits_item *items, int n, speech *out)
+static void speak(fixture *f, clvits_item *items, int n, int most, speech *out)
 {
-    const clvits_sink sink = { .user = out, .wave = keep };
+    const clvits_sink sink = { .user = out, .wave = keep, .most = most };
     clvits_report r = { 0 };
     ck_assert_msg(clvits_engine_speak(f->engine, items, n, &sink, &r) == CLVITS_OK, "%s", r.text);
 }
 
-static speech speak_one(fixture *f, clvits_item it)
+/* In pieces of so many frames; 0: as many as are efficient. */
+static speech speak_in_pieces(fixture *f, clvits_item it, int most)
 {
     speech s = { 0 };
     it.durations = s.durations;
-    speak(f, &it, 1, &s);
+    speak(f, &it, 1, most, &s);
     ck_assert_int_eq(s.n, it.frames * f->file.config.hop_length);
     return s;
+}
+
+static speech speak_one(fixture *f, clvits_item it)
+{
+    return speak_in_pieces(f, it, 0);
 }
 
 static void assert_same(const speech *a, const speech *b, const char *what)
@@ -112,7 +118,7 @@ START_TEST(batch_equals_singles)
     begin(&f, NULL);
     for (int i = 0; i < 3; i++)
         items[i] = item(&f, i, &batch[i]);
-    speak(&f, items, 3, batch);
+    speak(&f, items, 3, 0, batch);
     for (int i = 0; i < 3; i++) {
         speech single = speak_one(&f, item(&f, i, &batch[i]));
         assert_same(&single, &batch[i], "in a batch");
@@ -163,7 +169,7 @@ START_TEST(windows_equal_one_shot)
     it.noise_scale = 0.0f;
     it.noise_w = 0.0f;
     it.length_scale = slow;
-    speech windows = speak_one(&f, it);
+    speech windows = speak_in_pieces(&f, it, 256);
     ck_assert_int_gt(windows.pieces, 2);
 
     ck_assert_int_eq(clvits_text_stage_build(&text, &m, &o, it.n_ids, &f.h.report), 0);
@@ -419,7 +425,8 @@ static void count_plans(void *user, clvits_log_level level, const char *text)
     *(int *)user += strstr(text, "plan for up to") != NULL;
 }
 
-/* However many sizes are asked for, few stay; and what others are placed like is among these. */
+/* However many sizes are asked for, few stay; and what others are placed like is among these. A
+ * loan is of its size, and not of one that is placed like another. */
 START_TEST(stages_stay_few)
 {
     enum { SIZES = 40, LIKE = 64 };
@@ -437,7 +444,12 @@ START_TEST(stages_stay_few)
         const clvits_stage_size size = { .kind = CLVITS_STAGE_WAVE, .batch = 1,
                                          .frames = 1 + i % SIZES, .placed_for = LIKE };
         clvits_loan loan = { 0 };
+        clvits_stage_size other = size;
+        other.placed_for++;
+        ck_assert(!clvits_stage_is_of(pool, &loan, &size));
         ck_assert_msg(!clvits_stage_take(pool, &loan, &size, &r), "%s", r.text);
+        ck_assert(clvits_stage_is_of(pool, &loan, &size));
+        ck_assert(!clvits_stage_is_of(pool, &loan, &other));
         clvits_stage_give_back(pool, &loan);
         ck_assert_int_eq(plans, i + 2); /* also of the first size again, which has gone */
     }

@@ -405,6 +405,13 @@ bool clvits_device_trusted(const clvits_device *d)
     return !atomic_load(&((clvits_device *)d)->accusations);
 }
 
+size_t clvits_device_memory(const clvits_device *d)
+{
+    const size_t all = d->info.global_memory;
+
+    return d->memory && d->memory < all ? d->memory : all;
+}
+
 size_t clvits_device_bytes(const clvits_device *d)
 {
     return atomic_load(&((clvits_device *)d)->bytes);

@@ -125,6 +125,9 @@ bool clvits_device_lost(const clvits_device *d);
  *  is. */
 bool clvits_device_probe(clvits_device *d);
 
+/** Bytes that all buffers of the device may take: what it has, or its limit. */
+size_t clvits_device_memory(const clvits_device *d);
+
 /** Bytes now allocated on the device, and the most there ever were, or were since begin_peak(). */
 size_t clvits_device_bytes(const clvits_device *d);
 size_t clvits_device_peak_bytes(const clvits_device *d);

@@ -7,12 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_TEXT = 16384 };
+enum { MAX_TEXT = 16384, MAX_ROOM = 1 << 20 };
 
-/* How many ids, and frames of capacity, items have that are computed at once: enough to keep
- * processors busy, and then no more than their caches hold; a GPU wants more, and its launches to
- * be few. */
-enum { IDS_AT_ONCE = 1024, FRAMES_AT_ONCE = 256, GPU_FACTOR = 4 };
+/* How many ids items have that are computed at once: enough to keep processors busy, and then no
+ * more than their caches hold; a GPU wants more, and its launches to be few. Of frames, one window
+ * of capacity, or that many windows; but a GPU of less than so many compute units is busy with one
+ * of the wide ones, and what it launches must end before its driver takes it for hung. */
+enum { IDS_AT_ONCE = 1024, GPU_FACTOR = 4, LARGE_GPU = 16 };
+
+/* Of a GPU's memory, what a run of the decoder may take, in parts: weights, the other stages and
+ * the runs of other threads want the rest, and on phones all other programs. */
+enum { MEMORY_PARTS = 8 };
 
 /* Whether the voice has the parts that are placed by hand. */
 static clvits_status check_place(const clvits_model *m, const char *place, clvits_report *r)
@@ -85,32 +90,120 @@ static int compare(const void *a, const void *b)
                                 : x->index - y->index;
 }
 
-/* How many of n sorted keys are computed at once. */
-static int together(const clvits_engine *e, const key *k, int n, int at_once)
+static bool is_gpu(const clvits_engine *e, int place)
 {
-    const clvits_machine *m = e->machine;
-    int count = 1;
+    return place > 0 && place < e->machine->n_places &&
+           clvits_device_get_info(e->machine->device[place])->family == CLVITS_FAMILY_GPU;
+}
 
-    if (m->n_places > 1 && clvits_device_get_info(m->device[1])->family == CLVITS_FAMILY_GPU)
-        at_once *= GPU_FACTOR;
+/* How many texts of n sorted keys are computed at once. */
+static int texts_together(const clvits_engine *e, const key *k, int n)
+{
+    const int at_once = IDS_AT_ONCE * (is_gpu(e, 1) ? GPU_FACTOR : 1);
     const int limit = atomic_load((atomic_int *)&e->most);
     const int most = limit ? limit : CLVITS_TASK_ITEMS;
+    int count = 1;
+
     while (count < n && count < most && k[count].kind == k->kind &&
            (count + 1) * k[count].size <= at_once)
         count++;
     return count;
 }
 
+/* Whether something may run on a GPU. */
+static bool has_gpu(const clvits_task *t)
+{
+    bool any = false;
+
+    for (int i = 1; i < t->e->machine->n_places; i++)
+        any = any || (!(t->barred >> i & 1) && is_gpu(t->e, i));
+    return any;
+}
+
+/* How many frames at a time, at most; the CPU path has always had memory. */
+static clvits_task_level level_for(const clvits_task *t)
+{
+    const bool on_cpu = t->barred == clvits_machine_devices(t->e->machine);
+    const int first = has_gpu(t) ? CLVITS_TASK_WIDE : CLVITS_TASK_USUAL;
+    const int level = atomic_load((atomic_int *)&t->e->level) + t->less;
+
+    return clvits_task_levels[on_cpu || level < first      ? first
+                              : level < CLVITS_TASK_LEVELS ? level
+                                                           : CLVITS_TASK_LEVELS - 1];
+}
+
+/* What a GPU has room for. */
+typedef struct room {
+    int frames; /* of capacity, contexts among them, in its memory; 0: it is no GPU */
+    int wide;   /* windows that it is given at once */
+} room;
+
+/* Of the device that the decoder runs on for so long an item. In what pieces it is wanted makes no
+ * difference: they are to be computed in the same places. */
+static clvits_status find_room(clvits_task *t, int frames, room *out, clvits_report *r)
+{
+    const clvits_engine *e = t->e;
+    const int window = frames < t->level.window ? frames : t->level.window;
+    clvits_stage_needs needs;
+
+    t->n_now = 1;
+    t->frames = frames;
+    const clvits_stage_size size = clvits_task_wave_size(t, window);
+    const clvits_status s = clvits_stage_look(e->pool, &needs, &size, r);
+
+    *out = (room){ 0, 1 };
+    if (s || !is_gpu(e, needs.place))
+        return s;
+    const clvits_device *d = e->machine->device[needs.place];
+    const clvits_device_info *info = clvits_device_get_info(d);
+    const size_t share = clvits_device_memory(d) / MEMORY_PARTS;
+    const size_t each = needs.bytes / (size_t)size.frames + 1;
+    const size_t fit = (share < info->max_alloc ? share : info->max_alloc) / each;
+    out->frames = fit < 1 ? 1 : fit > MAX_ROOM ? MAX_ROOM : (int)fit;
+    out->wide = info->compute_units < LARGE_GPU ? 1 : GPU_FACTOR;
+    return CLVITS_OK;
+}
+
+/* Of n sorted items, how many are computed at once, and by how many frames: on a GPU by many, as
+ * far as its memory goes, so that its launches are few and have work for all of it; elsewhere by as
+ * many as caches hold. */
+static clvits_status choose(clvits_task *t, const key *k, int n, int *count, clvits_report *r)
+{
+    const clvits_task_level *usual = &clvits_task_levels[CLVITS_TASK_USUAL];
+    const int context = t->e->before + t->e->after;
+    clvits_status s = CLVITS_OK;
+    room found = { 0, 1 };
+
+    while (k[n - 1].kind != k->kind)
+        n--;
+    t->level = level_for(t);
+    if (has_gpu(t) && (n > 1 || k->size > usual->window))
+        s = find_room(t, t->item[k[n - 1].index]->frames, &found, r);
+    if (t->level.window > usual->window && found.frames < k[n - 1].size + context)
+        t->level = *usual;
+    const int windows = t->level.window > usual->window ? found.wide
+                        : found.frames                  ? GPU_FACTOR
+                                                        : 1;
+    for (*count = 1; *count < n && !s; ++*count) {
+        const int slots = clvits_task_slots_for(*count + 1);
+        const int size = k[*count].size < t->level.window ? k[*count].size : t->level.window;
+        if (slots * size > windows * t->level.window ||
+            (found.frames && slots * (size + context) > found.frames))
+            break;
+    }
+    return s;
+}
+
 /* The items of the text stage from their frames to their samples. Where operators are placed by
  * cost, what is placed alike is put together: each item is computed where it would be alone. */
 static clvits_status run_frames(clvits_task *t, clvits_report *r)
 {
-    const int window = t->level.window;
-    const int at_once = FRAMES_AT_ONCE * window / clvits_task_levels[0].window;
     key keys[CLVITS_TASK_ITEMS];
     clvits_status s = CLVITS_OK;
     int n = 0;
 
+    t->level = level_for(t);
+    const int window = t->level.window;
     for (int i = 0; i < t->n; i++) {
         const int frames = t->item[i]->frames;
         if (t->item[i]->heard < frames)
@@ -119,11 +212,13 @@ static clvits_status run_frames(clvits_task *t, clvits_report *r)
                                .index = i };
     }
     qsort(keys, (size_t)n, sizeof(*keys), compare);
-    for (int i = 0; i < n && !s; i += t->n_now) {
-        t->n_now = together(t->e, keys + i, n - i, at_once);
-        for (int k = 0; k < t->n_now; k++)
+    for (int i = 0, count; i < n && !s; i += count) {
+        s = choose(t, keys + i, n - i, &count, r);
+        for (int k = 0; k < count; k++)
             t->now[k] = keys[i + k].index;
-        s = clvits_task_frames(t, r);
+        t->n_now = count;
+        if (!s)
+            s = clvits_task_frames(t, r);
     }
     return s;
 }
@@ -151,17 +246,6 @@ static void give_back(clvits_task *t)
     clvits_stage_give_back(t->e->pool, &t->text);
 }
 
-/* How many frames at a time; the CPU path has always had memory. */
-static clvits_task_level level_for(const clvits_task *t)
-{
-    const bool on_cpu = t->barred == clvits_machine_devices(t->e->machine);
-    const int level = atomic_load((atomic_int *)&t->e->level) + t->less;
-
-    return clvits_task_levels[on_cpu                      ? 0
-                              : level < CLVITS_TASK_LEVELS ? level
-                                                           : CLVITS_TASK_LEVELS - 1];
-}
-
 /* Whether memory is short because others speak as well: that passes. */
 static bool others_speak(const clvits_engine *e)
 {
@@ -175,8 +259,10 @@ static void take_less(clvits_task *t, clvits_engine *e, bool in_text, unsigned p
                       clvits_report *r)
 {
     const bool passes = others_speak(e);
-    const int level = atomic_load(&e->level) + t->less;
+    int level = 0; /* that it was computed at */
 
+    while (clvits_task_levels[level].window > t->level.window)
+        level++;
     if (!t->trimmed) {
         t->trimmed = true;
     } else if (in_text && !t->told && t->n > 1) {
@@ -187,7 +273,7 @@ static void take_less(clvits_task *t, clvits_engine *e, bool in_text, unsigned p
             atomic_store(&e->most, t->n);
     } else if (!in_text && level + 1 < CLVITS_TASK_LEVELS) {
         if (passes) {
-            t->less++;
+            t->less = level < atomic_load(&e->level) ? 0 : level + 1 - atomic_load(&e->level);
         } else {
             atomic_store(&e->level, level + 1);
             t->less = 0; /* that is part of the level now */
@@ -201,7 +287,6 @@ static void take_less(clvits_task *t, clvits_engine *e, bool in_text, unsigned p
     }
     if (t->trimmed && !passes)
         atomic_store(&e->calm, 0);
-    t->level = level_for(t);
 }
 
 /* After enough batches that went well, more is tried again; each time it has to go well for twice
@@ -349,7 +434,7 @@ static clvits_status run_groups(clvits_task *t, clvits_engine *e, key *keys, int
 
     qsort(keys, (size_t)n, sizeof(*keys), compare);
     for (int i = 0; i < n && !s; i += t->n) {
-        t->n = together(e, keys + i, n - i, IDS_AT_ONCE);
+        t->n = texts_together(e, keys + i, n - i);
         for (int k = 0; k < t->n; k++)
             t->item[k] = &t->items[keys[i + k].index];
         t->ids = clvits_task_ids_for(keys[i + t->n - 1].size);
@@ -403,9 +488,10 @@ static clvits_status take(clvits_engine *e, clvits_loan *out, clvits_stage_size 
 clvits_status clvits_engine_plans(clvits_engine *e, clvits_plan_fn fn, void *user,
                                   clvits_report *r)
 {
-    const int frames = clvits_task_levels[0].window;
+    const clvits_task_level usual = clvits_task_levels[CLVITS_TASK_USUAL];
+    const int frames = usual.window;
     const clvits_task t = { .e = e, .n = 1, .ids = CLVITS_STAGE_IDS, .n_now = 1, .frames = frames,
-                            .level = clvits_task_levels[0],
+                            .level = usual,
                             .barred = barred_for(e, CLVITS_STAGE_IDS) };
     clvits_stage_size sizes[] = { clvits_task_text_size(&t), clvits_task_latent_size(&t, frames),
                                   clvits_task_wave_size(&t, frames) };

@@ -11,13 +11,21 @@ enum {
     MOST_DURATION = 1 << 16, /* of an id, cl/align.h */
 };
 
-const clvits_task_level clvits_task_levels[CLVITS_TASK_LEVELS] = { { 256, 1024, 64 },
-                                                                   { 64, 256, 64 },
-                                                                   { 16, 64, 16 } };
+const clvits_task_level clvits_task_levels[CLVITS_TASK_LEVELS] = {
+    [CLVITS_TASK_WIDE] = { 1024, 1024, 64 },
+    [CLVITS_TASK_USUAL] = { 256, 1024, 64 },
+    { 64, 256, 64 },
+    { 16, 64, 16 },
+};
 
 static int least(int a, int b)
 {
     return a < b ? a : b;
+}
+
+static int usual_window(void)
+{
+    return clvits_task_levels[CLVITS_TASK_USUAL].window;
 }
 
 /* The smallest of 64, 128, 256 ... that holds n: few plans serve all texts. */
@@ -38,8 +46,8 @@ static int frames_for(const clvits_task *t, int n)
     return frames;
 }
 
-/* And for items: slots that stay empty cost as little. */
-static int slots_for(int n)
+/* Slots that stay empty cost as little. */
+int clvits_task_slots_for(int n)
 {
     int slots = 1;
     while (slots < n)
@@ -54,7 +62,8 @@ int clvits_task_kind(const clvits_task *t, int frames)
 
 clvits_stage_size clvits_task_text_size(const clvits_task *t)
 {
-    return (clvits_stage_size){ .kind = CLVITS_STAGE_TEXT, .batch = slots_for(t->n), .ids = t->ids,
+    return (clvits_stage_size){ .kind = CLVITS_STAGE_TEXT, .batch = clvits_task_slots_for(t->n),
+                                .ids = t->ids,
                                 .barred = t->barred };
 }
 
@@ -62,9 +71,10 @@ clvits_stage_size clvits_task_latent_size(const clvits_task *t, int frames)
 {
     const clvits_engine *e = t->e;
     const int context = e->before + e->after + e->flow_before + e->flow_after;
-    return (clvits_stage_size){ .kind = CLVITS_STAGE_LATENT, .batch = slots_for(t->n_now),
+    return (clvits_stage_size){ .kind = CLVITS_STAGE_LATENT,
+                                .batch = clvits_task_slots_for(t->n_now),
                                 .ids = t->ids,
-                                .frames = frames_for(t, frames) + context,
+                                .frames = frames_for(t, least(frames, MOST)) + context,
                                 .placed_for = frames_for(t, least(t->frames, t->level.block)) +
                                               context,
                                 .context = context,
@@ -74,20 +84,19 @@ clvits_stage_size clvits_task_latent_size(const clvits_task *t, int frames)
 clvits_stage_size clvits_task_wave_size(const clvits_task *t, int frames)
 {
     const int context = t->e->before + t->e->after;
-    return (clvits_stage_size){ .kind = CLVITS_STAGE_WAVE, .batch = slots_for(t->n_now),
-                                .frames = frames_for(t, frames) + context,
+    return (clvits_stage_size){ .kind = CLVITS_STAGE_WAVE, .batch = clvits_task_slots_for(t->n_now),
+                                .frames = frames_for(t, least(frames, MOST)) + context,
                                 .placed_for = frames_for(t, least(t->frames, t->level.window)) +
                                               context,
                                 .context = context,
                                 .barred = t->barred };
 }
 
-/* Take a run of that size instead of the one on loan, unless that one fits. */
+/* Take a run of that size instead of the one on loan, unless that one is of it. */
 static clvits_status change(const clvits_task *t, clvits_loan *loan, const clvits_stage_size *size,
                             clvits_report *r)
 {
-    if (loan->stage && loan->stage->size.frames == size->frames &&
-        loan->stage->size.batch == size->batch)
+    if (clvits_stage_is_of(t->e->pool, loan, size))
         return CLVITS_OK;
     clvits_stage_give_back(t->e->pool, loan);
     return clvits_stage_take(t->e->pool, loan, size, r);
@@ -414,27 +423,54 @@ static clvits_status go_on(clvits_task *t, clvits_report *r)
     return s;
 }
 
-/* Where the stretch ends that begins at frame `at`: `most` frames later, or sooner where something
- * is to be heard soon, but then not so that hardly more than a context's length would remain. */
-static int stretch_end(const clvits_task *t, int at, int most, int end)
+/* Frames that the speech's last stretch may have on top: where nothing follows, or nothing stands
+ * before, capacities have room that contexts do not take. Who asks for pieces gets none so long. */
+static int spare(const clvits_task *t, int at, int end)
 {
-    const int soon = t->soon ? least(most, t->soon + at) : most;
-    return end - at <= most && end - at <= soon + soon / 2 && at ? end : least(at + soon, end);
+    if (end < t->frames || t->sink->most || t->level.window <= usual_window())
+        return 0;
+    return t->e->after + (at ? 0 : t->e->before);
 }
 
-static clvits_status run_block(clvits_task *t, int block, int block_end, clvits_report *r)
+/* Where the stretch ends that begins at frame `at`: `most` frames later, or `soon` where something
+ * is to be heard soon, but then not so that hardly more than a context's length would remain. */
+static int stretch_end(const clvits_task *t, int at, int soon, int most, int end)
 {
-    const int first_end = stretch_end(t, block, t->window, block_end);
-    clvits_stage_size size = clvits_task_wave_size(t, first_end - block);
+    const int left = end - at;
+    const bool whole = left <= most + spare(t, at, end) && left <= soon + soon / 2;
+
+    return whole && (at || !t->soon) ? end : least(at + soon, end);
+}
+
+static int block_end(const clvits_task *t, int at)
+{
+    const int most = t->level.block;
+    return stretch_end(t, at, t->soon ? least(most, t->soon + at) : most, most, t->frames);
+}
+
+/* Stretches grow with what was heard. Beyond the usual window they take half of that, so that who
+ * listens need not wait for a device that makes 1.5 seconds of speech in a second. */
+static int window_end(const clvits_task *t, int at, int end)
+{
+    int soon = t->soon ? least(t->window, t->soon + at) : t->window;
+
+    if (t->soon && !t->sink->most && soon > usual_window())
+        soon = least(soon, at / 2 > usual_window() ? at / 2 : usual_window());
+    return stretch_end(t, at, soon, t->window, end);
+}
+
+static clvits_status run_block(clvits_task *t, int first, int last, clvits_report *r)
+{
+    clvits_stage_size size = clvits_task_wave_size(t, window_end(t, first, last) - first);
     clvits_status s = change(t, &t->wave, &size, r);
 
-    size = clvits_task_latent_size(t, block_end - block);
+    size = clvits_task_latent_size(t, last - first);
     if (!s)
         s = change(t, &t->latent, &size, r);
     if (!s)
-        s = run_latent(t, block, block_end, r);
-    for (int at = block, end; at < least(block_end, t->frames) && !s; at = end) {
-        end = stretch_end(t, at, t->window, block_end);
+        s = run_latent(t, first, last, r);
+    for (int at = first, end; at < least(last, t->frames) && !s; at = end) {
+        end = window_end(t, at, last);
         size = clvits_task_wave_size(t, end - at);
         s = change(t, &t->wave, &size, r);
         if (!s)
@@ -464,15 +500,16 @@ clvits_status clvits_task_frames(clvits_task *t, clvits_report *r)
 
     if (s)
         return s;
-    t->window = t->sink->most ? least(t->sink->most, MOST) : clvits_task_levels[0].window;
-    if (t->level.window < clvits_task_levels[0].window)
+    t->window = t->sink->most ? least(t->sink->most, MOST) : t->level.window;
+    if (t->level.window < usual_window())
         t->window = least(t->window, t->level.window);
     t->soon = t->sink->first ? t->sink->first : t->sink->most;
-    t->samples = malloc((size_t)t->window * (size_t)t->e->config.hop_length * sizeof(float));
+    const size_t frames = (size_t)(t->window + t->e->before + t->e->after);
+    t->samples = malloc(frames * (size_t)t->e->config.hop_length * sizeof(float));
     if (!t->samples)
         return clvits_fail_memory(r, "samples");
     for (int at = first_frame(t), end; at < t->frames && !s; at = end) {
-        end = stretch_end(t, at, t->level.block, t->frames);
+        end = block_end(t, at);
         s = run_block(t, at, end, r);
     }
     free(t->samples);

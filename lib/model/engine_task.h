@@ -9,12 +9,13 @@
 
 enum {
     CLVITS_TASK_ITEMS = 16, /* computed at once */
-    CLVITS_TASK_LEVELS = 3,
+    CLVITS_TASK_WIDE = 0,   /* a level for GPUs that have memory for it: few launches, each large */
+    CLVITS_TASK_USUAL = 1,  /* one that caches hold */
+    CLVITS_TASK_LEVELS = 4, /* those after it take less memory */
 };
 
 /** Frames that a window of the decoder adds, and a block of the flow, whose context is longer and
- *  work is less; their context comes on top. Then the least that a plan is made for. The first is
- *  efficient, the others take less memory. */
+ *  work is less; their context comes on top. Then the least that a plan is made for. */
 typedef struct clvits_task_level {
     int window, block, least;
 } clvits_task_level;
@@ -72,6 +73,9 @@ int clvits_task_ids_for(int n);
 
 /** Capacity of the stages for so many frames; what has the same is placed alike by cost. */
 int clvits_task_kind(const clvits_task *t, int frames);
+
+/** And for so many items. */
+int clvits_task_slots_for(int n);
 
 /** An item has ended before its samples did, by what the report says; OK: the others go on. */
 clvits_status clvits_task_end_item(clvits_task *t, clvits_item *item, clvits_report *r);

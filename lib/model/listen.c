@@ -21,7 +21,7 @@ static int most(int a, int b)
 void clvits_listening_begin(clvits_listening *l, clvits_engine *e, const clvits_heard *in,
                             bool revoice)
 {
-    *l = (clvits_listening){ .e = e, .in = in, .revoice = revoice,
+    *l = (clvits_listening){ .e = e, .in = in, .revoice = revoice, .level = CLVITS_TASK_USUAL,
                              .frames = (int)(in->n / e->config.hop_length),
                              .barred = clvits_machine_distrusted(e->machine) };
     if (in->barred)

@@ -98,8 +98,8 @@ clvits_status clvits_engine_revoice(clvits_engine *e, const clvits_heard *in,
                                                           clvits_report *r),
                                     void *user, clvits_report *r)
 {
-    const clvits_task_level *widest = &clvits_task_levels[0];
-    const size_t frames = (size_t)(block_frames(e, 0) + e->before + e->after);
+    const clvits_task_level *widest = &clvits_task_levels[CLVITS_TASK_USUAL];
+    const size_t frames = (size_t)(block_frames(e, CLVITS_TASK_USUAL) + e->before + e->after);
     revoicing v = {
         .wave = wave,
         .user = user,

@@ -189,12 +189,16 @@ static void drop_unused(clvits_stage_pool *p, int more)
     }
 }
 
+static bool same(const clvits_stage_size *a, const clvits_stage_size *b)
+{
+    return a->kind == b->kind && a->batch == b->batch && a->ids == b->ids &&
+           a->frames == b->frames && a->placed_for == b->placed_for && a->barred == b->barred;
+}
+
 static clvits_stage *find(const clvits_stage_pool *p, const clvits_stage_size *size)
 {
     for (clvits_stage *s = p->stages; s; s = s->next)
-        if (s->size.kind == size->kind && s->size.batch == size->batch &&
-            s->size.ids == size->ids && s->size.frames == size->frames &&
-            s->size.placed_for == size->placed_for && s->size.barred == size->barred)
+        if (same(&s->size, size))
             return s;
     return NULL;
 }
@@ -302,18 +306,30 @@ static void wait_for_change(clvits_stage_pool *p)
     pthread_cond_timedwait(&p->change, &p->lock, &until);
 }
 
-/* The lock is held. */
-static clvits_status take_locked(clvits_stage_pool *p, clvits_loan *out,
-                                 const clvits_stage_size *size, clvits_report *r)
+/* Until there is a stage of that size, with an idle run where one is wanted, or nobody builds. The
+ * lock is held. */
+static clvits_status wait_for_builder(clvits_stage_pool *p, const clvits_stage_size *size,
+                                      bool idle, clvits_report *r)
 {
-    clvits_stage *s = find(p, size);
-    clvits_status status = CLVITS_OK;
+    const clvits_stage *s = find(p, size);
 
-    for (; p->building && !(s && s->n_idle); s = find(p, size)) {
+    for (; p->building && !(s && (s->n_idle || !idle)); s = find(p, size)) {
         if (clvits_stopped(r))
             return r->status;
         wait_for_change(p);
     }
+    return CLVITS_OK;
+}
+
+/* The lock is held. */
+static clvits_status take_locked(clvits_stage_pool *p, clvits_loan *out,
+                                 const clvits_stage_size *size, clvits_report *r)
+{
+    clvits_status status = wait_for_builder(p, size, true, r);
+    clvits_stage *s = find(p, size);
+
+    if (status)
+        return status;
     if (s && s->n_idle) {
         out->run = s->idle[--s->n_idle];
         out->stage = s;
@@ -330,19 +346,70 @@ static clvits_status take_locked(clvits_stage_pool *p, clvits_loan *out,
     return CLVITS_OK;
 }
 
-clvits_status clvits_stage_take(clvits_stage_pool *p, clvits_loan *out,
-                                const clvits_stage_size *size, clvits_report *r)
+/* The lock is held. */
+static clvits_status look_locked(clvits_stage_pool *p, clvits_stage_needs *out,
+                                 const clvits_stage_size *size, clvits_report *r)
+{
+    clvits_status status = wait_for_builder(p, size, false, r);
+    clvits_stage *s = find(p, size);
+
+    if (status)
+        return status;
+    if (!s) {
+        p->building = true;
+        status = make_stage(p, &s, size, r);
+        p->building = false;
+        pthread_cond_broadcast(&p->change);
+    }
+    if (status)
+        return status;
+    s->used = ++p->uses;
+    out->place = clvits_plan_device(s->plan);
+    out->bytes = clvits_plan_bytes(s->plan, out->place);
+    return CLVITS_OK;
+}
+
+/* As stages are found: nobody says for what a stage is placed where that makes no difference. */
+static clvits_stage_size found_by(const clvits_stage_pool *p, const clvits_stage_size *size)
 {
     clvits_stage_size own = *size;
 
     if (!p->machine->rates || own.placed_for == own.frames)
         own.placed_for = 0;
+    return own;
+}
+
+clvits_status clvits_stage_look(clvits_stage_pool *p, clvits_stage_needs *out,
+                                const clvits_stage_size *size, clvits_report *r)
+{
+    const clvits_stage_size own = found_by(p, size);
+
+    clvits_trace_stage(r, clvits_stage_names[size->kind]);
+    clvits_trace_moving(r, "");
+    pthread_mutex_lock(&p->lock);
+    const clvits_status s = look_locked(p, out, &own, r);
+    pthread_mutex_unlock(&p->lock);
+    return s;
+}
+
+clvits_status clvits_stage_take(clvits_stage_pool *p, clvits_loan *out,
+                                const clvits_stage_size *size, clvits_report *r)
+{
+    const clvits_stage_size own = found_by(p, size);
+
     clvits_trace_stage(r, clvits_stage_names[size->kind]);
     clvits_trace_moving(r, "");
     pthread_mutex_lock(&p->lock);
     const clvits_status s = take_locked(p, out, &own, r);
     pthread_mutex_unlock(&p->lock);
     return s;
+}
+
+bool clvits_stage_is_of(const clvits_stage_pool *p, const clvits_loan *l,
+                        const clvits_stage_size *size)
+{
+    const clvits_stage_size own = found_by(p, size);
+    return l->stage && same(&l->stage->size, &own);
 }
 
 void clvits_stage_give_back(clvits_stage_pool *p, clvits_loan *l)

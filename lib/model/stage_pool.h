@@ -73,10 +73,24 @@ clvits_status clvits_stage_pool_open(clvits_stage_pool **out, const clvits_model
 /** Nothing may be on loan. */
 void clvits_stage_pool_close(clvits_stage_pool **pool);
 
+/** Where a stage runs, and what a run of it takes there. */
+typedef struct clvits_stage_needs {
+    int place;    /* as clvits_plan_device() has it */
+    size_t bytes;
+} clvits_stage_needs;
+
+/** Plan a stage of that size, where there is none, without taking memory for a run. */
+clvits_status clvits_stage_look(clvits_stage_pool *p, clvits_stage_needs *out,
+                                const clvits_stage_size *size, clvits_report *r);
+
 /** Take a run of a stage of that size, built when there is none. */
 clvits_status clvits_stage_take(clvits_stage_pool *p, clvits_loan *out,
                                 const clvits_stage_size *size, clvits_report *r);
 void clvits_stage_give_back(clvits_stage_pool *p, clvits_loan *loan);
+
+/** Whether there is a loan, and of what would be taken by that size. */
+bool clvits_stage_is_of(const clvits_stage_pool *p, const clvits_loan *loan,
+                        const clvits_stage_size *size);
 
 /** Free all that is not on loan, and, when nothing is, what devices keep of the weights. */
 void clvits_stage_pool_trim(clvits_stage_pool *p);
