@@ -335,6 +335,49 @@ START_TEST(stops_when_told)
 }
 END_TEST
 
+/* What a device was given by each piece. */
+typedef struct progress {
+    const clvits_device *device;
+    uint64_t launches[64];
+    int pieces;
+} progress;
+
+static clvits_status note(void *user, int i, const float *samples, int n, clvits_report *r)
+{
+    progress *p = user;
+
+    (void)i, (void)samples, (void)n, (void)r;
+    ck_assert_int_lt(p->pieces, LENGTH(p->launches));
+    p->launches[p->pieces++] = clvits_device_launches(p->device);
+    return CLVITS_OK;
+}
+
+/* A GPU has the next window to compute while somebody hears a piece, but for the first one, which
+ * nothing holds up; other devices have not. */
+START_TEST(computes_what_is_heard_next)
+{
+    fixture f;
+    speech s = { 0 };
+    progress p;
+
+    begin(&f, NULL);
+    p.device = f.h.machine.device[1];
+    const bool ahead =
+        p.device && clvits_device_get_info(p.device)->family == CLVITS_FAMILY_GPU;
+    const clvits_sink sink = { .user = &p, .wave = note, .most = 64 };
+    for (int i = 0; i < 2 && p.device; i++) { /* what is taken must be there */
+        clvits_item it = item(&f, 2, &s);
+        p.pieces = 0;
+        ck_assert_int_eq(clvits_engine_speak(f.engine, &it, 1, &sink, &f.h.report), CLVITS_OK);
+        ck_assert_int_ge(p.pieces, 4);
+    }
+    for (int i = 1; i < p.pieces && p.device; i++)
+        ck_assert_msg((p.launches[i] > p.launches[i - 1]) == (!ahead || i < p.pieces - 1),
+                      "piece %d of %d", i, p.pieces);
+    end(&f);
+}
+END_TEST
+
 /* Who builds, until it may go on. */
 typedef struct builder {
     clvits_stage_pool *pool;
@@ -523,6 +566,7 @@ int main(void)
     tcase_add_test(t, windows_equal_one_shot);
     tcase_add_test(t, placement_does_not_change_results);
     tcase_add_test(t, device_agrees_with_cpu);
+    tcase_add_test(t, computes_what_is_heard_next);
     tcase_add_test(t, stages_stay_few);
     tcase_add_test(t, accusations_are_taken_back);
     tcase_add_test(t, refuses_bad_items);

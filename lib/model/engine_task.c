@@ -357,53 +357,78 @@ static clvits_status fail_numbers(clvits_task *t, clvits_report *r)
                                            "damaged, or what it is asked is beyond it");
 }
 
-static clvits_status deliver(clvits_task *t, int at, int end, int first, clvits_report *r)
+/* Samples of the window under way that an item's sink does not have. */
+static clvits_range missing(const clvits_task *t, const clvits_item *item, int at, int end)
 {
-    const int hop = t->e->config.hop_length;
+    const int first = item->heard > at ? item->heard : at, last = least(end, item->frames);
+    return samples_of(t, first, last > first ? last : first);
+}
+
+static float *samples_for(const clvits_task *t, int i)
+{
+    return t->samples + (size_t)i * t->room;
+}
+
+/* Wait for the window under way, whose samples are then here and its run free again. */
+static clvits_status fetch(clvits_task *t, clvits_report *r)
+{
+    const int64_t row0 = samples_of(t, t->row0, t->row0).first;
+    clvits_status s = CLVITS_OK;
+
+    for (int i = 0; i < t->n_now && !s; i++) {
+        const clvits_range x = missing(t, t->item[t->now[i]], t->at, t->end);
+        const int n = (int)(x.end - x.first);
+        if (n == 0)
+            continue;
+        s = clvits_run_read(t->wave.run, t->wave.stage->wave.wave, i, (int)(x.first - row0), n,
+                            samples_for(t, i), r);
+        if (!s && !are_numbers(samples_for(t, i), n))
+            s = fail_numbers(t, r);
+    }
+    return s;
+}
+
+/* What was fetched of frames [at, end). */
+static clvits_status deliver(clvits_task *t, int at, int end, clvits_report *r)
+{
     clvits_status s = CLVITS_OK;
 
     for (int i = 0; i < t->n_now && !s; i++) {
         clvits_item *item = t->item[t->now[i]];
-        const int from = item->heard > at ? item->heard : at;
-        const int rows = (least(end, item->frames) - from) * hop;
-        if (rows <= 0)
+        const clvits_range x = missing(t, item, at, end);
+        const int n = (int)(x.end - x.first);
+        if (n == 0)
             continue;
-        s = clvits_run_read(t->wave.run, t->wave.stage->wave.wave, i, (from - first) * hop, rows,
-                            t->samples, r);
-        if (!s && !are_numbers(t->samples, rows))
-            s = fail_numbers(t, r);
-        if (s)
-            break;
         item->heard = least(end, item->frames);
-        if (t->sink->wave(t->sink->user, (int)(item - t->items), t->samples, rows, r))
+        if (t->sink->wave(t->sink->user, (int)(item - t->items), samples_for(t, i), n, r))
             s = clvits_task_end_item(t, item, r);
     }
     return s;
 }
 
-/* Samples of frames [at, end) of every item that has them. */
-static clvits_status run_window(clvits_task *t, int at, int end, clvits_report *r)
+/* Samples of the window under way, of every item that has them. */
+static clvits_status run_window(clvits_task *t, clvits_report *r)
 {
     const clvits_wave_stage *stage = &t->wave.stage->wave;
     clvits_run *run = t->wave.run;
-    const clvits_range rows = wave_reach(t, at, end);
+    const clvits_range rows = wave_reach(t, t->at, t->end);
     clvits_status s = empty_slots(&t->wave, stage->clock, t->n_now, r);
 
     clvits_stage_trace(&t->wave, r);
+    t->row0 = (int)rows.first;
     for (int i = 0; i < t->n_now && !s; i++) {
         const int frames = t->item[t->now[i]]->frames;
-        s = set_stretch(run, stage->clock, i, rows, frames <= at ? 0 : frames, r);
-        if (!s && at < frames)
+        s = set_stretch(run, stage->clock, i, rows, frames <= t->at ? 0 : frames, r);
+        if (!s && t->at < frames)
             s = clvits_run_copy(run, stage->z, i, t->latent.run, t->latent.stage->latent.z, i,
                                 (int)rows.first - t->z_first, r);
     }
     if (!s)
         s = copy_conditions(run, stage->cond, t, r);
-    if (!s) {
-        clvits_run_ask(run, stage->wave, samples_of(t, at, end));
-        s = clvits_stage_go(&t->wave, r);
-    }
-    return s ? s : deliver(t, at, end, (int)rows.first, r);
+    if (s)
+        return s;
+    clvits_run_ask(run, stage->wave, samples_of(t, t->at, t->end));
+    return clvits_stage_go(&t->wave, r);
 }
 
 /* End what was cancelled, and see how far the others go. */
@@ -459,24 +484,75 @@ static int window_end(const clvits_task *t, int at, int end)
     return stretch_end(t, at, soon, t->window, end);
 }
 
-static clvits_status run_block(clvits_task *t, int first, int last, clvits_report *r)
-{
-    clvits_stage_size size = clvits_task_wave_size(t, window_end(t, first, last) - first);
-    clvits_status s = change(t, &t->wave, &size, r);
+/* The stages for the window from frame `at` on, and for the block that it begins, if it does. */
+typedef struct sizes {
+    int window_end, block_end;
+    bool new_block;
+    clvits_stage_size wave, latent;
+} sizes;
 
-    size = clvits_task_latent_size(t, last - first);
-    if (!s)
-        s = change(t, &t->latent, &size, r);
-    if (!s)
-        s = run_latent(t, first, last, r);
-    for (int at = first, end; at < least(last, t->frames) && !s; at = end) {
-        end = window_end(t, at, last);
-        size = clvits_task_wave_size(t, end - at);
-        s = change(t, &t->wave, &size, r);
+static sizes sizes_at(const clvits_task *t, int at)
+{
+    sizes z = { .new_block = at >= t->block_end };
+
+    z.block_end = z.new_block ? block_end(t, at) : t->block_end;
+    z.window_end = window_end(t, at, z.block_end);
+    z.wave = clvits_task_wave_size(t, z.window_end - at);
+    z.latent = clvits_task_latent_size(t, z.block_end - at);
+    return z;
+}
+
+/* Set out for the window from frame `at` on, and first for the block that it begins, if it does. */
+static clvits_status begin_window(clvits_task *t, int at, clvits_report *r)
+{
+    const sizes z = sizes_at(t, at);
+    clvits_status s = change(t, &t->wave, &z.wave, r);
+
+    if (!s && z.new_block)
+        s = change(t, &t->latent, &z.latent, r);
+    if (!s && z.new_block)
+        s = run_latent(t, at, z.block_end, r);
+    if (s)
+        return s;
+    t->block_end = z.block_end;
+    t->at = at;
+    t->end = z.window_end;
+    return run_window(t, r);
+}
+
+/* Whether setting out for the window from frame `at` on takes no time worth mentioning: a GPU has
+ * all of it to do, and what it takes is there. */
+static bool sets_out_at_once(const clvits_task *t, int at)
+{
+    const sizes z = sizes_at(t, at);
+
+    return clvits_stage_is_on_gpu(t->e->pool, &t->wave) &&
+           clvits_stage_is_on_gpu(t->e->pool, &t->latent) &&
+           clvits_stage_is_there(t->e->pool, &t->wave, &z.wave) &&
+           (!z.new_block || clvits_stage_is_there(t->e->pool, &t->latent, &z.latent));
+}
+
+/* All windows, each computed while the sink has the one before it where a GPU does it. The first
+ * piece is delivered at once where it is wanted soon. */
+static clvits_status run_windows(clvits_task *t, int first, clvits_report *r)
+{
+    clvits_status s = begin_window(t, first, r);
+
+    while (!s) {
+        const int at = t->at, end = t->end;
+        s = fetch(t, r);
+        const bool ahead = !s && end < t->frames && (at > first || !t->soon) &&
+                           sets_out_at_once(t, end);
+        if (ahead)
+            s = begin_window(t, end, r);
         if (!s)
-            s = run_window(t, at, end, r);
+            s = deliver(t, at, end, r);
         if (!s && end < t->frames)
             s = go_on(t, r);
+        if (end >= t->frames)
+            break;
+        if (!s && !ahead)
+            s = begin_window(t, end, r);
     }
     return s;
 }
@@ -504,14 +580,14 @@ clvits_status clvits_task_frames(clvits_task *t, clvits_report *r)
     if (t->level.window < usual_window())
         t->window = least(t->window, t->level.window);
     t->soon = t->sink->first ? t->sink->first : t->sink->most;
-    const size_t frames = (size_t)(t->window + t->e->before + t->e->after);
-    t->samples = malloc(frames * (size_t)t->e->config.hop_length * sizeof(float));
+    const int most = least(t->frames, t->window + t->e->before + t->e->after);
+    const int first = first_frame(t);
+    t->room = (size_t)most * (size_t)t->e->config.hop_length;
+    t->samples = malloc((size_t)t->n_now * t->room * sizeof(float) + 1);
     if (!t->samples)
         return clvits_fail_memory(r, "samples");
-    for (int at = first_frame(t), end; at < t->frames && !s; at = end) {
-        end = block_end(t, at);
-        s = run_block(t, at, end, r);
-    }
+    t->block_end = first;
+    s = first < t->frames ? run_windows(t, first, r) : CLVITS_OK;
     free(t->samples);
     return s;
 }

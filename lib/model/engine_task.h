@@ -50,8 +50,12 @@ typedef struct clvits_task {
     int frames;     /* of the longest of them */
     int z_first;    /* the frame of the latent's row 0 */
     int z_from, z_end; /* rows of it that the decoder reads, all that are made */
-    float *samples; /* of a window */
-    int window;     /* frames that these hold */
+    int at, end;    /* the window under way, frame by frame, */
+    int row0;       /* the frame of its row 0, */
+    int block_end;  /* and where what the latent holds of it ends */
+    float *samples; /* of a window, */
+    size_t room;    /* of each item so many */
+    int window;     /* frames that it has at most */
     int soon;       /* frames of the first window; 0: as many as are efficient */
     clvits_task_level level;
     int less;          /* levels that this batch alone goes further down */

@@ -412,6 +412,27 @@ bool clvits_stage_is_of(const clvits_stage_pool *p, const clvits_loan *l,
     return l->stage && same(&l->stage->size, &own);
 }
 
+bool clvits_stage_is_there(clvits_stage_pool *p, const clvits_loan *l,
+                           const clvits_stage_size *size)
+{
+    const clvits_stage_size own = found_by(p, size);
+    bool there = l->stage && same(&l->stage->size, &own);
+
+    pthread_mutex_lock(&p->lock);
+    const clvits_stage *s = there ? NULL : find(p, &own);
+    there = there || (s && s->n_idle);
+    pthread_mutex_unlock(&p->lock);
+    return there;
+}
+
+bool clvits_stage_is_on_gpu(const clvits_stage_pool *p, const clvits_loan *l)
+{
+    const int place = clvits_plan_device(l->stage->plan);
+
+    return place && !clvits_plan_copies(l->stage->plan) &&
+           clvits_device_get_info(p->machine->device[place])->family == CLVITS_FAMILY_GPU;
+}
+
 void clvits_stage_give_back(clvits_stage_pool *p, clvits_loan *l)
 {
     if (!l->stage)

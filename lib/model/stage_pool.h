@@ -92,6 +92,13 @@ void clvits_stage_give_back(clvits_stage_pool *p, clvits_loan *loan);
 bool clvits_stage_is_of(const clvits_stage_pool *p, const clvits_loan *loan,
                         const clvits_stage_size *size);
 
+/** Whether there is such a loan, or an idle run that would be taken instead, with nothing built. */
+bool clvits_stage_is_there(clvits_stage_pool *p, const clvits_loan *loan,
+                           const clvits_stage_size *size);
+
+/** Whether a GPU has all of a loan to do, and returns from clvits_stage_go() before it is done. */
+bool clvits_stage_is_on_gpu(const clvits_stage_pool *p, const clvits_loan *loan);
+
 /** Free all that is not on loan, and, when nothing is, what devices keep of the weights. */
 void clvits_stage_pool_trim(clvits_stage_pool *p);
 
