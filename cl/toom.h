@@ -32,10 +32,10 @@
 #ifndef CLVITS_TOOM_H
 #define CLVITS_TOOM_H
 
-// Most points, most inputs and most outputs of a tile.
-#define TOOM_MAX_P 35
+// Most inputs and most outputs of a tile, and most taps of a group.
 #define TOOM_MAX_N 23
 #define TOOM_MAX_M 12
+#define TOOM_MAX_R 12
 
 // Finite points in the order of B's rows, and the values that G divides by; infinity is the last.
 #define TOOM_POINTS_4 { 0.0, 1.0, -1.0 }

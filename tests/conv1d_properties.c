@@ -99,7 +99,8 @@ END_TEST
 static const struct {
     int I, O, K, dilation;
 } stretches[] = {
-    { 33, 35, 7, 3 }, { 33, 35, 11, 3 }, { 65, 67, 3, 3 }, { 65, 67, 5, 3 }, { 33, 35, 7, 9 }
+    { 33, 35, 7, 3 }, { 33, 35, 11, 3 }, { 65, 67, 3, 3 }, { 65, 67, 5, 3 }, { 33, 35, 7, 9 },
+    { 33, 35, 8, 3 }, { 33, 35, 12, 2 }
 };
 
 /* A stretch of a whole has its bits wherever it begins, beyond the rows that reach it. */

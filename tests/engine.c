@@ -374,6 +374,8 @@ START_TEST(computes_what_is_heard_next)
     for (int i = 1; i < p.pieces && p.device; i++)
         ck_assert_msg((p.launches[i] > p.launches[i - 1]) == (!ahead || i < p.pieces - 1),
                       "piece %d of %d", i, p.pieces);
+    if (ahead) /* the second piece came with its own window and the next one */
+        ck_assert_uint_gt(p.launches[1] - p.launches[0], p.launches[2] - p.launches[1]);
     end(&f);
 }
 END_TEST

@@ -295,7 +295,7 @@ END_TEST
 
 static void use_stack(void *context, int i)
 {
-    volatile char room[512 << 10]; /* what public headers ask of callers */
+    volatile char room[768 << 10]; /* what public headers ask of callers */
     atomic_int *used = context;
 
     for (int k = 0; k < (int)sizeof(room); k += 1024)

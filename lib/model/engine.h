@@ -58,7 +58,8 @@ typedef struct clvits_sink {
 typedef clvits_status (*clvits_plan_fn)(void *user, const clvits_plan *p, const char *stage,
                                         clvits_report *r);
 
-/** Show the plans of all stages, in order, at their smallest capacities and for one item. */
+/** Show the plans of all stages, in order, at their smallest capacities and for one item; the
+ *  decoder's is that of the usual window, although a GPU may speak with a wider one. */
 clvits_status clvits_engine_plans(clvits_engine *e, clvits_plan_fn fn, void *user,
                                   clvits_report *r);
 

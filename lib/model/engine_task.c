@@ -549,8 +549,11 @@ static clvits_status run_windows(clvits_task *t, int first, clvits_report *r)
             s = deliver(t, at, end, r);
         if (!s && end < t->frames)
             s = go_on(t, r);
-        if (end >= t->frames)
+        if (end >= t->frames) {
+            if (ahead) /* for items that have ended since: its run may be used again at once */
+                clvits_stage_pool_finish(t->e->pool);
             break;
+        }
         if (!s && !ahead)
             s = begin_window(t, end, r);
     }

@@ -28,14 +28,14 @@ static const double norms[][LEVEL_P] = {
 };
 
 enum {
-    MOST_SPREAD = 8,         /* dilation of nested forms */
-    MAX_G = 4,               /* groups of taps, at most: the CPU path's scratch is for so many */
-    MAX_SCRATCH = 160 * 1024, /* floats */
-    SPARED = 4096,           /* bytes of local memory that a device may want for itself */
+    MOST_SPREAD = 8,          /* dilation of nested forms */
+    MAX_G = 4,                /* groups of taps, at most: the CPU path's scratch is for so many */
+    MAX_SCRATCH = 160 * 1024, /* floats: for twelve nested tiles of 256 channels, and more */
+    SPARED = 4096,            /* bytes of local memory that a device may want for itself */
     MAX_TILES = 48,
-    JOBS_EACH = 4,           /* jobs for each compute unit, so that none waits long for the last */
-    TILE_GROUP = 64,         /* work-items of conv1d_toom_tile */
-    TILE_LOCAL = 4096,       /* floats of its local memory */
+    JOBS_EACH = 4,            /* jobs for each compute unit, so that none waits long for the last */
+    TILE_GROUP = 64,          /* work-items of conv1d_toom_tile */
+    TILE_LOCAL = 4096,        /* floats of its local memory */
     LEAST_LANES = 16,
     MOST_LANES = 32,
 };
@@ -63,12 +63,13 @@ bool clvits_toom_fits(const conv1d_dims *d, int m, int r)
     if (!f || d->stride != 1 || d->groups != 1 || d->K < 2)
         return false;
     if (f->P != f->inner_P)
-        return d->K <= r && d->K > r - 3 && d->dilation <= MOST_SPREAD;
+        return d->K > 5 && d->K > r - f->inner_r && d->K <= r &&
+               d->dilation <= MOST_SPREAD;
     return d->K <= MAX_G * r && (d->K <= r || m == r);
 }
 
 /* Floats of local memory that the kernel is compiled for: of a CPU, where local memory is nothing
- * but memory, what its second-level cache holds beside the weights. */
+ * but memory, what a second-level cache holds, or nearly. */
 static int scratch(const clvits_device_info *info)
 {
     const size_t most = (size_t)MAX_SCRATCH * sizeof(float);
@@ -338,7 +339,7 @@ int64_t clvits_toom_pack(const conv1d_dims *d, const clvits_target *at,
     const int G = clvits_ceil_div(d->K, d->r), N = d->lanes;
     const int n = (int)blocks(d), each = n / d->phases;
     const int64_t block = (int64_t)t.P * t.inner_P * G * d->I * N, all = n * block;
-    double taps[TOOM_MAX_M][MOST_LANES];
+    double taps[TOOM_MAX_R][MOST_LANES];
 
     if (!out)
         return all;
