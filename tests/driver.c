@@ -284,6 +284,28 @@ START_TEST(programs_are_tried_again)
 }
 END_TEST
 
+static const struct {
+    const char *faults;
+    bool lost;
+} builds[] = {
+    { "build:1", false },
+    { "build:1+", true },
+    { "build:1+=-5", false }, /* CL_OUT_OF_RESOURCES */
+    { "build:1+=-6", false }, /* CL_OUT_OF_HOST_MEMORY */
+    { "build:1+=-5;read:1+=-5", true },
+};
+
+/* A device is lost where nothing builds, and not where something is short as long as it answers. */
+START_TEST(builds_that_fail_lose_few_devices)
+{
+    clvits_device *d = open_as(builds[_i].faults);
+
+    ck_assert_int_eq(check_program(d), CLVITS_E_DEVICE);
+    ck_assert_int_eq(clvits_device_lost(d), builds[_i].lost);
+    clvits_device_close(&d);
+}
+END_TEST
+
 /* The device under test again, with a table of quirks and kernels for GPUs. */
 static void begin_spared(harness *h, const char *table, clvits_record_mode record)
 {
@@ -417,6 +439,7 @@ int main(void)
     tcase_add_test(t, memory_is_shared);
     tcase_add_loop_test(t, refusals_take_no_memory, 0, 2);
     tcase_add_test(t, programs_are_tried_again);
+    tcase_add_loop_test(t, builds_that_fail_lose_few_devices, 0, LENGTH(builds));
     tcase_add_loop_test(t, launches_are_flushed, 0, LENGTH(flushes));
     tcase_add_loop_test(t, groups_and_kernels_are_spared, 0, 3);
     suite_add_tcase(s, t);

@@ -123,48 +123,57 @@ static char *assemble(const clvits_device *d, const char *name, clvits_report *r
     return NULL;
 }
 
-static clvits_status build_failure(clvits_device *d, cl_program program, const char *what, cl_int e,
-                                   clvits_report *r)
+static void build_failure(clvits_device *d, cl_program program, const char *what, cl_int e,
+                          clvits_report *r)
 {
     char log[2048] = "";
     clGetProgramBuildInfo(program, d->id, CL_PROGRAM_BUILD_LOG, sizeof(log), log, NULL);
     log[sizeof(log) - 1] = '\0';
     for (char *line = log; (line = strpbrk(line, "\n\r\t")) != NULL;) /* a message is one line */
         *line = ' ';
-    return clvits_fail(r, CLVITS_E_DEVICE, "%s: %s does not build: %s%s%.300s", d->info.name, what,
-                       clvits_cl_error(e), *log ? ": " : "", log);
+    clvits_fail(r, CLVITS_E_DEVICE, "%s: %s does not build: %s%s%.300s", d->info.name, what,
+                clvits_cl_error(e), *log ? ": " : "", log);
 }
 
-static clvits_status build_source(cl_program *out, clvits_device *d, const char *what,
-                                  const char *text, const char *options, clvits_report *r)
+/* OpenCL's error, which the report tells. A shortage that does not pass is a failure like others:
+ * what never fits is not built again for every plan. */
+static cl_int build_source(cl_program *out, clvits_device *d, const char *what, const char *text,
+                           const char *options, clvits_report *r)
 {
     cl_int e;
     cl_program program = clCreateProgramWithSource(d->context, 1, &text, NULL, &e);
 
-    if (e != CL_SUCCESS)
-        return clvits_cl_fail(r, d, "cannot make a program", e);
+    if (e != CL_SUCCESS) {
+        clvits_cl_fail(r, d, "cannot make a program", e);
+        return e;
+    }
     e = clBuildProgram(program, 1, &d->id, options, NULL, NULL);
     if (clvits_cl_shortage(e))
         e = clBuildProgram(program, 1, &d->id, options, NULL, NULL);
-    if (e != CL_SUCCESS) {
-        const clvits_status s = build_failure(d, program, what, e, r);
-        clReleaseProgram(program);
-        return s;
+    if (e == CL_SUCCESS) {
+        *out = program;
+        return e;
     }
-    *out = program;
-    return CLVITS_OK;
+    build_failure(d, program, what, e, r);
+    clReleaseProgram(program);
+    if (clvits_cl_shortage(e)) /* as is said of a device that is gone, too */
+        clvits_device_probe(d);
+    return e;
 }
 
 /* After the first build, which failed: a compiler that does not build an empty kernel either builds
- * nothing, and the device is of no more use than one that is gone. The report then says so. */
+ * nothing, and the device is of no more use than one that is gone. The report then says so. What is
+ * short says nothing of the compiler. */
 static clvits_status try_compiler(clvits_device *d, clvits_report *r)
 {
     clvits_report own = { 0 };
     cl_program program = NULL;
     char *text = assemble(d, NULL, &own);
+    const cl_int e =
+        text ? build_source(&program, d, "even an empty kernel", text, CL_STANDARD, &own)
+             : CL_OUT_OF_HOST_MEMORY;
 
-    if (text && build_source(&program, d, "even an empty kernel", text, CL_STANDARD, &own) ==
-                    CLVITS_E_DEVICE) {
+    if (e != CL_SUCCESS && !clvits_cl_shortage(e)) {
         atomic_store(&d->lost, true);
         clvits_report_clear(r);
         clvits_fail(r, CLVITS_E_DEVICE, "%s", own.text);
@@ -207,7 +216,8 @@ static clvits_status build(struct clvits_program *p, clvits_device *d, const clv
                              "the build of its kernels", l->options, r);
     start = clvits_trace_clock();
     if (!s) {
-        s = build_source(out, d, what, text, options, r);
+        build_source(out, d, what, text, options, r);
+        s = r->status;
         d->builds.compiled++;
         d->builds.compile_seconds += seconds_since(start);
         if (first && s == CLVITS_E_DEVICE)

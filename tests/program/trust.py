@@ -113,6 +113,18 @@ class Trust(ProgramTest):
         warning, = warnings
         self.assertRegex(warning, r"goes wrong on device 1.*: (\w+)\.cl does not build: ")
 
+    def test_a_compiler_that_is_short_of_resources(self):
+        """Its kernels are done without; the device is not lost for that."""
+        if "OPENCL_LAYERS" not in os.environ:
+            self.skipTest("no layers here")
+        done = self.run_program("speak", "--device", "opencl", "-m", TINY, "-o", "a.wav", *NORMS,
+                                TEXT, env={"CLVITS_FAULTS": "build:1+=-5", **CACHE})
+        text = done.stderr.decode()
+        self.assertEqual(done.returncode, 0, text)
+        self.assertIn("warning: layer_norm goes wrong on device 1", text)
+        for warning in re.findall("(?m)warning: .*", text):
+            self.assertRegex(warning, "goes wrong on device 1.*does not build: CL_OUT_OF_RESOURCES")
+
     def marks(self):
         """What was tried when a program ended."""
         return [p.name for p in (self.cwd / "cache").glob("trying-*")]
