@@ -292,6 +292,7 @@ static const struct {
     { "build:1+", true },
     { "build:1+=-5", false }, /* CL_OUT_OF_RESOURCES */
     { "build:1+=-6", false }, /* CL_OUT_OF_HOST_MEMORY */
+    { "build:1=-2", true }, /* CL_DEVICE_NOT_AVAILABLE */
     { "build:1+=-5;read:1+=-5", true },
 };
 

@@ -56,12 +56,18 @@ bool clvits_cl_shortage(cl_int e)
            e == CL_OUT_OF_RESOURCES || e == CL_INVALID_BUFFER_SIZE;
 }
 
+void clvits_cl_note_loss(const clvits_device *d, cl_int e)
+{
+    if (e == CL_DEVICE_NOT_AVAILABLE || e == CL_INVALID_DEVICE || e == CL_INVALID_CONTEXT ||
+        e == CL_INVALID_COMMAND_QUEUE)
+        atomic_store(&((clvits_device *)d)->lost, true);
+}
+
 clvits_status clvits_cl_fail(clvits_report *r, const clvits_device *d, const char *what, cl_int e)
 {
     clvits_device_blame(d, r);
-    if (d && (e == CL_DEVICE_NOT_AVAILABLE || e == CL_INVALID_DEVICE || e == CL_INVALID_CONTEXT ||
-              e == CL_INVALID_COMMAND_QUEUE))
-        atomic_store(&((clvits_device *)d)->lost, true);
+    if (d)
+        clvits_cl_note_loss(d, e);
     return clvits_fail(r, clvits_cl_shortage(e) ? CLVITS_E_MEMORY : CLVITS_E_DEVICE,
                        "%s: %s: %s (%d)", d ? d->info.name : "OpenCL", what, clvits_cl_error(e), e);
 }

@@ -104,6 +104,9 @@ const char *clvits_cl_error(cl_int e);
 /** Whether memory or other resources were short, which may pass. */
 bool clvits_cl_shortage(cl_int e);
 
+/** Have the device as lost where the error says that it is gone. */
+void clvits_cl_note_loss(const clvits_device *d, cl_int e);
+
 /** Name the device as what failed, where the report keeps no failure yet. */
 void clvits_device_blame(const clvits_device *d, clvits_report *r);
 

@@ -156,6 +156,7 @@ static cl_int build_source(cl_program *out, clvits_device *d, const char *what, 
     }
     build_failure(d, program, what, e, r);
     clReleaseProgram(program);
+    clvits_cl_note_loss(d, e);
     if (clvits_cl_shortage(e)) /* as is said of a device that is gone, too */
         clvits_device_probe(d);
     return e;
@@ -220,7 +221,7 @@ static clvits_status build(struct clvits_program *p, clvits_device *d, const clv
         s = r->status;
         d->builds.compiled++;
         d->builds.compile_seconds += seconds_since(start);
-        if (first && s == CLVITS_E_DEVICE)
+        if (first && s == CLVITS_E_DEVICE && !clvits_device_lost(d))
             s = try_compiler(d, r);
     }
     if (!s)
