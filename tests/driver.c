@@ -292,9 +292,27 @@ static const struct {
     { "build:1+", true },
     { "build:1+=-5", false }, /* CL_OUT_OF_RESOURCES */
     { "build:1+=-6", false }, /* CL_OUT_OF_HOST_MEMORY */
-    { "build:1=-2", true }, /* CL_DEVICE_NOT_AVAILABLE */
+    { "build:1=-2", true },   /* CL_DEVICE_NOT_AVAILABLE */
     { "build:1+=-5;read:1+=-5", true },
 };
+
+/* The compiler is tried after the first build that says something of it. */
+START_TEST(the_compiler_is_tried_late)
+{
+    static const char *const passing[] = {
+        "program:1=-6;build:1+", "build:1=-5;build:2=-5;build:3=-5;build:4=-5;build:5+"
+    };
+    clvits_device *d = open_as(passing[_i]);
+    const clvits_launch other = { .program = "move", .kernel = "move" };
+    clvits_report r = { 0 };
+
+    check_program(d);
+    ck_assert(!clvits_device_lost(d));
+    ck_assert_int_eq(clvits_program_check(d, &other, &r), CLVITS_E_DEVICE);
+    ck_assert(clvits_device_lost(d));
+    clvits_device_close(&d);
+}
+END_TEST
 
 /* A device is lost where nothing builds, and not where something is short as long as it answers. */
 START_TEST(builds_that_fail_lose_few_devices)
@@ -440,6 +458,7 @@ int main(void)
     tcase_add_test(t, memory_is_shared);
     tcase_add_loop_test(t, refusals_take_no_memory, 0, 2);
     tcase_add_test(t, programs_are_tried_again);
+    tcase_add_loop_test(t, the_compiler_is_tried_late, 0, 2);
     tcase_add_loop_test(t, builds_that_fail_lose_few_devices, 0, LENGTH(builds));
     tcase_add_loop_test(t, launches_are_flushed, 0, LENGTH(flushes));
     tcase_add_loop_test(t, groups_and_kernels_are_spared, 0, 3);

@@ -38,9 +38,10 @@ struct clvits_device {
     char *cache_dir, *source_dir;
     atomic_bool *cache_told; /* NULL: nobody is told */
     const struct clvits_tuned *tuned;
-    pthread_mutex_t lock;       /* guards programs, builds and timed */
+    pthread_mutex_t lock;       /* guards programs, builds, compiles and timed */
     struct clvits_program *programs;
     clvits_builds builds;
+    bool compiles; /* something was built from source, if no more than an empty kernel */
     size_t memory; /* that buffers may take; 0: no limit */
     atomic_size_t *taken; /* of it, by all devices that share it; NULL: by this one, bytes */
     pthread_mutex_t verdict_lock; /* guards the verdicts */

@@ -162,9 +162,10 @@ static cl_int build_source(cl_program *out, clvits_device *d, const char *what, 
     return e;
 }
 
-/* After the first build, which failed: a compiler that does not build an empty kernel either builds
- * nothing, and the device is of no more use than one that is gone. The report then says so. What is
- * short says nothing of the compiler. */
+/* After a build that failed where none went well yet: a compiler that does not build an empty
+ * kernel either builds nothing, and the device is of no more use than one that is gone. The report
+ * then says so. What is short says nothing of the compiler, which is tried again after the next
+ * one. */
 static clvits_status try_compiler(clvits_device *d, clvits_report *r)
 {
     clvits_report own = { 0 };
@@ -174,7 +175,8 @@ static clvits_status try_compiler(clvits_device *d, clvits_report *r)
         text ? build_source(&program, d, "even an empty kernel", text, CL_STANDARD, &own)
              : CL_OUT_OF_HOST_MEMORY;
 
-    if (e != CL_SUCCESS && !clvits_cl_shortage(e)) {
+    d->compiles = e == CL_SUCCESS;
+    if (!d->compiles && !clvits_cl_shortage(e)) {
         atomic_store(&d->lost, true);
         clvits_report_clear(r);
         clvits_fail(r, CLVITS_E_DEVICE, "%s", own.text);
@@ -194,7 +196,6 @@ static clvits_status build(struct clvits_program *p, clvits_device *d, const clv
                            clvits_report *r)
 {
     cl_program *out = &p->program;
-    const bool first = !d->builds.compiled && !d->builds.loaded;
     char options[320], what[64];
     char *text = assemble(d, l->program, r);
     clvits_status s;
@@ -217,11 +218,11 @@ static clvits_status build(struct clvits_program *p, clvits_device *d, const clv
                              "the build of its kernels", l->options, r);
     start = clvits_trace_clock();
     if (!s) {
-        build_source(out, d, what, text, options, r);
+        d->compiles = build_source(out, d, what, text, options, r) == CL_SUCCESS || d->compiles;
         s = r->status;
         d->builds.compiled++;
         d->builds.compile_seconds += seconds_since(start);
-        if (first && s == CLVITS_E_DEVICE && !clvits_device_lost(d))
+        if (s == CLVITS_E_DEVICE && !d->compiles && !d->builds.loaded && !clvits_device_lost(d))
             s = try_compiler(d, r);
     }
     if (!s)
