@@ -163,17 +163,17 @@ static cl_int build_source(cl_program *out, clvits_device *d, const char *what, 
 }
 
 /* After a build that failed where none went well yet: a compiler that does not build an empty
- * kernel either builds nothing, and the device is of no more use than one that is gone. The report
- * then says so. What is short says nothing of the compiler, which is tried again after the next
- * one. */
+ * kernel behind common.cl either builds nothing, and the device is of no more use than one that is
+ * gone. The report then says so. What is short says nothing of the compiler, which is tried again
+ * after the next one. */
 static clvits_status try_compiler(clvits_device *d, clvits_report *r)
 {
     clvits_report own = { 0 };
     cl_program program = NULL;
     char *text = assemble(d, NULL, &own);
-    const cl_int e =
-        text ? build_source(&program, d, "even an empty kernel", text, CL_STANDARD, &own)
-             : CL_OUT_OF_HOST_MEMORY;
+    const cl_int e = text ? build_source(&program, d, "even an empty kernel behind common.cl", text,
+                                         CL_STANDARD, &own)
+                          : CL_OUT_OF_HOST_MEMORY;
 
     d->compiles = e == CL_SUCCESS;
     if (!d->compiles && !clvits_cl_shortage(e)) {
