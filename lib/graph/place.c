@@ -152,6 +152,8 @@ static bool takes(clvits_plan *p, const clvits_node *n, int place, unsigned char
             clvits_report_clear(&quiet);
             s = clvits_program_check(d, &l, &quiet);
         }
+        if (s == CLVITS_E_MEMORY) /* as is said of a device that is gone, too */
+            clvits_device_probe(d);
         bool over = s == CLVITS_E_CANCELLED; /* another kernel would fare no better */
         if (!s && clvits_trust_proves(p->machine)) {
             s = clvits_trust_node(p->machine, n, &at, 0.0f, &quiet);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """trust.py PROGRAM SOURCE SANITIZER: wrong kernels are found before they are heard."""
 
+import itertools
 import json
 import os
 import re
@@ -155,10 +156,11 @@ class Trust(ProgramTest):
         """Whether it shows while kernels are tried or later, the device is gone, once."""
         if "OPENCL_LAYERS" not in os.environ:
             self.skipTest("no layers here")
-        for trust in "always", "never":
+        for trust, fault in itertools.product(("always", "never"), ("", "program", "build",
+                                                                    "kernel")):
+            faults = f"{fault}:1+=-5;read:1+=-5" if fault else "read:1+=-5"
             done = self.run_program("speak", "--device", "opencl", "-m", TINY, "-o", "a.wav",
-                                    "--trust", trust, *NORMS, TEXT,
-                                    env={"CLVITS_FAULTS": "read:1+=-5"})
+                                    "--trust", trust, *NORMS, TEXT, env={"CLVITS_FAULTS": faults})
             text = done.stderr.decode()
             self.assertEqual(done.returncode, 0, text)
             self.assertEqual(len(re.findall("CL_OUT_OF_RESOURCES.*; this device is not used any "
