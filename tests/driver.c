@@ -7,6 +7,7 @@
 
 #include "device/cache.h"
 #include "graph/plan.h"
+#include "graph/probe.h"
 #include "graph/trust.h"
 #include "layer/layer.h"
 
@@ -325,6 +326,30 @@ START_TEST(builds_that_fail_lose_few_devices)
 }
 END_TEST
 
+/* The first device is lost by its first build, and the second takes what costs least there. */
+START_TEST(a_lost_device_has_no_rates)
+{
+    clvits_rates rates[CLVITS_MAX_PLACES];
+    harness h;
+
+    ck_assert_int_eq(layer_set(NULL), 0);
+    harness_begin(&h, 1);
+    h.machine.device[2] = h.machine.device[1];
+    h.machine.device[1] = open_as("build:1=-2"); /* CL_DEVICE_NOT_AVAILABLE */
+    h.machine.n_places = 3;
+    ck_assert_msg(clvits_rates_measure(rates, &h.machine, &h.report) == CLVITS_OK, "%s",
+                  h.report.text);
+    ck_assert_uint_eq(clvits_machine_distrusted(&h.machine), 1u << 1);
+    for (int place = 0; place < 3; place++)
+        for (int i = 0; i < CLVITS_COST_CLASSES; i++) {
+            const clvits_rate *r = &rates[place].node[i];
+            ck_assert_double_gt(r->fixed + r->each, 0.0);
+            ck_assert_int_eq(clvits_rate_seconds(r, 1e6) > 10.0, place == 1);
+        }
+    harness_end(&h);
+}
+END_TEST
+
 /* The device under test again, with a table of quirks and kernels for GPUs. */
 static void begin_spared(harness *h, const char *table, clvits_record_mode record)
 {
@@ -460,6 +485,7 @@ int main(void)
     tcase_add_test(t, programs_are_tried_again);
     tcase_add_loop_test(t, the_compiler_is_tried_late, 0, 2);
     tcase_add_loop_test(t, builds_that_fail_lose_few_devices, 0, LENGTH(builds));
+    tcase_add_test(t, a_lost_device_has_no_rates);
     tcase_add_loop_test(t, launches_are_flushed, 0, LENGTH(flushes));
     tcase_add_loop_test(t, groups_and_kernels_are_spared, 0, 3);
     suite_add_tcase(s, t);

@@ -236,6 +236,7 @@ enum { FEW, MANY, SIZES };
 
 typedef struct place_probes {
     clvits_machine machine;
+    bool gone; /* its device is lost: nothing goes there */
     probe probe[CLVITS_COST_CLASSES][SIZES];
 } place_probes;
 
@@ -270,30 +271,52 @@ static clvits_status measure_place(place_probes *t)
     return s;
 }
 
+/* What came of a place's part. A device that is lost is not used any more, and that is then all to
+ * say: the others are measured without it. */
+static clvits_status settle(place_probes *t, const clvits_machine *m, int place, clvits_status s,
+                            clvits_report *r)
+{
+    if (!s || s == CLVITS_E_CANCELLED || place == CLVITS_CPU_PLACE ||
+        !clvits_device_lost(m->device[place]))
+        return s;
+    clvits_device_distrust(m->device[place], r->text, r);
+    clvits_report_clear(r);
+    t->gone = true;
+    return CLVITS_OK;
+}
+
+static clvits_status rates_of(clvits_rates *out, place_probes *t, const clvits_machine *m,
+                              int place, clvits_report *r)
+{
+    clvits_status s = CLVITS_OK;
+
+    *out = (clvits_rates){ 0 };
+    if (place != CLVITS_CPU_PLACE && !t->gone)
+        s = settle(t, m, place, measure_transfer(&out->transfer, m->device[place], r), r);
+    for (int kind = 0; kind < CLVITS_COST_CLASSES; kind++) {
+        const probe *few = &t->probe[kind][FEW], *many = &t->probe[kind][MANY];
+        out->node[kind] = t->gone || few->elsewhere || many->elsewhere
+                              ? never
+                              : line(few->amount, few->seconds, many->amount, many->seconds);
+    }
+    return s;
+}
+
 clvits_status clvits_rates_measure(clvits_rates *rates, const clvits_machine *m, clvits_report *r)
 {
     place_probes *places = calloc((size_t)m->n_places, sizeof(*places));
     clvits_status s = places ? CLVITS_OK : clvits_fail_memory(r, "a probe");
 
     for (int i = 0; i < m->n_places && !s; i++)
-        s = prepare_place(&places[i], m, i, r);
-    for (int i = 0; i < PASSES * m->n_places && !s; i++)
-        s = measure_place(&places[i % m->n_places]);
-    for (int i = 0; i < m->n_places && !s; i++) {
-        rates[i] = (clvits_rates){ 0 };
-        for (int kind = 0; kind < CLVITS_COST_CLASSES; kind++) {
-            const probe *few = &places[i].probe[kind][FEW];
-            const probe *many = &places[i].probe[kind][MANY];
-            rates[i].node[kind] =
-                few->elsewhere || many->elsewhere
-                    ? never
-                    : line(few->amount, few->seconds, many->amount, many->seconds);
-        }
-        if (i != CLVITS_CPU_PLACE)
-            s = measure_transfer(&rates[i].transfer, m->device[i], r);
+        s = settle(&places[i], m, i, prepare_place(&places[i], m, i, r), r);
+    for (int k = 0; k < PASSES * m->n_places && !s; k++) {
+        const int i = k % m->n_places;
+        if (!places[i].gone)
+            s = settle(&places[i], m, i, measure_place(&places[i]), r);
     }
-    if (s)
-        clvits_machine_finish(m); /* what is enqueued reads what goes now */
+    for (int i = 0; i < m->n_places && !s; i++)
+        s = rates_of(&rates[i], &places[i], m, i, r);
+    clvits_machine_finish(m); /* what is enqueued where something failed reads what goes now */
     for (int i = 0; places && i < m->n_places * CLVITS_COST_CLASSES * SIZES; i++)
         finish(&places[i / SIZES / CLVITS_COST_CLASSES]
                     .probe[i / SIZES % CLVITS_COST_CLASSES][i % SIZES]);

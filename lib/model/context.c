@@ -384,16 +384,12 @@ clvits_status clvits_context_rate(clvits_context *c, clvits_report *r)
 
     pthread_mutex_lock(&c->rate_lock);
     if (!c->rated && c->machine.n_places > 1 && clvits_place_by_cost(c->place)) {
-        s = clvits_rates_get(c->rates, &c->machine, c->cache_dir, &c->cache_told,
-                             r);
+        s = clvits_rates_get(c->rates, &c->machine, c->cache_dir, &c->cache_told, r);
         if (!s) {
             c->machine.rates = c->rates;
         } else if (s != CLVITS_E_CANCELLED) {
-            if (r->device && clvits_device_lost(r->device))
-                clvits_device_distrust((clvits_device *)r->device, r->text, r);
-            else
-                clvits_warn(r, "%s; everything goes to the first device instead of where it costs "
-                               "least", r->text);
+            clvits_warn(r, "%s; everything goes to the first device instead of where it costs "
+                           "least", r->text);
             clvits_report_clear(r);
             s = CLVITS_OK;
         }

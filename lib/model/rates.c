@@ -193,7 +193,8 @@ clvits_status clvits_rates_get(clvits_rates *rates, const clvits_machine *m, con
     const clvits_status s = clvits_rates_measure(rates, m, r);
     clvits_trace_host(r, start, "measure rates", NULL, NULL);
     note_shared(rates, m);
-    if (!s && cached && !write_rates(rates, m, cache_dir, path, head))
+    if (!s && cached && !clvits_machine_distrusted(m) &&
+        !write_rates(rates, m, cache_dir, path, head))
         clvits_cache_tell(cache_told, cache_dir, r);
     return s;
 }

@@ -6,7 +6,7 @@
 
 /**
  * The rates of a machine's places: from the cache where this very machine is in it, else measured
- * and kept there.
+ * and kept there, unless a device is distrusted by then.
  *
  * @param rates       as many as the machine has places
  * @param cache_dir   NULL: no cache
