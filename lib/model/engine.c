@@ -468,7 +468,7 @@ clvits_status clvits_engine_speak(clvits_engine *e, clvits_item *items, int n,
     return s;
 }
 
-/* A stage, without the devices that are lost while it is planned. */
+/* A stage, without the devices that are lost, or have no memory, while it is planned. */
 static clvits_status take(clvits_engine *e, clvits_loan *out, clvits_stage_size *size,
                           unsigned *barred, clvits_report *r)
 {
@@ -478,9 +478,12 @@ static clvits_status take(clvits_engine *e, clvits_loan *out, clvits_stage_size 
         size->barred = *barred;
         const clvits_status s = clvits_stage_take(e->pool, out, size, r);
         const unsigned place = s ? clvits_task_blame(e, *barred, &memory, r) : 0;
-        if (!place || memory)
+        if (!place)
             return s;
-        *barred |= place;
+        if (memory)
+            clvits_task_bar(e, barred, place, r);
+        else
+            *barred |= place;
         clvits_report_clear(r);
     }
 }

@@ -169,6 +169,16 @@ class Trust(ProgramTest):
             self.assertNotIn("goes wrong", text)
             self.assertNotIn("going on without", text)
 
+    def test_a_drawing_without_memory(self):
+        """What no device has memory for is drawn as it is spoken: on the CPU path."""
+        if "OPENCL_LAYERS" not in os.environ:
+            self.skipTest("no layers here")
+        done = self.run_program("info", "--device", "opencl", "--graph", "a.dot", TINY,
+                                env={"CLVITS_FAULTS": "buffer:1+", **CACHE})
+        text = done.stderr.decode()
+        self.assertEqual(done.returncode, 0, text)
+        self.assertRegex(text, r"\Aclvits: warning: .*; going on without this device\n\Z")
+
     def test_a_shortage_that_passes(self):
         """No kernel is blamed for what it finds no resources for once."""
         if "OPENCL_LAYERS" not in os.environ:
