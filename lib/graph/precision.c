@@ -24,8 +24,9 @@ static clvits_status check_sums(const clvits_machine *m, clvits_report *r)
     for (int i = 1; i < m->n_places; i++) {
         clvits_report own = { .log = r->log, .log_user = r->log_user };
         if (clvits_device_check_halves(m->device[i], &own))
-            return clvits_fail(r, own.status, "precision fp16: %s; it has fp32 and fp16-storage",
-                               own.text);
+            return clvits_fail(r, own.status, "precision fp16: %s%s", own.text,
+                               clvits_device_lost(m->device[i]) ? ""
+                                                                : "; it has fp32 and fp16-storage");
         if (clvits_device_get_info(m->device[i])->family != CLVITS_FAMILY_GPU)
             return clvits_fail(r, CLVITS_E_UNSUPPORTED,
                                "precision fp16: %s has the kernels for CPUs, which multiply "

@@ -110,6 +110,11 @@ class Trust(ProgramTest):
         done = self.run_program("info", *named, "--graph", "a.dot", TINY, env=nothing)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertRegex(done.stderr.decode(), rf"\Aclvits: warning: .*{gone}\n\Z")
+        done = self.run_program("speak", *named, "-m", TINY, "-o", "b.wav", "--precision", "fp16",
+                                TEXT, env={**nothing, "CLVITS_FAULTS": "extensions=cl_khr_fp16;"
+                                                                       "build:1+"})
+        self.one_message(done, 1, "precision fp16: ", "even an empty kernel")
+        self.assertNotIn(b"it has fp32", done.stderr)
         level, warnings, _ = self.spoken(*EARLY, CLVITS_FAULTS="build:1", CLVITS_KERNELS="")
         self.assertGreater(level, 60)
         warning, = warnings
