@@ -116,7 +116,8 @@ static void chunk_case(bench *b, const voice *v, clvits_voice *public, int i, he
 
 void bench_first_chunks(bench *b, const voice *v, clvits_engine *e, hearing *want)
 {
-    const clvits_context_params p = { .device = "cpu", .cache_dir = "", .threads = 1 };
+    const clvits_context_params p = { .device = "cpu", .place = "", .precision = "fp32",
+                                      .cache_dir = "", .threads = 1 };
     clvits_context *context = NULL; /* for messages; the engine has devices of its own */
     clvits_voice public = { .file = { .config = *v->model.config,
                                       .text = { .kind = CLVITS_TEXT_IDS } },
