@@ -88,9 +88,10 @@ clvits_status clvits_place_check(const clvits_machine *m, const char *place, clv
         const size_t size = strcspn(text, ","), n = strcspn(text, "=");
         if (!is_rule(text, size) && !clvits_place_is_name(text, n))
             return clvits_fail(r, CLVITS_E_ARGUMENT,
-                               "placement \"%.*s\": give an operator (conv1d, attention, ...; "
-                               "\"clvits check --list\" lists them) or a module: enc_p, dp, flow, "
-                               "dec or a part of one such as dec.ups", (int)size, text);
+                               "placement \"%.*s\": give an operator (conv1d, attention, ...: what "
+                               "stands before the comma in \"clvits check --list\") or a module: "
+                               "enc_p, dp, flow, dec or a part of one such as dec.ups", (int)size,
+                               text);
         text += size + (text[size] == ',');
     }
     return s;
