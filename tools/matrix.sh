@@ -123,7 +123,12 @@ write_table()
 write_file()
 {
     local page written code
-    page=$(realpath -- "$1") && written=$(mktemp -- "${page%/*}/.${page##*/}.XXXXXX.tmp") || return
+    page=$(realpath -- "$1") || return
+    if [ ! -w "$page" ]; then # mv might ask whether to replace it
+        echo "matrix: $1 cannot be written" >&2
+        return 1
+    fi
+    written=$(mktemp -- "${page%/*}/.${page##*/}.XXXXXX.tmp") || return
     table=$(write_table "$1") awk '
         /^<!-- \/matrix -->$/ { skip = 0 }
         !skip

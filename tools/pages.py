@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Pages in which scripts replace what stands between two marks."""
+import errno
 import os
 import pathlib
 import shutil
@@ -27,6 +28,8 @@ def write_text(path, text):
     target = pathlib.Path(os.path.realpath(path))
     part = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
+        if target.exists() and not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         try:
             part.write_text(text, encoding="utf-8")
             if target.exists():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """matrix.py MATRIX.sh README: what --write makes of results, and that the README's table has a line
 for every cell."""
+import os
 import pathlib
 import subprocess
 import sys
@@ -96,6 +97,13 @@ def check_refusals(folder):
         done = run("--write", page)
         assert done.returncode == 2 and "has no lines <!-- matrix -->" in done.stderr, done
         assert page.read_text(encoding="utf-8") == text
+    page = folder / "closed.md"
+    page.write_text("<!-- matrix -->\n<!-- /matrix -->\n", encoding="utf-8")
+    page.chmod(0o444)
+    if not os.access(page, os.W_OK): # root may write all
+        done = run("--write", page)
+        assert done.returncode == 1 and "closed.md cannot be written" in done.stderr, done
+        assert page.read_text(encoding="utf-8").count("\n") == 2
     done = run("--write", folder / "missing.md")
     assert done.returncode == 2 and "has no lines" in done.stderr, done
     done = run("--rows", folder / "missing")
