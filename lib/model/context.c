@@ -220,7 +220,8 @@ static clvits_status open_devices(clvits_context *c, const clvits_setting *wante
             break;
         index = any || is(names, n, "opencl") ? best(list, count) : match(list, count, names, n);
         if (!n) {
-            clvits_fail(r, CLVITS_E_ARGUMENT, "a device is missing in \"%.60s\"", wanted->text);
+            clvits_fail(r, CLVITS_E_ARGUMENT, "a device is missing in \"%.60s\": give numbers or "
+                        "names with one comma between them", wanted->text);
             s = clvits_setting_blame(wanted, r);
         } else if (index < 0 && !any) {
             no_device(r, list, count, names, n);

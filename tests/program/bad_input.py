@@ -79,8 +79,8 @@ class Arguments(ProgramTest):
             self.fails(USAGE, (f"{args[1]}: the value is empty",), *args)
         if devices():
             for device in (",", "opencl,", ",opencl"):
-                self.fails(USAGE, (f'a device is missing in "{device}"',), "speak", "--device",
-                           device, "x")
+                self.fails(USAGE, (f'a device is missing in "{device}": give',), "speak",
+                           "--device", device, "x")
 
     def test_extension(self):
         self.fails(USAGE, ("x.mp3", ".wav"), *CPU, "-o", "x.mp3", "hello")
