@@ -58,12 +58,6 @@ static const conv_case cases[] = {
       .residual = true },
     { "tiles of tiles, eleven taps", 1, 40, 33, 40, 11, 1, 1, 5, 5, 1, .act = CLVITS_ACT_LEAKY_RELU,
       .bias = true },
-    { "tiles of tiles, nine taps", 1, 40, 33, 70, 9, 1, 1, 4, 4, 1, .bias = true,
-      .large = true },
-    { "tiles, three groups", 1, 33, 32, 150, 11, 1, 9, 45, 45, 1, .bias = true,
-      .large = true },
-    { "tiles of tiles, all taps", 1, 37, 112, 1500, 12, 1, 1, 5, 6, 1, 0.1f, 0.5f,
-      CLVITS_ACT_LEAKY_RELU, .bias = true, .residual = true, .sum = true, .large = true },
     { "one tile, one row", 1, 32, 32, 1, 7, 1, 12, 36, 36, 1, .bias = true },
     { "less than a tile", 3, 32, 40, 13, 5, 1, 12, 24, 24, 1, .item_bias = true },
     { "tiles, unpadded", 1, 36, 32, 30, 11, 1, 2, 0, 0, 1, .bias = true },
@@ -90,6 +84,12 @@ static const conv_case cases[] = {
     { "half arithmetic", 2, 70, 40, 47, 3, 1, 3, 3, 3, 1, 0, 1.0f / 3.0f, CLVITS_ACT_LEAKY_RELU,
       .bias = true, .residual = true, .sum = true, .x_half = true,
       .halves = HALVES | CLVITS_HALF_SUMS },
+    { "tiles of tiles, nine taps", 1, 40, 33, 70, 9, 1, 1, 4, 4, 1, .bias = true,
+      .large = true },
+    { "tiles, three groups", 1, 33, 32, 150, 11, 1, 9, 45, 45, 1, .bias = true,
+      .large = true },
+    { "tiles of tiles, all taps", 1, 37, 112, 1500, 12, 1, 1, 5, 6, 1, 0.1f, 0.5f,
+      CLVITS_ACT_LEAKY_RELU, .bias = true, .residual = true, .sum = true, .large = true },
 };
 
 static double leaky(double v, double slope)
