@@ -416,11 +416,12 @@ bool clvits_stage_is_there(clvits_stage_pool *p, const clvits_loan *l,
                            const clvits_stage_size *size)
 {
     const clvits_stage_size own = found_by(p, size);
-    bool there = l->stage && same(&l->stage->size, &own);
 
+    if (clvits_stage_is_of(p, l, size))
+        return true;
     pthread_mutex_lock(&p->lock);
-    const clvits_stage *s = there ? NULL : find(p, &own);
-    there = there || (s && s->n_idle);
+    const clvits_stage *s = find(p, &own);
+    const bool there = s && s->n_idle;
     pthread_mutex_unlock(&p->lock);
     return there;
 }

@@ -126,9 +126,10 @@ bool clvits_toom_runs(const clvits_target *at, const conv1d_dims *d, int m, int 
            chunk(at->device, d, m, r, LEAST_LANES) > 0;
 }
 
-/* Of a CPU, which has kernels for all forms. */
-static void form_of_cpu(const clvits_target *at, const conv1d_dims *d, int *m, int *r)
+void clvits_toom_form(const clvits_target *at, const conv1d_dims *d, int *m, int *r)
 {
+    const bool gpu = at->device &&
+                     clvits_device_get_info(at->device)->family == CLVITS_FAMILY_GPU;
     const bool few = (int64_t)d->I * d->O <= 128 * 128; /* weights of eight points fit the caches */
 
     *m = 12;
@@ -136,17 +137,10 @@ static void form_of_cpu(const clvits_target *at, const conv1d_dims *d, int *m, i
     if (d->phases == 1 && clvits_toom_runs(at, d, *m, *r))
         return;
     *r = d->K <= 3 ? d->K : d->K == 5 ? 5 : 4;
-    *m = *r == 3 && few ? 6 : *r > 3 || !at->device ? 4 : 8 - *r;
-}
-
-void clvits_toom_form(const clvits_target *at, const conv1d_dims *d, int *m, int *r)
-{
-    if (at->device && clvits_device_get_info(at->device)->family == CLVITS_FAMILY_GPU) {
-        *r = d->K <= 3 ? d->K : d->K == 5 ? 5 : 4;
+    if (gpu)
         *m = 8 - *r; /* its kernel is for seven points */
-    } else {
-        form_of_cpu(at, d, m, r);
-    }
+    else
+        *m = *r == 3 && few ? 6 : *r > 3 || !at->device ? 4 : 8 - *r;
     if (!clvits_toom_runs(at, d, *m, *r))
         *m = *r = 0;
 }
