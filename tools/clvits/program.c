@@ -57,12 +57,25 @@ void program_receive(void *user, clvits_log_level level, const char *text)
     funlockfile(stderr);
 }
 
+static bool has_line(const char *lines, const char *line)
+{
+    const size_t n = strlen(line);
+    bool found = false;
+
+    while (*lines && !found) {
+        const size_t length = strcspn(lines, "\n");
+        found = length == n && !strncmp(lines, line, n);
+        lines += length + (lines[length] == '\n');
+    }
+    return found;
+}
+
 void program_receive_once(void *user, clvits_log_level level, const char *text)
 {
     program_said *s = user;
     const size_t n = strlen(s->warnings);
 
-    if (level == CLVITS_LOG_WARNING && strstr(s->warnings, text))
+    if (level == CLVITS_LOG_WARNING && has_line(s->warnings, text))
         return;
     if (level == CLVITS_LOG_WARNING)
         snprintf(s->warnings + n, sizeof(s->warnings) - n, "%s\n", text);
@@ -356,51 +369,63 @@ static bool holds_more_than_text(const char *path)
     return more;
 }
 
-int text_file_open(text_file *t, const char *path)
+/* The file itself where the path is a link to one, so that the link is not replaced. */
+static char *resolve(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    const int folder = slash ? (int)(slash + 1 - path) : 0;
-    const size_t size = strlen(path) + 64;
     struct stat st;
 
-    *t = (text_file){ .path = strdup(path), .temporary = malloc(size) };
-    if (!t->path || !t->temporary) {
-        text_file_discard(t);
+    return stat(path, &st) ? strdup(path) : realpath(path, NULL);
+}
+
+static int open_temporary(text_file *t)
+{
+    const char *slash = strrchr(t->path, '/');
+    const int folder = slash ? (int)(slash + 1 - t->path) : 0;
+    const size_t size = strlen(t->path) + 64;
+
+    t->temporary = malloc(size);
+    if (!t->temporary)
         return program_fail(CODE_FAILED, "out of memory for a file name");
-    }
-    if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
-        text_file_discard(t);
-        return program_fail(CODE_OUTPUT, "%s is there and is not a regular file", path);
-    }
-    if (holds_more_than_text(path)) {
-        text_file_discard(t);
-        return program_fail(CODE_OUTPUT, "%s is there and holds more than text; give another name",
-                            path);
-    }
     /* A killed program that had the same number may have left its own. */
     for (int i = 0; i < 1000 && !t->f; i++) {
-        snprintf(t->temporary, size, "%.*s.clvits-%ld-%d.tmp", folder, path, (long)getpid(), i);
+        snprintf(t->temporary, size, "%.*s.clvits-%ld-%d.tmp", folder, t->path, (long)getpid(), i);
         t->f = fopen(t->temporary, "wxe");
         if (!t->f && errno != EEXIST)
             break;
     }
-    if (!t->f) {
-        const int error = errno;
+    return t->f ? CODE_OK
+                : program_fail(CODE_OUTPUT, "%s cannot be written: %s", t->path, strerror(errno));
+}
+
+int text_file_open(text_file *t, const char *path)
+{
+    struct stat st;
+
+    *t = (text_file){ 0 };
+    if (!stat(path, &st) && !S_ISREG(st.st_mode))
+        return program_fail(CODE_OUTPUT, "%s is there and is not a regular file", path);
+    if (holds_more_than_text(path))
+        return program_fail(CODE_OUTPUT, "%s is there and holds more than text; give another name",
+                            path);
+    t->path = resolve(path);
+    if (!t->path)
+        return program_fail(CODE_FAILED, "out of memory for a file name");
+    const int code = open_temporary(t);
+    if (code)
         text_file_discard(t);
-        return program_fail(CODE_OUTPUT, "%s cannot be written: %s", path, strerror(error));
-    }
-    program_begin_file(t->temporary);
-    return CODE_OK;
+    else
+        program_begin_file(t->temporary);
+    return code;
 }
 
 int text_file_rename(text_file *t, const char *path)
 {
-    char *copy = strdup(path);
+    char *resolved = resolve(path);
 
-    if (!copy)
+    if (!resolved)
         return program_fail(CODE_FAILED, "out of memory for a file name");
     free(t->path);
-    t->path = copy;
+    t->path = resolved;
     return CODE_OK;
 }
 
