@@ -51,6 +51,7 @@ class Arguments(ProgramTest):
             (("--recheck", "0 to 2147483647"), ("speak", "--recheck", "-1", "x")),
             (("--phonemes", "--ids"), ("speak", "--phonemes", "--ids", "1")),
             (("one argument too many",), ("devices", "all")),
+            (("--list", "-o"), ("check", "--list", "-o", "a.txt")),
             (("one voice",), ("info", "a", "b")),
             (("-c goes with -m",), ("speak", "-c", "a.json", "x")),
             (("-c goes with",), ("info", "-c", "a.json")),

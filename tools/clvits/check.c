@@ -333,9 +333,12 @@ int command_check(int argc, char **argv)
     for (int i = 0; i < argc; i++)
         if (clvits_check_next(&(clvits_check_params){ t.wanted.names + i, 1, 0 }) < 0)
             return refuse(argv[i]);
+    const bool named = report;
+    if (list && named)
+        return program_fail(CODE_USAGE, "--list checks nothing and writes no report; leave -o "
+                                        "out");
     if (list)
         return list_names(t.wanted);
-    const bool named = report;
     if (named && none)
         return program_fail(CODE_USAGE, "give -o or --no-report, not both");
     if (named && !strcmp(report, "-"))
