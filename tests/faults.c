@@ -18,9 +18,11 @@ enum { TIMEOUT = 240, SWEEP_TIMEOUT = 7200, SPEAKERS = 3,
 
 static const char *const kinds[] = { "any",   "buffer", "build", "program", "kernel",
                                      "argument", "launch", "read", "write",  "copy",
-                                     "fill",  "finish", "context", "queue",  "record" };
-/* The last one is of devices that record, which those of every day do not. */
-enum { KINDS = sizeof(kinds) / sizeof(*kinds), SAMPLED = KINDS - 1 };
+                                     "fill",  "finish", "context", "queue",  "record",
+                                     "flush" };
+/* The last two are of devices that record, or want to be flushed, which those of every day do not.
+ */
+enum { KINDS = sizeof(kinds) / sizeof(*kinds), SAMPLED = KINDS - 2 };
 
 /* Opens a voice and speaks while the nth call of a kind fails, and again when that is over; what
  * closes all has the faults only where it makes that call. How opening went. */
