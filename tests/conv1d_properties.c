@@ -333,12 +333,15 @@ START_TEST(asked_rows_equal_whole)
 }
 END_TEST
 
-/* Taps of zeros, which fill a last group, see no row that nobody makes, whatever it holds. */
+/* Taps of zeros, which fill a last group, see no row that nobody makes, whatever it holds. Oclgrind
+ * takes it for a mistake that such a row is read at all, so there all rows are made once. */
 START_TEST(asked_rows_need_no_others)
 {
     enum { T = 40, I = 36, O = 35 };
     static const int taps[] = { 7, 11 };
     const int every = getenv("CLVITS_TEST_TINY") ? 7 : 1;
+    const char *device = getenv("CLVITS_TEST_DEVICE");
+    const bool oclgrind = device && !strcmp(device, "Oclgrind");
     const float *values;
 
     for (int i = 0; i < LENGTH(taps) && !harness_left_out(_i); i++) {
@@ -358,6 +361,8 @@ START_TEST(asked_rows_need_no_others)
             harness_tune(&h, makings[_i].rows);
         h.place = h.machine.n_places > 1 ? makings[_i].place : NULL;
         harness_plan(&h);
+        if (oclgrind)
+            harness_go(&h);
         for (int first = 0; first < 12; first += every)
             for (int end = first + 1; end < first + 9; end += every) {
                 clvits_run_ask(h.run, y, (clvits_range){ first, end });
