@@ -12,7 +12,7 @@
 #define HEAD "clvits trust 1"
 #define LAST "end\n"
 
-enum { MOST = 1 << 16, LINE = CLVITS_VERDICT_TEXT + 64 };
+enum { MOST = 1 << 13 /* each is looked for among all */, LINE = CLVITS_VERDICT_TEXT + 64 };
 
 struct clvits_judged {
     struct clvits_judged *next;
