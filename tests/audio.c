@@ -199,11 +199,13 @@ START_TEST(follows_links)
     clvits_report r = { 0 };
 
     files_text("real.wav", "old");
+    ck_assert_int_eq(chmod(files_path("real.wav"), 0640), 0);
     ck_assert_int_eq(symlink("real.wav", files_path("link.wav")), 0);
     ck_assert_msg(!write_tone(files_path("link.wav"), 16000, &r), "%s", r.text);
     ck_assert_int_eq(files_count(), 2);
     ck_assert(!lstat(files_path("link.wav"), &st) && S_ISLNK(st.st_mode));
     ck_assert(!stat(files_path("real.wav"), &st) && st.st_size == 44 + 2 * COUNT);
+    ck_assert_int_eq(st.st_mode & 0777, 0640);
 }
 END_TEST
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Results of clvits-bench as one HTML page; `clvits-bench report` runs this."""
 import argparse
+import errno
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -30,9 +32,13 @@ def write(path, text):
     if path.exists() and not path.is_file():
         path.write_text(text, encoding="utf-8")  # a pipe, or what says why not
         return
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     part = path.with_name(f".{path.name}-{os.getpid()}.tmp")
     try:
         part.write_text(text, encoding="utf-8")
+        if path.exists():
+            shutil.copymode(path, part)
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)

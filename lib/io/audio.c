@@ -108,6 +108,9 @@ static clvits_status resolve(clvits_audio_file *file, const char *path, clvits_r
     if (!stat(path, &st)) {
         if (!S_ISREG(st.st_mode))
             return clvits_fail(r, CLVITS_E_FILE, "%s is there and is not a regular file", path);
+        if (access(path, W_OK))
+            return clvits_fail(r, CLVITS_E_FILE, "%s cannot be written: %s", path,
+                               strerror(errno));
         file->path = realpath(path, NULL);
     } else {
         file->path = strdup(path);
@@ -293,6 +296,7 @@ const char *clvits_audio_file_temporary(const clvits_audio_file *file)
 static clvits_status complete(clvits_audio_file *file, clvits_report *r)
 {
     const int failed = sf_close(file->sound);
+    struct stat st;
 
     file->sound = NULL;
     if (file->error)
@@ -300,6 +304,8 @@ static clvits_status complete(clvits_audio_file *file, clvits_report *r)
     if (failed)
         return write_failed(file, sf_error_number(failed), r);
 
+    if (!stat(file->path, &st)) /* as if it had been written in place, where there are modes */
+        fchmod(file->fd, st.st_mode & 0777);
     const int closed = close(file->fd);
     file->fd = -1;
     if (closed || rename(file->temporary, file->path))

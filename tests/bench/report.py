@@ -273,10 +273,16 @@ def check_kept(folder):
     link.symlink_to(out.name)
     for before in ("", make(folder, SAMPLE).replace("avx512", "avx2")):
         out.write_text(before)
+        out.chmod(0o640)
         done = run(SAMPLE, "-o", link)
         assert done.returncode == 0, done.stderr
+        assert out.stat().st_mode & 0o777 == 0o640
         assert link.is_symlink() and out.read_text() == make(folder, SAMPLE)
         assert sorted(place.iterdir()) == [link, out], "something is left"
+    out.chmod(0o440)
+    if not os.access(out, os.W_OK): # root may write all
+        done = run(SAMPLE, "-o", link)
+        assert done.returncode == 3 and "cannot be written" in done.stderr, done
 
 
 def check_counts(folder):

@@ -388,6 +388,15 @@ class Output(ProgramTest):
         self.fails(OUTPUT, ("cannot be made",), *CPU, "-d", self.folder / "none" / "dir", self.TEXT)
         (self.cwd / "there.wav").mkdir()
         self.fails(OUTPUT, ("there.wav",), *CPU, "-o", "there.wav", self.TEXT, left=["there.wav"])
+        for name in ("kept.wav", "kept.json"):
+            (self.cwd / name).write_text("{}", encoding="utf-8")
+            (self.cwd / name).chmod(0o444)
+        if not os.access(self.cwd / "kept.wav", os.W_OK):  # root may write all
+            left = self.left()
+            self.fails(OUTPUT, ("kept.wav cannot be written",), *CPU, "-o", "kept.wav", self.TEXT,
+                       left=left)
+            self.fails(OUTPUT, ("kept.json cannot be written",), *CPU, "-o", "x.wav", "--timings",
+                       "kept.json", self.TEXT, left=left)
 
     def test_what_is_read_is_not_replaced(self):
         voice = self.cwd / "v"

@@ -404,6 +404,8 @@ int text_file_open(text_file *t, const char *path)
     *t = (text_file){ 0 };
     if (!stat(path, &st) && !S_ISREG(st.st_mode))
         return program_fail(CODE_OUTPUT, "%s is there and is not a regular file", path);
+    if (!access(path, F_OK) && access(path, W_OK))
+        return program_fail(CODE_OUTPUT, "%s cannot be written: %s", path, strerror(errno));
     if (holds_more_than_text(path))
         return program_fail(CODE_OUTPUT, "%s is there and holds more than text; give another name",
                             path);
@@ -431,9 +433,12 @@ int text_file_rename(text_file *t, const char *path)
 
 int text_file_finish(text_file *t)
 {
+    struct stat st;
     int code = CODE_OK;
     bool failed = ferror(t->f) != 0;
 
+    if (!stat(t->path, &st)) /* as if it had been written in place, where there are modes */
+        fchmod(fileno(t->f), st.st_mode & 0777);
     failed |= fclose(t->f) != 0;
     if (failed || rename(t->temporary, t->path)) {
         code = program_fail(CODE_OUTPUT, "%s cannot be written: %s", t->path, strerror(errno));
