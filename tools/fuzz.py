@@ -29,7 +29,7 @@ WHAT = {
     "audio": "sound files (libsndfile as installed, unwatched)",
     "binary": "kernels' binaries in the cache",
     "config": "`config.json`, held against weights",
-    "coqui": "Coqui's configurations, vectors of speakers",
+    "coqui": "Coqui's configurations, held against weights; vectors of speakers",
     "lexicon": "`tokens.txt`, lexicons, words looked up in them",
     "onnx": "ONNX, with its metadata",
     "piper": "checkpoints of Piper's trainer",

@@ -175,19 +175,52 @@ build()
     ninja -C "$dir" >>"$log" 2>&1
 }
 
+# missing BUILD [TEST OPTION...]: the first test that is named but not there. Meson says nothing of
+# it where there is another one.
+missing()
+{
+    local word value='' listed
+    listed=$(meson test -C "$out/$1" --no-rebuild --list "${@:2}" 2>/dev/null)
+    for word in "${@:2}"; do
+        if [ -n "$value" ]; then
+            value=
+            continue
+        fi
+        case $word in
+        --suite | --wrapper | --timeout-multiplier) value=1 ;;
+        *)
+            if ! grep -q " / $word\$" <<<"$listed"; then
+                echo "$word"
+                return
+            fi
+            ;;
+        esac
+    done
+}
+
 # check BUILD [TEST OPTION...]: run tests, each cell with kernels of its own, and count.
 check()
 {
-    local dir=$out/$1 counts
+    local dir=$out/$1 counts none status
+    none=$(missing "$@")
+    if [ -n "$none" ]; then
+        fails "there is no test $none"
+        return
+    fi
     rm -f "$dir/meson-logs/$cell"*.json
     POCL_CACHE_DIR=$out/cache/$cell/pocl CLVITS_CACHE=$out/cache/$cell/clvits \
         meson test -C "$dir" --no-rebuild --logbase "$cell" --num-processes "$at_once" \
         --print-errorlogs "${@:2}" </dev/null >>"$log" 2>&1
+    status=$?
     # The log of a run in a wrapper has the wrapper's name behind the cell's.
     counts=$(python3 tools/results.py "$dir/meson-logs/$cell"*.json)
-    case $counts in
-    "0 0 "*) fails "no test ran" ;;
-    *" 0 "*) passes "$(awk '{ print $1 " tests" ($3 ? ", " $3 " skipped" : "") }' <<<"$counts")" ;;
+    case $status/$counts in
+    */"0 0 "*) fails "no test ran" ;;
+    0/*" 0 "*)
+        passes "$(awk '{ print $1 " test" ($1 == 1 ? "" : "s") ($3 ? ", " $3 " skipped" : "") }' \
+            <<<"$counts")"
+        ;;
+    */*" 0 "*) fails "meson ended with $status" ;;
     *) fails "$(awk '{ print $2 " of " $1 + $2 " tests" }' <<<"$counts")" ;;
     esac
 }
@@ -259,7 +292,7 @@ cell_faults()
 {
     in_short faults malloc-opencl -- --suite opencl --suite slow faults malloc-all-opencl \
         malloc-all-cpu-path trust-barrier \
-        faults-{any,argument,buffer,build,context,copy,fill,finish,kernel,launch,program} \
+        faults-{any,argument,buffer,build,context,copy,fill,finish,flush,kernel,launch,program} \
         faults-{proven,queue,read,rechecked,record,recorded,write}
     build_and_check gcc "${wanted[@]}"
 }
@@ -334,6 +367,16 @@ cell_offline_spirv() { offline khronos; }
 
 table=$out/table.txt
 : >"$table"
+
+# The cell's line in the table, and its row.
+conclude()
+{
+    local seconds=$((SECONDS - began))
+    printf '%s|%s|%s|%s|%s\n%s\n' "$cell" "$verdict" $seconds "$quick" "$reason" \
+        "$(date -u +%F)" >"$rows/$cell"
+    printf '%-16s%-6s%5d s  %s: %s\n' "$cell" "$verdict" $seconds "$what" "$reason" >>"$table"
+}
+
 while IFS='|' read -r cell what in_quick; do
     [ -n "$cell" ] || continue
     if [ ${#chosen[@]} -gt 0 ]; then
@@ -345,16 +388,18 @@ while IFS='|' read -r cell what in_quick; do
     log=$out/$cell.log
     : >"$log"
     began=$SECONDS
-    # A shell of its own: what a cell sets ends with it.
-    (
+    # A shell of its own: what a cell sets ends with it, and what ends it ends the cell alone.
+    if ! (
         options=()
         "cell_${cell//-/_}" </dev/null
-        printf '%s|%s|%s|%s|%s\n%s\n' "$cell" "${verdict:-FAIL}" $((SECONDS - began)) "$quick" \
-            "${reason:-ended without a verdict}" "$(date -u +%F)" >"$rows/$cell"
-        IFS='|' read -r _ verdict seconds _ reason <"$rows/$cell"
-        printf '%-16s%-6s%5d s  %s: %s\n' "$cell" "$verdict" "$seconds" "$what" "$reason" \
-            >>"$table"
-    )
+        [ -z "$verdict" ] || conclude
+        [ -n "$verdict" ]
+    ); then
+        fails "ended without a verdict"
+        conclude
+        verdict=
+        reason=
+    fi
     tail -n 1 "$table"
 done <<<"$cells"
 

@@ -45,7 +45,7 @@ def check_write(folder):
             "pocl": "pocl|pass|61|quick|12 tests\n2026-02-03\n",
             "intel": "intel|FAIL|3600||3 of 90 | tests\n2026-02-03\n",
             "rusticl": "rusticl|skip|0||no driver\n2026-02-02\n",
-            "soak": "soak|pass|59||1 tests\n",
+            "soak": "soak|pass|59||1 test\n",
             "asan": "asan|pass|60||7 tests\n",
             "tsan": "tsan|pass|0||8 tests\n2026-02-03\n"}.items():
         (rows / name).write_text(row, encoding="utf-8")
@@ -59,7 +59,7 @@ def check_write(folder):
     made = {**dict.fromkeys(what, "not run |  |  |"),
             "pocl": "pass, in short: 12 tests | 2 | 2026-02-03 |",
             "intel": "FAIL: 3 of 90 \\| tests | 60 | 2026-02-03 |",
-            "soak": "pass: 1 tests | 1 |  |",
+            "soak": "pass: 1 test | 1 |  |",
             "tsan": "pass: 8 tests | 0 | 2026-02-03 |"}
     made |= {name: kept[name].partition(" | then | ")[2]
              for name in ("rusticl", "mali", "valgrind", "asan")}

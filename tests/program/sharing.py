@@ -78,8 +78,11 @@ class Caches(Sharing):
                 self.assertEqual(files.get(name), changed, name)
 
     def test_killed_while_it_fills_the_folder(self):
-        for _ in self.kill_often(4, 0.8, *OPENCL, "-q", "-o", "a.wav", TEXT):
-            pass
+        filled = set()
+        for _ in self.kill_often(6, 1.5, *OPENCL, "-q", "-o", "a.wav", TEXT):
+            if (self.cwd / "cache").exists():
+                filled.add(len(self.cache()))
+        self.assertGreater(len(filled), 1, "no kill came while it filled the folder")
         self.whole(*OPENCL, "-q", "-o", "a.wav", TEXT)
         self.check_speech("a.wav")
         self.assertFalse([name for name in self.cache() if ".part" in name])
