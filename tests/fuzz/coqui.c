@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A config.json of Coqui, and after a byte 0xff the vectors of its speakers, in JSON; without these,
-// the configuration is held against a checkpoint as well.
+// A config.json of Coqui, and after a byte 0xff the vectors of its speakers, in JSON; without these
+// the configuration is held against a checkpoint, too.
 #include "fuzz.h"
 #include "model/voice_parts.h"
 
