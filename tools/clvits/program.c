@@ -73,13 +73,15 @@ static bool has_line(const char *lines, const char *line)
 void program_receive_once(void *user, clvits_log_level level, const char *text)
 {
     program_said *s = user;
-    const size_t n = strlen(s->warnings);
 
-    if (level == CLVITS_LOG_WARNING && has_line(s->warnings, text))
-        return;
-    if (level == CLVITS_LOG_WARNING)
+    flockfile(stderr);
+    const size_t n = strlen(s->warnings);
+    const bool again = level == CLVITS_LOG_WARNING && has_line(s->warnings, text);
+    if (level == CLVITS_LOG_WARNING && !again)
         snprintf(s->warnings + n, sizeof(s->warnings) - n, "%s\n", text);
-    program_receive(&s->log, level, text);
+    if (!again)
+        program_receive(&s->log, level, text);
+    funlockfile(stderr);
 }
 
 int program_code(clvits_status status, int file_code)
