@@ -434,11 +434,13 @@ int text_file_rename(text_file *t, const char *path)
 int text_file_finish(text_file *t)
 {
     int code = CODE_OK;
-    bool failed = ferror(t->f) != 0;
+    const bool partial = ferror(t->f) != 0; /* the reason is not kept, but may hold for the rest */
+    bool failed = fclose(t->f) != 0;
 
-    failed |= fclose(t->f) != 0;
-    if (failed || rename(t->temporary, t->path)) {
-        code = program_fail(CODE_OUTPUT, "%s cannot be written: %s", t->path, strerror(errno));
+    failed = failed || (!partial && rename(t->temporary, t->path));
+    if (failed || partial) {
+        code = program_fail(CODE_OUTPUT, "%s cannot be written: %s", t->path,
+                            failed ? strerror(errno) : "a part of it was not written");
         unlink(t->temporary);
     }
     t->f = NULL;
