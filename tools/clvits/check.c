@@ -101,8 +101,8 @@ static int print_row(void *user, const clvits_check_result *r)
     return program_signal() || ferror(stdout);
 }
 
-/* What the checks of one precision came to, as a code. */
-static int outcome(const check_process *p, table *t)
+/* What the checks of one precision came to, as a code; or the one of what has been said of it. */
+static int outcome(const check_process *p, table *t, bool lacking, int code)
 {
     if (t->checked)
         say(t, !t->quiet, "%d checked, %d wrong, %d left to the CPU path\n", t->checked, t->wrong,
@@ -111,6 +111,15 @@ static int outcome(const check_process *p, table *t)
         return program_interrupted();
     if (p->stopped)
         return program_flush();
+    if (lacking) {
+        say(t, !t->quiet, "not here: %s\n", p->text);
+        return CODE_OK;
+    }
+    if (!p->complete) {
+        say(t, false, "failed: %s\n", p->text);
+        return code ? code
+                    : program_fail(program_code(p->status, CODE_FAILED), "%s", p->text);
+    }
     if (!p->status && t->left == t->checked)
         return program_fail(CODE_FAILED, "nothing was compared: %s runs on this device",
                             t->wanted.names ? "none of these" : "no operator");
@@ -131,22 +140,12 @@ static int check(const clvits_context_params *params, const char *precision,
     t->checked = t->wrong = t->left = 0;
     t->process = &p;
     check_json_begin_run(&t->json, precision);
-    int code = check_process_run(&p);
-    const bool refused = !code && !*p.device;
+    const int code = check_process_run(&p);
+    const bool lacking = optional && !*p.device && p.status == CLVITS_E_UNSUPPORTED;
     t->opened = t->opened || *p.device;
-    const bool lacking = optional && p.status == CLVITS_E_UNSUPPORTED;
-    check_json_end_run(&t->json, lacking, refused ? p.text : NULL);
+    check_json_end_run(&t->json, lacking, p.complete ? NULL : p.text);
     t->process = NULL;
-    if (code || !refused)
-        return code ? code : outcome(&p, t);
-    if (program_signal())
-        return program_interrupted();
-    if (lacking) {
-        say(t, !t->quiet, "not here: %s\n", p.text);
-        return CODE_OK;
-    }
-    say(t, false, "failed: %s\n", p.text);
-    return program_fail(program_code(p.status, CODE_FAILED), "%s", p.text);
+    return outcome(&p, t, lacking, code);
 }
 
 /* What it takes to tell this device, with this driver and library, from others. */
