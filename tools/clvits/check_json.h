@@ -7,6 +7,9 @@
 
 #include "program.h"
 
+/* How a report in JSON begins, up to the format's number. */
+#define CHECK_JSON_BEGIN "{\n\"format\": \"clvits-check"
+
 typedef struct check_json {
     FILE *f; /* NULL: none is wanted */
     int runs, cases;
