@@ -406,6 +406,9 @@ int text_file_open(text_file *t, const char *path)
     *t = (text_file){ 0 };
     if (!stat(path, &st) && !S_ISREG(st.st_mode))
         return program_fail(CODE_OUTPUT, "%s is there and is not a regular file", path);
+    if (access(path, F_OK) && !lstat(path, &st))
+        return program_fail(CODE_OUTPUT, "%s is a link to nothing; remove it, or give another name",
+                            path);
     if (!access(path, F_OK) && access(path, W_OK))
         return program_fail(CODE_OUTPUT, "%s cannot be written: %s", path, strerror(errno));
     if (holds_more_than_text(path))
