@@ -4,6 +4,7 @@
 and from nothing else: those of bench/results, which lies beside the README."""
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -117,6 +118,8 @@ def check_readme():
         assert block.strip() and block.strip() == done.stdout.strip(), (
             f"write the tables again, with tools/bench_table.py --write README.md "
             f"bench/results/*.json\n{done.stdout}")
+        if part == "sentences":
+            check_within(block)
 
 
 def check_alignment(folder):
@@ -147,14 +150,16 @@ def check_convolutions(folder):
     sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
     path = folder / "convolutions.json"
     cases = [{"level": "operator", "name": f"conv1d/{name}", "verdict": "ok", "device": "cpu",
-              "flop": 1e9, "peak_flops": 4e11, "device_seconds": {"median": seconds}}
-             for name, seconds in (("base/32 k3 d1, 1 s", 0.01), ("base/32 k3 d1, 10 s", 0.003),
-                                   ("base/64 k7 d3, 1 s", 0.003), ("base/post 32-1 k7, 1 s", 1.0),
-                                   ("text/96-384 k3, 1 s", 1.0), ("mini/24 k7 d3, 1 s", 1.0))]
+              "flop": 1e9, "peak_flops": peak, "device_seconds": {"median": seconds}}
+             for name, seconds, peak in (
+                 ("base/32 k3 d1, 1 s", 0.01, 1e11), ("base/32 k3 d1, 10 s", 0.003, 3e11),
+                 ("base/64 k7 d3, 1 s", 0.003, 4e11), ("base/post 32-1 k7, 1 s", 1.0, 4e11),
+                 ("text/96-384 k3, 1 s", 1.0, 4e11), ("mini/24 k7 d3, 1 s", 1.0, 4e11))]
     path.write_text(json.dumps({**sample, "results": cases}), encoding="utf-8")
     done = run("--part", "convolutions", path)
     assert done.returncode == 0 and ": 1 of 2 convolutions" in done.stdout, done
     assert rows_of(done.stdout)[1:] == ["| base/32 k3 d1 | 100 | 333 | 25 % | 83 % |"], done.stdout
+    assert "400 GFLOP/s" in done.stdout, "of all looks at the peak the highest counts"
 
 
 def check_forms(folder):
@@ -184,12 +189,44 @@ def stage(name, seconds, flop, **more):
             "flop": flop, "device_seconds": {"median": seconds}, **more}
 
 
+def check_decoder(folder):
+    """The windows' share of the roofline, by the highest peaks of the run."""
+    sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
+    path, about = folder / "decoder.json", {"level": "stage", "verdict": "ok", "device": "cpu"}
+    path.write_text(json.dumps({**sample, "results": [
+        {**about, "name": f"mini (embedded)/decoder, window {number}", "flop": flop, "bytes": moved,
+         "peak_flops": 400e9, "peak_bytes": copied, "device_seconds": {"median": 0.01}}
+        for number, flop, moved, copied in ((1, 2e9, 1e6, 30e9), (2, 1e6, 0.1e9, 20e9))]}))
+    row = rows_of(run(path).stdout)[1]
+    assert row.endswith("| 42 % |"), row # 5 and 3.3 of twice 10 ms
+
+
+def check_halves(sample, cases, path):
+    """Flow and decoder have the peak of halves where they add up halves; nothing else has."""
+    device = {**sample["devices"][0], "precision": "fp16", "peak_flops_fp16": 1e12}
+    path.write_text(json.dumps({**sample, "devices": [device], "results": cases}))
+    row = rows_of(run("--part", "sentences", path).stdout)[1]
+    assert row.split(" | ", 1)[1].startswith(
+        "medium | 3.9 | 20 % (12 %) | 50 % at 24 % (12 %) | 20 % at 15 % ~ | 20 % at 10 % |"), row
+
+
+def check_within(text):
+    """No whole does more of the peak than all of its parts, or less."""
+    rows = rows_of(text)[1:]
+    assert rows, text
+    for row in rows:
+        whole, *parts = (float(re.search(r"(\d+) %(?: \(| ~| \||$)", cell).group(1))
+                         for cell in row.strip("| ").split(" | ")[3:8])
+        assert min(parts) <= whole <= max(parts), row
+
+
 def check_sentences(folder):
     """Shares of the time and of the peak, also of races; none without all parts."""
     sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
     path = folder / "sentences.json"
     cases = [stage("sentence", 0.1, 0, values={"audio_s": 4.0}),
-             stage("sentence: decoder", 0.05, 12e9, multiplied=6e9, operators={"conv1d": 0.05}),
+             stage("sentence: decoder", 0.05, 12e9, multiplied=6e9, peak_flops=500e9,
+                   operators={"conv1d": 0.05}),
              stage("sentence: flow", 0.02, 3e9, peak_flops=150e9, noisy=True,
                    operators={"conv1d": 0.01, "conv_transpose1d": 0.01}),
              stage("sentence: text encoder", 0.02, 0.6e9,
@@ -205,13 +242,14 @@ def check_sentences(folder):
     done = run("--part", "sentences", path)
     assert done.returncode == 0, done.stderr
     rows = [row.split(" | ", 1)[1] for row in rows_of(done.stdout)]
-    assert rows[1] == ("medium | 3.9 | 52 % (32 %) | 50 % at 80 % (40 %) | 20 % at 100 % ~ | "
-                       "20 % at 10 % | 6 % at 0 % | 15 % | 4 % |"), rows
+    assert rows[1] == ("medium | 3.9 | 31 % (19 %) | 50 % at 48 % (24 %) | 20 % at 30 % ~ | "
+                       "20 % at 6 % | 6 % at 0 % | 15 % | 4 % |"), rows
+    check_halves(sample, cases, path)
     cases.append({"level": "speech", "name": "medium/medium", "verdict": "ok", "device": "cpu",
                   "host_seconds": {"median": 0.1}, "values": {"rtf": 0.02}})
     path.write_text(json.dumps({**sample, "results": cases, "peers": [peer]}), encoding="utf-8")
     rows = [row.split(" | ", 1)[1] for row in rows_of(run(path).stdout)]
-    assert rows[-1] == "medium | 4.5 s | 1 | 94 % | 2.00 (1.90 to 2.10), 47 % |", rows
+    assert rows[-1] == "medium | 4.5 s | 1 | 56 % | 2.00 (1.90 to 2.10), 28 % |", rows
     cases.pop()
     path.write_text(json.dumps({**sample, "results": cases[:-1], "peers": [peer]}),
                     encoding="utf-8")
@@ -329,6 +367,7 @@ with tempfile.TemporaryDirectory() as name:
     check_alignment(pathlib.Path(name))
     check_convolutions(pathlib.Path(name))
     check_forms(pathlib.Path(name))
+    check_decoder(pathlib.Path(name))
     check_sentences(pathlib.Path(name))
     check_placement(pathlib.Path(name))
     check_machine_only(pathlib.Path(name))
