@@ -4,21 +4,25 @@
 
 RESULT.json is what `clvits-bench --json` wrote; those of bench/results make the README's. With
 --write, what stands in FILE.md between "<!-- results -->" and "<!-- /results -->" is replaced, and
-likewise "alignment", "convolutions", "forms", "sentences" and "placement" where the page has these
-marks.
+likewise "alignment", "convolutions", "forms", "sentences", "placement" and "missed" where the page
+has these marks.
 """
 import argparse
 import pathlib
 import re
+import shlex
 import sys
 import textwrap
 
 import pages
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "bench" / "report"))
+sys.path += [str(pathlib.Path(__file__).resolve().parent.parent / "bench" / name)
+             for name in ("report", "peers")]
 import load
+import race as racing
 
 FULL = 0.7  # share of the peak from which a convolution is left out
+GOAL, GOAL_ONE, GOAL_OPENCL = 2.5, 1.8, 2.0 # against ONNX Runtime: all threads, one, OpenCL
 VOICES = ("mini (embedded)", "x-low", "low", "medium", "mms", "base")
 STAGES = ("decoder", "flow", "text encoder", "duration predictor")
 CONVOLUTIONS = ("conv1d", "conv_transpose1d")
@@ -57,6 +61,8 @@ def check_texts(entry, names, where=""):
 def check(run, device, cases):
     """Raise what any table would stumble on, while it is known in which file that is."""
     check_texts(run, ("version", "date"))
+    if any(not isinstance(word, str) for word in run.get("command", [])):
+        raise ValueError("\"command\" is no list of texts")
     check_texts({"cpu": "", **run["machine"]}, ("cpu",))
     check_texts(device, ("isa",) if device["kind"] == "cpu" else ("device", "platform", "driver"),
                 f"{device['name']}: ")
@@ -69,6 +75,7 @@ def check(run, device, cases):
     sentences(alone)
     placements(alone)
     races(alone)
+    missed(alone)
 
 
 def tell_apart(found):
@@ -121,8 +128,8 @@ def peaks_of(device, cases):
     high. So the highest of a run counts, of the first look and of those beside cases, and it counts
     for all that ran: a whole is then between its parts, and races and sentences, which have no look
     beside them, are measured alike. The one beside a case is no better for that case: dense
-    multiply-adds were seen to lose a quarter of their clock for minutes, in which convolutions lost
-    a seventh at most. What ran meanwhile has a share that is too low, never one too high.
+    multiply-adds were seen to lose a quarter of their clock for minutes, in which some convolutions
+    lost next to nothing. What ran meanwhile has a share that is too low, never one too high.
     """
     looks = {False: [device.get("peak_flops")], True: [device.get("peak_flops_fp16")]}
     for case in cases.values():
@@ -130,13 +137,17 @@ def peaks_of(device, cases):
     return {halves: max(filter(None, found), default=0.0) for halves, found in looks.items()}
 
 
+def bandwidth_of(device, cases):
+    """The highest look at copies in memory; 0 where there is none."""
+    return max(filter(None, [device.get("peak_bytes"),
+                             *(case.get("peak_bytes") for case in cases.values())]), default=0.0)
+
+
 def share(device, cases, voice):
     """Of the roofline, over the decoder's windows."""
     windows = [c for n, c in cases.items()
                if n.startswith(f"{voice}/decoder, window") and c["verdict"] == "ok"]
-    peaks = peaks_of(device, cases)
-    copied = max(filter(None, [device.get("peak_bytes"),
-                               *(c.get("peak_bytes") for c in cases.values())]), default=0.0)
+    peaks, copied = peaks_of(device, cases), bandwidth_of(device, cases)
     if not windows or not copied or not all(peaks[halved(device, c)] for c in windows):
         return ""
     least = sum(max(c["flop"] / peaks[halved(device, c)], c["bytes"] / copied) for c in windows)
@@ -177,7 +188,7 @@ def table(results):
     versions = sorted({f"clvits {run['version']}, {run['date'][:10]}"
                        for run, _, row in found if any(row.values())})
     lines += ["", textwrap.fill(" ".join([*explain(filled), f"{'; '.join(versions)}."]), 100)]
-    return "\n".join(lines + races(results))
+    return "\n".join(lines + races(results) + commands(results))
 
 
 def explain(filled):
@@ -223,10 +234,45 @@ def races(results):
     text = ("How many times as fast as another runtime with the same voice, text and number of "
             f"threads, in turns: the median of {span('{:.0f}', pairs)} pairs of runs, and their "
             "range; and how much of the peak of so many threads each does, about: the highest one "
-            "that was seen in the run of the bench. Convolutions count as direct ones, so that Toom-Cook forms can come to more than the peak.")
+            "that was seen in the run of the bench. Convolutions count as direct ones, so that "
+            "Toom-Cook forms can come to more than the peak. ~ marks races that were disturbed: "
+            f"the middle half of a side's own runs differs by more than {100 * racing.SPREAD:.0f} "
+            "% of their median.")
     return ["", textwrap.fill(text, 100), "",
             *rows_of(["device", "voice", "speech", "threads", "clvits, of the peak", *columns],
                      rows, left=2)]
+
+
+def commands(results):
+    """By which all was measured: of the bench as it was given, of races what comes to the same."""
+    lines, raced = [], {}
+    for run, device, _ in results:
+        if run.get("command"):
+            lines.append(shlex.join(run["command"]))
+        for peer in run.get("peers", []):
+            if peer.get("device") == device["device"] and "ratio" in peer:
+                pairs = len(peer["clvits"].get("samples", []))
+                key = (f"--device {shlex.quote(device.get('platform', 'cpu'))}",
+                       f"--threads {peer['threads']}", f"--pairs {pairs}" if pairs else "")
+                raced.setdefault(key, []).append(peer)
+    for key, peers in raced.items():
+        lines += [" ".join(filter(None, ["python3 bench/peers", *key, which]))
+                  for which in races_of(peers)]
+    return ["", "Measured with", "",
+            *(f"    {line}" for line in dict.fromkeys(lines))] if lines else []
+
+
+def races_of(peers):
+    """The options that choose these races, for all voices of the same seconds at once."""
+    if any(peer["voice"].startswith("alignment, ") for peer in peers):
+        yield "--alignment"
+    turns = {(peer["voice"], peer["wanted"]) for peer in peers if "wanted" in peer}
+    seconds = {}
+    for voice, wanted in sorted(turns, key=lambda turn: (rank(turn[0]), turn[1])):
+        seconds[voice] = ",".join(filter(None, [seconds.get(voice), f"{wanted:g}"]))
+    for same in dict.fromkeys(seconds.values()):
+        voices = ",".join(voice for voice in seconds if seconds[voice] == same)
+        yield f"--voices {voices} --seconds {same}"
 
 
 def rank(voice):
@@ -243,17 +289,68 @@ def race(peer, device, cases):
     """What became of a race, and what clvits did of the peak, 0 where that is not known."""
     if "ratio" not in peer:
         return "failed" if "failed" in peer else "wrong", 0.0
-    ratio = peer["ratio"]
+    ratio, noise = peer["ratio"], {"noisy": racing.disturbed(peer)}
     text = f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})"
-    work = work_of(cases, {"high": "base"}.get(peer["voice"], peer["voice"]))
+    shares = race_shares(peer, device, cases)
+    if not shares:
+        return marked(text, noise), 0.0
+    return marked(f"{text}, {100 * shares[0]:.0f} %", noise), shares[1]
+
+
+def race_work(peer, cases):
+    return work_of(cases, {"high": "base"}.get(peer["voice"], peer["voice"]))
+
+
+def race_shares(peer, device, cases):
+    """What the other one and clvits did of the peak of so many threads; None: not known."""
+    work, peak = race_work(peer, cases), peaks_of(device, cases)[False]
     threads = device.get("threads") or device.get("compute_units")
-    peak = peaks_of(device, cases)[False]
     if not work or not threads or not peak:
-        return text, 0.0
-    peak *= peer["threads"] / threads
-    other, own = (work[1] * peer["audio"] / peer[who]["median"] / peak
-                  for who in ("other", "clvits"))
-    return f"{text}, {100 * other:.0f} %", own
+        return None
+    flop = work[1] * peer["audio"] * threads / peer["threads"]
+    return [flop / peer[who]["median"] / peak for who in ("other", "clvits")]
+
+
+def goal_of(device, peer):
+    """How many times as fast as ONNX Runtime, as it is by default, clvits is to be."""
+    return GOAL_OPENCL if device["kind"] != "cpu" else GOAL_ONE if peer["threads"] == 1 else GOAL
+
+
+def missed(results):
+    """Races below the goal, and what the goal would be of the machine's peaks."""
+    rows, raced = [], 0
+    for run, device, cases in results:
+        for peer in sorted(run.get("peers", []), key=lambda peer: rank(peer["voice"])):
+            if (peer["peer"], peer.get("settings"), peer.get("device")) != (
+                    "onnxruntime", "defaults", device["device"]) or "ratio" not in peer:
+                continue
+            raced += 1
+            shares, goal = race_shares(peer, device, cases), goal_of(device, peer)
+            if peer["ratio"]["median"] >= goal or not shares:
+                continue
+            parts, rate = race_work(peer, cases)
+            flop, left, moved = (sum(of(c) for c in parts.values()) for of in (
+                lambda c: c["flop"], lambda c: c.get("multiplied", c["flop"]),
+                lambda c: c.get("bytes", 0.0)))
+            moved *= rate / flop * peer["audio"] * goal / peer["other"]["median"]
+            copied = bandwidth_of(device, cases)
+            rows.append([label(run, device, threads=False), peer["voice"],
+                         f"{peer['audio']:.1f} s", f"{peer['threads']}",
+                         marked(f"{peer['ratio']['median']:.2f} of {goal}",
+                                {"noisy": racing.disturbed(peer)}), f"{100 * shares[0]:.0f} %",
+                         *(f"{100 * own:.0f} % ({100 * own * left / flop:.0f} %)"
+                           for own in (goal * shares[0], shares[1])),
+                         f"{100 * moved / copied:.0f} %" if copied else ""])
+    if not rows:
+        return "No race below the goal was measured."
+    text = (f"The races against ONNX Runtime, as it is by default, that miss the goal: {len(rows)} "
+            f"of {raced}. What it does of the peak of multiply-adds, what as many times as much "
+            "as the goal is would be, and what clvits does; in brackets what Toom-Cook forms "
+            "leave of it to multiply, their transforms not counted. Last, how much of the memory's "
+            "bandwidth the goal would take, with what layers read and write counted once.")
+    return "\n".join([textwrap.fill(text, 100), "", *rows_of(
+        ["device", "voice", "speech", "threads", "times as fast", "ONNX Runtime, of the peak",
+         "the goal", "clvits", "memory, at the goal"], rows, left=2)])
 
 
 def time_of(case):
@@ -390,8 +487,9 @@ def sentences(results):
         return "No sentence was measured in parts."
     text = ("One sentence: what a second of its speech takes, then of each part its share of the "
             "time and, of the highest peak of multiply-adds seen in the run, how much it does. "
-            "Convolutions count as direct ones, so that Toom-Cook forms can come to more than the peak; in brackets "
-            "what these forms leave to be multiplied, their transforms not counted.")
+            "Convolutions count as direct ones, so that Toom-Cook forms can come to more than the "
+            "peak; in brackets what these forms leave to be multiplied, their transforms not "
+            "counted.")
     return "\n".join([textwrap.fill(text, 100), "",
                       *rows_of(["device", "voice", "GFLOP", "of the peak", *STAGES,
                                 "not convolutions", "copies, host"], rows, left=2)])
@@ -445,7 +543,7 @@ def placement(placed):
 
 
 PARTS = {"results": table, "alignment": searches, "convolutions": convolutions, "forms": forms,
-         "sentences": sentences, "placement": placements}
+         "sentences": sentences, "placement": placements, "missed": missed}
 
 
 def write(page, results):
@@ -479,7 +577,9 @@ def main():
                       help="which table to print: results, speed by device and voice, with races "
                            "against other runtimes (the default); alignment, times of alignment "
                            "search; convolutions, those of the decoders that do little of the peak "
-                           "on the CPU path; forms, Toom-Cook against direct ones")
+                           "on the CPU path; forms, Toom-Cook against direct ones; sentences, "
+                           "where their time goes; placement, by cost; missed, races below the "
+                           "goal")
     parser.add_argument("results", nargs="+", metavar="RESULT.json",
                         help="what clvits-bench --json wrote")
     arguments = parser.parse_args()

@@ -148,12 +148,10 @@ def show(result):
         print(f"{head}{result['peer']} {result['version']}{settings}: NOT THE SAME AUDIO: "
               f"{result['wrong']}", flush=True)
         return 1
-    ratio = result["ratio"]
     print(f"{head}{result['audio']:.2f} s, clvits {1e3 * result['clvits']['median']:.1f} ms, "
           f"{result['peer']} {result['version']}{settings} "
-          f"{1e3 * result['other']['median']:.1f} ms; {ratio['median']:.2f} times faster "
-          f"({ratio['min']:.2f} to {ratio['max']:.2f}); difference {result['error']:.0e}",
-          flush=True)
+          f"{1e3 * result['other']['median']:.1f} ms; {race.shown(result)}; "
+          f"difference {result['error']:.0e}", flush=True)
     return 0
 
 

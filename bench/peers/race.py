@@ -14,6 +14,7 @@ REST = 0.05  # seconds before a turn, and between looks at whether this process 
 WARM = 2     # turns of each that are not counted
 FORMAT = "clvits-bench 1"
 MOST = 1e-3  # of the largest sample, that two runtimes' audio may differ by: 60 dB
+SPREAD = 0.1  # of a side's own runs, from which on they were disturbed, as clvits-bench has it
 
 
 class Clvits:
@@ -79,10 +80,23 @@ def _turn(runtime):
     return runtime.go()
 
 
+def spread(samples):
+    """The middle half of the times over the median."""
+    ordered, count = sorted(samples), len(samples)
+    return (ordered[count * 3 // 4] - ordered[count // 4]) / statistics.median(ordered)
+
+
+def disturbed(result):
+    """Whether one of both sides did not take as long in one run as in another."""
+    return any(spread(result[side].get("samples") or [1.0]) > SPREAD
+               for side in ("clvits", "other"))
+
+
 def _times(samples):
     ordered = sorted(samples)
     late = ordered[(len(ordered) * 95 + 99) // 100 - 1]
     return dict(runs=len(samples), min=ordered[0], median=statistics.median(ordered), p95=late,
+                spread=float(f"{spread(samples):.5g}"),
                 samples=[float(f"{s:.5g}") for s in samples])
 
 
@@ -99,8 +113,16 @@ def pairs(clvits, other, count):
             ours.append(_turn(clvits))
             theirs.append(_turn(other))
     ratios = [b / a for a, b in zip(ours, theirs)]
-    return dict(clvits=_times(ours), other=_times(theirs),
+    times = dict(clvits=_times(ours), other=_times(theirs))
+    return dict(times, noisy=disturbed(times),
                 ratio=dict(median=statistics.median(ratios), min=min(ratios), max=max(ratios)))
+
+
+def shown(result):
+    """How many times as fast clvits was, and whether that was disturbed."""
+    ratio = result["ratio"]
+    return (f"{ratio['median']:.2f} times faster ({ratio['min']:.2f} to {ratio['max']:.2f})"
+            f"{' ~, disturbed' if result['noisy'] else ''}")
 
 
 def agree(clvits, other, scratch):

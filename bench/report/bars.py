@@ -146,8 +146,9 @@ def _peer_bar(peer, longest):
     if trouble:
         return f'<div class="none">{escape(trouble)}</div>'
     ratio = peer["ratio"]
-    text = (f"{results.digits(ratio['median'])}×  "
-            f"({results.digits(ratio['min'])} to {results.digits(ratio['max'])})")
+    text = results.marked(f"{results.digits(ratio['median'])}×  "
+                          f"({results.digits(ratio['min'])} to {results.digits(ratio['max'])})",
+                          peer)
     return bar(ratio["median"] / longest, text, "s0" if ratio["median"] >= 1 else "s7",
                f"clvits {results.time(peer['clvits']['median'])} · {peer['peer']} "
                f"{results.time(peer['other']['median'])}")

@@ -66,6 +66,21 @@ def check_ratios():
     assert result["settings"] == "defaults" and result["device"] == "Made up"
 
 
+def check_disturbed():
+    """A side whose own runs differ by more than a tenth, most of them, marks the race."""
+    for runs, spread, noisy in (([1.0, 1.3, 1.0, 1.0], 0.3, True), ([1.0] * 6 + [9.0], 0.0, False),
+                                ([1.0, 1.05, 1.1, 1.15, 1.2], 0.1 / 1.1, False),
+                                ([2.0], 0.0, False)):
+        result, = raced(("defaults", Fake("x", runs)), count=len(runs))
+        assert abs(result["other"]["spread"] - spread) < 1e-4, result
+        assert result["clvits"]["spread"] == 0.0 and result["noisy"] == noisy, result
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            assert peers.show(result) == 0
+        assert (") ~, disturbed; difference" in said.getvalue()) == noisy, said.getvalue()
+    clvits = race.pairs(Fake("clvits", [1.0, 2.0]), Fake("x", [1.0]), 4)
+    assert clvits["noisy"] and clvits["clvits"]["spread"] > 0.1, "either side"
+
+
 def check_disagreement():
     """Another number of samples, other durations, other samples, none: no ratio is made of it."""
     wrong = raced(("a", Fake("x", [1], wave=(0.5,))),
@@ -130,7 +145,7 @@ def check_alignment():
     assert wrong["wrong"] == "other durations" and "ratio" not in wrong, wrong
     with contextlib.redirect_stdout(io.StringIO()) as said:
         assert [alignment.show(r) for r in (fine, failed, wrong)] == [0, 3, 1]
-    assert "3.0 times faster" in said.getvalue()
+    assert "3.00 times faster" in said.getvalue()
     assert max(items * text * frames for items, text, frames in alignment.CASES) <= 1 << 28
 
 
@@ -261,7 +276,8 @@ def check_texts():
         assert peers.texts_of(folder, "medium", ["1", "5"]) is None
 
 
-for check in (check_ratios, check_disagreement, check_failure, check_death, check_alignment,
-              check_append, check_arguments, check_install, check_refusals, check_texts):
+for check in (check_ratios, check_disturbed, check_disagreement, check_failure, check_death,
+              check_alignment, check_append, check_arguments, check_install, check_refusals,
+              check_texts):
     check()
     print(f"{check.__name__}: fine")

@@ -39,11 +39,37 @@ def check_rows():
             assert shown == f"{case['values']['rtf']:.3f}", (shown, case["values"])
 
 
+def check_commands(sample, peer, path):
+    """One line for voices of the same seconds, a line for each other choice of options."""
+    fine = {**peer, "ratio": {"median": 2, "min": 1.5, "max": 4}}
+    noisy = {**peer["other"], "samples": [0.1, 0.2, 0.3]}
+    path.write_text(json.dumps({**sample, "command": ["clvits-bench", "-f", "a b"], "peers": [
+        {**fine, "voice": "base"}, {**fine, "voice": "base", "wanted": 0.5}, fine,
+        {**fine, "wanted": 0.5}, {**fine, "voice": "mms", "other": noisy},
+        {**fine, "device": sample["devices"][1]["device"]},
+        {k: v for k, v in {**fine, "voice": "alignment, 100 x 500, 1 at once",
+                           "threads": 4}.items() if k != "wanted"}]}))
+    done = run(path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.partition("\nMeasured with\n")[2].split("\n")
+    race = "    python3 bench/peers --device"
+    assert lines == [
+        "", "    clvits-bench -f 'a b'",
+        f"{race} cpu --threads 1 --pairs 7 --voices medium,base --seconds 0.5,5",
+        f"{race} cpu --threads 1 --pairs 7 --voices mms --seconds 5",
+        f"{race} cpu --threads 4 --pairs 7 --alignment",
+        f"{race} 'Portable Computing Language' --threads 1 --pairs 7 --voices medium --seconds 5",
+        ""], done.stdout
+    shown = [row.split(" | ")[1:3] + row.split(" | ")[5:] for row in rows_of(done.stdout)
+             if "(1.50 to 4.00) ~" in row]
+    assert shown == [["mms", "4.2 s", "2.00 (1.50 to 4.00) ~ |"]], done.stdout
+
+
 def check_races(folder):
     """A row for each race, a column for each runtime and its settings."""
     sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
     path, peer = folder / "races.json", {**sample["peers"][0], "wanted": 5.0}
-    peer["clvits"] = {**peer["clvits"], "runs": 7}
+    peer["clvits"] = {**peer["clvits"], "runs": 7, "samples": [0.1] * 7}
     del peer["ratio"]
     path.write_text(json.dumps({**sample, "peers": [
         *({**peer, "settings": which, "ratio": {"median": m, "min": 1.5, "max": 4}}
@@ -58,6 +84,11 @@ def check_races(folder):
     assert [row.partition(" | ")[2] for row in rows] == [
         "medium | 4.2 s | 1 |  | failed | wrong |",
         "medium | 4.2 s | 1 |  | 2.12 (1.50 to 4.00) | 3.00 (1.50 to 4.00) |"], rows
+    for line in ("    clvits-bench --json sample.json",
+                 "    python3 bench/peers --device cpu --threads 1 --pairs 7 --voices medium "
+                 "--seconds 5"):
+        assert line in done.stdout.splitlines(), done.stdout
+    check_commands(sample, peer, path)
     assert " the median of 7 pairs of runs" in " ".join(done.stdout.split()), done.stdout
     assert all(device.get("isa", device.get("platform")) in row for row in rows), rows
 
@@ -86,7 +117,7 @@ def check_write(folder):
     for _ in range(2): # the second time in place of the first
         assert run("--write", page, SAMPLE).returncode == 0
         written = page.read_text(encoding="utf-8")
-        for part in ("alignment", "convolutions", "forms", "sentences", "placement"):
+        for part in ("alignment", "convolutions", "forms", "sentences", "placement", "missed"):
             _, _, rest = text.partition(f"<!-- {part} -->")
             old = rest.partition(f"<!-- /{part} -->")[0]
             text = text.replace(old, f"\n{run('--part', part, SAMPLE).stdout.strip()}\n")
@@ -111,7 +142,8 @@ def check_readme():
     """What stands in the README is what the repository's own results make."""
     results = sorted((pathlib.Path(README).parent / "bench" / "results").glob("*.json"))
     text = pathlib.Path(README).read_text(encoding="utf-8")
-    for part in ("results", "alignment", "convolutions", "forms", "sentences", "placement"):
+    for part in ("results", "alignment", "convolutions", "forms", "sentences", "placement",
+                 "missed"):
         done = run("--part", part, *results)
         block = text.partition(f"<!-- {part} -->")[2].partition(f"<!-- /{part} -->")[0]
         assert results and done.returncode == 0, done.stderr
@@ -220,6 +252,27 @@ def check_within(text):
         assert min(parts) <= whole <= max(parts), row
 
 
+def check_missed(sample, cases, peer, path):
+    """Of races against ONNX Runtime's defaults those below the goal of their kind, no others."""
+    slow = {**peer, "peer": "onnxruntime", "ratio": {"median": 1.7, "min": 1.6, "max": 1.9}}
+    moved = [{**case, "bytes": 1e9} if case["name"].endswith(": decoder") else case
+             for case in cases]
+    path.write_text(json.dumps({**sample, "results": moved, "peers": [
+        slow, {**slow, "settings": "piper"}, {**slow, "peer": "torch"},
+        {**slow, "ratio": {**slow["ratio"], "median": 1.8}},
+        {**slow, "threads": 4, "ratio": {**slow["ratio"], "median": 2.49}},
+        {**slow, "threads": 4, "ratio": {**slow["ratio"], "median": 2.5}}]}))
+    done = run("--part", "missed", path)
+    rows = [row.split(" | ", 1)[1] for row in rows_of(done.stdout)[1:]]
+    assert done.returncode == 0 and ": 2 of 4." in " ".join(done.stdout.split()), done
+    # 3.9e9 FLOP/s of speech, of them 2.4e9 multiplied, and 0.25e9 bytes; 25e9 bytes/s at most
+    assert rows == [
+        "medium | 4.5 s | 1 | 1.70 of 1.8 | 28 % | 51 % (31 %) | 56 % (35 %) | 16 % |",
+        "medium | 4.5 s | 4 | 2.49 of 2.5 | 7 % | 18 % (11 %) | 14 % (9 %) | 22 % |"], rows
+    path.write_text(json.dumps({**sample, "results": moved, "peers": [{**peer, "threads": 4}]}))
+    assert run("--part", "missed", path).stdout.startswith("No race below the goal")
+
+
 def check_sentences(folder):
     """Shares of the time and of the peak, also of races; none without all parts."""
     sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
@@ -251,6 +304,7 @@ def check_sentences(folder):
     rows = [row.split(" | ", 1)[1] for row in rows_of(run(path).stdout)]
     assert rows[-1] == "medium | 4.5 s | 1 | 56 % | 2.00 (1.90 to 2.10), 28 % |", rows
     cases.pop()
+    check_missed(sample, cases, peer, path)
     path.write_text(json.dumps({**sample, "results": cases[:-1], "peers": [peer]}),
                     encoding="utf-8")
     assert run("--part", "sentences", path).stdout == "No sentence was measured in parts.\n"
