@@ -10,24 +10,21 @@ has these marks.
 import argparse
 import pathlib
 import re
-import shlex
 import sys
 import textwrap
 
 import pages
+from bench_races import commands, missed, race, races
+from bench_results import (STAGES, bandwidth_of, halved, label, marked, peaks_of, rows_of,
+                           tell_apart, time_of, value, work_of)
 
-sys.path += [str(pathlib.Path(__file__).resolve().parent.parent / "bench" / name)
-             for name in ("report", "peers")]
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "bench" / "report"))
 import load
-import race as racing
 
 FULL = 0.7  # share of the peak from which a convolution is left out
-GOAL, GOAL_ONE, GOAL_OPENCL = 2.5, 1.8, 2.0 # against ONNX Runtime: all threads, one, OpenCL
 VOICES = ("mini (embedded)", "x-low", "low", "medium", "mms", "base")
-STAGES = ("decoder", "flow", "text encoder", "duration predictor")
 CONVOLUTIONS = ("conv1d", "conv_transpose1d")
 TEXTS = {"short": "a word", "medium": "a sentence", "long": "a paragraph"}
-PLATFORMS = {"Portable Computing Language": "PoCL", "rusticl": "Rusticl"}
 
 
 def read(paths):
@@ -78,69 +75,12 @@ def check(run, device, cases):
     missed(alone)
 
 
-def tell_apart(found):
-    """Name the file with devices that would be called the same, so that no table mixes them."""
-    for threads in True, False:
-        alike = {}
-        for path, run, device in found:
-            alike.setdefault(label(run, device, threads), []).append((path, device))
-        for members in alike.values():
-            stems = [pathlib.Path(path).stem for path, _ in members]
-            for number, (stem, (_, device)) in enumerate(zip(stems, members), 1):
-                if len(members) > 1:
-                    tag = stem if stems.count(stem) == 1 else f"{stem}, no. {number}"
-                    device.setdefault("tags", {})[threads] = f" ({tag})"
-
-
-def label(run, device, threads=True):
-    return name_of(run, device, threads) + device.get("tags", {}).get(threads, "")
-
-
-def name_of(run, device, threads):
-    cpu = re.sub(r"\((R|TM)\)", "", run["machine"].get("cpu", "unknown processor"))
-    if device["kind"] == "cpu":
-        many = f", {device['threads']} threads" if threads else ""
-        return f"CPU path ({device['isa']}{many}) on {cpu}"
-    platform = PLATFORMS.get(device["platform"], device["platform"])
-    version = re.search(r"[\d.]+\d", device["driver"])
-    name = cpu if platform in PLATFORMS.values() else device["device"]
-    return f"{platform} {version.group() if version else ''} on {name}"
-
-
 def cell(case, name, factor, digits):
     if not case:
         return ""
     if case["verdict"] != "ok":
         return case["verdict"]
     return f"{factor * value(case, name):.{digits}f}" + (" ~" if case.get("noisy") else "")
-
-
-def halved(device, case):
-    """Whether its sums are in halves, which have a peak of their own."""
-    return (device.get("precision") == "fp16" and case["level"] == "stage" and
-            re.search("/.*(flow|decoder)", case["name"]) is not None)
-
-
-def peaks_of(device, cases):
-    """Its peaks, by whether sums are in halves; 0 where that is not known.
-
-    A look at a peak can be too low, where other work or a low clock was in its way, but not too
-    high. So the highest of a run counts, of the first look and of those beside cases, and it counts
-    for all that ran: a whole is then between its parts, and races and sentences, which have no look
-    beside them, are measured alike. The one beside a case is no better for that case: dense
-    multiply-adds were seen to lose a quarter of their clock for minutes, in which some convolutions
-    lost next to nothing. What ran meanwhile has a share that is too low, never one too high.
-    """
-    looks = {False: [device.get("peak_flops")], True: [device.get("peak_flops_fp16")]}
-    for case in cases.values():
-        looks[halved(device, case)].append(case.get("peak_flops"))
-    return {halves: max(filter(None, found), default=0.0) for halves, found in looks.items()}
-
-
-def bandwidth_of(device, cases):
-    """The highest look at copies in memory; 0 where there is none."""
-    return max(filter(None, [device.get("peak_bytes"),
-                             *(case.get("peak_bytes") for case in cases.values())]), default=0.0)
 
 
 def share(device, cases, voice):
@@ -202,180 +142,6 @@ def explain(filled):
     if any(name in filled for name in VOICES[1:]):
         yield "All voices but the embedded one have random weights, which costs the same time."
     yield "~ marks times that were disturbed."
-
-
-def races(results):
-    """The lines of a table with what bench/peers added: every race of a voice, side by side."""
-    found, columns = {}, []
-    for run, device, cases in results:
-        for peer in run.get("peers", []):
-            if peer.get("device") != device["device"] or "wanted" not in peer:
-                continue
-            column = " ".join(filter(None, [peer["peer"], peer.get("version"),
-                                            peer.get("settings")]))
-            columns += [column] if column not in columns else []
-            key = (label(run, device, threads=False), peer["voice"], -peer["threads"],
-                   peer["wanted"])
-            found.setdefault(key, {})[column] = (peer, *race(peer, device, cases))
-    if not found:
-        return []
-    devices = list(dict.fromkeys(key[0] for key in found))
-    rows = []
-    for key in sorted(found, key=lambda key: (devices.index(key[0]), rank(key[1]), *key[2:])):
-        device, voice, threads, wanted = key
-        peers = [peer for peer, _, _ in found[key].values()]
-        audio = next((peer["audio"] for peer in peers if "audio" in peer), wanted)
-        cells = [found[key].get(column, (None, "", 0.0)) for column in columns]
-        rows.append([device, voice, f"{audio:.1f} s", str(-threads),
-                     span("{:.0f} %", [100 * own for _, _, own in cells if own]),
-                     *(text for _, text, _ in cells)])
-    pairs = [peer["clvits"].get("runs", 0) for cells in found.values()
-             for peer, _, _ in cells.values() if "ratio" in peer]
-    text = ("How many times as fast as another runtime with the same voice, text and number of "
-            f"threads, in turns: the median of {span('{:.0f}', pairs)} pairs of runs, and their "
-            "range; and how much of the peak of so many threads each does, about: the highest one "
-            "that was seen in the run of the bench. Convolutions count as direct ones, so that "
-            "Toom-Cook forms can come to more than the peak. ~ marks races that were disturbed: "
-            f"the middle half of a side's own runs differs by more than {100 * racing.SPREAD:.0f} "
-            "% of their median.")
-    return ["", textwrap.fill(text, 100), "",
-            *rows_of(["device", "voice", "speech", "threads", "clvits, of the peak", *columns],
-                     rows, left=2)]
-
-
-def commands(results):
-    """By which all was measured: of the bench as it was given, of races what comes to the same."""
-    lines, raced = [], {}
-    for run, device, _ in results:
-        if run.get("command"):
-            lines.append(shlex.join(run["command"]))
-        for peer in run.get("peers", []):
-            if peer.get("device") == device["device"] and "ratio" in peer:
-                pairs = len(peer["clvits"].get("samples", []))
-                key = (f"--device {shlex.quote(device.get('platform', 'cpu'))}",
-                       f"--threads {peer['threads']}", f"--pairs {pairs}" if pairs else "")
-                raced.setdefault(key, []).append(peer)
-    for key, peers in raced.items():
-        lines += [" ".join(filter(None, ["python3 bench/peers", *key, which]))
-                  for which in races_of(peers)]
-    return ["", "Measured with", "",
-            *(f"    {line}" for line in dict.fromkeys(lines))] if lines else []
-
-
-def races_of(peers):
-    """The options that choose these races, for all voices of the same seconds at once."""
-    if any(peer["voice"].startswith("alignment, ") for peer in peers):
-        yield "--alignment"
-    turns = {(peer["voice"], peer["wanted"]) for peer in peers if "wanted" in peer}
-    seconds = {}
-    for voice, wanted in sorted(turns, key=lambda turn: (rank(turn[0]), turn[1])):
-        seconds[voice] = ",".join(filter(None, [seconds.get(voice), f"{wanted:g}"]))
-    for same in dict.fromkeys(seconds.values()):
-        voices = ",".join(voice for voice in seconds if seconds[voice] == same)
-        yield f"--voices {voices} --seconds {same}"
-
-
-def rank(voice):
-    order = ("x-low", "low", "medium", "high", "base", "mms")
-    return (order.index(voice), voice) if voice in order else (len(order), voice)
-
-
-def span(form, numbers):
-    """The least and the largest of these."""
-    return " to ".join(dict.fromkeys(form.format(f(numbers)) for f in (min, max) if numbers))
-
-
-def race(peer, device, cases):
-    """What became of a race, and what clvits did of the peak, 0 where that is not known."""
-    if "ratio" not in peer:
-        return "failed" if "failed" in peer else "wrong", 0.0
-    ratio, noise = peer["ratio"], {"noisy": racing.disturbed(peer)}
-    text = f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})"
-    shares = race_shares(peer, device, cases)
-    if not shares:
-        return marked(text, noise), 0.0
-    return marked(f"{text}, {100 * shares[0]:.0f} %", noise), shares[1]
-
-
-def race_work(peer, cases):
-    return work_of(cases, {"high": "base"}.get(peer["voice"], peer["voice"]))
-
-
-def race_shares(peer, device, cases):
-    """What the other one and clvits did of the peak of so many threads; None: not known."""
-    work, peak = race_work(peer, cases), peaks_of(device, cases)[False]
-    threads = device.get("threads") or device.get("compute_units")
-    if not work or not threads or not peak:
-        return None
-    flop = work[1] * peer["audio"] * threads / peer["threads"]
-    return [flop / peer[who]["median"] / peak for who in ("other", "clvits")]
-
-
-def goal_of(device, peer):
-    """How many times as fast as ONNX Runtime, as it is by default, clvits is to be."""
-    return GOAL_OPENCL if device["kind"] != "cpu" else GOAL_ONE if peer["threads"] == 1 else GOAL
-
-
-def missed(results):
-    """Races below the goal, and what the goal would be of the machine's peaks."""
-    rows, raced = [], 0
-    for run, device, cases in results:
-        for peer in sorted(run.get("peers", []), key=lambda peer: rank(peer["voice"])):
-            if (peer["peer"], peer.get("settings"), peer.get("device")) != (
-                    "onnxruntime", "defaults", device["device"]) or "ratio" not in peer:
-                continue
-            raced += 1
-            shares, goal = race_shares(peer, device, cases), goal_of(device, peer)
-            if peer["ratio"]["median"] >= goal or not shares:
-                continue
-            parts, rate = race_work(peer, cases)
-            flop, left, moved = (sum(of(c) for c in parts.values()) for of in (
-                lambda c: c["flop"], lambda c: c.get("multiplied", c["flop"]),
-                lambda c: c.get("bytes", 0.0)))
-            moved *= rate / flop * peer["audio"] * goal / peer["other"]["median"]
-            copied = bandwidth_of(device, cases)
-            rows.append([label(run, device, threads=False), peer["voice"],
-                         f"{peer['audio']:.1f} s", f"{peer['threads']}",
-                         marked(f"{peer['ratio']['median']:.2f} of {goal}",
-                                {"noisy": racing.disturbed(peer)}), f"{100 * shares[0]:.0f} %",
-                         *(f"{100 * own:.0f} % ({100 * own * left / flop:.0f} %)"
-                           for own in (goal * shares[0], shares[1])),
-                         f"{100 * moved / copied:.0f} %" if copied else ""])
-    if not rows:
-        return "No race below the goal was measured."
-    text = (f"The races against ONNX Runtime, as it is by default, that miss the goal: {len(rows)} "
-            f"of {raced}. What it does of the peak of multiply-adds, what as many times as much "
-            "as the goal is would be, and what clvits does; in brackets what Toom-Cook forms "
-            "leave of it to multiply, their transforms not counted. Last, how much of the memory's "
-            "bandwidth the goal would take, with what layers read and write counted once.")
-    return "\n".join([textwrap.fill(text, 100), "", *rows_of(
-        ["device", "voice", "speech", "threads", "times as fast", "ONNX Runtime, of the peak",
-         "the goal", "clvits", "memory, at the goal"], rows, left=2)])
-
-
-def time_of(case):
-    """Its seconds, by the device's clock where it has one."""
-    times = case.get("device_seconds") or case.get("host_seconds")
-    if not times:
-        raise ValueError(f"{case['name']}: it has no time")
-    return times["median"]
-
-
-def value(case, name):
-    values = case.get("values") or {}
-    if values.get(name) is None:
-        raise ValueError(f"{case['name']}: \"{name}\" is missing")
-    return values[name]
-
-
-def marked(text, case):
-    return f"{text} ~" if case.get("noisy") else text
-
-
-def rows_of(heads, rows, left=1):
-    return ["| " + " | ".join(heads) + " |",
-            "|" + "---|" * left + "---:|" * (len(heads) - left),
-            *("| " + " | ".join(row) + " |" for row in rows)]
 
 
 def searches(results):
@@ -463,16 +229,6 @@ def forms(results):
     return "\n".join([textwrap.fill(text, 100), "", *rows_of(
         ["convolution", *columns],
         [[name, *(cells.get(c, "") for c in columns)] for name, cells in found.items()])])
-
-
-def work_of(cases, voice):
-    """A sentence's parts by their names, and the FLOP of a second of speech; None: not measured,
-    or by a device that does not tell its parts apart."""
-    whole = cases.get(f"{voice}/sentence")
-    parts = {name: cases.get(f"{voice}/sentence: {name}") for name in (*STAGES, "copies", "host")}
-    if not whole or any(not c or c["verdict"] != "ok" for c in (whole, *parts.values())):
-        return None
-    return parts, sum(c["flop"] for c in parts.values()) / value(whole, "audio_s")
 
 
 def sentences(results):
