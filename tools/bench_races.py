@@ -24,18 +24,19 @@ def races(results):
                                             peer.get("settings")]))
             columns += [column] if column not in columns else []
             key = (label(run, device, threads=False), peer["voice"], -peer["threads"],
-                   peer["wanted"])
+                   peer.get("batch", 1), peer["wanted"])
             found.setdefault(key, {})[column] = (peer, *race(peer, device, cases))
     if not found:
         return []
     devices = list(dict.fromkeys(key[0] for key in found))
     rows = []
     for key in sorted(found, key=lambda key: (devices.index(key[0]), rank(key[1]), *key[2:])):
-        device, voice, threads, wanted = key
+        device, voice, threads, batch, wanted = key
         peers = [peer for peer, _, _ in found[key].values()]
         audio = next((peer["audio"] for peer in peers if "audio" in peer), wanted)
         cells = [found[key].get(column, (None, "", 0.0)) for column in columns]
-        rows.append([device, voice, f"{audio:.1f} s", str(-threads),
+        times = f"{batch} x " if batch > 1 else ""
+        rows.append([device, voice, f"{times}{audio:.1f} s", str(-threads),
                      span("{:.0f} %", [100 * own for _, _, own in cells if own]),
                      *(text for _, text, _ in cells)])
     pairs = [peer["clvits"].get("runs", 0) for cells in found.values()
@@ -61,7 +62,9 @@ def race(peer, device, cases):
     shares = race_shares(peer, device, cases)
     if not shares:
         return marked(text, noise), 0.0
-    return marked(f"{text}, {100 * shares[0]:.0f} %", noise), shares[1]
+    # Another device has another peak, and so have halves.
+    known = not any(word in peer.get("settings", "") for word in ("cuda", "fp16"))
+    return marked(f"{text}, {100 * shares[0]:.0f} %" if known else text, noise), shares[1]
 
 
 def race_work(peer, cases):
@@ -74,7 +77,7 @@ def race_shares(peer, device, cases):
     threads = device.get("threads") or device.get("compute_units")
     if not work or not threads or not peak:
         return None
-    flop = work[1] * peer["audio"] * threads / peer["threads"]
+    flop = work[1] * peer["audio"] * peer.get("batch", 1) * threads / peer["threads"]
     return [flop / peer[who]["median"] / peak for who in ("other", "clvits")]
 
 
@@ -89,7 +92,8 @@ def missed(results):
     for run, device, cases in results:
         for peer in sorted(run.get("peers", []), key=lambda peer: rank(peer["voice"])):
             if (peer["peer"], peer.get("settings"), peer.get("device")) != (
-                    "onnxruntime", "defaults", device["device"]) or "ratio" not in peer:
+                    "onnxruntime", "defaults", device["device"]) or (
+                        "ratio" not in peer or peer.get("batch", 1) > 1):
                 continue
             raced += 1
             shares, goal = race_shares(peer, device, cases), goal_of(device, peer)
@@ -130,13 +134,22 @@ def commands(results):
             if peer.get("device") == device["device"] and "ratio" in peer:
                 pairs = len(peer["clvits"].get("samples", []))
                 key = (f"--device {shlex.quote(device.get('platform', 'cpu'))}",
-                       f"--threads {peer['threads']}", f"--pairs {pairs}" if pairs else "")
+                       f"--threads {peer['threads']}", f"--pairs {pairs}" if pairs else "",
+                       f"--batch {peer['batch']}" if "batch" in peer else "", torch_of(peer))
                 raced.setdefault(key, []).append(peer)
     for key, peers in raced.items():
         lines += [" ".join(filter(None, ["python3 bench/peers", *key, which]))
                   for which in races_of(peers)]
     return ["", "Measured with", "",
             *(f"    {line}" for line in dict.fromkeys(lines))] if lines else []
+
+
+def torch_of(peer):
+    """The options by which it races."""
+    words = peer.get("settings", "").split(", ")
+    return " ".join(["--torch", *(["--torch-device cuda"] if "cuda" in words else []),
+                     *(["--torch-dtype fp16"] if "fp16" in words else [])
+                     ]) if peer["peer"] == "torch" else ""
 
 
 def races_of(peers):

@@ -158,6 +158,7 @@ def _peer_label(peer, devices):
     """What raced with what; on which device only where there are several."""
     threads, wanted = peer.get("threads"), peer.get("wanted")
     what = filter(None, [peer["voice"], wanted and f"{wanted:g} s",
+                         peer.get("batch") and f"batch of {peer['batch']}",
                          threads and f"{threads} thread{'s' * (threads != 1)}",
                          peer.get("device") if len(devices) > 1 else None])
     name = f"{peer['peer']} {peer.get('version', '')}".rstrip()

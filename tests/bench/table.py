@@ -47,6 +47,7 @@ def check_commands(sample, peer, path):
         {**fine, "voice": "base"}, {**fine, "voice": "base", "wanted": 0.5}, fine,
         {**fine, "wanted": 0.5}, {**fine, "voice": "mms", "other": noisy},
         {**fine, "device": sample["devices"][1]["device"]},
+        {**fine, "peer": "torch", "settings": "eager, cuda, fp16", "batch": 16},
         {k: v for k, v in {**fine, "voice": "alignment, 100 x 500, 1 at once",
                            "threads": 4}.items() if k != "wanted"}]}))
     done = run(path)
@@ -57,12 +58,14 @@ def check_commands(sample, peer, path):
         "", "    clvits-bench -f 'a b'",
         f"{race} cpu --threads 1 --pairs 7 --voices medium,base --seconds 0.5,5",
         f"{race} cpu --threads 1 --pairs 7 --voices mms --seconds 5",
+        f"{race} cpu --threads 1 --pairs 7 --batch 16 --torch --torch-device cuda "
+        "--torch-dtype fp16 --voices medium --seconds 5",
         f"{race} cpu --threads 4 --pairs 7 --alignment",
         f"{race} 'Portable Computing Language' --threads 1 --pairs 7 --voices medium --seconds 5",
         ""], done.stdout
-    shown = [row.split(" | ")[1:3] + row.split(" | ")[5:] for row in rows_of(done.stdout)
-             if "(1.50 to 4.00) ~" in row]
-    assert shown == [["mms", "4.2 s", "2.00 (1.50 to 4.00) ~ |"]], done.stdout
+    shown = [row.split(" | ")[1:3] for row in rows_of(done.stdout) if "(1.50 to 4.00) ~ |" in row]
+    assert shown == [["mms", "4.2 s"]], done.stdout
+    assert "| medium | 16 x 4.2 s | 1 |" in done.stdout, done.stdout
 
 
 def check_races(folder):
@@ -303,6 +306,11 @@ def check_sentences(folder):
     path.write_text(json.dumps({**sample, "results": cases, "peers": [peer]}), encoding="utf-8")
     rows = [row.split(" | ", 1)[1] for row in rows_of(run(path).stdout)]
     assert rows[-1] == "medium | 4.5 s | 1 | 56 % | 2.00 (1.90 to 2.10), 28 % |", rows
+    for settings, share in (("defaults", ", 56 %"), ("eager, cuda", "")):
+        path.write_text(json.dumps({**sample, "results": cases, "peers": [
+            {**peer, "batch": 2, "settings": settings}]}), encoding="utf-8")
+        rows = [row.split(" | ", 1)[1] for row in rows_of(run(path).stdout)]
+        assert rows[-1] == f"medium | 2 x 4.5 s | 1 | 112 % | 2.00 (1.90 to 2.10){share} |", rows
     cases.pop()
     check_missed(sample, cases, peer, path)
     path.write_text(json.dumps({**sample, "results": cases[:-1], "peers": [peer]}),
