@@ -4,8 +4,8 @@
 
 RESULT.json is what `clvits-bench --json` wrote; those of bench/results make the README's. With
 --write, what stands in FILE.md between "<!-- results -->" and "<!-- /results -->" is replaced, and
-likewise "alignment", "convolutions", "forms", "sentences" and "placement" where the page has these
-marks.
+likewise "alignment", "convolutions", "forms", "sentences", "placement" and "missed" where the page
+has these marks.
 """
 import argparse
 import pathlib
@@ -14,16 +14,17 @@ import sys
 import textwrap
 
 import pages
+from bench_races import commands, missed, race, races
+from bench_results import (STAGES, bandwidth_of, halved, label, marked, peaks_of, rows_of,
+                           tell_apart, time_of, value, work_of)
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "bench" / "report"))
 import load
 
 FULL = 0.7  # share of the peak from which a convolution is left out
 VOICES = ("mini (embedded)", "x-low", "low", "medium", "mms", "base")
-STAGES = ("decoder", "flow", "text encoder", "duration predictor")
 CONVOLUTIONS = ("conv1d", "conv_transpose1d")
 TEXTS = {"short": "a word", "medium": "a sentence", "long": "a paragraph"}
-PLATFORMS = {"Portable Computing Language": "PoCL", "rusticl": "Rusticl"}
 
 
 def read(paths):
@@ -57,10 +58,12 @@ def check_texts(entry, names, where=""):
 def check(run, device, cases):
     """Raise what any table would stumble on, while it is known in which file that is."""
     check_texts(run, ("version", "date"))
+    if any(not isinstance(word, str) for word in run.get("command", [])):
+        raise ValueError("\"command\" is no list of texts")
     check_texts({"cpu": "", **run["machine"]}, ("cpu",))
     check_texts(device, ("isa",) if device["kind"] == "cpu" else ("device", "platform", "driver"),
                 f"{device['name']}: ")
-    columns(cases)
+    columns(device, cases)
     label(run, device)
     alone = [(run, device, cases)]
     searches(alone)
@@ -69,35 +72,7 @@ def check(run, device, cases):
     sentences(alone)
     placements(alone)
     races(alone)
-
-
-def tell_apart(found):
-    """Name the file with devices that would be called the same, so that no table mixes them."""
-    for threads in True, False:
-        alike = {}
-        for path, run, device in found:
-            alike.setdefault(label(run, device, threads), []).append((path, device))
-        for members in alike.values():
-            stems = [pathlib.Path(path).stem for path, _ in members]
-            for number, (stem, (_, device)) in enumerate(zip(stems, members), 1):
-                if len(members) > 1:
-                    tag = stem if stems.count(stem) == 1 else f"{stem}, no. {number}"
-                    device.setdefault("tags", {})[threads] = f" ({tag})"
-
-
-def label(run, device, threads=True):
-    return name_of(run, device, threads) + device.get("tags", {}).get(threads, "")
-
-
-def name_of(run, device, threads):
-    cpu = re.sub(r"\((R|TM)\)", "", run["machine"].get("cpu", "unknown processor"))
-    if device["kind"] == "cpu":
-        many = f", {device['threads']} threads" if threads else ""
-        return f"CPU path ({device['isa']}{many}) on {cpu}"
-    platform = PLATFORMS.get(device["platform"], device["platform"])
-    version = re.search(r"[\d.]+\d", device["driver"])
-    name = cpu if platform in PLATFORMS.values() else device["device"]
-    return f"{platform} {version.group() if version else ''} on {name}"
+    missed(alone)
 
 
 def cell(case, name, factor, digits):
@@ -108,18 +83,19 @@ def cell(case, name, factor, digits):
     return f"{factor * value(case, name):.{digits}f}" + (" ~" if case.get("noisy") else "")
 
 
-def share(cases, voice):
-    """Of the roofline, over the decoder's windows by their time."""
+def share(device, cases, voice):
+    """Of the roofline, over the decoder's windows."""
     windows = [c for n, c in cases.items()
                if n.startswith(f"{voice}/decoder, window") and c["verdict"] == "ok"]
-    times = [time_of(c) for c in windows]
-    if not windows:
+    peaks, copied = peaks_of(device, cases), bandwidth_of(device, cases)
+    if not windows or not copied or not all(peaks[halved(device, c)] for c in windows):
         return ""
-    text = f"{100 * sum(c['roofline'] * t for c, t in zip(windows, times)) / sum(times):.0f} %"
-    return marked(text, {"noisy": any(c.get("noisy") for c in windows)})
+    least = sum(max(c["flop"] / peaks[halved(device, c)], c["bytes"] / copied) for c in windows)
+    return marked(f"{100 * least / sum(time_of(c) for c in windows):.0f} %",
+                  {"noisy": any(c.get("noisy") for c in windows)})
 
 
-def columns(cases):
+def columns(device, cases):
     """A device's cells by the names of their columns."""
     first = cases.get(f"{VOICES[0]}/medium")
     row = {v: cell(cases.get(f"{v}/medium"), "rtf", 1, 3) for v in VOICES}
@@ -130,13 +106,13 @@ def columns(cases):
     row["medium, a word: first audio, ms"] = (marked(f"{1e3 * time_of(word):.0f}", word)
                                               if word and word["verdict"] == "ok" else "")
     row["first piece, ms"] = cell(first, "first_audio_ms", 1, 0)
-    row["decoder, of the peak"] = share(cases, VOICES[0])
+    row["decoder, of the peak"] = share(device, cases, VOICES[0])
     return row
 
 
 def table(results):
-    found = [(run, device, columns(cases)) for run, device, cases in results]
-    filled = [name for name in columns({}) if any(row[name] for _, _, row in found)]
+    found = [(run, device, columns(device, cases)) for run, device, cases in results]
+    filled = [name for name in columns({}, {}) if any(row[name] for _, _, row in found)]
     if not filled:
         raise pages.Failed("nothing here for a table: it takes the levels speech and stage")
     lines = ["Real-time factor of one sentence (seconds of work per second of speech), by voice:",
@@ -152,7 +128,7 @@ def table(results):
     versions = sorted({f"clvits {run['version']}, {run['date'][:10]}"
                        for run, _, row in found if any(row.values())})
     lines += ["", textwrap.fill(" ".join([*explain(filled), f"{'; '.join(versions)}."]), 100)]
-    return "\n".join(lines + races(results))
+    return "\n".join(lines + races(results) + commands(results))
 
 
 def explain(filled):
@@ -161,98 +137,11 @@ def explain(filled):
         yield "First audio: until the first chunk of 16 frames, as --stream asks for it."
     if "first piece, ms" in filled:
         yield "First piece: until the first audio where none is asked for early."
-    if any(name in filled for name in list(columns({}))[len(VOICES):]):
+    if any(name in filled for name in list(columns({}, {}))[len(VOICES):]):
         yield "These, and the decoder's share: of the embedded voice, where none is named."
     if any(name in filled for name in VOICES[1:]):
         yield "All voices but the embedded one have random weights, which costs the same time."
     yield "~ marks times that were disturbed."
-
-
-def races(results):
-    """The lines of a table with what bench/peers added: every race of a voice, side by side."""
-    found, columns = {}, []
-    for run, device, cases in results:
-        for peer in run.get("peers", []):
-            if peer.get("device") != device["device"] or "wanted" not in peer:
-                continue
-            column = " ".join(filter(None, [peer["peer"], peer.get("version"),
-                                            peer.get("settings")]))
-            columns += [column] if column not in columns else []
-            key = (label(run, device, threads=False), peer["voice"], -peer["threads"],
-                   peer["wanted"])
-            found.setdefault(key, {})[column] = (peer, *race(peer, device, cases))
-    if not found:
-        return []
-    devices = list(dict.fromkeys(key[0] for key in found))
-    rows = []
-    for key in sorted(found, key=lambda key: (devices.index(key[0]), rank(key[1]), *key[2:])):
-        device, voice, threads, wanted = key
-        peers = [peer for peer, _, _ in found[key].values()]
-        audio = next((peer["audio"] for peer in peers if "audio" in peer), wanted)
-        cells = [found[key].get(column, (None, "", 0.0)) for column in columns]
-        rows.append([device, voice, f"{audio:.1f} s", str(-threads),
-                     span("{:.0f} %", [100 * own for _, _, own in cells if own]),
-                     *(text for _, text, _ in cells)])
-    pairs = [peer["clvits"].get("runs", 0) for cells in found.values()
-             for peer, _, _ in cells.values() if "ratio" in peer]
-    text = ("How many times as fast as another runtime with the same voice, text and number of "
-            f"threads, in turns: the median of {span('{:.0f}', pairs)} pairs of runs, and their "
-            "range; and how much of the peak of so many threads each does, about. Convolutions "
-            "count as direct ones, so that Toom-Cook forms can come to more than the peak.")
-    return ["", textwrap.fill(text, 100), "",
-            *rows_of(["device", "voice", "speech", "threads", "clvits, of the peak", *columns],
-                     rows, left=2)]
-
-
-def rank(voice):
-    order = ("x-low", "low", "medium", "high", "base", "mms")
-    return (order.index(voice), voice) if voice in order else (len(order), voice)
-
-
-def span(form, numbers):
-    """The least and the largest of these."""
-    return " to ".join(dict.fromkeys(form.format(f(numbers)) for f in (min, max) if numbers))
-
-
-def race(peer, device, cases):
-    """What became of a race, and what clvits did of the peak, 0 where that is not known."""
-    if "ratio" not in peer:
-        return "failed" if "failed" in peer else "wrong", 0.0
-    ratio = peer["ratio"]
-    text = f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})"
-    work = work_of(cases, {"high": "base"}.get(peer["voice"], peer["voice"]))
-    threads = device.get("threads") or device.get("compute_units")
-    if not work or not threads or not device.get("peak_flops"):
-        return text, 0.0
-    peak = device["peak_flops"] / threads * peer["threads"]
-    other, own = (work[1] * peer["audio"] / peer[who]["median"] / peak
-                  for who in ("other", "clvits"))
-    return f"{text}, {100 * other:.0f} %", own
-
-
-def time_of(case):
-    """Its seconds, by the device's clock where it has one."""
-    times = case.get("device_seconds") or case.get("host_seconds")
-    if not times:
-        raise ValueError(f"{case['name']}: it has no time")
-    return times["median"]
-
-
-def value(case, name):
-    values = case.get("values") or {}
-    if values.get(name) is None:
-        raise ValueError(f"{case['name']}: \"{name}\" is missing")
-    return values[name]
-
-
-def marked(text, case):
-    return f"{text} ~" if case.get("noisy") else text
-
-
-def rows_of(heads, rows, left=1):
-    return ["| " + " | ".join(heads) + " |",
-            "|" + "---|" * left + "---:|" * (len(heads) - left),
-            *("| " + " | ".join(row) + " |" for row in rows)]
 
 
 def searches(results):
@@ -293,22 +182,23 @@ def convolutions(results):
             if device["kind"] != "cpu" or not voice or case["verdict"] != "ok":
                 continue
             found.setdefault(voice.group(1), {})[voice.group(2)] = (
-                case["flop"] / time_of(case), case.get("peak_flops", device["peak_flops"]), case)
-        slow = {name: times for name, times in found.items()
-                if min(rate / peak for rate, peak, _ in times.values()) < FULL}
-        if not found:
+                case["flop"] / time_of(case), case)
+        peak = peaks_of(device, cases)[False]
+        if not found or not peak:
             continue
+        slow = {name: times for name, times in found.items()
+                if min(rate for rate, _ in times.values()) < FULL * peak}
         seconds = sorted({s for times in found.values() for s in times}, key=int)
         rows = []
         for name, times in slow.items():
             cells = [times.get(s) for s in seconds]
-            rows.append([name, *(marked(f"{c[0] * 1e-9:.0f}", c[2]) if c else "" for c in cells),
-                         *(f"{100 * c[0] / c[1]:.0f} %" if c else "" for c in cells)])
+            rows.append([name, *(marked(f"{c[0] * 1e-9:.0f}", c[1]) if c else "" for c in cells),
+                         *(f"{100 * c[0] / peak:.0f} %" if c else "" for c in cells)])
         lines += ["", textwrap.fill(
             f"{label(run, device)}: {len(slow)} of {len(found)} convolutions of the decoders with "
             f"32 channels and more do less than {100 * FULL:.0f} % of the peak in one of these "
-            "lengths of speech. The peak, measured with each, is that of multiply-adds: "
-            f"{device['peak_flops'] * 1e-9:.0f} GFLOP/s at first.", 100), "",
+            "lengths of speech. The peak is that of multiply-adds, the highest seen in the run: "
+            f"{peak * 1e-9:.0f} GFLOP/s.", 100), "",
                   *rows_of(["convolution", *(f"GFLOP/s, {s} s" for s in seconds),
                             *(f"of the peak, {s} s" for s in seconds)], rows)]
     return "\n".join(lines[1:]) if lines else "No convolution was measured on a CPU path."
@@ -341,40 +231,31 @@ def forms(results):
         [[name, *(cells.get(c, "") for c in columns)] for name, cells in found.items()])])
 
 
-def work_of(cases, voice):
-    """A sentence's parts by their names, and the FLOP of a second of speech; None: not measured,
-    or by a device that does not tell its parts apart."""
-    whole = cases.get(f"{voice}/sentence")
-    parts = {name: cases.get(f"{voice}/sentence: {name}") for name in (*STAGES, "copies", "host")}
-    if not whole or any(not c or c["verdict"] != "ok" for c in (whole, *parts.values())):
-        return None
-    return parts, sum(c["flop"] for c in parts.values()) / value(whole, "audio_s")
-
-
 def sentences(results):
     """Where the time of a sentence goes, and how much of the peak its stages do."""
     rows = []
     for run, device, cases in results:
         for voice in VOICES:
-            work, peak = work_of(cases, voice), device.get("peak_flops")
-            if work and peak:
-                rows.append([label(run, device), *sentence(voice, *work, peak)])
+            work, peaks = work_of(cases, voice), peaks_of(device, cases)
+            if work and all(peaks[halved(device, case)] for case in work[0].values()):
+                rows.append([label(run, device), *sentence(device, voice, *work, peaks)])
     if not rows:
         return "No sentence was measured in parts."
     text = ("One sentence: what a second of its speech takes, then of each part its share of the "
-            "time and, of the peak of multiply-adds, how much it does. Convolutions count as "
-            "direct ones, so that Toom-Cook forms can come to more than the peak; in brackets "
-            "what these forms leave to be multiplied, their transforms not counted.")
+            "time and, of the highest peak of multiply-adds seen in the run, how much it does. "
+            "Convolutions count as direct ones, so that Toom-Cook forms can come to more than the "
+            "peak; in brackets what these forms leave to be multiplied, their transforms not "
+            "counted.")
     return "\n".join([textwrap.fill(text, 100), "",
                       *rows_of(["device", "voice", "GFLOP", "of the peak", *STAGES,
                                 "not convolutions", "copies, host"], rows, left=2)])
 
 
-def sentence(voice, parts, flop, peak):
+def sentence(device, voice, parts, flop, peaks):
     times = {name: time_of(case) for name, case in parts.items()}
     whole = sum(times.values())
-    stages = [marked(f"{100 * times[name] / whole:.0f} % at "
-                     f"{rates([parts[name]], times[name], parts[name].get('peak_flops', peak))}",
+    most = {name: times[name] * peaks[halved(device, case)] for name, case in parts.items()}
+    stages = [marked(f"{100 * times[name] / whole:.0f} % at {rates([parts[name]], most[name])}",
                      parts[name]) for name in STAGES]
     spent = {}
     for case in parts.values():
@@ -383,13 +264,13 @@ def sentence(voice, parts, flop, peak):
     others = times["copies"] + times["host"]
     rest = sum(seconds for name, seconds in spent.items() if name not in CONVOLUTIONS)
     rest = (rest + others) / (sum(spent.values()) + others)
-    return [voice, f"{flop * 1e-9:.1f}", rates(parts.values(), whole, peak), *stages,
+    return [voice, f"{flop * 1e-9:.1f}", rates(parts.values(), sum(most.values())), *stages,
             f"{100 * rest:.0f} %", f"{100 * others / whole:.0f} %"]
 
 
-def rates(cases, seconds, peak):
-    """Of the peak, by the direct formula and in the forms that ran."""
-    direct, left = (sum(case.get(what, case["flop"]) for case in cases) / seconds / peak
+def rates(cases, most):
+    """Of the most FLOP in their time, by the direct formula and in the forms that ran."""
+    direct, left = (sum(case.get(what, case["flop"]) for case in cases) / most
                     for what in ("flop", "multiplied"))
     texts = [f"{100 * share:.0f} %" for share in (direct, left)]
     return texts[0] if texts[0] == texts[1] else f"{texts[0]} ({texts[1]})"
@@ -418,7 +299,7 @@ def placement(placed):
 
 
 PARTS = {"results": table, "alignment": searches, "convolutions": convolutions, "forms": forms,
-         "sentences": sentences, "placement": placements}
+         "sentences": sentences, "placement": placements, "missed": missed}
 
 
 def write(page, results):
@@ -452,7 +333,9 @@ def main():
                       help="which table to print: results, speed by device and voice, with races "
                            "against other runtimes (the default); alignment, times of alignment "
                            "search; convolutions, those of the decoders that do little of the peak "
-                           "on the CPU path; forms, Toom-Cook against direct ones")
+                           "on the CPU path; forms, Toom-Cook against direct ones; sentences, "
+                           "where their time goes; placement, by cost; missed, races below the "
+                           "goal")
     parser.add_argument("results", nargs="+", metavar="RESULT.json",
                         help="what clvits-bench --json wrote")
     arguments = parser.parse_args()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """clvits against ONNX Runtime (and PyTorch): same voice, symbols, threads and machine, in turns."""
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ ALIGNERS = ["numpy", "monotonic-alignment-search"]
 MAKERS = ["onnx", "onnxscript", "piper-tts", "torch"]
 QUALITIES = ("x-low", "medium", "high", "base", "mms")
 TRIES = 3
+MOST_BATCH = 64  # of clvits-peer
 
 
 def _numbers(parser, name, text, kind):
@@ -45,6 +47,15 @@ def parse(argv):
     parser.add_argument("--torch", action="store_true",
                         help="race PyTorch as well: eager, and with its decoder compiled, which "
                              "takes minutes")
+    parser.add_argument("--torch-device", choices=("cpu", "cuda"),
+                        help="of PyTorch: cpu, or cuda where it finds such a GPU; clvits runs on "
+                             "that of --device (cpu)")
+    parser.add_argument("--torch-dtype", choices=("fp32", "fp16"),
+                        help="of PyTorch's flow and decoder; that of clvits is "
+                             "CLVITS_PRECISION's (fp32)")
+    parser.add_argument("--batch", default="1",
+                        help=f"how many times the text is spoken at once, {MOST_BATCH} at most, as "
+                             "in 1,16 (1)")
     parser.add_argument("--alignment", action="store_true",
                         help="instead of speech race alignment search, against the Cython search "
                              "of the package monotonic-alignment-search")
@@ -67,6 +78,14 @@ def parse(argv):
     arguments.threads = list(dict.fromkeys(threads))
     _numbers(parser, "seconds", arguments.seconds, float)
     arguments.seconds = arguments.seconds.split(",")
+    arguments.batch = list(dict.fromkeys(_numbers(parser, "batch", arguments.batch, int)))
+    if max(arguments.batch) > MOST_BATCH:
+        parser.error(f"--batch: {MOST_BATCH} at most")
+    for name in ("torch_device", "torch_dtype"):
+        if getattr(arguments, name) and not arguments.torch:
+            parser.error(f"--{name.replace('_', '-')}: of PyTorch, which races with --torch")
+    if arguments.alignment and (arguments.torch or arguments.batch != [1]):
+        parser.error("--alignment: races neither PyTorch nor batches of texts")
     if arguments.pairs < 1:
         parser.error("--pairs: at least 1")
     return arguments
@@ -139,7 +158,8 @@ def make_voices(arguments):
 
 def show(result):
     settings = f" ({result['settings']})" if result.get("settings") else ""
-    head = f"{result['voice']}, {result['ids']} symbols, {result['threads']} thread(s): "
+    times = f"{result['batch']} times " if "batch" in result else ""
+    head = f"{result['voice']}, {times}{result['ids']} symbols, {result['threads']} thread(s): "
     if "failed" in result:
         print(f"{head}{result['peer']}{settings} could not run: {result['failed']}",
               flush=True)
@@ -148,12 +168,10 @@ def show(result):
         print(f"{head}{result['peer']} {result['version']}{settings}: NOT THE SAME AUDIO: "
               f"{result['wrong']}", flush=True)
         return 1
-    ratio = result["ratio"]
     print(f"{head}{result['audio']:.2f} s, clvits {1e3 * result['clvits']['median']:.1f} ms, "
           f"{result['peer']} {result['version']}{settings} "
-          f"{1e3 * result['other']['median']:.1f} ms; {ratio['median']:.2f} times faster "
-          f"({ratio['min']:.2f} to {ratio['max']:.2f}); difference {result['error']:.0e}",
-          flush=True)
+          f"{1e3 * result['other']['median']:.1f} ms; {race.shown(result)}; "
+          f"difference {result['error']:.0e}", flush=True)
     return 0
 
 
@@ -162,7 +180,10 @@ def run(arguments):
         import alignment
         return alignment.run(arguments)
     import runtimes  # late: it needs the packages
-    codes = {0}
+    codes, torch_as = {0}, None
+    if arguments.torch:
+        torch_as = arguments.torch_device or "cpu", arguments.torch_dtype or "fp32"
+        runtimes.check_device(torch_as[0])
     for quality in arguments.voices:
         path = str(arguments.work / f"{quality}.onnx")
         about = texts_of(arguments.work, quality, arguments.seconds)
@@ -173,10 +194,10 @@ def run(arguments):
                 print(f"{quality}, {threads} thread(s): {error}", flush=True)
                 codes.add(3)
                 continue
-            for seconds in arguments.seconds:
+            others = runtimes.others(path, quality, threads, torch_as)
+            for seconds, batch in itertools.product(arguments.seconds, arguments.batch):
                 case = {"voice": quality, "rate": about["rate"], "ids": about["texts"][seconds],
-                        "seconds": float(seconds), "threads": threads}
-                others = runtimes.others(path, quality, threads, arguments.torch)
+                        "seconds": float(seconds), "threads": threads, "batch": batch}
                 for result in race.race(clvits, others, case, arguments.pairs,
                                         str(arguments.work / "clvits.f32")):
                     codes.add(show(result))

@@ -104,10 +104,8 @@ def show(result):
     if "wrong" in result:
         print(f"{head}NOT THE SAME: {result['wrong']}", flush=True)
         return 1
-    ratio = result["ratio"]
     print(f"{head}clvits {1e3 * result['clvits']['median']:.3f} ms, {result['peer']} "
-          f"{result['version']} {1e3 * result['other']['median']:.3f} ms; "
-          f"{ratio['median']:.1f} times faster ({ratio['min']:.1f} to {ratio['max']:.1f})",
+          f"{result['version']} {1e3 * result['other']['median']:.3f} ms; {race.shown(result)}",
           flush=True)
     return 0
 

@@ -4,7 +4,9 @@
 //
 // Standard input holds one command per line, each answered by one line on standard output:
 //   ids N N ...  the symbols of the turns that follow: "ok"
-//   go           speak them without noise: seconds, samples, then the frames of each symbol
+//   batch N      speak them as often at once, once until it is said: "ok"
+//   go           speak them without noise: seconds, samples, then the frames of each symbol; of a
+//                batch, whose items must be alike, those of the first
 //   save PATH    the samples of the last turn, as raw float32: "ok"
 // The first line, before any command, is the name of the device. What goes wrong is said on
 // standard error and ends the program.
@@ -16,7 +18,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MAX_IDS = 16384 };
+enum { MAX_IDS = 16384, MAX_BATCH = 64 };
 
 typedef struct peer {
     clvits_context *context;
@@ -25,6 +27,7 @@ typedef struct peer {
     size_t n_ids, n_frames;
     float *samples;
     size_t n_samples, capacity;
+    size_t batch, heard[MAX_BATCH]; /* samples of each item */
 } peer;
 
 static void print_log(void *user, clvits_log_level level, const char *text)
@@ -45,6 +48,9 @@ static int heard(void *user, const clvits_chunk *c)
 {
     peer *p = user;
 
+    p->heard[c->utterance] += c->n_samples;
+    if (c->utterance > 0)
+        return 0;
     if (c->is_first) {
         p->n_frames = c->n_durations;
         memcpy(p->frames, c->durations, c->n_durations * sizeof(*p->frames));
@@ -81,6 +87,30 @@ static int set_ids(peer *p, const char *at)
     return 0;
 }
 
+static int set_batch(peer *p, const char *at)
+{
+    const long n = strtol(at, NULL, 10);
+
+    if (n < 1 || n > MAX_BATCH) {
+        fprintf(stderr, "clvits-peer: a batch has 1 to %d items\n", MAX_BATCH);
+        return 1;
+    }
+    p->batch = (size_t)n;
+    puts("ok");
+    return 0;
+}
+
+static clvits_status speak(peer *p, const clvits_speak_params *params)
+{
+    clvits_utterance items[MAX_BATCH];
+
+    if (p->batch == 1)
+        return clvits_speak_ids(p->voice, p->ids, p->n_ids, params);
+    for (size_t i = 0; i < p->batch; i++)
+        items[i] = (clvits_utterance){ .ids = p->ids, .n = p->n_ids, .params = *params };
+    return clvits_speak_batch(p->voice, items, p->batch);
+}
+
 static int go(peer *p)
 {
     clvits_speak_params params;
@@ -91,12 +121,20 @@ static int go(peer *p)
     params.audio = heard;
     params.user = p;
     p->n_samples = p->n_frames = 0;
+    memset(p->heard, 0, sizeof(p->heard));
     const double start = now();
-    const clvits_status s = clvits_speak_ids(p->voice, p->ids, p->n_ids, &params);
+    const clvits_status s = speak(p, &params);
     const double seconds = now() - start;
     if (s) {
         fprintf(stderr, "clvits-peer: %s\n", clvits_context_error(p->context));
         return 1;
+    }
+    for (size_t i = 1; i < p->batch; i++) {
+        if (p->heard[i] != p->heard[0]) {
+            fprintf(stderr, "clvits-peer: item %zu of the batch has %zu samples, not %zu\n", i + 1,
+                    p->heard[i], p->heard[0]);
+            return 1;
+        }
     }
     printf("%.9f %zu", seconds, p->n_samples);
     for (size_t i = 0; i < p->n_frames; i++)
@@ -123,6 +161,8 @@ static int obey(peer *p, char *line)
     line[strcspn(line, "\n")] = '\0';
     if (!strncmp(line, "ids ", 4))
         return set_ids(p, line + 4);
+    if (!strncmp(line, "batch ", 6))
+        return set_batch(p, line + 6);
     if (!strcmp(line, "go"))
         return go(p);
     if (!strncmp(line, "save ", 5))
@@ -133,7 +173,7 @@ static int obey(peer *p, char *line)
 
 int main(int argc, char **argv)
 {
-    static peer p;
+    static peer p = { .batch = 1 };
     char *line = NULL;
     size_t capacity = 0;
 

@@ -14,6 +14,8 @@ REST = 0.05  # seconds before a turn, and between looks at whether this process 
 WARM = 2     # turns of each that are not counted
 FORMAT = "clvits-bench 1"
 MOST = 1e-3  # of the largest sample, that two runtimes' audio may differ by: 60 dB
+MOST_HALVES = 10 ** (-45 / 20)  # 45 dB, where one computes in halves, as the library's own tests
+SPREAD = 0.1  # of a side's own runs, from which on they were disturbed, as clvits-bench has it
 
 
 class Clvits:
@@ -40,10 +42,11 @@ class Clvits:
             print(command, file=self.process.stdin, flush=True)
         return self._answer()
 
-    def set_ids(self, ids):
+    def set_ids(self, ids, batch=1):
         if self.process.poll() is not None:
             self.close()
             self._start()
+        self.ask(f"batch {batch}")
         self.ask("ids " + " ".join(map(str, ids)))
 
     def go(self):
@@ -79,10 +82,23 @@ def _turn(runtime):
     return runtime.go()
 
 
+def spread(samples):
+    """The middle half of the times over the median."""
+    ordered, count = sorted(samples), len(samples)
+    return (ordered[count * 3 // 4] - ordered[count // 4]) / statistics.median(ordered)
+
+
+def disturbed(result):
+    """Whether one of both sides did not take as long in one run as in another."""
+    return any(spread(result[side].get("samples") or [1.0]) > SPREAD
+               for side in ("clvits", "other"))
+
+
 def _times(samples):
     ordered = sorted(samples)
     late = ordered[(len(ordered) * 95 + 99) // 100 - 1]
     return dict(runs=len(samples), min=ordered[0], median=statistics.median(ordered), p95=late,
+                spread=float(f"{spread(samples):.5g}"),
                 samples=[float(f"{s:.5g}") for s in samples])
 
 
@@ -99,8 +115,16 @@ def pairs(clvits, other, count):
             ours.append(_turn(clvits))
             theirs.append(_turn(other))
     ratios = [b / a for a, b in zip(ours, theirs)]
-    return dict(clvits=_times(ours), other=_times(theirs),
+    times = dict(clvits=_times(ours), other=_times(theirs))
+    return dict(times, noisy=disturbed(times),
                 ratio=dict(median=statistics.median(ratios), min=min(ratios), max=max(ratios)))
+
+
+def shown(result):
+    """How many times as fast clvits was, and whether that was disturbed."""
+    ratio = result["ratio"]
+    return (f"{ratio['median']:.2f} times faster ({ratio['min']:.2f} to {ratio['max']:.2f})"
+            f"{' ~, disturbed' if result['noisy'] else ''}")
 
 
 def agree(clvits, other, scratch):
@@ -122,14 +146,14 @@ def agree(clvits, other, scratch):
         out["wrong"] = "samples that are no numbers"
     elif not out["durations_equal"]:
         out["wrong"] = "other durations"
-    elif out["error"] > MOST:
+    elif out["error"] > getattr(other, "most", MOST):
         out["wrong"] = f"differs by {out['error']:.0e} of the largest sample"
     return out, len(wave)
 
 
 def race(clvits, others, case, count, scratch):
     """A result against every other runtime, each as soon as it is there, for one case: voice, rate,
-    ids, seconds, threads.
+    ids, seconds, threads, and how many of these texts at once.
 
     others: (name, settings or None, a function that opens the runtime). One that cannot run loses
     its own row, with a reason, and so does one that says something else, which is not timed.
@@ -138,12 +162,13 @@ def race(clvits, others, case, count, scratch):
         about = {"peer": name, **({"settings": settings} if settings else {}),
                  "voice": case["voice"], "random": True, "ids": len(case["ids"]),
                  "wanted": case["seconds"], "threads": case["threads"], "device": clvits.device,
+                 **({"batch": case["batch"]} if case["batch"] > 1 else {}),
                  "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
         try:
             other = open_other()
             about["version"] = other.version
             for runtime in (clvits, other):
-                runtime.set_ids(case["ids"])
+                runtime.set_ids(case["ids"], case["batch"])
             same, samples = agree(clvits, other, scratch)
             times = {} if "wrong" in same else pairs(clvits, other, count)
             yield {**about, "audio": samples / case["rate"], **same, **times}
@@ -184,7 +209,8 @@ def append(path, results):
     run = _read(path)
 
     def key(r):
-        return tuple(r.get(k) for k in ("peer", "settings", "voice", "ids", "threads", "device"))
+        return tuple(r.get(k) for k in ("peer", "settings", "voice", "ids", "threads", "device",
+                                        "batch"))
 
     fresh = {key(r) for r in results}
     run["peers"] = [r for r in run.get("peers", []) if key(r) not in fresh] + results

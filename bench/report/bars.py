@@ -146,8 +146,9 @@ def _peer_bar(peer, longest):
     if trouble:
         return f'<div class="none">{escape(trouble)}</div>'
     ratio = peer["ratio"]
-    text = (f"{results.digits(ratio['median'])}×  "
-            f"({results.digits(ratio['min'])} to {results.digits(ratio['max'])})")
+    text = results.marked(f"{results.digits(ratio['median'])}×  "
+                          f"({results.digits(ratio['min'])} to {results.digits(ratio['max'])})",
+                          peer)
     return bar(ratio["median"] / longest, text, "s0" if ratio["median"] >= 1 else "s7",
                f"clvits {results.time(peer['clvits']['median'])} · {peer['peer']} "
                f"{results.time(peer['other']['median'])}")
@@ -157,6 +158,7 @@ def _peer_label(peer, devices):
     """What raced with what; on which device only where there are several."""
     threads, wanted = peer.get("threads"), peer.get("wanted")
     what = filter(None, [peer["voice"], wanted and f"{wanted:g} s",
+                         peer.get("batch") and f"batch of {peer['batch']}",
                          threads and f"{threads} thread{'s' * (threads != 1)}",
                          peer.get("device") if len(devices) > 1 else None])
     name = f"{peer['peer']} {peer.get('version', '')}".rstrip()

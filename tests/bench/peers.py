@@ -11,6 +11,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import types
 
 PEERS = pathlib.Path(sys.argv[1])
 sys.path.insert(0, str(PEERS))
@@ -22,7 +23,8 @@ peers = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(peers)
 
 race.REST = 0.0
-CASE = {"voice": "medium", "rate": 4, "ids": [1, 0, 5, 0, 2], "seconds": 2.0, "threads": 3}
+CASE = {"voice": "medium", "rate": 4, "ids": [1, 0, 5, 0, 2], "seconds": 2.0, "threads": 3,
+        "batch": 1}
 TURNS = []
 
 
@@ -34,8 +36,9 @@ class Fake:
         self.name, self.seconds, self.frames, self.wave = name, list(seconds), frames, wave
         self.device = "Made up"
 
-    def set_ids(self, ids):
+    def set_ids(self, ids, batch):
         assert ids == CASE["ids"]
+        self.batch = batch
 
     def go(self):
         TURNS.append(self.name)
@@ -64,6 +67,21 @@ def check_ratios():
     assert result["audio"] == 1.0 and result["threads"] == 3 and result["ids"] == 5
     assert result["durations_equal"] and result["samples_equal"] and result["error"] == 0.0
     assert result["settings"] == "defaults" and result["device"] == "Made up"
+
+
+def check_disturbed():
+    """A side whose own runs differ by more than a tenth, most of them, marks the race."""
+    for runs, spread, noisy in (([1.0, 1.3, 1.0, 1.0], 0.3, True), ([1.0] * 6 + [9.0], 0.0, False),
+                                ([1.0, 1.05, 1.1, 1.15, 1.2], 0.1 / 1.1, False),
+                                ([2.0], 0.0, False)):
+        result, = raced(("defaults", Fake("x", runs)), count=len(runs))
+        assert abs(result["other"]["spread"] - spread) < 1e-4, result
+        assert result["clvits"]["spread"] == 0.0 and result["noisy"] == noisy, result
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            assert peers.show(result) == 0
+        assert (") ~, disturbed; difference" in said.getvalue()) == noisy, said.getvalue()
+    clvits = race.pairs(Fake("clvits", [1.0, 2.0]), Fake("x", [1.0]), 4)
+    assert clvits["noisy"] and clvits["clvits"]["spread"] > 0.1, "either side"
 
 
 def check_disagreement():
@@ -105,6 +123,51 @@ def check_failure():
         assert peers.show(failed) == 3 and peers.show(fine) == 0
 
 
+def check_batch():
+    """A batch is asked of both, and is a race of its own; halves may be off by 45 dB."""
+    clvits, other = Fake("clvits", [0.1]), Fake("x", [1], wave=(0.5, -1.0, 0.25, 0.004))
+    other.most = race.MOST_HALVES
+    result, = race.race(clvits, [("torch", "eager, fp16", lambda: other)], {**CASE, "batch": 16}, 1,
+                        "")
+    assert clvits.batch == other.batch == result["batch"] == 16 and result["ratio"], result
+    other.wave = (0.5, -1.0, 0.25, 0.006)
+    again, = race.race(clvits, [("torch", "eager, fp16", lambda: other)], CASE, 1, "")
+    assert "wrong" in again and "batch" not in again, again
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        peers.show(result)
+    assert said.getvalue().startswith("medium, 16 times 5 symbols"), said.getvalue()
+    with tempfile.TemporaryDirectory() as name:
+        race.append(pathlib.Path(name, "a.json"), [result])
+        race.append(pathlib.Path(name, "a.json"), [again])
+        assert len(json.loads(pathlib.Path(name, "a.json").read_text())["peers"]) == 2
+
+
+def check_runtimes():
+    """What races as what, by its name; a device that PyTorch lacks is refused in words."""
+    cuda = types.SimpleNamespace(is_available=lambda: False)
+    sys.modules.update(numpy=types.ModuleType("numpy"), torch=types.SimpleNamespace(cuda=cuda))
+    try:
+        import runtimes
+
+        def names(threads, *torch_as):
+            return [name for _, name, _ in runtimes.others("", "medium", threads, *torch_as)]
+
+        assert names(1) == ["defaults", "piper", "libpiper"] and names(4) == ["defaults", "piper"]
+        assert names(4, ("cpu", "fp32"))[2:] == ["eager", "compiled"]
+        assert names(4, ("cuda", "fp16"))[2:] == ["eager, cuda, fp16", "compiled, cuda, fp16"]
+        runtimes.check_device("cpu")
+        try:
+            runtimes.check_device("cuda")
+        except RuntimeError as error:
+            assert "--torch-device cuda: PyTorch finds no such device" in str(error)
+        else:
+            raise AssertionError("there is no such device")
+        cuda.is_available = lambda: True
+        runtimes.check_device("cuda")
+    finally:
+        del sys.modules["numpy"], sys.modules["torch"]
+
+
 class FakeAligner(Fake):
     """Takes cases of alignment."""
 
@@ -130,7 +193,7 @@ def check_alignment():
     assert wrong["wrong"] == "other durations" and "ratio" not in wrong, wrong
     with contextlib.redirect_stdout(io.StringIO()) as said:
         assert [alignment.show(r) for r in (fine, failed, wrong)] == [0, 3, 1]
-    assert "3.0 times faster" in said.getvalue()
+    assert "3.00 times faster" in said.getvalue()
     assert max(items * text * frames for items, text, frames in alignment.CASES) <= 1 << 28
 
 
@@ -194,7 +257,14 @@ def check_arguments():
     assert parsed.threads[0] == 1 and len(parsed.threads) == len(set(parsed.threads)) <= 2
     assert parsed.seconds == ["1", "5"] and parsed.voices == ["x-low", "high", "base", "mms"]
     assert peers.parse([]).seconds == ["1", "5", "30"]
-    for wrong in (["--voices", "huge"], ["--threads", "0"], ["--threads", "many"],
+    assert peers.parse([]).batch == [1] and peers.parse(["--batch", "1,16,1"]).batch == [1, 16]
+    torch = peers.parse(["--torch", "--torch-device", "cuda", "--torch-dtype", "fp16"])
+    assert (torch.torch_device, torch.torch_dtype) == ("cuda", "fp16")
+    for wrong in (["--batch", "0"], ["--batch", "65"], ["--batch", "two"],
+                  ["--torch-device", "cuda"], ["--torch-dtype", "fp16"],
+                  ["--torch-device", "tpu", "--torch"], ["--torch-dtype", "fp64", "--torch"],
+                  ["--alignment", "--torch"], ["--alignment", "--batch", "16"],
+                  ["--voices", "huge"], ["--threads", "0"], ["--threads", "many"],
                   ["--seconds", "-1"], ["--pairs", "0"]):
         with contextlib.redirect_stderr(io.StringIO()) as said:
             try:
@@ -261,7 +331,8 @@ def check_texts():
         assert peers.texts_of(folder, "medium", ["1", "5"]) is None
 
 
-for check in (check_ratios, check_disagreement, check_failure, check_death, check_alignment,
-              check_append, check_arguments, check_install, check_refusals, check_texts):
+for check in (check_ratios, check_disturbed, check_disagreement, check_failure, check_batch,
+              check_runtimes, check_death, check_alignment, check_append, check_arguments,
+              check_install, check_refusals, check_texts):
     check()
     print(f"{check.__name__}: fine")

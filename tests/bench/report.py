@@ -180,8 +180,10 @@ def check_peers(folder):
     assert words.count("not the same audio: differs by 0.5") == 2
     assert words.count("not the same audio") == 6 and "776 to 778" not in words
     path.write_text(json.dumps({**sample, "peers": [
-        {**sample["peers"][0], "wanted": 5.0, "device": device} for device in "AB"]}))
+        {**sample["peers"][0], "wanted": 5.0, "device": device, "noisy": device == "B",
+         "ratio": {"median": 777, "min": 776, "max": 778}} for device in "AB"]}))
     words = Page(make(folder, path)).words
+    assert words.count("776 to 778)") - words.count("776 to 778)\u00a0~") == 1, words
     for device in "AB":
         assert f"medium, 5 s, 1 thread, {device}: onnxruntime 1.20.1, defaults" in words
     path.write_text(json.dumps({**sample, "peers": [{**about, "failed": "no such operator"}]}))

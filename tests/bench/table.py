@@ -4,6 +4,7 @@
 and from nothing else: those of bench/results, which lies beside the README."""
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -38,11 +39,40 @@ def check_rows():
             assert shown == f"{case['values']['rtf']:.3f}", (shown, case["values"])
 
 
+def check_commands(sample, peer, path):
+    """One line for voices of the same seconds, a line for each other choice of options."""
+    fine = {**peer, "ratio": {"median": 2, "min": 1.5, "max": 4}}
+    noisy = {**peer["other"], "samples": [0.1, 0.2, 0.3]}
+    path.write_text(json.dumps({**sample, "command": ["clvits-bench", "-f", "a b"], "peers": [
+        {**fine, "voice": "base"}, {**fine, "voice": "base", "wanted": 0.5}, fine,
+        {**fine, "wanted": 0.5}, {**fine, "voice": "mms", "other": noisy},
+        {**fine, "device": sample["devices"][1]["device"]},
+        {**fine, "peer": "torch", "settings": "eager, cuda, fp16", "batch": 16},
+        {k: v for k, v in {**fine, "voice": "alignment, 100 x 500, 1 at once",
+                           "threads": 4}.items() if k != "wanted"}]}))
+    done = run(path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.partition("\nMeasured with\n")[2].split("\n")
+    race = "    python3 bench/peers --device"
+    assert lines == [
+        "", "    clvits-bench -f 'a b'",
+        f"{race} cpu --threads 1 --pairs 7 --voices medium,base --seconds 0.5,5",
+        f"{race} cpu --threads 1 --pairs 7 --voices mms --seconds 5",
+        f"{race} cpu --threads 1 --pairs 7 --batch 16 --torch --torch-device cuda "
+        "--torch-dtype fp16 --voices medium --seconds 5",
+        f"{race} cpu --threads 4 --pairs 7 --alignment",
+        f"{race} 'Portable Computing Language' --threads 1 --pairs 7 --voices medium --seconds 5",
+        ""], done.stdout
+    shown = [row.split(" | ")[1:3] for row in rows_of(done.stdout) if "(1.50 to 4.00) ~ |" in row]
+    assert shown == [["mms", "4.2 s"]], done.stdout
+    assert "| medium | 16 x 4.2 s | 1 |" in done.stdout, done.stdout
+
+
 def check_races(folder):
     """A row for each race, a column for each runtime and its settings."""
     sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
     path, peer = folder / "races.json", {**sample["peers"][0], "wanted": 5.0}
-    peer["clvits"] = {**peer["clvits"], "runs": 7}
+    peer["clvits"] = {**peer["clvits"], "runs": 7, "samples": [0.1] * 7}
     del peer["ratio"]
     path.write_text(json.dumps({**sample, "peers": [
         *({**peer, "settings": which, "ratio": {"median": m, "min": 1.5, "max": 4}}
@@ -57,6 +87,11 @@ def check_races(folder):
     assert [row.partition(" | ")[2] for row in rows] == [
         "medium | 4.2 s | 1 |  | failed | wrong |",
         "medium | 4.2 s | 1 |  | 2.12 (1.50 to 4.00) | 3.00 (1.50 to 4.00) |"], rows
+    for line in ("    clvits-bench --json sample.json",
+                 "    python3 bench/peers --device cpu --threads 1 --pairs 7 --voices medium "
+                 "--seconds 5"):
+        assert line in done.stdout.splitlines(), done.stdout
+    check_commands(sample, peer, path)
     assert " the median of 7 pairs of runs" in " ".join(done.stdout.split()), done.stdout
     assert all(device.get("isa", device.get("platform")) in row for row in rows), rows
 
@@ -85,7 +120,7 @@ def check_write(folder):
     for _ in range(2): # the second time in place of the first
         assert run("--write", page, SAMPLE).returncode == 0
         written = page.read_text(encoding="utf-8")
-        for part in ("alignment", "convolutions", "forms", "sentences", "placement"):
+        for part in ("alignment", "convolutions", "forms", "sentences", "placement", "missed"):
             _, _, rest = text.partition(f"<!-- {part} -->")
             old = rest.partition(f"<!-- /{part} -->")[0]
             text = text.replace(old, f"\n{run('--part', part, SAMPLE).stdout.strip()}\n")
@@ -110,13 +145,16 @@ def check_readme():
     """What stands in the README is what the repository's own results make."""
     results = sorted((pathlib.Path(README).parent / "bench" / "results").glob("*.json"))
     text = pathlib.Path(README).read_text(encoding="utf-8")
-    for part in ("results", "alignment", "convolutions", "forms", "sentences", "placement"):
+    for part in ("results", "alignment", "convolutions", "forms", "sentences", "placement",
+                 "missed"):
         done = run("--part", part, *results)
         block = text.partition(f"<!-- {part} -->")[2].partition(f"<!-- /{part} -->")[0]
         assert results and done.returncode == 0, done.stderr
         assert block.strip() and block.strip() == done.stdout.strip(), (
             f"write the tables again, with tools/bench_table.py --write README.md "
             f"bench/results/*.json\n{done.stdout}")
+        if part == "sentences":
+            check_within(block)
 
 
 def check_alignment(folder):
@@ -147,14 +185,16 @@ def check_convolutions(folder):
     sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
     path = folder / "convolutions.json"
     cases = [{"level": "operator", "name": f"conv1d/{name}", "verdict": "ok", "device": "cpu",
-              "flop": 1e9, "peak_flops": 4e11, "device_seconds": {"median": seconds}}
-             for name, seconds in (("base/32 k3 d1, 1 s", 0.01), ("base/32 k3 d1, 10 s", 0.003),
-                                   ("base/64 k7 d3, 1 s", 0.003), ("base/post 32-1 k7, 1 s", 1.0),
-                                   ("text/96-384 k3, 1 s", 1.0), ("mini/24 k7 d3, 1 s", 1.0))]
+              "flop": 1e9, "peak_flops": peak, "device_seconds": {"median": seconds}}
+             for name, seconds, peak in (
+                 ("base/32 k3 d1, 1 s", 0.01, 1e11), ("base/32 k3 d1, 10 s", 0.003, 3e11),
+                 ("base/64 k7 d3, 1 s", 0.003, 4e11), ("base/post 32-1 k7, 1 s", 1.0, 4e11),
+                 ("text/96-384 k3, 1 s", 1.0, 4e11), ("mini/24 k7 d3, 1 s", 1.0, 4e11))]
     path.write_text(json.dumps({**sample, "results": cases}), encoding="utf-8")
     done = run("--part", "convolutions", path)
     assert done.returncode == 0 and ": 1 of 2 convolutions" in done.stdout, done
     assert rows_of(done.stdout)[1:] == ["| base/32 k3 d1 | 100 | 333 | 25 % | 83 % |"], done.stdout
+    assert "400 GFLOP/s" in done.stdout, "of all looks at the peak the highest counts"
 
 
 def check_forms(folder):
@@ -184,12 +224,65 @@ def stage(name, seconds, flop, **more):
             "flop": flop, "device_seconds": {"median": seconds}, **more}
 
 
+def check_decoder(folder):
+    """The windows' share of the roofline, by the highest peaks of the run."""
+    sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
+    path, about = folder / "decoder.json", {"level": "stage", "verdict": "ok", "device": "cpu"}
+    path.write_text(json.dumps({**sample, "results": [
+        {**about, "name": f"mini (embedded)/decoder, window {number}", "flop": flop, "bytes": moved,
+         "peak_flops": 400e9, "peak_bytes": copied, "device_seconds": {"median": 0.01}}
+        for number, flop, moved, copied in ((1, 2e9, 1e6, 30e9), (2, 1e6, 0.1e9, 20e9))]}))
+    row = rows_of(run(path).stdout)[1]
+    assert row.endswith("| 42 % |"), row # 5 and 3.3 of twice 10 ms
+
+
+def check_halves(sample, cases, path):
+    """Flow and decoder have the peak of halves where they add up halves; nothing else has."""
+    device = {**sample["devices"][0], "precision": "fp16", "peak_flops_fp16": 1e12}
+    path.write_text(json.dumps({**sample, "devices": [device], "results": cases}))
+    row = rows_of(run("--part", "sentences", path).stdout)[1]
+    assert row.split(" | ", 1)[1].startswith(
+        "medium | 3.9 | 20 % (12 %) | 50 % at 24 % (12 %) | 20 % at 15 % ~ | 20 % at 10 % |"), row
+
+
+def check_within(text):
+    """No whole does more of the peak than all of its parts, or less."""
+    rows = rows_of(text)[1:]
+    assert rows, text
+    for row in rows:
+        whole, *parts = (float(re.search(r"(\d+) %(?: \(| ~| \||$)", cell).group(1))
+                         for cell in row.strip("| ").split(" | ")[3:8])
+        assert min(parts) <= whole <= max(parts), row
+
+
+def check_missed(sample, cases, peer, path):
+    """Of races against ONNX Runtime's defaults those below the goal of their kind, no others."""
+    slow = {**peer, "peer": "onnxruntime", "ratio": {"median": 1.7, "min": 1.6, "max": 1.9}}
+    moved = [{**case, "bytes": 1e9} if case["name"].endswith(": decoder") else case
+             for case in cases]
+    path.write_text(json.dumps({**sample, "results": moved, "peers": [
+        slow, {**slow, "settings": "piper"}, {**slow, "peer": "torch"},
+        {**slow, "ratio": {**slow["ratio"], "median": 1.8}},
+        {**slow, "threads": 4, "ratio": {**slow["ratio"], "median": 2.49}},
+        {**slow, "threads": 4, "ratio": {**slow["ratio"], "median": 2.5}}]}))
+    done = run("--part", "missed", path)
+    rows = [row.split(" | ", 1)[1] for row in rows_of(done.stdout)[1:]]
+    assert done.returncode == 0 and ": 2 of 4." in " ".join(done.stdout.split()), done
+    # 3.9e9 FLOP/s of speech, of them 2.4e9 multiplied, and 0.25e9 bytes; 25e9 bytes/s at most
+    assert rows == [
+        "medium | 4.5 s | 1 | 1.70 of 1.8 | 28 % | 51 % (31 %) | 56 % (35 %) | 16 % |",
+        "medium | 4.5 s | 4 | 2.49 of 2.5 | 7 % | 18 % (11 %) | 14 % (9 %) | 22 % |"], rows
+    path.write_text(json.dumps({**sample, "results": moved, "peers": [{**peer, "threads": 4}]}))
+    assert run("--part", "missed", path).stdout.startswith("No race below the goal")
+
+
 def check_sentences(folder):
     """Shares of the time and of the peak, also of races; none without all parts."""
     sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
     path = folder / "sentences.json"
     cases = [stage("sentence", 0.1, 0, values={"audio_s": 4.0}),
-             stage("sentence: decoder", 0.05, 12e9, multiplied=6e9, operators={"conv1d": 0.05}),
+             stage("sentence: decoder", 0.05, 12e9, multiplied=6e9, peak_flops=500e9,
+                   operators={"conv1d": 0.05}),
              stage("sentence: flow", 0.02, 3e9, peak_flops=150e9, noisy=True,
                    operators={"conv1d": 0.01, "conv_transpose1d": 0.01}),
              stage("sentence: text encoder", 0.02, 0.6e9,
@@ -205,14 +298,21 @@ def check_sentences(folder):
     done = run("--part", "sentences", path)
     assert done.returncode == 0, done.stderr
     rows = [row.split(" | ", 1)[1] for row in rows_of(done.stdout)]
-    assert rows[1] == ("medium | 3.9 | 52 % (32 %) | 50 % at 80 % (40 %) | 20 % at 100 % ~ | "
-                       "20 % at 10 % | 6 % at 0 % | 15 % | 4 % |"), rows
+    assert rows[1] == ("medium | 3.9 | 31 % (19 %) | 50 % at 48 % (24 %) | 20 % at 30 % ~ | "
+                       "20 % at 6 % | 6 % at 0 % | 15 % | 4 % |"), rows
+    check_halves(sample, cases, path)
     cases.append({"level": "speech", "name": "medium/medium", "verdict": "ok", "device": "cpu",
                   "host_seconds": {"median": 0.1}, "values": {"rtf": 0.02}})
     path.write_text(json.dumps({**sample, "results": cases, "peers": [peer]}), encoding="utf-8")
     rows = [row.split(" | ", 1)[1] for row in rows_of(run(path).stdout)]
-    assert rows[-1] == "medium | 4.5 s | 1 | 94 % | 2.00 (1.90 to 2.10), 47 % |", rows
+    assert rows[-1] == "medium | 4.5 s | 1 | 56 % | 2.00 (1.90 to 2.10), 28 % |", rows
+    for settings, share in (("defaults", ", 56 %"), ("eager, cuda", "")):
+        path.write_text(json.dumps({**sample, "results": cases, "peers": [
+            {**peer, "batch": 2, "settings": settings}]}), encoding="utf-8")
+        rows = [row.split(" | ", 1)[1] for row in rows_of(run(path).stdout)]
+        assert rows[-1] == f"medium | 2 x 4.5 s | 1 | 112 % | 2.00 (1.90 to 2.10){share} |", rows
     cases.pop()
+    check_missed(sample, cases, peer, path)
     path.write_text(json.dumps({**sample, "results": cases[:-1], "peers": [peer]}),
                     encoding="utf-8")
     assert run("--part", "sentences", path).stdout == "No sentence was measured in parts.\n"
@@ -329,6 +429,7 @@ with tempfile.TemporaryDirectory() as name:
     check_alignment(pathlib.Path(name))
     check_convolutions(pathlib.Path(name))
     check_forms(pathlib.Path(name))
+    check_decoder(pathlib.Path(name))
     check_sentences(pathlib.Path(name))
     check_placement(pathlib.Path(name))
     check_machine_only(pathlib.Path(name))
