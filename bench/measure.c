@@ -546,7 +546,7 @@ static void count_work(bench_graph *g)
         const double share = clvits_run_share(g->run, step->node);
         const double flops = share * clvits_node_flops(step->node, lengths);
         to->flops += flops;
-        to->multiplied += flops * clvits_step_multiplied(step);
+        to->multiplied += flops * clvits_node_form(step->node, step->dims).multiplied;
         to->bytes += share * clvits_node_bytes(step->node, step->place, lengths);
     }
 }

@@ -3,6 +3,8 @@
 // Level (d): whole voices, from ids to the last sample.
 #include "voice.h"
 
+#include "base/trace.h"
+#include "device/device.h"
 #include "model/context.h"
 #include "model/engine_task.h"
 
@@ -117,6 +119,7 @@ typedef struct speech {
     clvits_context *context; /* on this */
     clvits_engine *alone[2]; /* then: the CPU path's, opened as well, and the device's */
     bench_times times[2];
+    int nodes[2];            /* that the last text ran: on the CPU path, on the device */
     const char *wrong; /* why nothing of this voice is timed, or NULL */
     double pace;       /* of the last text, seconds for an id of an item; 0: not known */
     int frames;        /* of the medium text */
@@ -201,6 +204,31 @@ static void alone_values(bench_record *r, const speech *sp)
         return;
     bench_value(r, "cpu_alone_s", bench_statistics(&sp->times[0]).median);
     bench_value(r, "device_alone_s", bench_statistics(&sp->times[1]).median);
+    bench_value(r, "cpu_nodes", sp->nodes[0]);
+    bench_value(r, "device_nodes", sp->nodes[1]);
+}
+
+static void on_span(void *user, const clvits_span *s)
+{
+    speech *sp = user;
+
+    if (s->kind == CLVITS_SPAN_NODE)
+        sp->nodes[s->place != CLVITS_CPU_PLACE]++;
+}
+
+/* Without a time: what is to be right, and of what is placed, where. */
+static clvits_status speak_first(speech *sp, const struct kind *k, hearing *h)
+{
+    clvits_report *r = &sp->b->report;
+    clvits_trace trace;
+
+    sp->nodes[0] = sp->nodes[1] = 0;
+    clvits_trace_begin(&trace, on_span, sp);
+    r->trace = sp->placed ? &trace : NULL;
+    const clvits_status s = voice_speak(sp->e, sp->v, &sp->v->texts[k->text], k->batch, h, r);
+    r->trace = NULL;
+    clvits_trace_end(&trace);
+    return s;
 }
 
 static int ids_of(const voice_text *t)
@@ -289,7 +317,7 @@ static clvits_status time_right(speech *sp, const struct kind *k, bench_record *
 
     if (!s) {
         begin_memory(sp);
-        s = voice_speak(sp->e, sp->v, t, k->batch, &h, &b->report);
+        s = speak_first(sp, k, &h);
     }
     if (!s)
         s = voice_check(b, sp->v, t, k->batch, &h, sp->want + k->text, r);

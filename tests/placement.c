@@ -35,17 +35,18 @@ static void set_rates(harness *h, clvits_rates rates[2], double launch, double f
     h->machine.rates = rates;
 }
 
-/* SMALL narrow convolutions, a widening one, and LARGE wide ones. */
+/* SMALL narrow convolutions, a widening one, and LARGE wide ones: direct ones on every place, as
+ * those of several groups are. */
 static clvits_tensor *small_then_large(harness *h, int rows)
 {
-    const clvits_conv1d_params same = { .pad_left = 1, .pad_right = 1 };
+    const clvits_conv1d_params same = { .pad_left = 3, .pad_right = 2, .groups = 2 };
     const float *values;
     clvits_tensor *x = harness_input(h, clvits_graph_clock(h->graph, rows), 8, -1, 1, &values);
 
     for (int i = 0; i < SMALL + 1 + LARGE; i++) {
         const int C = i < SMALL ? 8 : 64;
         clvits_tensor *w =
-            harness_weight(h, 3, (int64_t[]){ C, x->C, 3 }, -0.1f, 0.1f, &values);
+            harness_weight(h, 3, (int64_t[]){ C, x->C / 2, 6 }, -0.1f, 0.1f, &values);
         clvits_graph_label(h->graph, "%s", i < SMALL ? "enc_p" : "dec");
         x = clvits_conv1d(x, w, NULL, &same, NULL);
     }
@@ -105,6 +106,13 @@ START_TEST(cheapest_places_are_found)
 }
 END_TEST
 
+static clvits_form form_at(const harness *h, const clvits_node *n, int place)
+{
+    return clvits_node_form_at(n, &(clvits_target){ .cpu = place ? NULL : &h->machine.cpu,
+                                                    .device = h->machine.device[place],
+                                                    .place = place });
+}
+
 /* Seconds that the rates say of a chain of so many rows; bit i is set where node i runs on the
  * device. */
 static double seconds_of(const harness *h, unsigned places, int rows)
@@ -121,8 +129,11 @@ static double seconds_of(const harness *h, unsigned places, int rows)
             seconds += clvits_rate_seconds(&h->machine.rates[1].transfer,
                                            (double)clvits_element_bytes(t, 1) * (double)t->C *
                                                (rows + 2.0 * t->guard));
-        if (i < g->n_nodes)
-            seconds += clvits_node_seconds(g->nodes[i], (int)to, lengths, &h->machine.rates[to]);
+        if (i < g->n_nodes) {
+            const clvits_form form = form_at(h, g->nodes[i], (int)to);
+            seconds += clvits_node_seconds(g->nodes[i], &form, (int)to, lengths,
+                                           &h->machine.rates[to]);
+        }
         at = to;
     }
     return seconds;
@@ -227,12 +238,109 @@ START_TEST(few_rows_count_as_many_do)
     const unsigned all = (1u << h.graph->n_nodes) - 1, first = (1u << uses[_i].small) - 1;
     const unsigned last = all & ~(all >> uses[_i].large);
     ck_assert_uint_eq(chosen, h.machine.n_places > 1 ? first | last : 0);
-    for (int i = 0; i <= 8; i++) {
+    for (int i = 0; i <= 8 && h.machine.n_places > 1; i++) {
         const int rows = uses[_i].few + (uses[_i].many - uses[_i].few) * i / 8;
         const double one = fmin(seconds_of(&h, 0, rows), seconds_of(&h, all, rows));
-        if (h.machine.n_places > 1)
-            ck_assert_double_le(seconds_of(&h, chosen, rows), 1.05 * one);
+        ck_assert_double_le(seconds_of(&h, chosen, rows), 1.05 * one);
     }
+    harness_end(&h);
+}
+END_TEST
+
+/* What the CPU path and kernels for CPUs multiply of a convolution from 64 channels to 64: products
+ * for each point of a tile, and groups of taps, over those that its outputs have of all taps. */
+static const struct {
+    int taps, dilation;
+    double multiplied;
+    clvits_cost_class class;
+} forms[] = {
+    { 1, 1, 1.0, CLVITS_COST_POINT },
+    { 2, 1, 1.0, CLVITS_COST_DIRECT_64 },
+    { 3, 1, 8.0 / (6 * 3), CLVITS_COST_TOOM_64 },
+    { 5, 1, 8.0 / (4 * 5), CLVITS_COST_TOOM_64 },
+    { 7, 3, 4.0 * 7 / (12 * 7), CLVITS_COST_TOOM_64 },        /* nested, */
+    { 11, 5, 5.0 * 7 / (12 * 11), CLVITS_COST_TOOM_64 },
+    { 7, 12, 2.0 * 7 / (4 * 7), CLVITS_COST_TOOM_128 },       /* and two groups: values are used */
+};                                                            /* twice */
+
+static clvits_tensor *convolve(harness *h, clvits_tensor *x, int taps, int dilation)
+{
+    const clvits_conv1d_params same = { .pad_left = taps / 2 * dilation,
+                                        .pad_right = (taps - 1) / 2 * dilation,
+                                        .dilation = dilation };
+    const float *values;
+
+    clvits_graph_label(h->graph, "dec");
+    return clvits_conv1d(x, harness_weight(h, 3, (int64_t[]){ 64, 64, taps }, -0.1f, 0.1f, &values),
+                         NULL, &same, NULL);
+}
+
+/* Every place's nodes by what their own forms multiply, one by one and traced. */
+START_TEST(forms_are_priced_by_what_they_multiply)
+{
+    clvits_rates rates = { 0 };
+    const int lengths[] = { 1, ROWS };
+    const float *values;
+    harness h;
+
+    harness_begin(&h, 1);
+    for (int i = 0; i < CLVITS_COST_CLASSES; i++)
+        rates.node[i] = (clvits_rate){ 1e-6, 1e-9 * (i + 1) };
+    clvits_tensor *x =
+        harness_input(&h, clvits_graph_clock(h.graph, ROWS), 64, -1, 1, &values);
+    for (int i = 0; i < LENGTH(forms); i++)
+        x = convolve(&h, x, forms[i].taps, forms[i].dilation);
+    clvits_graph_keep(x);
+    harness_plan(&h);
+    for (int place = 0; place < h.machine.n_places; place++) {
+        const bool gpu = place && clvits_device_get_info(h.machine.device[place])->family ==
+                                      CLVITS_FAMILY_GPU; /* direct forms alone */
+        for (int i = 0; i < LENGTH(forms); i++) {
+            const clvits_form form = form_at(&h, h.graph->nodes[i], place);
+            const bool direct = gpu && forms[i].taps > 1;
+            const clvits_cost_class class = direct ? CLVITS_COST_DIRECT_64 : forms[i].class;
+            const double multiplied = direct ? 1.0 : forms[i].multiplied;
+            const double want = 1e-6 + 1e-9 * (class + 1) * multiplied * 2.0 * ROWS * 64 * 64 *
+                                           forms[i].taps;
+            ck_assert_int_eq(clvits_cost_class_of(h.graph->nodes[i], &form), class);
+            ck_assert_double_eq_tol(clvits_node_seconds(h.graph->nodes[i], &form, place, lengths,
+                                                        &rates), want, 1e-9 * want);
+        }
+    }
+    harness_end(&h);
+}
+END_TEST
+
+/* A device that computes directly, in half the time for each FLOP, against a CPU path that
+ * multiplies a third of them: it gets what has one tap. */
+START_TEST(another_form_may_be_the_cheaper_one)
+{
+    static const clvits_row row = { .room = "conv1d", .text = "",
+                                    .values = { 1, { { "layout", CLVITS_CONV_BLOCKS,
+                                                       CLVITS_CONV_BLOCKS } } } };
+    static const clvits_row *const list[] = { &row };
+    static const clvits_tuned direct = { .row = list, .n = 1 };
+    static const int taps[] = { 7, 7, 1, 1, 11, 11 };
+    clvits_rates rates[2] = { 0 };
+    const float *values;
+    harness h;
+
+    harness_begin(&h, 1);
+    h.place = "auto";
+    set_rates(&h, rates, 1e-7, 2, 1e-7);
+    if (h.machine.n_places > 1)
+        clvits_device_set_tuned(h.machine.device[1], &direct);
+    clvits_tensor *x =
+        harness_input(&h, clvits_graph_clock(h.graph, ROWS), 64, -1, 1, &values);
+    for (int i = 0; i < LENGTH(taps); i++)
+        x = convolve(&h, x, taps[i], 1);
+    clvits_graph_keep(x);
+    harness_plan(&h);
+    for (int i = 0; i < LENGTH(taps); i++)
+        ck_assert_int_eq(on_device(&h, i, 1), h.machine.n_places > 1 && taps[i] == 1);
+    harness_go(&h);
+    if (h.machine.n_places > 1)
+        clvits_device_set_tuned(h.machine.device[1], NULL);
     harness_end(&h);
 }
 END_TEST
@@ -378,14 +486,17 @@ START_TEST(rates_are_measured_once)
         ck_assert_double_le(fabs(second[0].node[i].each - first[0].node[i].each),
                             1e-5 * first[0].node[i].each);
 
-    /* Cut at any place or with a number that is none, it is measured again and written anew. */
+    /* Cut at any place, with a number that is none or in the format before this one, it is measured
+     * again and written anew. */
     char *whole = files_read(rates_path(), &size);
     const size_t end = (size_t)(strstr(whole, "\nend\n") - whole);
     const size_t cuts[] = { 0, 10, end / 2, end, end + 4 };
-    for (int i = 0; i < LENGTH(cuts) + 1; i++) {
+    for (int i = 0; i < LENGTH(cuts) + 2; i++) {
         char *damaged = strndup(whole, i < LENGTH(cuts) ? cuts[i] : size);
+        if (i == LENGTH(cuts) + 1)
+            memcpy(strstr(damaged, "rates 2"), "rates 1", 7);
         if (i == LENGTH(cuts))
-            memcpy(strstr(damaged, "conv-32 ") + 8, "nan", 3);
+            memcpy(strstr(damaged, "toom-32 ") + 8, "nan", 3);
         FILE *f = fopen(rates_path(), "wb");
         ck_assert_ptr_nonnull(f);
         fputs(damaged, f);
@@ -405,16 +516,16 @@ START_TEST(rates_are_measured_once)
     /* Whatever the rates depend on asks for others: here, another precision. */
     h.machine.halves ^= CLVITS_HALF_WEIGHTS;
     get_rates(&h, second);
-    ck_assert_int_eq(measurements, 2 + LENGTH(cuts) + 1);
+    ck_assert_int_eq(measurements, 2 + LENGTH(cuts) + 2);
     ck_assert_int_eq(files_count(), 2);
 
     /* So are those of kernels that nobody tried: wrong ones may be fast. */
     struct clvits_trust trust = { .proves = true };
     h.machine.trust = &trust;
     get_rates(&h, second);
-    ck_assert_int_eq(measurements, 2 + LENGTH(cuts) + 2);
+    ck_assert_int_eq(measurements, 2 + LENGTH(cuts) + 3);
     get_rates(&h, second);
-    ck_assert_int_eq(measurements, 2 + LENGTH(cuts) + 2);
+    ck_assert_int_eq(measurements, 2 + LENGTH(cuts) + 3);
     ck_assert_int_eq(files_count(), 3);
     harness_end(&h);
 }
@@ -430,6 +541,8 @@ int main(void)
     tcase_add_loop_test(t, cheapest_places_are_found, 0, LENGTH(cases));
     tcase_add_test(t, nothing_is_cheaper);
     tcase_add_loop_test(t, few_rows_count_as_many_do, 0, LENGTH(uses));
+    tcase_add_test(t, forms_are_priced_by_what_they_multiply);
+    tcase_add_test(t, another_form_may_be_the_cheaper_one);
     tcase_add_test(t, placement_changes_nothing);
     tcase_add_test(t, prices_leave_nothing_behind);
     tcase_add_test(t, nodes_that_do_not_build_go_elsewhere);

@@ -294,7 +294,13 @@ def placements(results):
 def placement(placed):
     if not placed or placed["verdict"] != "ok" or "cpu_alone_s" not in (placed.get("values") or {}):
         return ""
-    least = min(value(placed, f"{which}_alone_s") for which in ("cpu", "device"))
+    alone = {which: value(placed, f"{which}_alone_s") for which in ("cpu", "device")}
+    least = min(alone.values())
+    for which, other, name in ("cpu", "device", "CPU path"), ("device", "cpu", "device"):
+        # Which is the same work as on that place alone: what both differ by says nothing.
+        if placed["values"].get(f"{other}_nodes") == 0:
+            times = "1" if alone[which] == least else f"{alone[which] / least:.2f}"
+            return marked(f"{times} ({name} alone)", placed)
     return marked(f"{time_of(placed) / least:.2f}", placed)
 
 

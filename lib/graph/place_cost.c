@@ -35,6 +35,7 @@ typedef struct search {
     const clvits_plan *p;
     const clvits_rates *rates;
     const unsigned char *allowed; /* by node: a bit for each place */
+    clvits_form (*forms)[CLVITS_MAX_PLACES]; /* by node and place, where it is allowed */
     const clvits_use *uses;
     int n_uses;   /* numbers of rows that are priced: without uses the capacity alone */
     int *lengths; /* [clock][item], by which is priced */
@@ -76,7 +77,8 @@ static double node_seconds(const search *s, way *w, int i, int place, bool note)
 {
     const clvits_node *n = s->p->graph->nodes[i];
     const unsigned char bit = (unsigned char)(1u << place);
-    double seconds = clvits_node_seconds(n, place, s->lengths, &s->rates[place]);
+    double seconds = clvits_node_seconds(n, &s->forms[i][place], place, s->lengths,
+                                         &s->rates[place]);
 
     for (int k = 0; k < CLVITS_MAX_IN; k++) {
         const clvits_tensor *t = n->in[k] ? n->in[k]->root : NULL;
@@ -271,6 +273,17 @@ static const choice *choose(const choice *choices, int n, int singles, int uses)
     return best;
 }
 
+static void set_forms(const search *s)
+{
+    for (int i = 0; i < s->p->graph->n_nodes; i++)
+        for (int place = 0; place < s->p->machine->n_places; place++) {
+            clvits_target at = clvits_plan_target(s->p, place);
+            at.plan = NULL; /* which has no layout */
+            if (s->allowed[i] >> place & 1)
+                s->forms[i][place] = clvits_node_form_at(s->p->graph->nodes[i], &at);
+        }
+}
+
 /* All memory is the arena's, which the caller frees. */
 static clvits_status place_cheapest(clvits_plan *p, search *s, clvits_arena *a, clvits_report *r)
 {
@@ -281,7 +294,8 @@ static clvits_status place_cheapest(clvits_plan *p, search *s, clvits_arena *a, 
     clvits_status status;
 
     s->lengths = clvits_arena_array(a, (size_t)g->n_clocks * (size_t)g->batch, sizeof(int));
-    status = s->lengths ? CLVITS_OK : clvits_fail_memory(r, "a plan");
+    s->forms = clvits_arena_array(a, (size_t)g->n_nodes + 1, sizeof(*s->forms));
+    status = s->lengths && s->forms ? CLVITS_OK : clvits_fail_memory(r, "a plan");
     for (int i = 0; i < P && !status; i++) {
         status = make_way(a, g, &ways[i], r);
         if (!status)
@@ -294,6 +308,7 @@ static clvits_status place_cheapest(clvits_plan *p, search *s, clvits_arena *a, 
     }
     if (status)
         return status;
+    set_forms(s);
     const choice *best = choose(choices, list_choices(s, choices, ways, next), P, s->n_uses);
     memcpy(p->place, best->place, (size_t)g->n_nodes * sizeof(*best->place));
     return CLVITS_OK;

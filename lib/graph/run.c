@@ -302,11 +302,12 @@ static void describe(const clvits_run *run, const clvits_step *step, clvits_trac
     t->node.tuned = step->tuned ? step->tuned->text : "";
     const double share = clvits_run_share(run, step->node);
     t->node.flops *= share;
-    t->node.multiplied = t->node.flops * clvits_step_multiplied(step);
+    const clvits_form form = clvits_node_form(step->node, step->dims);
+    t->node.multiplied = t->node.flops * form.multiplied;
     t->node.bytes *= share;
     if (m->rates)
-        t->node.predicted = share * clvits_node_seconds(step->node, step->place, run->lengths,
-                                                        &m->rates[step->place]);
+        t->node.predicted = share * clvits_node_seconds(step->node, &form, step->place,
+                                                        run->lengths, &m->rates[step->place]);
 }
 
 static void compute(const clvits_run *run, const clvits_step *step)

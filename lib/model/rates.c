@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// A cache file's first line has a hash of everything that the rates depend on; then follows a line
-// for each rate: place, class, seconds per node, seconds per FLOP or byte; then an end, and for
-// people what was measured. What cannot be read, or is another machine's, is measured anew and
-// overwritten.
+// A cache file's first line has the number of this format and a hash of everything that the rates
+// depend on; then follows a line for each rate: place, class, seconds per node, seconds per FLOP
+// that is multiplied or per byte; then an end, and for people what was measured. What cannot be
+// read, or is another machine's, is measured anew and overwritten.
 #include "model/rates.h"
 
 #include "base/file.h"
@@ -20,10 +20,13 @@
 enum { PATH = 4096 };
 
 static const char *const class_names[CLVITS_COST_CLASSES] = {
-    [CLVITS_COST_CONV_32] = "conv-32",   [CLVITS_COST_CONV_64] = "conv-64",
-    [CLVITS_COST_CONV_128] = "conv-128", [CLVITS_COST_CONV_256] = "conv-256",
-    [CLVITS_COST_UP] = "up",             [CLVITS_COST_ATTENTION] = "attention",
-    [CLVITS_COST_MATHS] = "maths",       [CLVITS_COST_MOVE] = "move",
+    [CLVITS_COST_POINT] = "point",           [CLVITS_COST_DOT] = "dot",
+    [CLVITS_COST_DIRECT_32] = "direct-32",   [CLVITS_COST_DIRECT_64] = "direct-64",
+    [CLVITS_COST_DIRECT_128] = "direct-128", [CLVITS_COST_DIRECT_256] = "direct-256",
+    [CLVITS_COST_TOOM_32] = "toom-32",       [CLVITS_COST_TOOM_64] = "toom-64",
+    [CLVITS_COST_TOOM_128] = "toom-128",     [CLVITS_COST_TOOM_256] = "toom-256",
+    [CLVITS_COST_ATTENTION] = "attention",   [CLVITS_COST_MATHS] = "maths",
+    [CLVITS_COST_MOVE] = "move",
 };
 
 /* Shows that nothing is missing. */
@@ -77,7 +80,7 @@ void clvits_rates_head(char head[CLVITS_RATES_HEAD], const clvits_machine *m, co
         add_bytes(&h, numbers, sizeof(numbers));
         add_rows(&h, clvits_device_tuned(m->device[i]));
     }
-    snprintf(head, CLVITS_RATES_HEAD, "clvits rates 1 %016llx%016llx", (unsigned long long)h.a,
+    snprintf(head, CLVITS_RATES_HEAD, "clvits rates 2 %016llx%016llx", (unsigned long long)h.a,
              (unsigned long long)h.b);
 }
 

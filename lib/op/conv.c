@@ -296,12 +296,19 @@ void clvits_conv_dims(const clvits_node *n, const clvits_target *at, conv1d_dims
         choose_job(at, d, clvits_ceil_div(y->T, d->phases));
 }
 
-double clvits_conv_multiplied(const void *dims)
+clvits_form clvits_conv_form(const void *dims)
 {
     const conv1d_dims *d = dims;
-    const int groups = d->layout == CLVITS_CONV_TOOM ? (d->K + d->r - 1) / d->r : 0;
+    const double reads = (double)d->O / d->groups * (d->folded ? 1 : d->phases);
+    const double makes = (double)d->I / d->groups, width = 2.0 / (1.0 / reads + 1.0 / makes);
+    const bool point = d->K == 1 && d->phases == 1;
 
-    return groups ? (double)groups * clvits_toom_points(d->m, d->r) / ((double)d->m * d->K) : 1.0;
+    if (d->layout != CLVITS_CONV_TOOM)
+        return (clvits_form){ point ? CLVITS_FORM_POINT : CLVITS_FORM_DIRECT, 1.0, width };
+    const double groups = (d->K + d->r - 1) / d->r;
+    return (clvits_form){ CLVITS_FORM_TOOM,
+                          groups * clvits_toom_points(d->m, d->r) / ((double)d->m * d->K),
+                          groups * width };
 }
 
 /* Rows of x that take part in all steps of the tile that makes step u: all of the tile but its

@@ -40,8 +40,8 @@ double clvits_conv_bytes(const clvits_node *n, int place, const int *lengths);
 /** Floats of a vector in the kernels or paths of the target. */
 int clvits_conv_vector(const clvits_target *at);
 
-/** The body of both operators' multiplied(): a Toom-Cook form multiplies less often. */
-double clvits_conv_multiplied(const void *dims);
+/** The body of both operators' form(): Toom-Cook ones multiply less often. */
+clvits_form clvits_conv_form(const void *dims);
 
 /** The rows of x behind rows of the result: in Toom-Cook form those of whole tiles. */
 clvits_range clvits_conv_reach(const void *dims, clvits_range out);

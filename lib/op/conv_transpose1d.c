@@ -93,7 +93,7 @@ const clvits_op clvits_op_conv_transpose1d = {
     .shape = shape,
     .guard = guard,
     .reach = clvits_conv_reach,
-    .multiplied = clvits_conv_multiplied,
+    .form = clvits_conv_form,
     .dims = dims,
     .pack = pack,
     .slope = slope,
@@ -103,6 +103,7 @@ const clvits_op clvits_op_conv_transpose1d = {
     .knobs = &clvits_conv_knobs,
     .flops = flops,
     .bytes = clvits_conv_bytes,
+    .bound = CLVITS_BOUND_MOVE, /* of one channel */
 };
 
 clvits_tensor *clvits_conv_transpose1d(clvits_tensor *x, clvits_tensor *w, clvits_tensor *bias,

@@ -124,6 +124,7 @@ const clvits_op clvits_op_matmul = {
     .launch = launch,
     .flops = flops,
     .bytes = bytes,
+    .bound = CLVITS_BOUND_MOVE, /* of few rows */
 };
 
 clvits_tensor *clvits_matmul(clvits_tensor *a, clvits_tensor *b,

@@ -30,12 +30,28 @@ typedef struct clvits_packing {
     bool half;        /* then rounded to halves */
 } clvits_packing;
 
-/** What the time of a node grows with that makes few operations of a byte (graph/cost.h). */
+/** What the time of a node grows with that makes few operations of a byte (graph/cost.h); of one
+ *  that makes many, whether it does so besides its products. */
 typedef enum clvits_bound {
-    CLVITS_BOUND_MATHS = 0, /* bytes, and the functions of what is in them */
+    CLVITS_BOUND_MATHS = 0, /* bytes, and the functions of what is in them: besides, too */
     CLVITS_BOUND_MOVE,      /* bytes, which it hardly more than moves */
     CLVITS_BOUND_PAIRS,     /* operations, of every row with every row, always */
 } clvits_bound;
+
+/** What a convolution's products are made of; what is no convolution counts as POINT. */
+typedef enum clvits_form_kind {
+    CLVITS_FORM_POINT = 0, /* one tap: a product of matrices */
+    CLVITS_FORM_DIRECT,    /* several, one by one */
+    CLVITS_FORM_TOOM,      /* together, of values that are transformed before and after */
+} clvits_form_kind;
+
+/** How an operator works with certain dims, as far as it matters to what it costs. */
+typedef struct clvits_form {
+    clvits_form_kind kind;
+    double multiplied; /* the share of the direct formula's FLOP that it multiplies */
+    double width;      /* products that a value takes part in, of each tap or each group of taps
+                          that has one transform: the harmonic mean of values read and made */
+} clvits_form;
 
 /**
  * One operator: its shape rule, its CPU path, its kernel and what they cost.
@@ -107,8 +123,8 @@ struct clvits_op {
      *  NULL: none. */
     double (*flops)(const clvits_node *n, const int *lengths);
 
-    /** The share of these that the form with such dims multiplies; NULL: all. */
-    double (*multiplied)(const void *dims);
+    /** Of a convolution with such dims. NULL: it is none, and multiplies all of these. */
+    clvits_form (*form)(const void *dims);
 
     /** Bytes read and written on a place, every operand and result once. NULL: those of the valid
      *  rows (B,T,C) and of whole weights in floats, clvits_work_bytes(); an operator that touches

@@ -410,6 +410,8 @@ def placed(folder, name):
            by_cost["values"]["rtf"] > 0, "it says the same, and is timed")
     expect(all(by_cost["values"][f"{which}_alone_s"] > 0 for which in ("cpu", "device")),
            "so are its devices alone, in turns with it")
+    expect(by_cost["values"]["cpu_nodes"] + by_cost["values"]["device_nodes"] > 100,
+           "so is which of them ran its operators")
     for what, record in found.items():
         values = record["values"]
         expect(values.get("peak_host_mb", 10) >= 10 and

@@ -335,6 +335,18 @@ def check_placement(folder):
     head, *rows = rows_of(done.stdout)
     assert [row.split(" | ", 1)[1] for row in rows] == ["medium | 1.03 |  | 0.90 ~ |"], rows
     assert head.endswith("| voice | a word | a sentence | a paragraph |"), head
+    for case, nodes in zip(cases, ((100, 0), (50, 50), (100, 0))):
+        case["values"] |= {"cpu_nodes": nodes[0], "device_nodes": nodes[1]}
+    cases[1]["values"] |= {"cpu_alone_s": 0.4, "device_alone_s": 0.25}
+    path.write_text(json.dumps({**sample, "devices": [pocl], "results": cases}), encoding="utf-8")
+    rows = rows_of(run("--part", "placement", path).stdout)
+    assert rows[1].split(" | ", 1)[1] == \
+        "medium | 1 (CPU path alone) | 0.80 | 1.11 (CPU path alone) ~ |", rows
+    cases[0]["values"] |= {"cpu_nodes": 0, "device_nodes": 100, "cpu_alone_s": 0.03}
+    path.write_text(json.dumps({**sample, "devices": [pocl], "results": cases[:1]}),
+                    encoding="utf-8")
+    assert "| 1 (device alone) |" in run("--part", "placement", path).stdout
+    cases[1]["values"] = {"rtf": 0.04}
     path.write_text(json.dumps({**sample, "devices": [pocl], "results": cases[1:2]}),
                     encoding="utf-8")
     assert "No placement" in run("--part", "placement", path).stdout
