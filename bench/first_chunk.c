@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Level (d): how soon somebody who listens along hears something: the time until clvits_speak_ids()
-// delivers the first small chunk.
+// Level (d): how soon somebody who listens along hears something: the time until clvits_speak()
+// delivers the first small chunk of a text.
 #include "voice.h"
 
 #include "model/speak.h"
@@ -13,9 +13,43 @@
 /* Frames of it, as the program's --stream has them. */
 enum { FIRST_FRAMES = 16, MIN_RUNS = 3 };
 
-static const int texts[] = { VOICE_SHORT, VOICE_MEDIUM };
+/* A quick run has the first ones. */
+static const struct kind {
+    const char *name;
+    int text;
+} kinds[] = {
+    { "short, first chunk", VOICE_SHORT },
+    { "medium, first chunk", VOICE_MEDIUM },
+    { "long, first chunk", VOICE_LONG },
+    { "unbroken, first chunk", VOICE_UNBROKEN },
+};
+enum { QUICK_KINDS = 2 };
 
-const char *const bench_chunk_names[] = { "short, first chunk", "medium, first chunk", NULL };
+const char *bench_chunk_name(const bench_options *o, int i)
+{
+    return i < (o->quick ? QUICK_KINDS : LENGTH(kinds)) ? kinds[i].name : NULL;
+}
+
+/* What is spoken, for the library to divide: a line for each sentence, of one symbol that stands
+ * for all of its ids. */
+typedef struct line_text {
+    clvits_symbols symbols;
+    char lines[2 * VOICE_MAX_SENTENCES + 1];
+} line_text;
+
+static clvits_status write_lines(line_text *out, const voice_text *t, clvits_report *r)
+{
+    clvits_status s = CLVITS_OK;
+
+    *out = (line_text){ 0 };
+    for (int i = 0; i < t->sentences && !s; i++) {
+        const char symbol[] = { (char)('A' + i), '\0' };
+        s = clvits_symbols_add(&out->symbols, symbol, t->ids[i], t->n_ids[i], r);
+        out->lines[2 * i] = symbol[0];
+        out->lines[2 * i + 1] = '\n';
+    }
+    return s;
+}
 
 typedef struct listener {
     double start, first; /* when it was asked for; seconds until it came */
@@ -34,7 +68,7 @@ static int on_chunk(void *user, const clvits_chunk *chunk)
     return 1; /* that is all */
 }
 
-static clvits_status hear(clvits_voice *v, const voice_text *t, listener *l, clvits_report *r)
+static clvits_status hear(clvits_voice *v, const char *text, listener *l, clvits_report *r)
 {
     clvits_speak_params p;
 
@@ -44,36 +78,42 @@ static clvits_status hear(clvits_voice *v, const voice_text *t, listener *l, clv
     p.first_chunk = FIRST_FRAMES;
     l->n = 0;
     l->start = bench_now();
-    const clvits_status s = clvits_speak_ids(v, t->ids[0], (size_t)t->n_ids[0], &p);
+    const clvits_status s = clvits_speak(v, text, strlen(text), &p);
     if (!l->n)
         return clvits_fail(r, s ? s : CLVITS_E_DEVICE, "%s",
                            s ? clvits_context_error(v->context) : "nothing was heard");
     return CLVITS_OK;
 }
 
-/* What is heard first, against the CPU path. */
-static clvits_status check(bench *b, const voice *v, clvits_voice *public, const voice_text *t,
-                           hearing *want, bench_record *r)
+/* What is heard first, against the first sentence from the CPU path. */
+static clvits_status check(bench *b, const voice *v, clvits_voice *public, const char *text,
+                           const voice_text *t, bench_record *r)
 {
     const size_t most = (size_t)(FIRST_FRAMES * v->model.config->hop_length);
     listener l = { .samples = calloc(most, sizeof(*l.samples)), .room = most };
-    clvits_status s = l.samples ? hear(public, t, &l, &b->report)
+    voice_text first = *t;
+    hearing want = { 0 };
+    clvits_status s = l.samples ? hear(public, text, &l, &b->report)
                                 : clvits_fail_memory(&b->report, "a chunk");
 
+    first.sentences = 1;
     if (!s && l.n > l.room) {
         r->verdict = "wrong";
         snprintf(r->reason, sizeof(r->reason), "the first chunk has more than %d frames",
                  FIRST_FRAMES);
     } else if (!s) {
-        s = voice_check_start(b, v, t, l.samples, (int64_t)l.n, want, r);
+        s = voice_check_start(b, v, &first, l.samples, (int64_t)l.n, &want, r);
     }
-    if (!s)
+    if (!s) {
         bench_value(r, "chunk_s", (double)l.n / v->model.config->sampling_rate);
+        bench_value(r, "ids", t->n_ids[0]);
+    }
+    voice_forget(&want);
     free(l.samples);
     return s;
 }
 
-static clvits_status take(bench *b, clvits_voice *public, const voice_text *t, bench_record *r)
+static clvits_status take(bench *b, clvits_voice *public, const char *text, bench_record *r)
 {
     const double limit = b->o->seconds;
     bench_tries tries = { 0 };
@@ -87,26 +127,32 @@ static clvits_status take(bench *b, clvits_voice *public, const voice_text *t, b
                                                                       ? voice_patience(b)
                                                                       : limit));) {
             listener l = { 0 };
-            s = hear(public, t, &l, &b->report);
+            s = hear(public, text, &l, &b->report);
             r->host.sample[r->host.n++] = l.first;
         }
     } while (!s && bench_try_again(b, &tries, r, NULL));
     return s;
 }
 
-static void chunk_case(bench *b, const voice *v, clvits_voice *public, int i, hearing *want)
+static void chunk_case(bench *b, const voice *v, clvits_voice *public, const struct kind *k)
 {
-    const voice_text *t = &v->texts[texts[i]];
+    const voice_text *t = &v->texts[k->text];
     bench_record r = { .level = "speech", .verdict = "ok" };
+    line_text text;
 
-    snprintf(r.name, sizeof(r.name), "%s/%s", v->name, bench_chunk_names[i]);
+    snprintf(r.name, sizeof(r.name), "%s/%s", v->name, k->name);
     if (!bench_record_begin(b, &r))
         return;
     snprintf(r.reason, sizeof(r.reason), "%s", v->note);
-    clvits_status s = public->context ? check(b, v, public, t, &want[texts[i]], &r)
-                                      : clvits_fail_memory(&b->report, "messages");
+    clvits_status s = write_lines(&text, t, &b->report);
+    public->file.text = (clvits_text_settings){ .kind = CLVITS_TEXT_CHARACTERS,
+                                                .symbols = &text.symbols };
+    if (!s)
+        s = public->context ? check(b, v, public, text.lines, t, &r)
+                            : clvits_fail_memory(&b->report, "messages");
     if (!s && !strcmp(r.verdict, "ok"))
-        s = take(b, public, t, &r);
+        s = take(b, public, text.lines, &r);
+    clvits_symbols_free(&text.symbols);
     if (s) {
         r.host.n = 0;
         bench_note_failure(&r, &b->report);
@@ -114,18 +160,16 @@ static void chunk_case(bench *b, const voice *v, clvits_voice *public, int i, he
     bench_send(b, &r);
 }
 
-void bench_first_chunks(bench *b, const voice *v, clvits_engine *e, hearing *want)
+void bench_first_chunks(bench *b, const voice *v, clvits_engine *e)
 {
     const clvits_context_params p = { .device = "cpu", .place = "", .precision = "fp32",
                                       .cache_dir = "", .threads = 1 };
     clvits_context *context = NULL; /* for messages; the engine has devices of its own */
-    clvits_voice public = { .file = { .config = *v->model.config,
-                                      .text = { .kind = CLVITS_TEXT_IDS } },
-                            .engine = e };
+    clvits_voice public = { .file = { .config = *v->model.config }, .engine = e };
 
     if (!clvits_context_open(&context, &p)) /* which wants nothing but memory here */
         public.context = context;
-    for (int i = 0; i < LENGTH(texts); i++)
-        chunk_case(b, v, &public, i, want);
+    for (int i = 0; bench_chunk_name(b->o, i); i++)
+        chunk_case(b, v, &public, &kinds[i]);
     clvits_context_close(&context);
 }

@@ -64,8 +64,8 @@ static int count_speech(const bench_options *o, int v)
         n += matches(o, v, kinds[i].name);
     for (int i = 0; i < LENGTH(placed_kinds) && !o->quick; i++)
         n += matches(o, v, placed_kinds[i].name);
-    for (int i = 0; bench_chunk_names[i]; i++)
-        n += matches(o, v, bench_chunk_names[i]);
+    for (int i = 0; bench_chunk_name(o, i); i++)
+        n += matches(o, v, bench_chunk_name(o, i));
     return n;
 }
 
@@ -431,7 +431,7 @@ void bench_voice(bench *b, int n)
         for (int i = 0; i < (b->o->quick ? QUICK_KINDS : LENGTH(kinds)); i++)
             time_text(&sp, &kinds[i]);
         if (!sp.wrong)
-            bench_first_chunks(b, &v, sp.e, want);
+            bench_first_chunks(b, &v, sp.e);
         time_placed(&sp);
         time_stages(&sp);
         bench_training(b, &v);

@@ -36,6 +36,9 @@ static const char *const texts[VOICE_TEXTS] = {
     "Some of his stories may even be true, though no two listeners agree which ones. "
     "When the bell rings, the last cups are emptied in a hurry. "
     "Then the harbour is quiet again, and only the gulls argue about what was left behind.",
+    "The ferry leaves at seven in the morning, and whoever comes late waits until noon, which "
+    "nobody minds, for there is a bakery beside the pier, whose owner was a sailor once, until the "
+    "bell rings, and the last cups are emptied in a hurry.",
 };
 
 int voice_count(void)
@@ -133,7 +136,8 @@ static clvits_status fill(void *user, const clvits_weight *w)
 /* Ids as Piper pads them: a blank after each symbol. */
 static clvits_status invent_ids(voice *v, int vocabulary, clvits_report *r)
 {
-    static const int lengths[VOICE_TEXTS] = { 13, 151, 151 }, sentences[VOICE_TEXTS] = { 1, 1, 6 };
+    static const int lengths[VOICE_TEXTS] = { 13, 151, 151, 501 };
+    static const int sentences[VOICE_TEXTS] = { 1, 1, 6, 1 };
 
     for (int t = 0; t < VOICE_TEXTS; t++) {
         v->texts[t].sentences = sentences[t];
@@ -197,7 +201,7 @@ static clvits_status open_embedded(voice *v, const char *path, clvits_report *r)
 
 static void begin(voice *v, int i)
 {
-    static const char *const names[VOICE_TEXTS] = { "short", "medium", "long" };
+    static const char *const names[VOICE_TEXTS] = { "short", "medium", "long", "unbroken" };
 
     *v = (voice){ .name = geometries[i].name, .note = "" };
     for (int t = 0; t < VOICE_TEXTS; t++)

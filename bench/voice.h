@@ -18,8 +18,8 @@ typedef struct voice_text {
     int sentences;
 } voice_text;
 
-/** A word, a sentence, a paragraph. */
-enum { VOICE_SHORT, VOICE_MEDIUM, VOICE_LONG, VOICE_TEXTS };
+/** A word, a sentence, a paragraph, a sentence half as long as that. */
+enum { VOICE_SHORT, VOICE_MEDIUM, VOICE_LONG, VOICE_UNBROKEN, VOICE_TEXTS };
 
 typedef struct voice {
     const char *name;
@@ -106,13 +106,11 @@ clvits_status voice_check_start(bench *b, const voice *v, const voice_text *t,
 void voice_values(bench_record *r, const bench_times *first, const hearing *h, int batch,
                   int rate);
 
-/**
- * Level (d): the time until the first chunk, where audio is wanted as soon as may be.
- *
- * @param want  of each text, from the CPU path
- */
-void bench_first_chunks(bench *b, const voice *v, clvits_engine *e, hearing *want);
-extern const char *const bench_chunk_names[];
+/** Level (d): the time until the first chunk, where audio is wanted as soon as may be. */
+void bench_first_chunks(bench *b, const voice *v, clvits_engine *e);
+
+/** How these records are called, behind the voice's name: NULL after the last that there is. */
+const char *bench_chunk_name(const bench_options *o, int i);
 
 /**
  * Level (c): one sentence, and its parts as it ran.

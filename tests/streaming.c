@@ -2,7 +2,7 @@
 //
 // Speech in pieces of any size is, bit for bit, what all frames at once give: the embedded voice,
 // and the geometries of the base and of Piper's medium voices with few channels and random weights.
-#include "base/trace.h"
+#include "allocations.h"
 #include "graph/graph.h"
 #include "model/engine.h"
 #include "model/voice_file.h"
@@ -32,8 +32,6 @@ typedef struct fixture {
     clvits_arrays weights;
     clvits_model model;
     clvits_engine *engine;
-    clvits_log_fn log; /* of what speaks, or NULL */
-    void *log_user;
 } fixture;
 
 enum { MINI, BASE, MEDIUM, VOICES, RARE = VOICES };
@@ -284,7 +282,7 @@ static void speak(fixture *f, const clvits_item *items, int n, sizes z, speech *
 {
     const clvits_sink sink = { .user = out, .wave = keep, .first = z.first, .most = z.most };
     clvits_item copy[ITEMS];
-    clvits_report r = { .log = f->log, .log_user = f->log_user };
+    clvits_report r = { 0 };
 
     for (int i = 0; i < n; i++) {
         out[i] = (speech){ 0 };
@@ -432,88 +430,53 @@ START_TEST(cancelled_between_pieces)
 }
 END_TEST
 
-/* Operations that a device is given: by now, and until the first piece is heard. */
-typedef struct effort {
-    double now, first;
-    bool whole; /* what follows is heard as well */
-} effort;
-
-static void add_effort(void *user, const clvits_span *span)
-{
-    effort *e = user;
-
-    e->now += span->kind == CLVITS_SPAN_NODE ? span->flops : 0.0;
-}
-
-static clvits_status hear(void *user, int i, const float *samples, int n, clvits_report *r)
-{
-    effort *e = user;
-
-    (void)i, (void)samples, (void)n;
-    e->first = e->first > 0.0 ? e->first : e->now;
-    return e->whole ? CLVITS_OK : clvits_fail(r, CLVITS_E_CANCELLED, "enough");
-}
-
-/* The first piece of half a minute takes less than the whole of half a second, and exactly as much
- * as the first piece of any long sentence. */
-START_TEST(first_piece_does_not_wait_for_the_rest)
-{
-    static const float lengths[] = { 0.6f, 25.0f, 100.0f };
-    static const int frames[][2] = { { 24, 43 }, { 600, 900 }, { 2584, 4000 } };
-    effort e[LENGTH(lengths)] = { { .whole = true } };
-    fixture f;
-    speech s[1];
-
-    begin(&f, MEDIUM);
-    for (int i = 0; i < LENGTH(lengths); i++) {
-        const clvits_sink sink = { .user = &e[i], .wave = hear, .first = 16 };
-        clvits_item it = item(&f, 30, lengths[i], s);
-        clvits_trace trace;
-        clvits_report r = { .trace = &trace };
-        int sum = 0;
-        clvits_trace_begin(&trace, add_effort, &e[i]);
-        ck_assert_int_eq(clvits_engine_speak(f.engine, &it, 1, &sink, &r),
-                         i ? CLVITS_E_CANCELLED : CLVITS_OK);
-        clvits_trace_end(&trace);
-        for (int k = 0; k < it.n_ids; k++)
-            sum += s->durations[k];
-        ck_assert_msg(sum >= frames[i][0] && sum <= frames[i][1], "%d frames", sum);
-        ck_assert_double_gt(e[i].first, 0.0);
-    }
-    ck_assert_double_eq(e[1].first, e[2].first);
-    ck_assert_double_lt(e[2].first, e[0].now);
-    end(&f);
-}
-END_TEST
-
 static void count_plans(void *user, clvits_log_level level, const char *text)
 {
     (void)level;
     *(int *)user += strstr(text, "plan for up to") != NULL;
 }
 
-/* What places hold does not grow with the frames of a sentence, not even by a plan's step. */
+static clvits_status count(void *user, int i, const float *samples, int n, clvits_report *r)
+{
+    (void)i, (void)samples, (void)r;
+    *(int *)user += n;
+    return CLVITS_OK;
+}
+
+/* What is held does not grow with the frames of a sentence, not even by a plan's step: neither on
+ * the host, where the CPU path has all of it, nor on a device. */
 START_TEST(memory_does_not_grow)
 {
+    static const float frames[] = { 20.0f, 20.0f, 40.0f };
+    int32_t durations[MAX_IDS];
+    size_t host[LENGTH(frames)], device[LENGTH(frames)] = { 0 };
     fixture f;
-    speech s[1];
-    size_t peak[2] = { 0 };
-    int plans[2] = { 0 };
 
     begin(&f, MEDIUM);
-    for (int i = 0; i < 2; i++) {
-        const clvits_item it = item(&f, 60, i ? 40.0f : 20.0f, s);
-        f.log = count_plans;
-        f.log_user = &plans[i];
-        speak(&f, &it, 1, (sizes){ 16, 0 }, s); /* with stretches of all sizes */
-        ck_assert_int_gt(s->n, (i ? 2048 : 1024) * f.model.config->hop_length);
-        free(s->samples);
+    for (int i = 0; i < LENGTH(frames); i++) {
+        int samples = 0, plans = 0;
+        const clvits_sink sink = { .user = &samples, .wave = count, .first = 16 };
+        clvits_report r = { .log = count_plans, .log_user = &plans };
+        speech unused;
+        clvits_item it = item(&f, 60, frames[i], &unused);
+        it.durations = durations;
+        allocations_begin(0);
+        const clvits_status s = clvits_engine_speak(f.engine, &it, 1, &sink, &r);
+        allocations_end();
+        ck_assert_msg(!s, "%s", r.text);
+        ck_assert_int_gt(samples, (i == 2 ? 2048 : 1024) * f.model.config->hop_length);
+        host[i] = allocations_peak();
         if (f.h.machine.n_places > 1)
-            peak[i] = clvits_device_peak_bytes(f.h.machine.device[1]);
+            device[i] = clvits_device_peak_bytes(f.h.machine.device[1]);
+        if (i)
+            ck_assert_int_eq(plans, 0);
+        else
+            ck_assert_int_ge(plans, 3); /* for stretches of all sizes */
     }
-    ck_assert_int_ge(plans[0], 3);
-    ck_assert_int_eq(plans[1], 0);
-    ck_assert_uint_eq(peak[0], peak[1]);
+    ck_assert_uint_gt(host[1], 0);
+    ck_assert_uint_lt(host[1], host[0]);
+    ck_assert_uint_eq(host[1], host[2]);
+    ck_assert_uint_eq(device[1], device[2]);
     end(&f);
 }
 END_TEST
@@ -527,10 +490,8 @@ int main(void)
     /* Kernels for GPUs take their time on a CPU: one voice is enough for them. */
     const bool one = getenv("CLVITS_TEST_FAMILY") || getenv("CLVITS_TEST_TINY");
     tcase_add_loop_test(t, pieces_equal_one_shot, 0, one ? 1 : VOICES);
-    if (!getenv("CLVITS_TEST_FAMILY")) {
+    if (!getenv("CLVITS_TEST_FAMILY"))
         tcase_add_test(t, places_do_not_follow_the_pieces);
-        tcase_add_test(t, first_piece_does_not_wait_for_the_rest);
-    }
     tcase_add_test(t, rare_sizes_come_in_pieces_too);
     tcase_add_test(t, cancelled_between_pieces);
     tcase_add_test(t, memory_does_not_grow);

@@ -303,6 +303,52 @@ START_TEST(speech_waits_for_what_it_reads)
 }
 END_TEST
 
+/* A second device of PoCL, which makes as many as it is asked for; whether there is one. */
+static bool add_device(harness *h)
+{
+    const clvits_device_params p = { .record = CLVITS_RECORD_OFF };
+    clvits_device_info *list;
+    int n;
+
+    if (h->machine.n_places < 2 || getenv("CLVITS_TEST_DEVICE"))
+        return false;
+    ck_assert_int_eq(clvits_device_list(&list, &n, &h->report), CLVITS_OK);
+    const bool more = n > 1;
+    free(list);
+    if (more)
+        ck_assert_int_eq(clvits_device_open(&h->machine.device[2], 1, &p, &h->report), CLVITS_OK);
+    h->machine.n_places += more;
+    return more;
+}
+
+/* Nor is anything allocated for what one device makes and another one reads. */
+START_TEST(copies_between_devices_allocate_nothing)
+{
+    speech all[] = { { 1, 10, 1.0f, 0 }, { 1, IDS, 4.0f, 16 }, { MOST, 10, 1.0f, 0 } };
+    clvits_voice_file file;
+    const clvits_model m = { &file.config, &file.weights };
+    clvits_engine *e;
+    harness h;
+
+    setenv("POCL_DEVICES", "pthread pthread", 0);
+    harness_begin(&h, 1);
+    if (add_device(&h)) {
+        ck_assert_int_eq(clvits_voice_file_open(&file, SOURCE_VOICES "/mini", NULL, &h.report), 0);
+        ck_assert_int_eq(clvits_engine_open(&e, &m, &h.machine, "flow=2", &h.report), CLVITS_OK);
+        for (int i = 0; i < LENGTH(all); i++) {
+            speak_warm(&h, e, &all[i]);
+            ck_assert_int_gt(all[i].n.waits, all[i].items + all[i].pieces);
+            ck_assert_int_eq(all[i].n.allocations, all[0].n.allocations);
+        }
+        clvits_engine_close(&e);
+        clvits_voice_file_free(&file);
+    } else {
+        printf("not run: there is one device at most\n");
+    }
+    harness_end(&h);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("warm");
@@ -311,6 +357,7 @@ int main(void)
     tcase_set_timeout(t, HARNESS_TIMEOUT);
     tcase_add_loop_test(t, launches_and_nothing_else, 0, 2);
     tcase_add_loop_test(t, speech_waits_for_what_it_reads, 0, 2);
+    tcase_add_test(t, copies_between_devices_allocate_nothing);
     suite_add_tcase(s, t);
     return harness_main(s);
 }

@@ -99,12 +99,13 @@ def columns(device, cases):
     """A device's cells by the names of their columns."""
     first = cases.get(f"{VOICES[0]}/medium")
     row = {v: cell(cases.get(f"{v}/medium"), "rtf", 1, 3) for v in VOICES}
-    chunk = cases.get(f"{VOICES[0]}/medium, first chunk")
-    row["first audio, ms"] = (marked(f"{1e3 * time_of(chunk):.0f}", chunk)
-                              if chunk and chunk["verdict"] == "ok" else "")
-    word = cases.get("medium/short, first chunk")
-    row["medium, a word: first audio, ms"] = (marked(f"{1e3 * time_of(word):.0f}", word)
-                                              if word and word["verdict"] == "ok" else "")
+    for name, text in (("first audio, ms", f"{VOICES[0]}/medium"),
+                       ("a paragraph: first audio, ms", f"{VOICES[0]}/long"),
+                       ("500 ids in one sentence: first audio, ms", f"{VOICES[0]}/unbroken"),
+                       ("medium, a word: first audio, ms", "medium/short")):
+        chunk = cases.get(f"{text}, first chunk")
+        row[name] = (marked(f"{1e3 * time_of(chunk):.0f}", chunk)
+                     if chunk and chunk["verdict"] == "ok" else "")
     row["first piece, ms"] = cell(first, "first_audio_ms", 1, 0)
     row["decoder, of the peak"] = share(device, cases, VOICES[0])
     return row

@@ -116,12 +116,13 @@ def seconds_of(case):
 
 def first_audio(device, case):
     """Seconds until a text's first chunk, or, where none was asked for early, its first piece; a
-    paragraph begins as a sentence does."""
-    text = "medium" if case["text"] == "long" else case["text"]
-    name = f"{case['voice']}/{text}, first chunk"
-    chunk = next((c for c in device["cases"] if c["name"] == name), None)
-    soon = median(chunk, "host") if chunk else None
-    return soon or case["values"].get("first_audio_ms", 0) / 1e3
+    paragraph begins as a sentence does, of which there may be a chunk alone."""
+    for text in (case["text"], *(["medium"] if case["text"] == "long" else [])):
+        name = f"{case['voice']}/{text}, first chunk"
+        chunk = next((c for c in device["cases"] if c["name"] == name), None)
+        if soon := median(chunk, "host") if chunk else None:
+            return soon
+    return case["values"].get("first_audio_ms", 0) / 1e3
 
 
 def rank(order, value):

@@ -395,9 +395,11 @@ static clvits_status make(clvits_plan **out, const clvits_graph *g, const clvits
         list_steps(p, there);
         s = plan_memory(p, there, r);
     }
+    /* An input may be copied from a run that has it on another device. */
+    const bool others = m->n_places > 2;
     for (int i = 0; !s && i < g->n_tensors; i++)
         if (g->tensors[i]->role == CLVITS_INPUT)
-            stage(p, g->tensors[i], CLVITS_CPU_PLACE, p->home[i]);
+            stage(p, g->tensors[i], others, p->home[i]);
     if (!s)
         s = settle_steps(p, w, r);
     if (!s && clvits_stopped(r))

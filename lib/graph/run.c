@@ -6,6 +6,7 @@
 #include "base/half.h"
 #include "base/pages.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,7 +157,7 @@ static clvits_status put(clvits_run *run, const clvits_tensor *t, int place, siz
     }
     if (size == n * sizeof(float))
         return clvits_buffer_write(m->buffer, offset, size, src, wait, r);
-    clvits_halves_pack(run->staging, src, n);
+    clvits_halves_pack(run->staging, src, n); /* which may be there already */
     return clvits_buffer_write(m->buffer, offset, size, run->staging, true, r);
 }
 
@@ -236,14 +237,9 @@ clvits_status clvits_run_copy(clvits_run *dst, const clvits_tensor *t, int item,
         return get(src, from, place, at, (char *)dst->memory[to_place].host + to, n, r);
     if (place == CLVITS_CPU_PLACE)
         return put(dst, t, to_place, to, (char *)src->memory[place].host + at, n, true, r);
-    void *through = malloc(n * sizeof(float) + 1);
-    if (!through)
-        return clvits_fail_memory(r, "a copy between devices");
-    clvits_status e = get(src, from, place, at, through, n, r);
-    if (!e)
-        e = put(dst, t, to_place, to, through, n, true, r);
-    free(through);
-    return e;
+    assert(n <= (size_t)dst->plan->staging);
+    const clvits_status e = get(src, from, place, at, dst->staging, n, r);
+    return e ? e : put(dst, t, to_place, to, dst->staging, n, true, r);
 }
 
 clvits_status clvits_run_peek(const clvits_run *run, const clvits_tensor *t, int place, int item,

@@ -171,7 +171,8 @@ clvits_status clvits_run_read(clvits_run *run, const clvits_tensor *t, int item,
                               void *dst, clvits_report *r);
 
 /** Fill all valid rows of an input of dst from rows row, row + 1, ... of a tensor of another run
- *  (of the same machine), without passing through the host where both live on one device. */
+ *  (of the same machine), without passing through the host where both live on one device, as
+ *  floats or halves alike. */
 clvits_status clvits_run_copy(clvits_run *dst, const clvits_tensor *t, int item, clvits_run *src,
                               const clvits_tensor *from, int from_item, int row, clvits_report *r);
 

@@ -53,10 +53,11 @@ int clvits_toom_points(int m, int r)
     return form_of(m, r)->P;
 }
 
-/* A nested form is for one group of taps, and for as many as fill it: five have a form of their
- * own, and its many rows would reach too far. So would tiles that dilation spreads, of which
- * windows compute the parts beyond their ends as well. */
-bool clvits_toom_fits(const conv1d_dims *d, int m, int r)
+/* Whether the form F(m, r) exists and can compute the convolution. A nested form is for one group
+ * of taps, and for as many as fill it: five have a form of their own, and its many rows would
+ * reach too far. So would tiles that dilation spreads, of which windows compute the parts beyond
+ * their ends as well. */
+static bool fits(const conv1d_dims *d, int m, int r)
 {
     const form *f = form_of(m, r);
 
@@ -112,7 +113,7 @@ static int most_tiles(const clvits_target *at, const conv1d_dims *d, int m, int 
 
 bool clvits_toom_runs(const clvits_target *at, const conv1d_dims *d, int m, int r)
 {
-    if (!clvits_toom_fits(d, m, r))
+    if (!fits(d, m, r))
         return false;
     if (at->cpu)
         return true;
@@ -242,7 +243,7 @@ static void most_reach(int taps, int dilation, int *before, int *after)
     *before = *after = 0;
     for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
         const form *f = &forms[i];
-        if (!clvits_toom_fits(&d, f->m, f->r))
+        if (!fits(&d, f->m, f->r))
             continue;
         const int more = f->m - 1 + (taps + f->r - 1) / f->r * f->r - taps;
         *before = f->m - 1 > *before ? f->m - 1 : *before;

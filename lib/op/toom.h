@@ -10,9 +10,6 @@
 /** The points of a form that exists. */
 int clvits_toom_points(int m, int r);
 
-/** Whether the form F(m, r) exists and can compute the convolution. */
-bool clvits_toom_fits(const conv1d_dims *d, int m, int r);
-
 /** Whether the target has a kernel or path that does so, with all that it wants. */
 bool clvits_toom_runs(const clvits_target *at, const conv1d_dims *d, int m, int r);
 

@@ -297,11 +297,25 @@ def check_counts(folder):
     assert re.search(r": \d+ devices\n", run(SAMPLE, "-o", folder / "all.html").stdout)
 
 
+def check_first_audio(folder):
+    """Of a paragraph its own first chunk, else a sentence's, else its first piece."""
+    del folder
+    sys.dont_write_bytecode = True
+    sys.path.append(REPORT)
+    import results # the page's own
+
+    paragraph = {"voice": "a", "text": "long", "values": {"first_audio_ms": 50}}
+    chunks = [{"name": f"a/{text}, first chunk", "verdict": "ok", "host_seconds": {"median": time}}
+              for text, time in (("short", 0.01), ("medium", 0.02), ("long", 0.03))]
+    found = [results.first_audio({"cases": chunks[:n]}, paragraph) for n in (1, 2, 3)]
+    assert found == [0.05, 0.02, 0.03], found
+
+
 def main():
     with tempfile.TemporaryDirectory() as name:
         for check in (check_page, check_anatomy, check_families, check_numbers, check_disturbed,
                       check_tolerance, check_peers, check_incomplete, check_program, check_damage,
-                      check_full, check_kept, check_counts):
+                      check_full, check_kept, check_counts, check_first_audio):
             check(pathlib.Path(name))
             print(f"{check.__name__}: fine")
 

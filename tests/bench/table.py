@@ -68,6 +68,22 @@ def check_commands(sample, peer, path):
     assert "| medium | 16 x 4.2 s | 1 |" in done.stdout, done.stdout
 
 
+def check_first_audio(folder):
+    """A column for each text whose first chunk was measured, and none for others."""
+    sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
+    path = folder / "chunks.json"
+    chunk = next(r for r in sample["results"] if r["name"] == "mini (embedded)/medium, first chunk")
+    path.write_text(json.dumps({**sample, "results": sample["results"] + [
+        {**chunk, "name": "mini (embedded)/long, first chunk", "host_seconds": {"median": 0.021}},
+        {**chunk, "name": "mini (embedded)/unbroken, first chunk", "noisy": True,
+         "host_seconds": {"median": 0.043}}]}), encoding="utf-8")
+    before, after = (rows_of(run(name).stdout.partition(RACES)[0]) for name in (SAMPLE, path))
+    assert "paragraph" not in before[0] and "500 ids" not in before[0], before[0]
+    cells = dict(zip(*([cell.strip() for cell in row.split("|")] for row in after[:2])))
+    assert cells["a paragraph: first audio, ms"] == "21", cells
+    assert cells["500 ids in one sentence: first audio, ms"] == "43 ~", cells
+
+
 def check_races(folder):
     """A row for each race, a column for each runtime and its settings."""
     sample = json.loads(pathlib.Path(SAMPLE).read_text(encoding="utf-8"))
@@ -436,6 +452,7 @@ def check_alike(folder):
 
 with tempfile.TemporaryDirectory() as name:
     check_rows()
+    check_first_audio(pathlib.Path(name))
     check_readme()
     check_races(pathlib.Path(name))
     check_alignment(pathlib.Path(name))

@@ -351,6 +351,23 @@ class Streams(ProgramTest):
             pieces[name] = sum(s.get("name") == "audio callback" for s in spans)
         self.assertGreater(pieces["stream"], pieces["raw"] + 2)
 
+    def before_audio(self, *args):
+        """What is done before the first samples come, with each operator's shapes."""
+        self.speak("--stream", "--trace", "trace.json", *args)
+        spans = json.loads((self.cwd / "trace.json").read_text(encoding="utf-8"))
+        spans = spans["traceEvents"] if isinstance(spans, dict) else spans
+        done = [(s["name"], s["args"].get("shape")) for s in spans if s["ph"] == "X"]
+        return done[:done.index(("audio callback", None))]
+
+    def test_first_audio_is_the_first_sentence(self):
+        sentence = "hello there people. "
+        alone = self.before_audio(sentence)
+        self.assertEqual([name for name, _ in alone].count("text front-end"), 1)
+        self.assertGreater(sum(shape is not None for _, shape in alone), 50)
+        self.assertEqual(self.before_audio(30 * sentence), alone)
+        (self.cwd / "text.txt").write_text(30 * f"{sentence}\n", encoding="utf-8")
+        self.assertEqual(self.before_audio("-f", "text.txt"), alone)
+
     def test_header(self):
         want = self.speak("--output-raw", TEXT).stdout
         got = self.speak("--stream", "--format", "wav", TEXT).stdout

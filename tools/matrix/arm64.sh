@@ -48,8 +48,8 @@ END
     build arm64 gcc "${options[@]}" || { fails "the build"; return; }
     # One test holds the reader to seconds, which the emulator takes; of the model's tests that look
     # at more than numbers, PoCL's compiler would take hours here.
-    slow='batch|cache|listen|malloc|placement|precision|queue|replay|replay_speech|streaming'
-    slow+='|threads|trace|trust|tune|warm'
+    slow='batch|cache|first_audio|listen|malloc|placement|precision|queue|replay|replay_speech'
+    slow+='|streaming|threads|trace|trust|tune|warm'
     mapfile -t wanted < <(meson test -C "$dir" --list --suite files --suite cpu-path 2>/dev/null |
         sed -n 's/.* //p' | grep -vxE "torch-pickles|($slow)-cpu-path")
     build_and_check arm64 --timeout-multiplier 20 "${wanted[@]}" \
