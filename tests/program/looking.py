@@ -4,6 +4,7 @@
 
 import base64
 import json
+import os
 import re
 import shutil
 import struct
@@ -163,6 +164,17 @@ class Plan(ProgramTest):
         for row in (row for rows in stages.values() for row in rows):
             mb, mflop, predicted = (float(x) for x in row[3:6])
             self.assertAlmostEqual(predicted, max(mb / 2, mflop / 10), delta=0.0015)
+
+    def test_full_disk(self):
+        """A plan that was asked for is missed; notes are not."""
+        def full():
+            os.dup2(os.open("/dev/full", os.O_WRONLY), 2)
+
+        for args, code in ((("-q", "--plan"), 4), (("--plan",), 4), ((), 0)):
+            done = self.run_program("speak", "--device", "cpu", "-m", TINY, *args, "-o", "a.wav",
+                                    TEXT, prepare=full)
+            with self.subTest(args=args):
+                self.assertEqual((done.returncode, self.left()), (code, ["a.wav"]))
 
     def test_refusals(self):
         for given in ("10", "10,", "0,2", "inf,2", "10,nan", "10,2,3", "x"):

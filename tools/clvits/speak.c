@@ -359,10 +359,10 @@ int command_speak(int argc, char **argv)
         code = speak_all(&s);
     if (!code)
         speech_clock_report(&s.clock, s.context, &s.info, s.where);
-    if (!code && s.set.plan)
-        code = plan_table_print(&s.plan);
+    const int told = !code && s.set.plan ? plan_table_print(&s.plan) : CODE_OK;
     if (!code)
         code = trace_file_finish(&s.trace);
+    code = code ? code : told;
     speech_output_discard(&s.out);
     speech_source_close(&s.set.source);
     for (int i = 0; i < SHARING; i++) {
