@@ -125,7 +125,8 @@ static bool trusted(const clvits_plan *p, const clvits_node *n, const clvits_tar
         return false; /* nothing will come of this plan */
     if (own.status != CLVITS_E_MEMORY && clvits_trust_tell(p->machine->trust, n->op, at->place))
         clvits_warn(r, "%s goes wrong on device %d, %s: %s; another kernel does its work",
-                    n->op->name, at->place, clvits_device_get_info(at->device)->name, own.text);
+                    n->op->name, at->place, clvits_device_get_info(at->device)->name,
+                    clvits_device_unnamed(at->device, own.text));
     return false;
 }
 
