@@ -234,6 +234,23 @@ class Trust(ProgramTest):
         self.assertIn("is not used any more", text)
         self.assertIn("is used again: the CPU path makes the same of this voice", text)
 
+    def test_a_file_of_the_cache_that_cannot_be_written(self):
+        """It alone is missed: kernels come from the cache."""
+        args = ("speak", "--device", "opencl", "-m", TINY, "-o", "a.wav", *AUTO, TEXT)
+        self.assertEqual(self.run_program(*args, env=CACHE).returncode, 0)
+        for start, anew in (("rates", "measures what operators cost"),
+                            ("trust", "tries its kernels")):
+            path, = (self.cwd / "cache").glob(f"{start}-*.txt")
+            path.unlink()
+            path.mkdir()
+            done = self.run_program(*args, env=CACHE)
+            warnings = re.findall("(?m)warning: (.*)", done.stderr.decode())
+            with self.subTest(start=start):
+                self.assertEqual(len(warnings), 1, warnings)
+                self.assertRegex(warnings[0], rf"^cache/{path.name} cannot be written: .*; every "
+                                              rf"program {anew} anew\. ")
+            path.rmdir()
+
     def test_quirks(self):
         """A device that says it is one that reports are about is spared what they say."""
         if "OPENCL_LAYERS" not in os.environ:
