@@ -154,6 +154,9 @@ clvits_status clvits_buffer_make(clvits_buffer **out, clvits_device *d, size_t s
                                  clvits_report *r);
 void clvits_buffer_free(clvits_buffer **buffer);
 
+/** Its bytes; of NULL none. */
+size_t clvits_buffer_size(const clvits_buffer *b);
+
 /* Transfers, in order with the launches of the same device. A write that does not wait may still
  * be reading src: it stays as it is until the next blocking call. A read blocks until done. */
 clvits_status clvits_buffer_write(clvits_buffer *b, size_t offset, size_t size, const void *src,
