@@ -11,6 +11,7 @@ import signal
 import struct
 import subprocess
 import time
+import unittest
 
 from support import (GOLDEN, PROGRAM, SANITIZED, SPEAKERS, TIMEOUT, TINY, ProgramTest, devices,
                      main)
@@ -258,6 +259,20 @@ class Text(ProgramTest):
             peaks.append(usage.ru_maxrss)
         if not SANITIZED:
             self.assertLess(peaks[1] - peaks[0], 32 * 1024, f"KiB at most: {peaks}")
+
+
+    @unittest.skipIf(SANITIZED, "sanitizers open files of their own")
+    def test_few_descriptors(self):
+        """That espeak-ng cannot open its data does not mean that it has no such voice."""
+        speak = ("speak", "-q", "--device", "cpu", "--output-raw", "hello")
+        if self.run_program(*speak).returncode:
+            self.skipTest("no espeak-ng")
+        said = ""
+        for limit in range(4, 12):
+            said += self.run_program(*speak, prepare=lambda: resource.setrlimit(
+                resource.RLIMIT_NOFILE, (limit, limit))).stderr.decode("utf-8", "replace")
+        self.assertIn("espeak-ng cannot open its files: too many are open", said)
+        self.assertNotIn("no voice", said)
 
 
 class Voice(ProgramTest):
