@@ -255,8 +255,8 @@ clvits_status clvits_packed_weights_get(clvits_packed_weights *w, const clvits_n
     if (!p) {
         p = calloc(1, sizeof(*p));
         if (p) {
-            *p = (struct packed){ .data = address(t), .content = t->content, .op = n->op, .input = i,
-                                  .place = at->place, .how = how };
+            *p = (struct packed){ .data = address(t), .content = t->content, .op = n->op,
+                                  .input = i, .place = at->place, .how = how };
             s = pack(p, w, n, i, at, r);
         } else {
             s = clvits_fail_memory(r, "packed weights");
