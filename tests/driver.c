@@ -85,6 +85,20 @@ START_TEST(long_texts_are_read)
 }
 END_TEST
 
+static const char *const nonsense[] = {
+    "buffer>nonsense", "buffer>",      "buffer>0",  "buffer>5x",    "buffer>-1",     "local=-1",
+    "local=much",      "local>5",      "group:5",   "launch:0",     "launch:1=",     "launch:1=0",
+    "launch:1=7",      "launch:1=x",   "launch>1",  "nothing:1",    "launch:x",      "leaks=1",
+    "type=cpu",        "like=nothing", "lost:1=-5", "launch:1=exi", "launch:1;what",
+};
+
+/* Where a layer followed a part of it, tests would pass that test nothing. */
+START_TEST(nonsense_is_refused)
+{
+    ck_assert_msg(layer_set(nonsense[_i]) == -1, "%s", nonsense[_i]);
+}
+END_TEST
+
 /* Beyond what there is room for: cut, and no more. */
 START_TEST(endless_texts_are_cut)
 {
@@ -476,6 +490,7 @@ int main(void)
     tcase_set_timeout(t, HARNESS_TIMEOUT);
     tcase_add_loop_test(t, long_texts_are_read, 0, 6);
     tcase_add_test(t, endless_texts_are_cut);
+    tcase_add_loop_test(t, nonsense_is_refused, 0, LENGTH(nonsense));
     tcase_add_test(t, families_are_known);
     tcase_add_test(t, extensions_are_the_faked_ones);
     tcase_add_test(t, memory_is_as_large_as_is_faked);

@@ -112,6 +112,9 @@ static clvits_status resolve(clvits_audio_file *file, const char *path, clvits_r
             return clvits_fail(r, CLVITS_E_FILE, "%s cannot be written: %s", path,
                                strerror(errno));
         file->path = realpath(path, NULL);
+    } else if (!lstat(path, &st)) {
+        return clvits_fail(r, CLVITS_E_FILE, "%s is a link to nothing; remove it, or give another "
+                                             "name", path);
     } else {
         file->path = strdup(path);
     }

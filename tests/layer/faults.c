@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "faults.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +26,15 @@ const struct fault_kind fault_kinds[KINDS] = {
     [ANY] = { "any", CL_DEVICE_NOT_AVAILABLE },
 };
 
+static bool parse_size(size_t *size, const char *text)
+{
+    char *end;
+
+    errno = 0;
+    *size = strtoul(text, &end, 0);
+    return isdigit((unsigned char)*text) && *size && !*end && !errno;
+}
+
 static bool parse_limit(faults *f, const char *key, const char *value)
 {
     const struct {
@@ -42,7 +53,6 @@ static bool parse_limit(faults *f, const char *key, const char *value)
                   { "platform-version", &f->platform_version },
                   { "extensions", &f->extensions },
                   { "crash", &f->crash } };
-    char *end;
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
         if (!strcmp(texts[i].key, key)) {
@@ -51,7 +61,7 @@ static bool parse_limit(faults *f, const char *key, const char *value)
         }
     for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
         if (!strcmp(sizes[i].key, key))
-            return (*sizes[i].size = strtoul(value, &end, 0)) > 0 && !*end;
+            return parse_size(sizes[i].size, value);
     if (!strcmp(key, "type")) {
         f->gpu = true;
         return !strcmp(value, "gpu");
@@ -94,11 +104,13 @@ static bool parse_rule(faults *f, const char *kind, char *value)
     r.error = fault_kinds[r.kind].error;
     r.on = *end == '+';
     end += r.on;
-    if (!strcmp(end, "=crash")) {
-        r.error = CRASH;
+    if (!strcmp(end, "=crash") || !strcmp(end, "=exit")) {
+        r.error = end[1] == 'c' ? CRASH : EXIT;
         end += strlen(end);
     } else if (*end == '=') {
         r.error = (cl_int)strtol(end + 1, &end, 10);
+        if (r.error >= CL_SUCCESS)
+            return false;
     }
     f->rules[f->n++] = r;
     return !*end;
@@ -121,9 +133,8 @@ bool faults_parse(faults *f, const char *text)
             continue;
         if (!strcmp(at, "leaks") && !what)
             f->leaks = true;
-        else if (what == '>' && !strcmp(at, "buffer"))
-            f->more_than = strtoul(sign + 1, NULL, 0);
-        else if (!(what == '=' && parse_limit(f, at, sign + 1)) &&
+        else if (!(what == '>' && !strcmp(at, "buffer") && parse_size(&f->more_than, sign + 1)) &&
+                 !(what == '=' && parse_limit(f, at, sign + 1)) &&
                  !(what == ':' && parse_rule(f, at, sign + 1)))
             return false;
     }

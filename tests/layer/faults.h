@@ -20,7 +20,7 @@ extern const struct fault_kind {
     cl_int error;
 } fault_kinds[KINDS];
 
-enum { MAX_RULES = 16, TEXT = 1024, CRASH = 1 /* no error of OpenCL */ };
+enum { MAX_RULES = 16, TEXT = 1024, CRASH = 1, EXIT = 2 /* no errors of OpenCL */ };
 
 typedef struct rule {
     enum kind kind;

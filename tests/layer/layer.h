@@ -7,8 +7,9 @@
 //   KIND:N        the Nth call of a kind fails, counted from 1
 //   KIND:N+       it fails, and all after it
 //   KIND:N=E      with OpenCL's error E instead of what the kind is best known for
-//   KIND:N=crash  it ends the process
-//   crash=NAME    every launch of a kernel of that name does
+//   KIND:N=crash  it ends the process, by a signal
+//   KIND:N=exit   it ends the process, by exit(1)
+//   crash=NAME    every launch of a kernel of that name ends it, by a signal
 //   lost:N        after N launches, everything fails: the device is gone
 //   buffer>BYTES  larger buffers cannot be had
 //   name=TEXT, vendor=TEXT, driver=TEXT, version=TEXT, extensions=TEXT, platform=TEXT,

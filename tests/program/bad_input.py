@@ -405,6 +405,12 @@ class Output(ProgramTest):
         self.fails(OUTPUT, ("cannot be made",), *CPU, "-d", self.folder / "none" / "dir", self.TEXT)
         (self.cwd / "there.wav").mkdir()
         self.fails(OUTPUT, ("there.wav",), *CPU, "-o", "there.wav", self.TEXT, left=["there.wav"])
+        for name, args in (("link.wav", ("-o", "link.wav")),
+                           ("link.json", ("-o", "x.wav", "--timings", "link.json"))):
+            (self.cwd / name).symlink_to("nothing")
+            self.fails(OUTPUT, (f"{name} is a link to nothing",), *CPU, *args, self.TEXT,
+                       left=[name, "there.wav"])
+            (self.cwd / name).unlink()
         for name in ("kept.wav", "kept.json"):
             (self.cwd / name).write_text("{}", encoding="utf-8")
             (self.cwd / name).chmod(0o444)

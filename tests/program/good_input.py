@@ -467,6 +467,19 @@ class Devices(ProgramTest):
         for part in parts[2::2]:
             self.assertTrue(part.startswith("\nnot here: ") or ", 0 wrong, " in part, part)
         self.fails(4, ["no/report.txt"], "check", "-o", "no/report.txt", left=["report.txt"])
+        for report in "report.txt", "report.json":  # one that is there is replaced
+            for _ in range(2):
+                done = self.run_program("check", "-q", "-o", report, "--precision", "fp16", "sum")
+                self.assertIn(done.returncode, (0, 1))
+            text = (self.cwd / report).read_text(encoding="utf-8")
+            if done.returncode:  # this device has none
+                self.one_message(done, 1, "fp16")
+                self.assertRegex(text, r'\nnot here: |"refused": ')
+        (self.cwd / "mine.txt").write_text("clvits is checked on Monday\n", encoding="utf-8")
+        self.fails(4, ["mine.txt is there and no report"], "check", "-o", "mine.txt", "sum",
+                   left=["mine.txt", "report.json", "report.txt"])
+        for name in "mine.txt", "report.json":
+            (self.cwd / name).unlink()
         self.fails(1, ["no OpenCL device"], "check", "-o", "b.txt", left=["report.txt"],
                    env=self.without_platforms())
 

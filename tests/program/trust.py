@@ -39,6 +39,17 @@ class Trust(ProgramTest):
         self.assertIn(before, text)
         (folder / name).write_text(text.replace(before, after), encoding="utf-8")
 
+    def change_probe(self):
+        """Kernels whose probe of halves builds anywhere, and copies."""
+        self.change("half.cl", "#ifdef cl_khr_fp16", """
+kernel void half_probe(const int n, global const ushort *x, global ushort *y)
+{
+    const int i = get_global_id(0);
+    if (i < n)
+        y[i] = x[i];
+}
+#if 0""")
+
     def spoken(self, *args, **environment):
         """Decibels from what the CPU path says, warnings, kernels tried."""
         done = self.run_program("speak", "-v", "--device", "opencl", "-m", TINY, "-o", "a.wav",
@@ -323,14 +334,7 @@ class Trust(ProgramTest):
         """So is one that computes something else; in JSON, too, it is told from what is lacking."""
         if "OPENCL_LAYERS" not in os.environ:
             self.skipTest("no layers here")
-        self.change("half.cl", "#ifdef cl_khr_fp16", """
-kernel void half_probe(const int n, global const ushort *x, global ushort *y)
-{
-    const int i = get_global_id(0);
-    if (i < n)
-        y[i] = x[i];
-}
-#if 0""")
+        self.change_probe()
         faked = {"CLVITS_KERNELS": "kernels", "CLVITS_FAULTS": "extensions=cl_khr_fp16", **CACHE}
         done = self.run_program("check", "-q", "-o", "report.json", "sum", env=faked)
         self.one_message(done, 1, "precision fp16: ", "computes 1 * 1 + 1 = 1 in halves, not 2")
@@ -361,6 +365,60 @@ kernel void half_probe(const int n, global const ushort *x, global ushort *y)
         for report in (("-o", "none.txt"), ("--no-report",)):
             done = self.run_program("check", *report, env={"CLVITS_FAULTS": "context:1=crash"})
             self.one_message(done, 1, "ended")
+        self.assertEqual(self.left(), ["cpu.wav", "report.txt"])
+
+    def checked(self, faults, *args, **environment):
+        """The parts of both reports on "sum", by precision, and the messages."""
+        env = {"CLVITS_FAULTS": faults, **CACHE, **environment}
+        for name in ("report.txt", "report.json"):
+            done = self.run_program("check", "-q", "-o", name, *args, "sum", env=env)
+            self.assertEqual(done.returncode, 1, done.stderr)
+        parts = re.split(r"(?m)^(fp32|fp16-storage|fp16)$",
+                         (self.cwd / "report.txt").read_text(encoding="utf-8"))
+        self.assertRegex(parts[0], r"\ndriver: ")
+        runs = json.loads((self.cwd / "report.json").read_text(encoding="utf-8"))["runs"]
+        self.assertEqual(parts[1::2], [run["precision"] for run in runs])
+        self.assertNotIn(".clvits", "".join(self.left()))
+        return parts[2::2], runs, done.stderr.decode()
+
+    def test_check_survives_a_crash_at_closing(self):
+        """The first time, the report has but begun; the last time, all results are there."""
+        if "OPENCL_LAYERS" not in os.environ:
+            self.skipTest("no layers here")
+        summary = r"\n1 checked, {} wrong, 0 left to the CPU path\n"
+        for kind, code in (("crash", "signal 11"), ("exit", "code 1")):
+            for call in range(1, 9):
+                (text, *_), (run, *_), said = self.checked(f"finish:{call}={kind}")
+                case, = run["cases"]
+                if case["verdict"] == "ok":
+                    break
+                why = rf"the driver ended its process, (by|with) {code}\b"
+                self.assertRegex(text, rf"\nsum +{why}.*{summary.format(1)}")
+                self.assertRegex(case["reason"], why)
+                self.assertNotIn("failed", run)
+                self.assertIn("went wrong", said)
+            self.assertGreater(call, 1)
+            why = rf"precision fp32: {why}.*, after the last check"
+            self.assertRegex(text, rf"{summary.format(0)}failed: {why}\n")
+            self.assertRegex(run["failed"], why)
+            self.assertRegex(said, why)
+
+    def test_check_survives_a_probe_that_crashes(self):
+        """That is the end of one precision."""
+        if "OPENCL_LAYERS" not in os.environ:
+            self.skipTest("no layers here")
+        self.change_probe()
+        texts, runs, said = self.checked("extensions=cl_khr_fp16;crash=half_probe",
+                                         CLVITS_KERNELS="kernels")
+        why = "precision fp16: the driver ended its process, by signal 11 .*, before anything"
+        for text, run in zip(texts[:2], runs):
+            self.assertIn("\n1 checked, 0 wrong, 0 left to the CPU path\n", text)
+            self.assertEqual(run["cases"][0]["verdict"], "ok")
+            self.assertNotIn("failed", run)
+        self.assertRegex(texts[2], rf"\A\nfailed: {why}.*\n\Z")
+        self.assertEqual(runs[2]["cases"], [])
+        self.assertRegex(runs[2]["failed"], why)
+        self.assertRegex(said, rf"\Aclvits: {why}.*\n\Z")
 
     def test_a_driver_that_crashes(self):
         """What has ended two programs is left alone by the third."""

@@ -101,8 +101,15 @@ static int print_row(void *user, const clvits_check_result *r)
     return program_signal() || ferror(stdout);
 }
 
-/* What the checks of one precision came to, as a code. */
-static int outcome(const check_process *p, table *t)
+/* The device does not have the precision, which it need not where nobody asked for it. */
+static int refused(const check_process *p, table *t, bool optional)
+{
+    say(t, optional && !t->quiet, "not here: %s\n", p->text);
+    return optional ? CODE_OK : program_fail(program_code(p->status, CODE_FAILED), "%s", p->text);
+}
+
+/* What the checks of one precision came to, as a code; or the one of what has been said of it. */
+static int outcome(const check_process *p, table *t, int code)
 {
     if (t->checked)
         say(t, !t->quiet, "%d checked, %d wrong, %d left to the CPU path\n", t->checked, t->wrong,
@@ -111,6 +118,11 @@ static int outcome(const check_process *p, table *t)
         return program_interrupted();
     if (p->stopped)
         return program_flush();
+    if (!p->complete) {
+        say(t, false, "failed: %s\n", p->text);
+        return code ? code
+                    : program_fail(program_code(p->status, CODE_FAILED), "%s", p->text);
+    }
     if (!p->status && t->left == t->checked)
         return program_fail(CODE_FAILED, "nothing was compared: %s runs on this device",
                             t->wanted.names ? "none of these" : "no operator");
@@ -118,7 +130,11 @@ static int outcome(const check_process *p, table *t)
         return program_fail(CODE_FAILED,
                             "%d of %d checks went wrong on %s, whose driver crashed; update it, or "
                             "use another device", t->wrong, t->checked, p->device);
-    return p->status ? program_fail(program_code(p->status, CODE_FAILED), "%s", p->text) : CODE_OK;
+    if (!p->status)
+        return CODE_OK;
+    const char *precision = p->params->precision;
+    return program_fail(program_code(p->status, CODE_FAILED), "%s%s%s",
+                        precision ? precision : "", precision ? ": " : "", p->text);
 }
 
 /* In processes of their own; optional: a device need not have what is asked. */
@@ -131,22 +147,12 @@ static int check(const clvits_context_params *params, const char *precision,
     t->checked = t->wrong = t->left = 0;
     t->process = &p;
     check_json_begin_run(&t->json, precision);
-    int code = check_process_run(&p);
-    const bool refused = !code && !*p.device;
+    const int code = check_process_run(&p);
+    const bool lacking = !*p.device && p.status == CLVITS_E_UNSUPPORTED;
     t->opened = t->opened || *p.device;
-    const bool lacking = optional && p.status == CLVITS_E_UNSUPPORTED;
-    check_json_end_run(&t->json, lacking, refused ? p.text : NULL);
+    check_json_end_run(&t->json, lacking, p.complete ? NULL : p.text);
     t->process = NULL;
-    if (code || !refused)
-        return code ? code : outcome(&p, t);
-    if (program_signal())
-        return program_interrupted();
-    if (lacking) {
-        say(t, !t->quiet, "not here: %s\n", p.text);
-        return CODE_OK;
-    }
-    say(t, false, "failed: %s\n", p.text);
-    return program_fail(program_code(p.status, CODE_FAILED), "%s", p.text);
+    return lacking ? refused(&p, t, optional) : outcome(&p, t, code);
 }
 
 /* What it takes to tell this device, with this driver and library, from others. */
@@ -181,9 +187,20 @@ static int describe(void *user, clvits_context *context)
     return CODE_OK;
 }
 
+/* The precision that is asked for; NULL: none, all are wanted. */
+static const char *asked(const clvits_context_params *params)
+{
+    const char *otherwise = getenv("CLVITS_PRECISION");
+    return params->precision ? params->precision : otherwise && *otherwise ? otherwise : NULL;
+}
+
 static int describe_device(const clvits_context_params *params, program_said *said, table *t)
 {
-    check_process p = { .params = params, .said = said, .opened = describe, .user = t };
+    clvits_context_params any = *params;
+    check_process p = { .params = &any, .said = said, .opened = describe, .user = t };
+
+    if (asked(params))
+        any.precision = "fp32"; /* which every device has */
     int code = check_process_run(&p);
 
     if (!code && program_signal())
@@ -192,13 +209,6 @@ static int describe_device(const clvits_context_params *params, program_said *sa
         code = program_fail(program_code(p.status, CODE_FAILED), "%s", p.text);
     t->described = !code;
     return code;
-}
-
-/* The precision that is asked for; NULL: none, all are wanted. */
-static const char *asked(const clvits_context_params *params)
-{
-    const char *otherwise = getenv("CLVITS_PRECISION");
-    return params->precision ? params->precision : otherwise && *otherwise ? otherwise : NULL;
 }
 
 /* The last code that is none of success. */
@@ -265,21 +275,37 @@ static int check_into(const char *path, bool named, clvits_context_params *param
     return code ? code : program_flush();
 }
 
+/* Whether it begins as an earlier report does, in text or JSON. */
+static bool is_report(const char *path)
+{
+    static const char begin[] = "clvits ", then[] = ", kernels ", json[] = CHECK_JSON_BEGIN;
+    char start[256];
+    FILE *f = fopen(path, "re");
+    const size_t n = f ? fread(start, 1, sizeof(start) - 1, f) : 0;
+
+    if (f)
+        fclose(f);
+    start[n] = '\0';
+    if (!strncmp(start, json, strlen(json)))
+        return true;
+    start[strcspn(start, "\n")] = '\0';
+    return !strncmp(start, begin, strlen(begin)) && strstr(start, then);
+}
+
+/* Whether a report would replace something else. What is no file shows when it is written. */
+static bool is_taken(const char *path, bool named)
+{
+    struct stat st;
+
+    if (stat(path, &st) || (named && (!S_ISREG(st.st_mode) || !st.st_size)))
+        return false;
+    return !S_ISREG(st.st_mode) || !is_report(path);
+}
+
 /* A file that nobody named is nobody's but for an earlier report. */
 static const char *own_report(void)
 {
-    static const char begin[] = "clvits ", then[] = ", kernels ";
-    char line[256] = "";
-    struct stat st;
-
-    if (stat(OWN_REPORT, &st))
-        return OWN_REPORT; /* or it shows when it is written */
-    FILE *f = S_ISREG(st.st_mode) ? fopen(OWN_REPORT, "re") : NULL;
-    if (f && !fgets(line, sizeof(line), f))
-        line[0] = '\0';
-    if (f)
-        fclose(f);
-    if (!strncmp(line, begin, strlen(begin)) && strstr(line, then))
+    if (!is_taken(OWN_REPORT, false))
         return OWN_REPORT;
     program_note("%s is there and no report of this command", OWN_REPORT);
     go_without();
@@ -344,6 +370,9 @@ int command_check(int argc, char **argv)
     if (named && !strcmp(report, "-"))
         return program_fail(CODE_USAGE, "a report cannot be sent to standard output; give a file's "
                                         "name, or --no-report");
+    if (named && is_taken(report, true))
+        return program_fail(CODE_OUTPUT, "%s is there and no report of this command; give another "
+                                         "name", report);
     if (!named && !none && !argc && !asked(&params))
         report = own_report();
     if (clvits_cancel_make(&cancel))

@@ -37,7 +37,7 @@ int check_json_begin(check_json *j, const char *device)
         return CODE_OK;
     if (clvits_devices(&list, &n))
         return program_fail(CODE_FAILED, "out of memory");
-    fputs("{\n\"format\": \"clvits-check 1\"", j->f);
+    fputs(CHECK_JSON_BEGIN " 1\"", j->f);
     add_text(j, ",\n", "version", clvits_version());
     add_text(j, ",\n", "kernels", clvits_kernels());
     add_system(j);

@@ -7,6 +7,9 @@
 
 #include "program.h"
 
+/* How a report in JSON begins, up to the format's number. */
+#define CHECK_JSON_BEGIN "{\n\"format\": \"clvits-check"
+
 typedef struct check_json {
     FILE *f; /* NULL: none is wanted */
     int runs, cases;
@@ -20,7 +23,7 @@ int check_json_begin(check_json *j, const char *device);
  *
  * @param lacking  the device does not have the precision, "refused"; otherwise it was to have it,
  *                 "failed"
- * @param why      NULL, or why it could not run
+ * @param why      NULL, or why it could not run, or not to its end
  */
 void check_json_begin_run(check_json *j, const char *precision);
 void check_json_add(check_json *j, const clvits_check_result *r);

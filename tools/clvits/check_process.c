@@ -15,6 +15,7 @@ typedef enum message_kind { OPENED, WARNED, RESULT, ENDED } message_kind;
 typedef struct message {
     message_kind kind;
     clvits_status status;       /* of ENDED */
+    int code;                   /* likewise */
     clvits_check_result result; /* but for its texts */
     bool failed;
     char name[64], shape[256], text[CHECK_TEXT];
@@ -63,44 +64,52 @@ static void tell(void *user, clvits_log_level level, const char *text)
         program_receive(&t->log, level, text);
 }
 
-/* What the new process does. */
-static int work(const check_process *p, int fd)
+/* What is wanted of a context that is open. */
+static void use(const check_process *p, int fd, clvits_context *context, message *ended)
+{
+    message opened = { .kind = OPENED };
+
+    snprintf(opened.text, sizeof(opened.text), "%s", clvits_context_device(context));
+    if (p->opened)
+        ended->code = p->opened(p->user, context);
+    if (ended->code || !send(fd, &opened) || !p->result)
+        return;
+    ended->status = clvits_check_some(context, &p->wanted, send_result, &fd);
+    if (ended->status)
+        snprintf(ended->text, sizeof(ended->text), "%s", clvits_context_error(context));
+}
+
+/* What the new process does, and how that ends. */
+static void work(const check_process *p, int fd, message *ended)
 {
     teller t = { .log = { .quiet = p->said->log.quiet, .verbose = p->said->log.verbose },
                  .fd = fd };
     clvits_context_params params = *p->params;
     clvits_context *context = NULL;
     clvits_cancel *cancel = NULL;
-    message m = { .kind = ENDED };
 
     signal(SIGPIPE, SIG_IGN);
-    if (clvits_cancel_make(&cancel))
-        return program_fail(CODE_FAILED, "out of memory");
+    if (clvits_cancel_make(&cancel)) {
+        ended->status = CLVITS_E_MEMORY;
+        snprintf(ended->text, sizeof(ended->text), "out of memory");
+        return;
+    }
     params.cancel = cancel;
     params.log = tell;
     params.log_user = &t;
-    int code = program_catch_signals(cancel);
-    if (code)
-        return code;
-    m.status = clvits_context_open(&context, &params);
-    if (m.status) {
-        snprintf(m.text, sizeof(m.text), "%s", t.log.error);
-    } else {
-        message opened = { .kind = OPENED };
-        snprintf(opened.text, sizeof(opened.text), "%s", clvits_context_device(context));
-        if (p->opened)
-            code = p->opened(p->user, context);
-        if (!code && send(fd, &opened) && p->result) {
-            m.status = clvits_check_some(context, &p->wanted, send_result, &fd);
-            snprintf(m.text, sizeof(m.text), "%s", m.status ? clvits_context_error(context) : "");
-        }
+    ended->code = program_catch_signals(cancel);
+    if (ended->code) {
+        snprintf(ended->text, sizeof(ended->text), "signals cannot be caught");
+        return;
     }
+    ended->status = clvits_context_open(&context, &params);
+    if (ended->status)
+        snprintf(ended->text, sizeof(ended->text), "%s", t.log.error);
+    else
+        use(p, fd, context, ended);
     clvits_context_close(&context);
-    if (!code)
-        send(fd, &m);
     program_catch_signals(NULL);
     clvits_cancel_free(&cancel);
-    return code;
 }
 
 /* False at the end of what is sent. */
@@ -124,28 +133,21 @@ static bool receive(int fd, message *m, pid_t child, bool *told)
     return true;
 }
 
-/* One process; what is wanted then begins after the last check that it gave a result of. */
-static int run_on(check_process *p, bool *ended, int *state)
+static int no_process(check_process *p)
+{
+    p->status = CLVITS_E_MEMORY;
+    snprintf(p->text, sizeof(p->text), "no process could be started: %s", strerror(errno));
+    return CODE_OK;
+}
+
+/* What a process sends, up to its last word. Returns a code. */
+static int listen_to(check_process *p, pid_t child, int fd, bool *ended)
 {
     bool told = false;
     message m;
-    int ends[2];
+    int code = CODE_OK;
 
-    if (pipe(ends))
-        return program_fail(CODE_FAILED, "no pipe: %s", strerror(errno));
-    const pid_t child = program_fork();
-    if (child < 0) {
-        close(ends[0]);
-        close(ends[1]);
-        return program_fail(CODE_FAILED, "no process: %s", strerror(errno));
-    }
-    if (!child) {
-        close(ends[0]);
-        exit(work(p, ends[1]));
-    }
-    close(ends[1]);
-    *ended = false;
-    while (receive(ends[0], &m, child, &told)) {
+    while (receive(fd, &m, child, &told)) {
         if (m.kind == OPENED) {
             snprintf(p->device, sizeof(p->device), "%s", m.text);
         } else if (m.kind == WARNED) {
@@ -161,48 +163,95 @@ static int run_on(check_process *p, bool *ended, int *state)
             }
         } else {
             *ended = true;
+            code = m.code;
             p->status = m.status;
+            p->complete = *p->device && clvits_check_next(&p->wanted) < 0;
             snprintf(p->text, sizeof(p->text), "%s", m.text);
         }
     }
+    return code;
+}
+
+/* One process; what is wanted then begins after the last check that it gave a result of. Ended: it
+ * got to the end of its work, and no other one is needed. */
+static int run_on(check_process *p, bool *ended, int *state)
+{
+    int ends[2];
+
+    *ended = true;
+    if (pipe(ends))
+        return no_process(p);
+    const pid_t child = program_fork();
+    if (child < 0) {
+        no_process(p);
+        close(ends[0]);
+        close(ends[1]);
+        return CODE_OK;
+    }
+    if (!child) {
+        message last = { .kind = ENDED };
+        close(ends[0]);
+        work(p, ends[1], &last);
+        send(ends[1], &last);
+        exit(last.code);
+    }
+    close(ends[1]);
+    *ended = false;
+    const int code = listen_to(p, child, ends[0], ended);
     close(ends[0]);
     while (waitpid(child, state, 0) < 0 && errno == EINTR)
         ;
     program_signal_sent(); /* Ctrl-C ends both, and that one may have been faster */
-    return CODE_OK;
+    return code;
+}
+
+/* Drivers do either: compilers inside them may call exit(). */
+static void say_end(char *text, size_t size, int state)
+{
+    if (WIFSIGNALED(state))
+        snprintf(text, size, "the driver ended its process, by signal %d (%s)", WTERMSIG(state),
+                 strsignal(WTERMSIG(state)));
+    else
+        snprintf(text, size, "the driver ended its process, with code %d", WEXITSTATUS(state));
+}
+
+/* What it means that a process ended before its work did: the check that it was at has failed, or,
+ * where it was at none, all of it. Returns whether another process is to go on. */
+static bool go_on(check_process *p, int state)
+{
+    const char *precision = p->params->precision;
+    const int at = clvits_check_next(&p->wanted);
+    char why[128], shape[] = "";
+
+    say_end(why, sizeof(why), state);
+    p->status = CLVITS_E_DEVICE;
+    if (!*p->device || at < 0) {
+        snprintf(p->text, sizeof(p->text), "%s%s%s%s, %s", precision ? "precision " : "",
+                 precision ? precision : "", precision ? ": " : "", why,
+                 at < 0 ? "after the last check" : "before anything could be checked");
+        return false;
+    }
+    p->crashes++;
+    p->stopped = p->result(p->user, &(clvits_check_result){ .name = clvits_check_name(at),
+                                                            .shape = shape,
+                                                            .taken = 1, .error = INFINITY,
+                                                            .failure = why }) != 0;
+    p->wanted.first = at + 1;
+    p->complete = clvits_check_next(&p->wanted) < 0;
+    return !p->complete && !p->stopped;
 }
 
 int check_process_run(check_process *p)
 {
-    char why[128], shape[] = "";
-    bool ended = false;
+    bool ended;
     int state = 0;
 
-    while (!ended && !p->stopped) {
+    do {
         const int code = run_on(p, &ended, &state);
-        if (code)
+        if (code || program_signal() || ended || p->stopped)
             return code;
-        if (program_signal() || ended || p->stopped)
-            break;
-        if (WIFEXITED(state) && WEXITSTATUS(state)) /* it has said why */
-            return WEXITSTATUS(state);
-        if (WIFSIGNALED(state))
-            snprintf(why, sizeof(why), "the driver ended its process, by signal %d (%s)",
-                     WTERMSIG(state), strsignal(WTERMSIG(state)));
-        else
-            snprintf(why, sizeof(why), "the driver ended its process");
-        const int at = clvits_check_next(&p->wanted);
-        const char *name = clvits_check_name(at);
-        if (!*p->device || !name)
-            return program_fail(CODE_FAILED, "%s, %s", why,
-                                name ? "before anything could be checked" : "after the last check");
-        p->crashes++;
-        p->stopped = p->result(p->user, &(clvits_check_result){ .name = name, .shape = shape,
-                                                                .taken = 1, .error = INFINITY,
-                                                                .failure = why }) != 0;
-        p->wanted.first = at + 1;
-        ended = clvits_check_next(&p->wanted) < 0;
-        p->status = CLVITS_E_DEVICE;
-    }
+        if (*p->device && !p->result) /* who asks for no check has got what there is */
+            return CODE_OK;
+    } while (go_on(p, state));
     return CODE_OK;
 }

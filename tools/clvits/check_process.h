@@ -18,14 +18,15 @@ typedef struct check_process {
     clvits_check_fn result; /* in this one; NULL: nothing is checked */
     void *user;             /* of both */
     char device[CHECK_TEXT]; /* what the context runs on; empty: it could not be opened */
-    char text[CHECK_TEXT];   /* why it could not, or what the last check says */
+    char text[CHECK_TEXT];   /* why it is not complete, or what the last check says */
     clvits_status status;    /* likewise */
+    bool complete; /* all that is wanted has results, and nothing failed after the last */
     int crashes;
     bool stopped; /* by result() */
 } check_process;
 
-/** Whether it got through; if not, a message was printed, and this is its code. What checks show
- *  is no failure here. */
+/** Returns CODE_OK, or the code of a message that was printed. What checks show is no failure
+ *  here, nor is a context that could not be opened: that is in text and status. */
 int check_process_run(check_process *p);
 
 #endif

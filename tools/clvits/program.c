@@ -73,13 +73,15 @@ static bool has_line(const char *lines, const char *line)
 void program_receive_once(void *user, clvits_log_level level, const char *text)
 {
     program_said *s = user;
-    const size_t n = strlen(s->warnings);
 
-    if (level == CLVITS_LOG_WARNING && has_line(s->warnings, text))
-        return;
-    if (level == CLVITS_LOG_WARNING)
+    flockfile(stderr);
+    const size_t n = strlen(s->warnings);
+    const bool again = level == CLVITS_LOG_WARNING && has_line(s->warnings, text);
+    if (level == CLVITS_LOG_WARNING && !again)
         snprintf(s->warnings + n, sizeof(s->warnings) - n, "%s\n", text);
-    program_receive(&s->log, level, text);
+    if (!again)
+        program_receive(&s->log, level, text);
+    funlockfile(stderr);
 }
 
 int program_code(clvits_status status, int file_code)
@@ -404,6 +406,9 @@ int text_file_open(text_file *t, const char *path)
     *t = (text_file){ 0 };
     if (!stat(path, &st) && !S_ISREG(st.st_mode))
         return program_fail(CODE_OUTPUT, "%s is there and is not a regular file", path);
+    if (access(path, F_OK) && !lstat(path, &st))
+        return program_fail(CODE_OUTPUT, "%s is a link to nothing; remove it, or give another name",
+                            path);
     if (!access(path, F_OK) && access(path, W_OK))
         return program_fail(CODE_OUTPUT, "%s cannot be written: %s", path, strerror(errno));
     if (holds_more_than_text(path))
@@ -435,13 +440,15 @@ int text_file_finish(text_file *t)
 {
     struct stat st;
     int code = CODE_OK;
-    bool failed = ferror(t->f) != 0;
+    const bool partial = ferror(t->f) != 0; /* the reason is not kept, but may hold for the rest */
 
     if (!stat(t->path, &st)) /* as if it had been written in place, where there are modes */
         fchmod(fileno(t->f), st.st_mode & 0777);
-    failed |= fclose(t->f) != 0;
-    if (failed || rename(t->temporary, t->path)) {
-        code = program_fail(CODE_OUTPUT, "%s cannot be written: %s", t->path, strerror(errno));
+    bool failed = fclose(t->f) != 0;
+    failed = failed || (!partial && rename(t->temporary, t->path));
+    if (failed || partial) {
+        code = program_fail(CODE_OUTPUT, "%s cannot be written: %s", t->path,
+                            failed ? strerror(errno) : "a part of it was not written");
         unlink(t->temporary);
     }
     t->f = NULL;
