@@ -25,8 +25,8 @@ typedef struct clvits_convert_params {
     const char *format;
     /**
      * NULL or "fp32": the converted voice gives the same samples, bit for bit. "fp16": what
-     * durations do not depend on is stored as halves, about half the size; durations are the same,
-     * samples within 45 dB.
+     * durations do not depend on is stored as halves, about two thirds of the size in all;
+     * durations are the same, samples within 45 dB.
      */
     const char *precision;
     /** Also what only training uses, as the posterior encoder. Its weight normalisation is folded

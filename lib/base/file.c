@@ -37,14 +37,14 @@ bool clvits_make_folder(const char *path)
     return true;
 }
 
-void clvits_cache_tell(atomic_bool *told, const char *folder, const clvits_report *r)
+void clvits_cache_tell(atomic_bool *told, const char *what, const char *anew,
+                       const clvits_report *r)
 {
     const char *why = strerror(errno);
 
     if (told && !atomic_exchange(told, true))
-        clvits_warn(r, "the cache folder %s cannot be written: %s; every program builds its "
-                       "kernels anew. Set CLVITS_CACHE to another folder, or to nothing for none",
-                    folder, why);
+        clvits_warn(r, "%s cannot be written: %s; every program %s anew. Set CLVITS_CACHE to "
+                       "another folder, or to nothing for none", what, why, anew);
 }
 
 /* Other letters at the end of a path, different ones each time. */

@@ -15,11 +15,14 @@ enum { CLVITS_MAX_PATH = 4096 };
 bool clvits_make_folder(const char *path);
 
 /**
- * Warn that nothing can be kept in the cache folder, errno says why; the first time only.
+ * Warn that something cannot be kept in the cache folder, errno says why; the first time only.
  *
  * @param told  whether it was, shared by all who write there; NULL: nobody is to be told
+ * @param what  cannot be written, such as "the cache folder /tmp/a"
+ * @param anew  what every program then does, such as "builds its kernels"
  */
-void clvits_cache_tell(atomic_bool *told, const char *folder, const clvits_report *r);
+void clvits_cache_tell(atomic_bool *told, const char *what, const char *anew,
+                       const clvits_report *r);
 
 /** A file that takes its name once it is complete. */
 typedef struct clvits_new_file {

@@ -83,6 +83,7 @@ void clvits_report_clear(clvits_report *r)
     r->status = CLVITS_OK;
     r->text[0] = '\0';
     r->device = NULL;
+    r->weights = r->wanted = 0;
 }
 
 static void log_message(const clvits_report *r, clvits_log_level level, const char *format,

@@ -5,6 +5,7 @@
 #include <clvits/status.h>
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /** Who may want what runs to end before it is done. */
 typedef struct clvits_stop {
@@ -28,6 +29,8 @@ typedef struct clvits_report {
     const clvits_stop *stop;    /* NULL: nobody; clvits_stopped() asks */
     struct clvits_trace *trace; /* of the public call, base/trace.h; NULL: not traced */
     const struct clvits_device *device; /* what failed, where others may do its work; or NULL */
+    size_t weights, wanted; /* bytes of it for all weights so far where one did not fit, and with
+                               all else that is there with them; else 0 */
 } clvits_report;
 
 /** Keep status and message (unless a failure is kept already) and return the status. */

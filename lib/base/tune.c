@@ -299,7 +299,7 @@ clvits_status clvits_rows_add(clvits_rows *rows, const char *text, size_t size, 
     if (!name)
         return clvits_fail_memory(r, "tuned rows");
     if (size > MAX_TEXT) {
-        clvits_warn(r, "%s: %zu bytes are more than tuned rows take; it is not read", file, size);
+        clvits_warn(r, "%s: more than 1 MiB is no file of tuned rows; it is not read", file);
         return CLVITS_OK;
     }
     for (size_t at = 0, n; at < size; at += n + 1, line++) {

@@ -46,6 +46,7 @@ typedef struct clvits_row {
     const char *file; /* where it stands */
     int line;
     bool own; /* the user's, not the library's */
+    bool told; /* that a place has no use for it */
     const char *text; /* of values and place, for people */
 } clvits_row;
 

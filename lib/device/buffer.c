@@ -126,6 +126,11 @@ void clvits_buffer_free(clvits_buffer **buffer)
     *buffer = NULL;
 }
 
+size_t clvits_buffer_size(const clvits_buffer *b)
+{
+    return b ? b->size : 0;
+}
+
 /* What came of enqueueing a transfer. */
 static clvits_status result(const clvits_command *c, const char *name, size_t size, cl_int e,
                             clvits_report *r)

@@ -140,7 +140,7 @@ void clvits_cache_store(clvits_device *d, const char *source, const char *option
                         cl_program program, const clvits_report *r)
 {
     struct header h = make_header(d, source, options);
-    char path[4096], why[CLVITS_VERDICT_TEXT];
+    char path[4096], why[CLVITS_VERDICT_TEXT], folder[4096];
     size_t size = 0;
 
     if (!path_of(path, sizeof(path), d, &h) || clvits_verdict_get(d, h.key, why) == CLVITS_WRONG)
@@ -154,8 +154,9 @@ void clvits_cache_store(clvits_device *d, const char *source, const char *option
     if (clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof(data), &data, NULL) == CL_SUCCESS) {
         h.size = size;
         h.hash = clvits_hash(h.key, data, size);
+        snprintf(folder, sizeof(folder), "the cache folder %.4000s", d->cache_dir);
         if (!write_file(d, path, &h, data))
-            clvits_cache_tell(d->cache_told, d->cache_dir, r);
+            clvits_cache_tell(d->cache_told, folder, "builds its kernels", r);
     }
     free(data);
 }

@@ -340,6 +340,14 @@ const char *clvits_device_quirks(const clvits_device *d)
     return d->quirks.text;
 }
 
+const char *clvits_device_unnamed(const clvits_device *d, const char *message)
+{
+    const size_t n = strlen(d->info.name);
+
+    return !strncmp(message, d->info.name, n) && !strncmp(message + n, ": ", 2) ? message + n + 2
+                                                                               : message;
+}
+
 size_t clvits_device_work_group(const clvits_device *d, size_t most)
 {
     size_t n = 1;

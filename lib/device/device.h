@@ -97,6 +97,9 @@ const struct clvits_tuned *clvits_device_tuned(const clvits_device *d);
 /** What cl/devices.quirks has the device spared, with the reports of it; "" for nothing. */
 const char *clvits_device_quirks(const clvits_device *d);
 
+/** What a message says behind the device's name, where it begins with that; else all of it. */
+const char *clvits_device_unnamed(const clvits_device *d, const char *message);
+
 /** The largest power of two that the device allows as a work-group, at most the given one. */
 size_t clvits_device_work_group(const clvits_device *d, size_t most);
 
@@ -150,6 +153,9 @@ clvits_builds clvits_device_builds(clvits_device *d);
 clvits_status clvits_buffer_make(clvits_buffer **out, clvits_device *d, size_t size,
                                  clvits_report *r);
 void clvits_buffer_free(clvits_buffer **buffer);
+
+/** Its bytes; of NULL none. */
+size_t clvits_buffer_size(const clvits_buffer *b);
 
 /* Transfers, in order with the launches of the same device. A write that does not wait may still
  * be reading src: it stays as it is until the next blocking call. A read blocks until done. */

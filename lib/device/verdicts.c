@@ -202,7 +202,7 @@ void clvits_verdicts_save(clvits_device *d, const clvits_report *r)
         c.own = d->verdicts;
         if (!clvits_make_folder(d->cache_dir) || !clvits_new_file_open(&file, path, false) ||
             !clvits_new_file_close(&file, write_all(file.f, &c)))
-            clvits_cache_tell(d->cache_told, d->cache_dir, r);
+            clvits_cache_tell(d->cache_told, path, "tries its kernels", r);
         d->verdicts_new = false;
     }
     pthread_mutex_unlock(&d->verdict_lock);

@@ -110,6 +110,7 @@ static bool may_take(const clvits_plan *p, const clvits_node *n, int place)
 static void tell(const clvits_plan *p, const clvits_node *n, int place, unsigned char *failed,
                  const char *why, const clvits_report *r)
 {
+    const clvits_device *d = p->machine->device[place];
     bool told = false;
 
     for (int i = 0; i < p->graph->n_nodes; i++)
@@ -120,7 +121,7 @@ static void tell(const clvits_plan *p, const clvits_node *n, int place, unsigned
     if (!told)
         clvits_warn(r, "%s goes wrong on device %d, %s: %s; another kernel or the CPU path does "
                        "its work", n->op->name, place,
-                    clvits_device_get_info(p->machine->device[place])->name, why);
+                    clvits_device_get_info(d)->name, clvits_device_unnamed(d, why));
 }
 
 /* Whether one of the node's kernels builds there and, where the machine wants that, was found to

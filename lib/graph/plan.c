@@ -125,7 +125,8 @@ static bool trusted(const clvits_plan *p, const clvits_node *n, const clvits_tar
         return false; /* nothing will come of this plan */
     if (own.status != CLVITS_E_MEMORY && clvits_trust_tell(p->machine->trust, n->op, at->place))
         clvits_warn(r, "%s goes wrong on device %d, %s: %s; another kernel does its work",
-                    n->op->name, at->place, clvits_device_get_info(at->device)->name, own.text);
+                    n->op->name, at->place, clvits_device_get_info(at->device)->name,
+                    clvits_device_unnamed(at->device, own.text));
     return false;
 }
 
@@ -304,6 +305,26 @@ static void stage(clvits_plan *p, const clvits_tensor *t, int from, int to)
         p->staging = floats;
 }
 
+/* A weight of step i did not fit: how much of the device's memory all of them are, those of later
+ * steps among them, and how much there would have to be with this plan and all else. */
+static void note_wanted(const clvits_plan *p, clvits_packed_weights *w, int i, clvits_report *r)
+{
+    const int place = p->steps[i].place;
+    size_t more = 0;
+
+    if (r->status != CLVITS_E_MEMORY || !r->device)
+        return;
+    for (; i < p->n_steps; i++) {
+        const clvits_node *n = p->steps[i].place == place ? p->steps[i].node : NULL;
+        const clvits_target at = n ? node_target(p, n) : (clvits_target){ 0 };
+        for (int k = 0; n && k < CLVITS_MAX_IN; k++)
+            if (n->in[k] && n->in[k]->role == CLVITS_WEIGHT)
+                more += clvits_packed_weights_more(w, n, k, &at);
+    }
+    r->weights = clvits_packed_weights_there(w, place) + more;
+    r->wanted = clvits_device_bytes(r->device) + more + clvits_plan_bytes(p, place);
+}
+
 static clvits_status settle_steps(clvits_plan *p, clvits_packed_weights *w, clvits_report *r)
 {
     for (int i = 0; i < p->n_steps; i++) {
@@ -323,8 +344,10 @@ static clvits_status settle_steps(clvits_plan *p, clvits_packed_weights *w, clvi
                 continue;
             const clvits_status s =
                 clvits_packed_weights_get(w, step->node, k, &at, &step->weight[k], r);
-            if (s)
+            if (s) {
+                note_wanted(p, w, i, r);
                 return s;
+            }
         }
         if (step->place != CLVITS_CPU_PLACE) {
             step->launch.dimensions = 1;

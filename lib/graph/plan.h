@@ -98,6 +98,11 @@ clvits_status clvits_packed_weights_get(clvits_packed_weights *w, const clvits_n
                                         const clvits_target *at, clvits_memory *out,
                                         clvits_report *r);
 
+/** Bytes of weights that a device has, and those that it still wants for one. */
+size_t clvits_packed_weights_there(clvits_packed_weights *w, int place);
+size_t clvits_packed_weights_more(clvits_packed_weights *w, const clvits_node *n, int i,
+                                  const clvits_target *at);
+
 /** Whether a name, n bytes of a forced placement, means a node: its operator, or the first parts of
  *  its label; and whether it can mean any, as far as that is known without a voice. */
 bool clvits_place_means(const char *name, size_t n, const clvits_node *node);

@@ -194,27 +194,69 @@ static bool same_parts(const struct packed *p, const clvits_tensor *t)
     return true;
 }
 
+static struct packed **list_of(clvits_packed_weights *w, const clvits_tensor *t)
+{
+    return &w->list[(t->content ? t->content : (uintptr_t)address(t) >> 4) % 512];
+}
+
+/* The lock is held. */
+static struct packed *find(clvits_packed_weights *w, const clvits_node *n, int i,
+                           const clvits_target *at, clvits_packing how)
+{
+    const clvits_tensor *t = n->in[i];
+    struct packed *p = *list_of(w, t);
+
+    while (p && !(p->content == t->content && (t->content || p->data == address(t)) &&
+                  p->op == n->op && p->input == i && p->place == at->place &&
+                  p->how.variant == how.variant && p->how.half == how.half && same_parts(p, t)))
+        p = p->next;
+    return p;
+}
+
+static clvits_packing packing_of(const clvits_node *n, int i, const clvits_target *at)
+{
+    return n->op->packing ? n->op->packing(n, at, i) : (clvits_packing){ 0 };
+}
+
+size_t clvits_packed_weights_there(clvits_packed_weights *w, int place)
+{
+    size_t bytes = 0;
+
+    pthread_mutex_lock(&w->lock);
+    for (size_t i = 0; i < sizeof(w->list) / sizeof(*w->list); i++)
+        for (const struct packed *p = w->list[i]; p; p = p->next)
+            bytes += p->place == place ? clvits_buffer_size(p->buffer) : 0;
+    pthread_mutex_unlock(&w->lock);
+    return bytes;
+}
+
+size_t clvits_packed_weights_more(clvits_packed_weights *w, const clvits_node *n, int i,
+                                  const clvits_target *at)
+{
+    const clvits_packing how = packing_of(n, i, at);
+    const int64_t packed = n->op->pack ? n->op->pack(n, at, i, NULL) : 0;
+
+    pthread_mutex_lock(&w->lock);
+    const bool there = find(w, n, i, at, how);
+    pthread_mutex_unlock(&w->lock);
+    return there ? 0 : (size_t)(packed ? packed : elements(n->in[i])) * (how.half ? 2 : 4);
+}
+
 clvits_status clvits_packed_weights_get(clvits_packed_weights *w, const clvits_node *n, int i,
                                         const clvits_target *at, clvits_memory *out,
                                         clvits_report *r)
 {
     const clvits_tensor *t = n->in[i];
-    const clvits_packing how = n->op->packing ? n->op->packing(n, at, i) : (clvits_packing){ 0 };
-    const float *data = address(t);
-    struct packed **head = &w->list[(t->content ? t->content : (uintptr_t)data >> 4) % 512], *p;
+    const clvits_packing how = packing_of(n, i, at);
     clvits_status s = CLVITS_OK;
 
     pthread_mutex_lock(&w->lock);
-    for (p = *head; p; p = p->next)
-        if (p->content == t->content && (t->content || p->data == data) && p->op == n->op &&
-            p->input == i && p->place == at->place && p->how.variant == how.variant &&
-            p->how.half == how.half && same_parts(p, t))
-            break;
+    struct packed **head = list_of(w, t), *p = find(w, n, i, at, how);
     if (!p) {
         p = calloc(1, sizeof(*p));
         if (p) {
-            *p = (struct packed){ .data = data, .content = t->content, .op = n->op, .input = i,
-                                  .place = at->place, .how = how };
+            *p = (struct packed){ .data = address(t), .content = t->content, .op = n->op,
+                                  .input = i, .place = at->place, .how = how };
             s = pack(p, w, n, i, at, r);
         } else {
             s = clvits_fail_memory(r, "packed weights");

@@ -4,6 +4,7 @@
 #include "graph/trust.h"
 #include "model/engine_task.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -265,6 +266,9 @@ static void take_less(clvits_task *t, clvits_engine *e, bool in_text, unsigned p
         level++;
     if (!t->trimmed) {
         t->trimmed = true;
+    } else if (clvits_task_is_hopeless(e, place, r)) {
+        atomic_fetch_or(&e->too_small, place);
+        clvits_task_bar(e, &t->barred, place, in_text ? 0 : r->wanted, r);
     } else if (in_text && !t->told && t->n > 1) {
         clvits_info(r, "%s; %d items at once instead of %d", r->text, t->n / 2, t->n);
         t->n /= 2;
@@ -283,7 +287,7 @@ static void take_less(clvits_task *t, clvits_engine *e, bool in_text, unsigned p
     } else {
         if (!passes)
             atomic_store(&e->too_many, t->n * (in_text ? t->ids : CLVITS_STAGE_IDS));
-        clvits_task_bar(e, &t->barred, place, r);
+        clvits_task_bar(e, &t->barred, place, 0, r);
     }
     if (t->trimmed && !passes)
         atomic_store(&e->calm, 0);
@@ -321,10 +325,23 @@ unsigned clvits_task_blame(const clvits_engine *e, unsigned barred, bool *memory
     return place;
 }
 
-void clvits_task_bar(const clvits_engine *e, unsigned *barred, unsigned place,
+bool clvits_task_is_hopeless(const clvits_engine *e, unsigned place, const clvits_report *r)
+{
+    for (int i = 1; i < e->machine->n_places; i++)
+        if (place >> i & 1)
+            return r->weights > clvits_device_memory(e->machine->device[i]);
+    return false;
+}
+
+void clvits_task_bar(const clvits_engine *e, unsigned *barred, unsigned place, size_t enough,
                      const clvits_report *r)
 {
-    clvits_warn(r, "%s; going on without this device", r->text);
+    char more[64] = "";
+
+    if (enough)
+        snprintf(more, sizeof(more), ", and about %zu MiB would be enough", (enough >> 20) + 1);
+    clvits_warn(r, "%s; going on without this device%s%s", r->text,
+                clvits_task_is_hopeless(e, place, r) ? ": weights alone take more" : "", more);
     *barred |= place;
     if (e->machine->trust)
         atomic_fetch_or(&e->machine->trust->short_of_memory, place);
@@ -355,8 +372,10 @@ static unsigned barred_for(const clvits_engine *e, int ids)
 {
     const int too_many = atomic_load((atomic_int *)&e->too_many);
 
-    return too_many && ids >= too_many ? clvits_machine_devices(e->machine)
-                                       : clvits_machine_distrusted(e->machine);
+    return too_many && ids >= too_many
+               ? clvits_machine_devices(e->machine)
+               : clvits_machine_distrusted(e->machine) |
+                     atomic_load((atomic_uint *)&e->too_small);
 }
 
 void clvits_task_take_back(const clvits_machine *m, unsigned *accused, const clvits_report *r)
@@ -481,7 +500,7 @@ static clvits_status take(clvits_engine *e, clvits_loan *out, clvits_stage_size 
         if (!place)
             return s;
         if (memory)
-            clvits_task_bar(e, barred, place, r);
+            clvits_task_bar(e, barred, place, 0, r);
         else
             *barred |= place;
         clvits_report_clear(r);

@@ -30,6 +30,7 @@ struct clvits_engine {
     atomic_int level;            /* that devices have had memory for */
     atomic_int too_many;         /* ids, batch times capacity, from which on not; 0: none */
     atomic_int most;             /* items at once, likewise; 0: as many as are efficient */
+    atomic_uint too_small;       /* places with less memory than weights take, as bits */
     atomic_int calm, patience;   /* batches since devices were short of memory; for how many more
                                     the three stand before more is tried */
 };
@@ -94,9 +95,13 @@ clvits_status clvits_task_end_item(clvits_task *t, clvits_item *item, clvits_rep
 unsigned clvits_task_blame(const clvits_engine *e, unsigned barred, bool *memory,
                            clvits_report *r);
 
-/** Go on without a place that has no memory, which barred then has. */
-void clvits_task_bar(const clvits_engine *e, unsigned *barred, unsigned place,
+/** Go on without a place that has no memory, which barred then has. enough: bytes that would be, or
+ *  0 where that is not known. */
+void clvits_task_bar(const clvits_engine *e, unsigned *barred, unsigned place, size_t enough,
                      const clvits_report *r);
+
+/** Whether no window is small enough, since the weights alone are more than the device has. */
+bool clvits_task_is_hopeless(const clvits_engine *e, unsigned place, const clvits_report *r);
 
 /** The CPU path makes no numbers either, so it is the voice: trust the places again that were
  *  accused of that, and of nothing else by others. */

@@ -63,11 +63,12 @@ bool clvits_listening_recover(clvits_listening *l, clvits_report *r)
     const unsigned place = clvits_task_blame(l->e, l->barred, &memory, r);
     if (!place)
         return false;
-    if (memory && l->level + 1 < CLVITS_TASK_LEVELS) {
+    if (memory && l->level + 1 < CLVITS_TASK_LEVELS &&
+        !clvits_task_is_hopeless(l->e, place, r)) {
         l->level++;
         clvits_info(r, "%s; taking %d frames at a time", r->text, clvits_listening_block(l));
     } else if (memory) {
-        clvits_task_bar(l->e, &l->barred, place, r);
+        clvits_task_bar(l->e, &l->barred, place, 0, r);
     } else {
         if (l->numberless)
             l->accused |= place;

@@ -198,6 +198,6 @@ clvits_status clvits_rates_get(clvits_rates *rates, const clvits_machine *m, con
     note_shared(rates, m);
     if (!s && cached && !clvits_machine_distrusted(m) &&
         !write_rates(rates, m, cache_dir, path, head))
-        clvits_cache_tell(cache_told, cache_dir, r);
+        clvits_cache_tell(cache_told, path, "measures what operators cost", r);
     return s;
 }

@@ -449,15 +449,16 @@ static bool layout_takes(const clvits_target *at, int layout, const clvits_terms
     const int chunk = clvits_terms_get(values, "chunk", -1);
     const bool tiling = group != -1 || chunk != -1;
     const bool job_fits = job == -1 || (job >= 1 && job <= LONGEST_JOB);
+    const int asked_m = clvits_terms_get(values, "m", -1);
+    const int asked_r = clvits_terms_get(values, "r", -1);
     const conv1d_dims d = dims_of(shape);
     int m, r;
 
-    clvits_toom_form(at, &d, &m, &r);
-    m = clvits_terms_get(values, "m", m);
-    r = clvits_terms_get(values, "r", r);
-    if (layout != CLVITS_CONV_TOOM &&
-        (clvits_terms_get(values, "m", -1) != -1 || clvits_terms_get(values, "r", -1) != -1))
+    if (layout != CLVITS_CONV_TOOM && (asked_m != -1 || asked_r != -1))
         return false;
+    clvits_toom_form(at, &d, &m, &r);
+    m = asked_m != -1 ? asked_m : m;
+    r = asked_r != -1 ? asked_r : r;
     switch (layout) {
     case CLVITS_CONV_BLOCKS:
         return !depthwise && (lanes == v || lanes == 2 * v) && job_fits && !tiling;
@@ -471,7 +472,8 @@ static bool layout_takes(const clvits_target *at, int layout, const clvits_terms
     case CLVITS_CONV_DEPTHWISE:
         return (!known || depthwise) && lanes == v && job_fits && !tiling;
     case CLVITS_CONV_TOOM: /* of a block for one channel the rest would be padding */
-        return (!known || (O > 1 && clvits_toom_runs(at, &d, m, r))) && job == -1 && !tiling &&
+        return (known ? O > 1 && clvits_toom_runs(at, &d, m, r)
+                      : clvits_toom_has(at, asked_m, asked_r)) && job == -1 && !tiling &&
                (at->device && has_tiles(at->device) ? lanes == 16 || lanes == 32
                                                     : lanes == v || lanes == 2 * v);
     default:

@@ -111,17 +111,34 @@ static int most_tiles(const clvits_target *at, const conv1d_dims *d, int m, int 
     return fit < MAX_TILES ? (int)fit : MAX_TILES;
 }
 
+static bool has_form(const clvits_target *at, const form *f)
+{
+    if (at->cpu)
+        return true;
+    if (clvits_device_get_info(at->device)->family == CLVITS_FAMILY_CPU)
+        return f->P >= 7;
+    return f->P == 7 && f->r > 2;
+}
+
+bool clvits_toom_has(const clvits_target *at, int m, int r)
+{
+    for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++)
+        if ((m == -1 || forms[i].m == m) && (r == -1 || forms[i].r == r) &&
+            has_form(at, &forms[i]))
+            return true;
+    return false;
+}
+
 bool clvits_toom_runs(const clvits_target *at, const conv1d_dims *d, int m, int r)
 {
-    if (!fits(d, m, r))
+    if (!fits(d, m, r) || !has_form(at, form_of(m, r)))
         return false;
     if (at->cpu)
         return true;
     const clvits_device_info *info = clvits_device_get_info(at->device);
     if (info->family == CLVITS_FAMILY_CPU)
-        return clvits_toom_points(m, r) >= 7 && d->I >= clvits_conv_vector(at) &&
-               most_tiles(at, d, m, r) > 0;
-    return clvits_toom_points(m, r) == 7 && r > 2 && d->phases == 1 && d->I % 4 == 0 &&
+        return d->I >= clvits_conv_vector(at) && most_tiles(at, d, m, r) > 0;
+    return d->phases == 1 && d->I % 4 == 0 &&
            d->act != CLVITS_ACT_GATE && group(at->device) >= 16 &&
            info->local_memory >= TILE_LOCAL * sizeof(float) &&
            chunk(at->device, d, m, r, LEAST_LANES) > 0;

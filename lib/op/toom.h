@@ -13,6 +13,9 @@ int clvits_toom_points(int m, int r);
 /** Whether the target has a kernel or path that does so, with all that it wants. */
 bool clvits_toom_runs(const clvits_target *at, const conv1d_dims *d, int m, int r);
 
+/** Whether it has one with such values, -1 being any, for a convolution that is not known yet. */
+bool clvits_toom_has(const clvits_target *at, int m, int r);
+
 /** The target's best form for so many taps; zeros where none fits. */
 void clvits_toom_form(const clvits_target *at, const conv1d_dims *d, int *m, int *r);
 

@@ -3,6 +3,7 @@
 
 #include "device/source.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,11 @@ static void drop_unknown(clvits_tuning *t, const clvits_report *r)
     t->rows.n = kept;
 }
 
+static void warn_unread(const char *path, const clvits_report *r)
+{
+    clvits_warn(r, "%s cannot be read: %s; nothing is tuned by it", path, strerror(errno));
+}
+
 static clvits_status read_user(clvits_tuning *t, const char *folder, clvits_report *r)
 {
     enum { MOST = (1 << 20) + 1 }; /* one byte more than rows take, so that they are refused */
@@ -58,6 +64,8 @@ static clvits_status read_user(clvits_tuning *t, const char *folder, clvits_repo
     if ((size_t)snprintf(path, sizeof(path), "%s/tuned.txt", folder) >= sizeof(path))
         return CLVITS_OK;
     FILE *f = fopen(path, "rb");
+    if (!f && errno != ENOENT && errno != ENOTDIR)
+        warn_unread(path, r);
     if (!f)
         return CLVITS_OK;
     char *text = malloc(MOST);
@@ -66,6 +74,8 @@ static clvits_status read_user(clvits_tuning *t, const char *folder, clvits_repo
         s = clvits_fail_memory(r, "tuned rows");
     } else {
         const size_t n = fread(text, 1, MOST, f);
+        if (ferror(f))
+            warn_unread(path, r); /* a folder, for one */
         t->file = clvits_arena_text(&t->arena, path, strlen(path));
         s = t->file ? clvits_rows_add(&t->rows, text, n, path, true, r)
                     : clvits_fail_memory(r, "tuned rows");
@@ -183,7 +193,7 @@ clvits_status clvits_tuning_choose(const clvits_tuned **out, clvits_tuning *t,
     tuned->row = rows;
     tuned->file = t->file;
     for (int i = 0; i < t->rows.n; i++) {
-        const clvits_row *row = &t->rows.row[i];
+        clvits_row *row = &t->rows.row[i];
         const clvits_terms shape = known_shape(row);
         const int rank = clvits_row_rank(row, &names);
         if (rank < 0)
@@ -191,17 +201,22 @@ clvits_status clvits_tuning_choose(const clvits_tuned **out, clvits_tuning *t,
         if (knobs_of(row->room)->takes(at, &shape, &row->values)) {
             found[tuned->n++] = (choice){ row, rank, i };
             tuned->own += row->own;
-        } else if (row->own) {
-            clvits_warn(r, "%s:%d: the row is ignored: %s has no such %s", row->file, row->line,
-                        names.name, row->room);
+        } else if (row->own && !row->told) {
+            row->told = true; /* of one place; others may take it, or be as unable to */
+            clvits_warn(r, "%s:%d: the row is ignored on %s, which has no such %s", row->file,
+                        row->line, names.name, row->room);
         }
     }
     qsort(found, (size_t)tuned->n, sizeof(*found), best_first);
     for (int i = 0; i < tuned->n; i++)
         rows[i] = found[i].row;
     free(found);
-    clvits_info(r, "%s, %s: %d tuned rows, %d of them from %s", names.name, names.driver, tuned->n,
-                tuned->own, t->file ? t->file : "no file");
+    if (t->file)
+        clvits_info(r, "%s, %s: %d tuned row%s, %d of them from %s", names.name, names.driver,
+                    tuned->n, clvits_plural(tuned->n), tuned->own, t->file);
+    else
+        clvits_info(r, "%s, %s: %d tuned row%s%s", names.name, names.driver, tuned->n,
+                    clvits_plural(tuned->n), tuned->n ? ", all of the library" : "");
     *out = tuned;
     return CLVITS_OK;
 }

@@ -3,7 +3,9 @@
 #include "text/utf8.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +40,19 @@ static int find_calls(void)
     return espeak.initialize && espeak.set_voice && espeak.to_phonemes;
 }
 
+/* Whether what failed last did so because no more files may be open: then the data may be there. */
+static bool lacks_descriptors(void)
+{
+    return errno == EMFILE || errno == ENFILE;
+}
+
+static clvits_status fail_descriptors(clvits_report *r)
+{
+    return clvits_fail(r, CLVITS_E_UNSUPPORTED,
+                       "espeak-ng cannot open its files: too many are open; raise the limit "
+                       "(ulimit -n)");
+}
+
 static clvits_status load(clvits_report *r)
 {
     static const char *const names[] = { "libespeak-ng.so.1", "libespeak-ng.so",
@@ -46,11 +61,14 @@ static clvits_status load(clvits_report *r)
 
     if (espeak.ready)
         return CLVITS_OK;
+    errno = 0;
     if (chosen && *chosen)
         espeak.library = dlopen(chosen, RTLD_NOW | RTLD_LOCAL);
     else
         for (size_t i = 0; !espeak.library && i < sizeof(names) / sizeof(names[0]); i++)
             espeak.library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+    if (!espeak.library && lacks_descriptors())
+        return fail_descriptors(r);
     if (!espeak.library && chosen && *chosen)
         return clvits_fail(r, CLVITS_E_UNSUPPORTED,
                            "cannot load espeak-ng from \"%.200s\", which CLVITS_ESPEAK names; this "
@@ -64,9 +82,13 @@ static clvits_status load(clvits_report *r)
 
     /* A null path makes espeak-ng look into ESPEAK_DATA_PATH and then where it was installed. */
     const int found = find_calls();
+    errno = 0;
     if (!found || espeak.initialize(OUTPUT_SYNCHRONOUS, 0, NULL, DONT_EXIT) < 0) {
+        const bool lacks = found && lacks_descriptors();
         dlclose(espeak.library);
         espeak.library = NULL;
+        if (lacks)
+            return fail_descriptors(r);
         return clvits_fail(r, CLVITS_E_UNSUPPORTED,
                            found ? "espeak-ng found no data; install it (Debian, Ubuntu: apt "
                                    "install espeak-ng-data) or set ESPEAK_DATA_PATH to its folder"
@@ -82,7 +104,11 @@ static clvits_status choose_voice(const char *voice, clvits_report *r)
     if (!strcmp(voice, espeak.voice))
         return CLVITS_OK;
     espeak.voice[0] = '\0';
-    if (strlen(voice) >= sizeof(espeak.voice) || espeak.set_voice(voice))
+    errno = 0;
+    const bool known = strlen(voice) < sizeof(espeak.voice) && !espeak.set_voice(voice);
+    if (!known && lacks_descriptors())
+        return fail_descriptors(r);
+    if (!known)
         return clvits_fail(r, CLVITS_E_UNSUPPORTED,
                            "espeak-ng has no voice \"%.60s\", which this voice asks for; "
                            "espeak-ng --voices lists those that are installed",

@@ -11,6 +11,7 @@ import signal
 import struct
 import subprocess
 import time
+import unittest
 
 from support import (GOLDEN, PROGRAM, SANITIZED, SPEAKERS, TIMEOUT, TINY, ProgramTest, devices,
                      main)
@@ -227,10 +228,12 @@ class Text(ProgramTest):
         ]:
             with self.subTest(line=line):
                 self.fails(INPUT, words, *CPU, "--json-input", stdin=line)
-        self.fails(USAGE, ("no speaker",), *CPU, "--json-input",
-                   stdin='{"text": "hello", "speaker_id": 7}')
-        self.fails(USAGE, ("no speaker eve",), *CPU, "--json-input",
-                   stdin='{"text": "hello", "speaker": "eve"}')
+        (self.cwd / "a.jsonl").write_text('\n{"text": "hello", "speaker_id": 7}')
+        self.fails(USAGE, ("a.jsonl, line 2: there is no speaker 7",), *CPU, "--json-input", "-f",
+                   "a.jsonl", left=["a.jsonl"])
+        (self.cwd / "a.jsonl").unlink()
+        self.fails(USAGE, ("standard input, line 1: there is no speaker eve",), *CPU,
+                   "--json-input", stdin='{"text": "hello", "speaker": "eve"}')
 
     def test_a_megabyte_on_one_line(self):
         """Speaks in bounded memory, and ends long before its end after Ctrl-C."""
@@ -256,6 +259,20 @@ class Text(ProgramTest):
             peaks.append(usage.ru_maxrss)
         if not SANITIZED:
             self.assertLess(peaks[1] - peaks[0], 32 * 1024, f"KiB at most: {peaks}")
+
+
+    @unittest.skipIf(SANITIZED, "sanitizers open files of their own")
+    def test_few_descriptors(self):
+        """That espeak-ng cannot open its data does not mean that it has no such voice."""
+        speak = ("speak", "-q", "--device", "cpu", "--output-raw", "hello")
+        if self.run_program(*speak).returncode:
+            self.skipTest("no espeak-ng")
+        said = ""
+        for limit in range(4, 12):
+            said += self.run_program(*speak, prepare=lambda: resource.setrlimit(
+                resource.RLIMIT_NOFILE, (limit, limit))).stderr.decode("utf-8", "replace")
+        self.assertIn("espeak-ng cannot open its files: too many are open", said)
+        self.assertNotIn("no voice", said)
 
 
 class Voice(ProgramTest):
@@ -435,7 +452,7 @@ class Output(ProgramTest):
                 self.fails(code, words, *args, stdin=json_line, left=left)
         self.assertEqual({name: (self.cwd / name).read_bytes() for name in before}, before)
         if devices():
-            self.fails(OUTPUT, ("holds more than text",), "check", "-o", "v/other.onnx", left=left)
+            self.fails(OUTPUT, ("no report of this",), "check", "-o", "v/other.onnx", left=left)
 
     def test_failure_keeps_the_file_that_was_there(self):
         (self.cwd / "x.wav").write_bytes(b"before")

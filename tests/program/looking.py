@@ -4,6 +4,7 @@
 
 import base64
 import json
+import os
 import re
 import shutil
 import struct
@@ -112,6 +113,34 @@ class Trace(ProgramTest):
                    "t.json", " ")
 
 
+class Tuned(ProgramTest):
+    def listed(self, rows=None):
+        """What is said of each place, and what of the rows."""
+        if rows is not None:
+            (self.cwd / "cache").mkdir()
+            (self.cwd / "cache" / "tuned.txt").write_text(rows, encoding="utf-8")
+        done = self.run_program("devices", "-v", env={"CLVITS_CACHE": "cache"})
+        self.assertEqual(done.returncode, 0)
+        places = re.findall(r"(?m)^.*: \d+ tuned rows?.*$", done.stdout.decode())
+        self.assertEqual(len(places), 1 + len(devices()))
+        return places, done.stderr.decode().splitlines()
+
+    def test_whose_rows(self):
+        places, said = self.listed()
+        self.assertEqual(said, [])
+        for line in places:
+            self.assertRegex(line, r": (0 tuned rows|1 tuned row, all of the library|"
+                                   r"\d+ tuned rows, all of the library)$")
+
+    def test_what_makes_no_sense_is_told_once(self):
+        places, said = self.listed("* | * | conv1d | * | lanes=7\n* | * | conv1d | * | m=99\n"
+                                   "what?\n* | * | conv1d | * | job=4\n")
+        self.assertEqual(sorted(int(line.split("tuned.txt:")[1].split(":")[0]) for line in said),
+                         [1, 2, 3], said)
+        for line in places:
+            self.assertRegex(line, r", 1 of them from cache/tuned.txt$")
+
+
 class Plan(ProgramTest):
     def plan(self, *args):
         """Rows by stage, the lines of totals, and what else was written."""
@@ -163,6 +192,17 @@ class Plan(ProgramTest):
         for row in (row for rows in stages.values() for row in rows):
             mb, mflop, predicted = (float(x) for x in row[3:6])
             self.assertAlmostEqual(predicted, max(mb / 2, mflop / 10), delta=0.0015)
+
+    def test_full_disk(self):
+        """A plan that was asked for is missed; notes are not."""
+        def full():
+            os.dup2(os.open("/dev/full", os.O_WRONLY), 2)
+
+        for args, code in ((("-q", "--plan"), 4), (("--plan",), 4), ((), 0)):
+            done = self.run_program("speak", "--device", "cpu", "-m", TINY, *args, "-o", "a.wav",
+                                    TEXT, prepare=full)
+            with self.subTest(args=args):
+                self.assertEqual((done.returncode, self.left()), (code, ["a.wav"]))
 
     def test_refusals(self):
         for given in ("10", "10,", "0,2", "inf,2", "10,nan", "10,2,3", "x"):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""sharing.py PROGRAM SOURCE SANITIZER: several programs with one cache, and programs that are
-killed while they write."""
+"""sharing.py PROGRAM SOURCE SANITIZER: several programs with one cache, programs that are killed
+while they write, and what is written over what."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from support import PROGRAM, TIMEOUT, TINY, ProgramTest, devices, main, snr, wav
 
 TEXT = "hello there people. how are you"
 CPU = ("speak", "--device", "cpu", "-m", TINY)
-OUTPUT = 4  # code of the program
+USAGE, OUTPUT = 2, 4  # codes of the program
 OPENCL = ("speak", "--device", "opencl", "-m", TINY)
 
 
@@ -102,6 +102,38 @@ class Outputs(Sharing):
         self.whole(*args)
         self.assertEqual((self.cwd / "x.wav").read_bytes(), wave)
         json.loads((self.cwd / "x.json").read_bytes())
+
+    def test_no_file_is_written_twice(self):
+        """What was delivered before stays, as it is."""
+        (self.cwd / "in").mkdir()
+        (self.cwd / "link").symlink_to("in")
+        json_input = (*CPU, "-q", "--json-input")
+        for names, second, args in [
+            (("a.wav", "a.wav"), "a.wav", ()),
+            (("a.wav", "in/../a.wav"), "in/../a.wav", ()),
+            (("in/a.wav", "link/a.wav"), "link/a.wav", ()),
+            (("a.wav", None), "a.wav", ("-o", "a.wav")),
+            (("a.wav", "a.flac"), "a.json", ("--timings", "t.json", "-d", "in")),
+            (("a.wav", "a.wav"), "a.wav", ("-d", "in")),
+            (("in/0001.wav", None), "in/0001.wav", ("-d", "in")),
+            (("in/0001.wav", None), "in/0001.wav", ("-d", "in", "--batch", "1")),
+        ]:
+            lines = [{"text": "hello", "output_file": name} if name else {"text": "hello"}
+                     for name in names]
+            lines[1]["text"] += " there people"
+            with self.subTest(names=names, args=args):
+                self.speak("-q", "--json-input", *args, stdin=json.dumps(lines[0]))
+                want = (self.cwd / names[0]).read_bytes()
+                (self.cwd / names[0]).unlink()
+                done = self.run_program(*json_input, *args, stdin="\n".join(map(json.dumps, lines)))
+                self.one_message(done, USAGE, f"standard input, line 2: {second} would be written "
+                                              "twice; give each file its own name")
+                self.assertEqual(done.stdout.decode(), f"{names[0]}\n")
+                self.assertEqual((self.cwd / names[0]).read_bytes(), want)
+                for path in (*self.cwd.glob("*.*"), *(self.cwd / "in").iterdir()):
+                    path.unlink()
+        # Names that are left out where all have their own may be taken.
+        self.speak("--json-input", stdin='{"text": "hello", "output_file": "clvits.wav"}')
 
     def test_full_disk(self):
         def small_files():

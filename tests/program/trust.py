@@ -101,6 +101,7 @@ kernel void half_probe(const int n, global const ushort *x, global ushort *y)
         self.assertGreater(level, 60)
         self.assertEqual(len(warnings), 1, warnings)
         self.assertIn("prior goes wrong on device 1", warnings[0])
+        self.assertEqual(warnings[0].count(devices()[0]["name"]), 1)  # the device is named once
 
     def test_a_compiler_that_builds_nothing(self):
         """One warning, and the CPU path speaks; where it builds anything, each operator has one."""
@@ -130,6 +131,7 @@ kernel void half_probe(const int n, global const ushort *x, global ushort *y)
         self.assertGreater(level, 60)
         warning, = warnings
         self.assertRegex(warning, r"goes wrong on device 1.*: (\w+)\.cl does not build: ")
+        self.assertEqual(warning.count(devices()[0]["name"]), 1)
 
     def test_a_compiler_that_is_short_of_resources(self):
         """Its kernels are done without; the device is not lost for that."""
@@ -195,6 +197,22 @@ kernel void half_probe(const int n, global const ushort *x, global ushort *y)
         self.assertEqual(done.returncode, 0, text)
         self.assertRegex(text, r"\Aclvits: warning: .*; going on without this device\n\Z")
 
+    def test_memory_that_weights_alone_exceed(self):
+        """Smaller windows are of no use: the device is left at once, with one warning."""
+        args = ("speak", "--device", "opencl", "-m", TINY, "-o", "a.wav", TEXT)
+        self.assertEqual(self.run_program(*args, env=CACHE).returncode, 0)  # kernels are proven
+        left = "; going on without this device: weights alone take more"
+        for memory in ("32K", "200K"):  # less than those of the first stage; than those of two
+            done = self.run_program(*args, "--memory", memory, env=CACHE)
+            warnings = re.findall("(?m)warning: (.*)", done.stderr.decode())
+            with self.subTest(memory=memory):
+                self.assertEqual((done.returncode, len(warnings)), (0, 1), warnings)
+                self.assertIn(left, warnings[0])
+                enough = re.search(r"more, and about (\d+) MiB would be enough$", warnings[0])
+                self.assertEqual(enough is None, memory == "32K")
+        done = self.run_program(*args, "--memory", f"{enough[1]}M", env=CACHE)
+        self.assertNotIn("going on without", done.stderr.decode())
+
     def test_a_shortage_that_passes(self):
         """No kernel is blamed for what it finds no resources for once."""
         if "OPENCL_LAYERS" not in os.environ:
@@ -244,6 +262,23 @@ kernel void half_probe(const int n, global const ushort *x, global ushort *y)
         self.assertEqual(done.returncode, 1, text)
         self.assertIn("is not used any more", text)
         self.assertIn("is used again: the CPU path makes the same of this voice", text)
+
+    def test_a_file_of_the_cache_that_cannot_be_written(self):
+        """It alone is missed: kernels come from the cache."""
+        args = ("speak", "--device", "opencl", "-m", TINY, "-o", "a.wav", *AUTO, TEXT)
+        self.assertEqual(self.run_program(*args, env=CACHE).returncode, 0)
+        for start, anew in (("rates", "measures what operators cost"),
+                            ("trust", "tries its kernels")):
+            path, = (self.cwd / "cache").glob(f"{start}-*.txt")
+            path.unlink()
+            path.mkdir()
+            done = self.run_program(*args, env=CACHE)
+            warnings = re.findall("(?m)warning: (.*)", done.stderr.decode())
+            with self.subTest(start=start):
+                self.assertEqual(len(warnings), 1, warnings)
+                self.assertRegex(warnings[0], rf"^cache/{path.name} cannot be written: .*; every "
+                                              rf"program {anew} anew\. ")
+            path.rmdir()
 
     def test_quirks(self):
         """A device that says it is one that reports are about is spared what they say."""

@@ -181,7 +181,7 @@ static int run(aligner *a, const char *audio)
     if (!code)
         code = listening_open(&a->l, audio);
     if (!code && a->speaker)
-        code = names_find_speaker(a->l.voice, a->speaker, &params.speaker);
+        code = names_find_speaker(a->l.voice, "", a->speaker, &params.speaker);
     if (!code && a->language)
         code = names_find_language(a->l.voice, a->language, &params.language);
     if (!code)

@@ -85,6 +85,8 @@ static void print_rows(const char *device, const char *name, program_said *s)
            program_plural(n));
     if (*file)
         printf(", %d of them from %s", own, file);
+    else if (n)
+        printf(", all of the library");
     printf("\n");
     if (*clvits_context_quirks(context, 1))
         printf("%s: quirks: %s\n", name, clvits_context_quirks(context, 1));

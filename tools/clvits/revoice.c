@@ -64,9 +64,9 @@ static int run(revoicer *v, const char *audio)
     int code = listening_open(&v->l, audio);
 
     if (!code)
-        code = names_find_speaker(v->l.voice, v->from, &v->params.from);
+        code = names_find_speaker(v->l.voice, "", v->from, &v->params.from);
     if (!code)
-        code = names_find_speaker(v->l.voice, v->to, &v->params.to);
+        code = names_find_speaker(v->l.voice, "", v->to, &v->params.to);
     if (!code)
         code = program_check_output(v->output, NULL, 0, v->l.voice);
     if (!code)

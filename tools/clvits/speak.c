@@ -93,7 +93,7 @@ static int open_voice(session *s)
     s->params.cancel = s->cancel;
     if (o->language)
         code = names_find_language(s->voice, o->language, &s->params.language);
-    return !code && o->speaker ? names_find_speaker(s->voice, o->speaker, &s->speaker) : code;
+    return !code && o->speaker ? names_find_speaker(s->voice, "", o->speaker, &s->speaker) : code;
 }
 
 /* How much of all text is spoken at this chunk; negative when that is not known. */
@@ -236,16 +236,38 @@ int session_code(const session *s, const utterance *u, clvits_status status)
 
 int session_speaker(const session *s, const utterance *u, int *out)
 {
-    char id[16];
+    char where[PATH_MAX + 32], id[16];
 
     *out = s->speaker;
+    speech_source_where(&s->set.source, u, where, sizeof(where));
     if (u->speaker_id >= 0) {
         snprintf(id, sizeof(id), "%d", u->speaker_id);
         if (u->speaker_id >= s->info.n_speakers)
-            return names_no_speaker(s->voice, id);
+            return names_no_speaker(s->voice, where, id);
         *out = u->speaker_id;
     }
-    return u->speaker ? names_find_speaker(s->voice, u->speaker, out) : CODE_OK;
+    return u->speaker ? names_find_speaker(s->voice, where, u->speaker, out) : CODE_OK;
+}
+
+/* That the utterance at hand goes there; NULL: where all go. The number of one that was skipped is
+ * used again. */
+static int claim(session *s, const char *path)
+{
+    const char *const common[] = { s->set.output, s->set.timings, s->set.plot };
+    const bool named = s->now.output, again = path ? s->files <= s->claimed : s->common;
+    int code = CODE_OK;
+
+    if (!named && again)
+        return CODE_OK;
+    if (!path)
+        s->common = true;
+    else if (!named)
+        s->claimed = s->files;
+    if (path)
+        return session_claim_line(s, &s->now, path);
+    for (int i = 0; i < 3 && !code; i++)
+        code = session_claim(s, &s->now, common[i]);
+    return code;
 }
 
 static int handle(session *s)
@@ -255,6 +277,8 @@ static int handle(session *s)
     int code = session_speaker(s, &s->now, &s->params.speaker);
     const char *path = code ? NULL : own_file(s, name, sizeof(name));
 
+    if (!code)
+        code = claim(s, path);
     if (code)
         return code;
     if (!path) {
@@ -284,7 +308,10 @@ static int handle(session *s)
 static int open_common(session *s)
 {
     const settings *o = &s->set;
+    int code = session_claim(s, NULL, o->trace);
 
+    if (code)
+        return code;
     if (o->dir && strlen(o->dir) > PATH_MAX - 64)
         return program_fail(CODE_OUTPUT, "the name of the output folder is too long");
     if (o->dir) {
@@ -294,7 +321,6 @@ static int open_common(session *s)
         return CODE_OK;
     }
     const char *const written[] = { o->output, o->timings, o->plot, o->trace };
-    int code = CODE_OK;
     for (int i = 0; i < 4 && !code; i++)
         code = session_check_output(s, written[i]);
     if (!code)
@@ -359,10 +385,10 @@ int command_speak(int argc, char **argv)
         code = speak_all(&s);
     if (!code)
         speech_clock_report(&s.clock, s.context, &s.info, s.where);
-    if (!code && s.set.plan)
-        code = plan_table_print(&s.plan);
+    const int told = !code && s.set.plan ? plan_table_print(&s.plan) : CODE_OK;
     if (!code)
         code = trace_file_finish(&s.trace);
+    code = code ? code : told;
     speech_output_discard(&s.out);
     speech_source_close(&s.set.source);
     for (int i = 0; i < SHARING; i++) {
@@ -373,6 +399,7 @@ int command_speak(int argc, char **argv)
         rmdir(s.set.dir); /* if it is empty */
     trace_file_discard(&s.trace);
     plan_table_free(&s.plan);
+    written_files_free(&s.written);
     if (s.cancel)
         program_catch_signals(NULL);
     clvits_cancel_free(&s.cancel);

@@ -45,6 +45,9 @@ void speech_source_close(speech_source *s);
 /** The next utterance; *more becomes false at the end, or when a signal came. Returns a code. */
 int speech_source_next(speech_source *s, utterance *u, bool *more);
 
+/** What stands in front of messages about a line, such as "a.jsonl, line 2: "; else "". */
+void speech_source_where(const speech_source *s, const utterance *u, char *out, size_t size);
+
 /** Whether n bytes are UTF-8 without NUL. */
 bool speech_is_utf8(const char *text, size_t n);
 
@@ -228,6 +231,12 @@ typedef struct settings {
     speech_source source;
 } settings;
 
+/** Names of files that are written, resolved: a table of which at most half is used. */
+typedef struct written_files {
+    char **names;
+    size_t n, capacity;
+} written_files;
+
 enum { SHARING = 8 }; /* devices that share the utterances, at most */
 
 /** One run of the command. */
@@ -253,6 +262,9 @@ typedef struct session {
     int64_t start, heard; /* of the utterance, in samples: where in the output, how many so far */
     bool made_dir;
     int files, spoken;
+    written_files written;
+    int claimed; /* the last number of a file that is among them */
+    bool common; /* so are the files of utterances without one of their own */
     char skipped[600]; /* why the last utterance was, while that is not printed yet; or "" */
     const char *where; /* the file that holds the utterances without one of their own, or NULL */
     int code;          /* of what went wrong in a callback */
@@ -271,6 +283,14 @@ int session_code(const session *s, const utterance *u, clvits_status status);
 
 /** The speaker that the utterance wants. Returns a code. */
 int session_speaker(const session *s, const utterance *u, int *out);
+
+/** Keep that a file is written, by an utterance or (NULL) all of them; what is already is refused.
+ *  path NULL is none. Returns a code. */
+int session_claim(session *s, const utterance *u, const char *path);
+
+/** The same of an utterance's own file, and its timings beside it. */
+int session_claim_line(session *s, const utterance *u, const char *path);
+void written_files_free(written_files *w);
 
 /** Open an utterance's own file, and its timings beside it. Returns a code. */
 int session_open_file(const session *s, speech_output *out, const char *path);

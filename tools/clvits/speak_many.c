@@ -214,7 +214,9 @@ static int add_line(many *m, const utterance *u, int number)
 
     if (!l)
         return code ? code : CODE_FAILED;
-    code = open_files(m, l);
+    code = session_claim_line(s, u, l->path);
+    if (!code)
+        code = open_files(m, l);
     what.text = l->text;
     what.params.audio = heard;
     what.params.user = l;

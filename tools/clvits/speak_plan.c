@@ -219,6 +219,7 @@ int plan_table_print(plan_table *t)
     qsort(t->rows, t->n, sizeof(*t->rows), by_node);
     for (int i = 0; i < TRACE_PLACES; i++)
         ceilings[i] = ceiling_of(t, i);
+    clearerr(stderr); /* a note that was lost before is no matter */
     print_ceilings(t);
     for (int k = 0; k < 3; k++) {
         sum total = { 0 };
@@ -235,7 +236,8 @@ int plan_table_print(plan_table *t)
     fputc('\n', stderr);
     print_total("all stages", &all);
     print_others(t, "");
-    return CODE_OK;
+    return ferror(stderr) ? program_fail(CODE_OUTPUT, "the plan cannot be written to standard "
+                                                      "error") : CODE_OK;
 }
 
 void plan_table_free(plan_table *t)

@@ -43,6 +43,13 @@ static const char *source_name(const speech_source *s)
     return s->path ? s->path : "standard input";
 }
 
+void speech_source_where(const speech_source *s, const utterance *u, char *out, size_t size)
+{
+    *out = '\0';
+    if (u->line)
+        snprintf(out, size, "%.4000s, line %d: ", source_name(s), u->line);
+}
+
 int speech_source_open(speech_source *s)
 {
     struct stat st;
