@@ -85,6 +85,36 @@ START_TEST(memory_is_limited)
 }
 END_TEST
 
+/* A launch of the decoder finds no memory, and then none does, in the text stage either, which runs
+ * again for what is left. */
+START_TEST(none_is_left_from_some_launch_on)
+{
+    enum { PARTS = 8 };
+    const clvits_context_params p = { .device = layered_device() };
+    static layered_speech s;
+    long launches = 0;
+
+    layered_begin();
+    for (int i = 0; i < PARTS; i++) {
+        char faults[64];
+        clvits_context *c;
+        clvits_voice *v;
+        snprintf(faults, sizeof(faults), "launch:%ld+=-5", 1 + launches * i / PARTS);
+        ck_assert_int_eq(layered_set(i ? faults : NULL), 0);
+        ck_assert_int_eq(clvits_context_open(&c, &p), CLVITS_OK);
+        ck_assert_int_eq(clvits_voice_open(&v, c, NULL), CLVITS_OK);
+        s = (layered_speech){ 0 };
+        ck_assert_int_eq(layered_speak(v, &s), CLVITS_OK);
+        layered_compare(faults, &s);
+        if (!i)
+            launches = layered_calls("launch");
+        ck_assert_int_ge(layered_calls("launch"), i ? 1 + launches * i / PARTS : 50);
+        clvits_voice_close(&v);
+        clvits_context_close(&c);
+    }
+}
+END_TEST
+
 /* Two utterances at once. */
 typedef struct pair {
     clvits_voice *voice;
@@ -236,6 +266,7 @@ int main(void)
     tcase_add_unchecked_fixture(t, layered_learn_both, NULL);
     tcase_set_timeout(t, TIMEOUT);
     tcase_add_test(t, memory_is_limited);
+    tcase_add_test(t, none_is_left_from_some_launch_on);
     tcase_add_test(t, a_shortage_passes);
     tcase_add_test(t, more_is_tried_again);
     tcase_add_test(t, listening_goes_on);

@@ -234,9 +234,11 @@ static clvits_status attempt(clvits_task *t, clvits_report *r)
         if (!t->ends)
             return clvits_fail_memory(r, "durations");
     }
+    t->in_text = true;
     clvits_status s = clvits_stage_take(t->e->pool, &t->text, &size, r);
     if (!s)
         s = clvits_task_text(t, r);
+    t->in_text = s != CLVITS_OK;
     return s ? s : run_frames(t, r);
 }
 
@@ -256,8 +258,7 @@ static bool others_speak(const clvits_engine *e)
 /* What a device that has no memory is spared: at first nothing but what the pool keeps, then
  * frames, or items of a text stage, then the batch. This stands for the batches to come as well,
  * for a while, unless it is others that have the memory. */
-static void take_less(clvits_task *t, clvits_engine *e, bool in_text, unsigned place,
-                      clvits_report *r)
+static void take_less(clvits_task *t, clvits_engine *e, unsigned place, clvits_report *r)
 {
     const bool passes = others_speak(e);
     int level = 0; /* that it was computed at */
@@ -268,14 +269,14 @@ static void take_less(clvits_task *t, clvits_engine *e, bool in_text, unsigned p
         t->trimmed = true;
     } else if (clvits_task_is_hopeless(e, place, r)) {
         atomic_fetch_or(&e->too_small, place);
-        clvits_task_bar(e, &t->barred, place, in_text ? 0 : r->wanted, r);
-    } else if (in_text && !t->told && t->n > 1) {
+        clvits_task_bar(e, &t->barred, place, t->in_text ? 0 : r->wanted, r);
+    } else if (t->in_text && !t->told && t->n > 1) {
         clvits_info(r, "%s; %d items at once instead of %d", r->text, t->n / 2, t->n);
         t->n /= 2;
         t->ids = clvits_task_ids_for(t->item[t->n - 1]->n_ids);
         if (!passes)
             atomic_store(&e->most, t->n);
-    } else if (!in_text && level + 1 < CLVITS_TASK_LEVELS) {
+    } else if (!t->in_text && level + 1 < CLVITS_TASK_LEVELS) {
         if (passes) {
             t->less = level < atomic_load(&e->level) ? 0 : level + 1 - atomic_load(&e->level);
         } else {
@@ -286,7 +287,7 @@ static void take_less(clvits_task *t, clvits_engine *e, bool in_text, unsigned p
                     clvits_task_levels[level + 1].window, clvits_task_levels[level].window);
     } else {
         if (!passes)
-            atomic_store(&e->too_many, t->n * (in_text ? t->ids : CLVITS_STAGE_IDS));
+            atomic_store(&e->too_many, t->n * (t->in_text ? t->ids : CLVITS_STAGE_IDS));
         clvits_task_bar(e, &t->barred, place, 0, r);
     }
     if (t->trimmed && !passes)
@@ -348,7 +349,7 @@ void clvits_task_bar(const clvits_engine *e, unsigned *barred, unsigned place, s
 }
 
 /* Whether the batch can go on without what failed; the failure is then dealt with. */
-static bool recover(clvits_task *t, clvits_engine *e, bool in_text, clvits_report *r)
+static bool recover(clvits_task *t, clvits_engine *e, clvits_report *r)
 {
     bool memory = false;
     const unsigned place = clvits_task_blame(e, t->barred, &memory, r);
@@ -356,7 +357,7 @@ static bool recover(clvits_task *t, clvits_engine *e, bool in_text, clvits_repor
     if (!place)
         return false;
     if (memory) {
-        take_less(t, e, in_text, place, r);
+        take_less(t, e, place, r);
     } else {
         if (t->numberless)
             t->accused |= place;
@@ -408,9 +409,8 @@ static clvits_status run_group(clvits_task *t, clvits_engine *e, clvits_report *
         if (r->trace)
             clvits_trace_collect(r->trace, NULL); /* before the graphs that it names may go */
         clvits_trace_stage(r, "");
-        const bool in_text = !t->text.stage || !t->told;
         give_back(t);
-        more = s && recover(t, e, in_text, r);
+        more = s && recover(t, e, r);
     }
     if (e->machine->trust)
         atomic_fetch_sub(&e->machine->trust->speaking, 1);

@@ -45,6 +45,7 @@ typedef struct clvits_task {
     int n;
     int ids;   /* the text's capacity */
     bool told; /* the durations were */
+    bool in_text; /* what runs, or is made ready to, is the text stage, perhaps once more */
     /* Of these, what the other stages hold: the slots of the text stage, slot by slot. */
     int now[CLVITS_TASK_ITEMS];
     int n_now;
