@@ -45,8 +45,9 @@ static const char help[] =
     "trust and caches are the bench's own.\n"
     "Exit codes: 0 fine; 1 something is wrong, or slower; 2 usage; 3 something could not run, or\n"
     "a file cannot be read or written; 130, 143 interrupted: the files hold what was measured\n"
-    "until then. Only results of clvits-bench are replaced, by those of a complete run: until\n"
-    "then FILE.incomplete beside them has what was measured, and keeps it after an interruption.\n";
+    "until then; 141 nobody reads what it prints. Only results of clvits-bench are replaced, by\n"
+    "those of a complete run: until then FILE.incomplete beside them has what was measured, and\n"
+    "keeps it after an interruption.\n";
 
 const char program_name[] = "clvits-bench";
 
