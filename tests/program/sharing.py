@@ -135,6 +135,19 @@ class Outputs(Sharing):
         # Names that are left out where all have their own may be taken.
         self.speak("--json-input", stdin='{"text": "hello", "output_file": "clvits.wav"}')
 
+    def test_links_and_modes_stay(self):
+        for name in ("sound.wav", "times.json"):
+            (self.cwd / name).write_text("before", encoding="utf-8")
+            (self.cwd / name).chmod(0o640)
+        (self.cwd / "x.wav").symlink_to("sound.wav")
+        (self.cwd / "t.json").symlink_to("times.json")
+        self.whole(*CPU, "-q", "-o", "x.wav", "--timings", "t.json", "Hi.")
+        self.assertTrue(all((self.cwd / name).is_symlink() for name in ("x.wav", "t.json")))
+        self.assertEqual((self.cwd / "sound.wav").read_bytes()[:4], b"RIFF")
+        json.loads((self.cwd / "times.json").read_text(encoding="utf-8"))
+        for name in ("sound.wav", "times.json"):
+            self.assertEqual((self.cwd / name).stat().st_mode & 0o777, 0o640)
+
     def test_full_disk(self):
         def small_files():
             resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))
