@@ -4,8 +4,8 @@
 // into a file or through a queue, or listens, or makes a step of training, and then nothing fails:
 // an error that says so, or what is right, and nothing is left. On the CPU path every allocation of
 // the process counts; with a device the library's alone: a driver may do as it likes when it has no
-// memory. By default a sample fails; CLVITS_TEST_SWEEP=N: every Nth, and
-// N+K those K behind these.
+// memory. By default a sample fails; CLVITS_TEST_SWEEP=N: every Nth, N+K:
+// those K behind these.
 #include "failing.h"
 #include "harness.h"
 #include "model/convert.h"
@@ -93,11 +93,13 @@ static int ignore(void *user, const char *text, size_t n)
 /* What was heard, as a file that is read again at another rate, drawn, and then goes. */
 static clvits_status record(clvits_context *c, int rate)
 {
-    static const char path[] = "malloc-test.wav";
+    char path[64]; /* of this process: another one may do the same beside it */
     const clvits_timing whole = { "a", 1, 0, (int64_t)got.n, -1 };
     clvits_plot plot = { .sample_rate = 2 * rate, .phonemes = &whole, .n_phonemes = 1 };
     clvits_recording *file;
     float *samples = NULL;
+
+    snprintf(path, sizeof(path), "malloc-test-%ld.wav", (long)getpid());
     clvits_status s = clvits_recording_open(&file, c, path, rate);
 
     if (!s)
