@@ -78,12 +78,15 @@ class Caches(Sharing):
                 self.assertEqual(files.get(name), changed, name)
 
     def test_killed_while_it_fills_the_folder(self):
-        filled = set()
-        for _ in self.kill_often(6, 1.5, *OPENCL, "-q", "-o", "a.wav", TEXT):
-            if (self.cwd / "cache").exists():
-                filled.add(len(self.cache()))
-        self.assertGreater(len(filled), 1, "no kill came while it filled the folder")
+        filled, seconds = set(), 0.4
+        while len(filled) < 2 and seconds < 20:  # machines differ in when it begins to
+            for _ in self.kill_often(3, seconds, *OPENCL, "-q", "-o", "a.wav", TEXT):
+                if (self.cwd / "cache").exists() and self.cache():
+                    filled.add(len(self.cache()))
+            seconds *= 1.3
         self.whole(*OPENCL, "-q", "-o", "a.wav", TEXT)
+        self.assertTrue(any(n < len(self.cache()) for n in filled),
+                        "no kill came while it filled the folder")
         self.check_speech("a.wav")
         self.assertFalse([name for name in self.cache() if ".part" in name])
 
