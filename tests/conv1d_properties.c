@@ -254,13 +254,18 @@ static const struct {
                 { "* | * | conv1d | * | layout=5\n", NULL },
                 { NULL, "dec.a=cpu,dec.c=cpu" } };
 
+static bool on_oclgrind(void)
+{
+    const char *device = getenv("CLVITS_TEST_DEVICE");
+
+    return device && !strcmp(device, "Oclgrind");
+}
+
 /* Oclgrind takes it for a mistake that rows are read which nobody made, though nothing comes of
  * them: those behind an item's end, where they are copied from the CPU path. */
 static bool left_out(int i)
 {
-    const char *device = getenv("CLVITS_TEST_DEVICE");
-
-    return harness_left_out(i) || (makings[i].place && device && !strcmp(device, "Oclgrind"));
+    return harness_left_out(i) || (makings[i].place && on_oclgrind());
 }
 
 /* Rows that are asked for have the bits of a whole run, whatever is in the memory of others: in
@@ -349,8 +354,6 @@ START_TEST(asked_rows_need_no_others)
     enum { T = 40, I = 36, O = 35 };
     static const int taps[] = { 7, 11 };
     const int every = getenv("CLVITS_TEST_TINY") ? 7 : 1;
-    const char *device = getenv("CLVITS_TEST_DEVICE");
-    const bool oclgrind = device && !strcmp(device, "Oclgrind");
     const float *values;
 
     for (int i = 0; i < LENGTH(taps) && !left_out(_i); i++) {
@@ -370,7 +373,7 @@ START_TEST(asked_rows_need_no_others)
             harness_tune(&h, makings[_i].rows);
         h.place = h.machine.n_places > 1 ? makings[_i].place : NULL;
         harness_plan(&h);
-        if (oclgrind)
+        if (on_oclgrind())
             harness_go(&h);
         for (int first = 0; first < 12; first += every)
             for (int end = first + 1; end < first + 9; end += every) {

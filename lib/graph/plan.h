@@ -67,7 +67,6 @@ clvits_range clvits_plan_reach(const clvits_plan *p, const clvits_tensor *t, clv
 /** The rows of a node's results that are wanted, by those of every tensor; empty: none. */
 clvits_range clvits_node_wanted(const clvits_node *n, const clvits_range *wanted);
 
-
 /** The memory of a run's tensors on a place, clvits_plan_bytes() long; NULLs when it has none. */
 clvits_memory clvits_run_memory(const clvits_run *run, int place);
 

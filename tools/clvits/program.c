@@ -371,12 +371,26 @@ static bool holds_more_than_text(const char *path)
     return more;
 }
 
-/* The file itself where the path is a link to one, so that the link is not replaced. */
-static char *resolve(const char *path)
+/* What is written to: the file itself where the path is a link to one, so that the link is not
+ * replaced. Nothing but text is. */
+static int resolve(char **out, const char *path)
 {
     struct stat st;
+    const bool there = !stat(path, &st);
 
-    return stat(path, &st) ? strdup(path) : realpath(path, NULL);
+    *out = NULL;
+    if (there && !S_ISREG(st.st_mode))
+        return program_fail(CODE_OUTPUT, "%s is there and is not a regular file", path);
+    if (!there && !lstat(path, &st))
+        return program_fail(CODE_OUTPUT, "%s is a link to nothing; remove it, or give another name",
+                            path);
+    if (there && access(path, W_OK))
+        return program_fail(CODE_OUTPUT, "%s cannot be written: %s", path, strerror(errno));
+    if (there && holds_more_than_text(path))
+        return program_fail(CODE_OUTPUT, "%s is there and holds more than text; give another name",
+                            path);
+    *out = there ? realpath(path, NULL) : strdup(path);
+    return *out ? CODE_OK : program_fail(CODE_FAILED, "out of memory for a file name");
 }
 
 static int open_temporary(text_file *t)
@@ -401,23 +415,10 @@ static int open_temporary(text_file *t)
 
 int text_file_open(text_file *t, const char *path)
 {
-    struct stat st;
-
     *t = (text_file){ 0 };
-    if (!stat(path, &st) && !S_ISREG(st.st_mode))
-        return program_fail(CODE_OUTPUT, "%s is there and is not a regular file", path);
-    if (access(path, F_OK) && !lstat(path, &st))
-        return program_fail(CODE_OUTPUT, "%s is a link to nothing; remove it, or give another name",
-                            path);
-    if (!access(path, F_OK) && access(path, W_OK))
-        return program_fail(CODE_OUTPUT, "%s cannot be written: %s", path, strerror(errno));
-    if (holds_more_than_text(path))
-        return program_fail(CODE_OUTPUT, "%s is there and holds more than text; give another name",
-                            path);
-    t->path = resolve(path);
-    if (!t->path)
-        return program_fail(CODE_FAILED, "out of memory for a file name");
-    const int code = open_temporary(t);
+    int code = resolve(&t->path, path);
+    if (!code)
+        code = open_temporary(t);
     if (code)
         text_file_discard(t);
     else
@@ -427,10 +428,11 @@ int text_file_open(text_file *t, const char *path)
 
 int text_file_rename(text_file *t, const char *path)
 {
-    char *resolved = resolve(path);
+    char *resolved;
+    const int code = resolve(&resolved, path);
 
-    if (!resolved)
-        return program_fail(CODE_FAILED, "out of memory for a file name");
+    if (code)
+        return code;
     free(t->path);
     t->path = resolved;
     return CODE_OK;
