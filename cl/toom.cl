@@ -15,7 +15,7 @@
 #define KERNEL 0     // 1 or 2: build that one only, in the order above
 #endif
 #ifndef POINTS
-#define POINTS 7     // 7, and for conv1d_toom also 8, or 28 and 35 for tiles of F(4, 4)
+#define POINTS 7     // 7, and for conv1d_toom also 8, or 35 and 42 for tiles of F(4, 4)
 #endif
 #ifndef SCRATCH
 #define SCRATCH 4096 // floats of local memory, as many as a work-item's tiles want
@@ -31,17 +31,17 @@
 #if POINTS > 8
 #define OUTER (POINTS / 7) // points of the form of tiles
 #define INPUTS (4 * OUTER + 3)
-#define OUTPUTS 12
+#define OUTPUTS 16
 #else
 #define INPUTS POINTS
 #define OUTPUTS 6
 #endif
-#if POINTS == 35
+#if POINTS == 42
+#define OUTER_INPUT TOOM_INPUT_6
+#define OUTER_OUTPUT TOOM_OUTPUT_6_4
+#elif POINTS == 35
 #define OUTER_INPUT TOOM_INPUT_5
-#define OUTER_OUTPUT TOOM_OUTPUT_5_3
-#elif POINTS == 28
-#define OUTER_INPUT TOOM_INPUT_4
-#define OUTER_OUTPUT TOOM_OUTPUT_4_3
+#define OUTER_OUTPUT TOOM_OUTPUT_5_4
 #elif POINTS == 8
 #define EACH_POINT(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
 #define TOOM_INPUT TOOM_INPUT_8
@@ -270,7 +270,7 @@ void multiply(local const float *v, const int pitch, const int groups, const int
 #if POINTS > 8
 void result(local const float *s, const int next, const int m, vec *y)
 {
-    vec z[7][3];
+    vec z[7][4];
 
     for (int k = 0; k < 7; k++) {
         vec u[OUTER];
@@ -278,7 +278,7 @@ void result(local const float *s, const int next, const int m, vec *y)
             u[o] = LOAD(0, s + (7 * o + k) * next);
         OUTER_OUTPUT(vec, u, z[k])
     }
-    for (int o = 0; o < 3; o++) {
+    for (int o = 0; o < 4; o++) {
         vec u[7], out[4];
         for (int k = 0; k < 7; k++)
             u[k] = z[k][o];

@@ -33,30 +33,19 @@
 #define CLVITS_TOOM_H
 
 // Most inputs and most outputs of a tile, and most taps of a group.
-#define TOOM_MAX_N 23
-#define TOOM_MAX_M 12
+#define TOOM_MAX_N 27
+#define TOOM_MAX_M 16
 #define TOOM_MAX_R 12
 
 // Finite points in the order of B's rows, and the values that G divides by; infinity is the last.
-#define TOOM_POINTS_4 { 0.0, 1.0, -1.0 }
 #define TOOM_POINTS_5 { 0.0, 1.0, -1.0, 2.0 }
 #define TOOM_POINTS_6 { 0.0, 1.0, -1.0, 2.0, -2.0 }
 #define TOOM_POINTS_7 { 1.0, -1.0, 2.0, -2.0, 0.5, -0.5 }
 #define TOOM_POINTS_8 { 0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5 }
-#define TOOM_NORMS_4 { -1.0, 2.0, 2.0, 1.0 }
 #define TOOM_NORMS_5 { 2.0, -2.0, -6.0, 6.0, 1.0 }
 #define TOOM_NORMS_6 { 4.0, -6.0, -6.0, 24.0, 24.0, 1.0 }
 #define TOOM_NORMS_7 { -4.5, 4.5, 45.0, -45.0, 2.8125, -2.8125, 1.0 }
 #define TOOM_NORMS_8 { -4.0, -18.0, -18.0, 360.0, 360.0, 2.8125, 2.8125, 4.0 }
-
-// v = B d for 0, 1, -1, infinity.
-#define TOOM_INPUT_4(T, d, v)                                                                     \
-    {                                                                                             \
-        v[0] = d[2] - d[0];                                                                       \
-        v[1] = d[2] + d[1];                                                                       \
-        v[2] = d[2] - d[1];                                                                       \
-        v[3] = d[3] - d[1];                                                                       \
-    }
 
 // v = B d for 0, 1, -1, 2, infinity: (x - 2) on the four points before it.
 #define TOOM_INPUT_5(T, d, v)                                                                     \
@@ -113,14 +102,6 @@
     }
 
 // y = A s, by P and m.
-#define TOOM_OUTPUT_4_3(T, s, y)                                                                  \
-    {                                                                                             \
-        const T e1 = s[1] + s[2];                                                                 \
-        y[0] = s[0] + e1;                                                                         \
-        y[1] = s[1] - s[2];                                                                       \
-        y[2] = e1 + s[3];                                                                         \
-    }
-
 #define TOOM_OUTPUT_5_3(T, s, y)                                                                  \
     {                                                                                             \
         const T e1 = s[1] + s[2], o1 = s[1] - s[2];                                               \
@@ -218,6 +199,6 @@
 #define TOOM_FORMS(DO)                                                                            \
     DO(4, 2, 5) DO(6, 2, 7) DO(3, 3, 5) DO(4, 3, 6) DO(5, 3, 7) DO(6, 3, 8) DO(4, 4, 7)           \
     DO(3, 5, 7) DO(4, 5, 8)
-#define TOOM_NESTED(DO) DO(3, 2, 4) DO(3, 3, 5)
+#define TOOM_NESTED(DO) DO(4, 2, 5) DO(4, 3, 6)
 
 #endif

@@ -258,8 +258,8 @@ static const struct {
     { 2, 1, 1.0, CLVITS_COST_DIRECT_64 },
     { 3, 1, 8.0 / (6 * 3), CLVITS_COST_TOOM_64 },
     { 5, 1, 8.0 / (4 * 5), CLVITS_COST_TOOM_64 },
-    { 7, 3, 4.0 * 7 / (12 * 7), CLVITS_COST_TOOM_64 },        /* nested, */
-    { 11, 5, 5.0 * 7 / (12 * 11), CLVITS_COST_TOOM_64 },
+    { 7, 3, 5.0 * 7 / (16 * 7), CLVITS_COST_TOOM_64 },        /* nested, */
+    { 11, 5, 6.0 * 7 / (16 * 11), CLVITS_COST_TOOM_64 },
     { 7, 12, 2.0 * 7 / (4 * 7), CLVITS_COST_TOOM_128 },       /* and two groups: values are used */
 };                                                            /* twice */
 

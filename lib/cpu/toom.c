@@ -114,8 +114,8 @@ TOOM_FORMS(OUTPUT)
             }                                                                                     \
         }                                                                                         \
     }
-NESTED_INPUT(4)
 NESTED_INPUT(5)
+NESTED_INPUT(6)
 
 #define NESTED_OUTPUT(m, r, P)                                                                    \
     static void output_nested_##P##_##m(const float *s, long next, int n, float *y)               \

@@ -504,7 +504,7 @@ static const clvits_knob knobs[] = {
     { "layout", true, 5,
       { CLVITS_CONV_BLOCKS, CLVITS_CONV_TILE, CLVITS_CONV_DOT, CLVITS_CONV_DEPTHWISE,
         CLVITS_CONV_TOOM } },
-    { "m", true, 5, { 3, 4, 5, 6, 12 } },
+    { "m", true, 5, { 3, 4, 5, 6, 16 } },
     { "r", true, 6, { 2, 3, 4, 5, 8, 12 } },
     { "lanes", false, 5, { 4, 8, 16, 32, 64 } },
     { "group", false, 3, { 16, 32, 64 } },

@@ -19,11 +19,10 @@ static const form forms[] = { TOOM_FORMS(FORM) TOOM_NESTED(NESTED) };
 
 enum { LEVEL_P = 8 }; /* most points of one level */
 static const double points[][LEVEL_P] = {
-    [4] = TOOM_POINTS_4, [5] = TOOM_POINTS_5, [6] = TOOM_POINTS_6,
-    [7] = TOOM_POINTS_7, [8] = TOOM_POINTS_8
+    [5] = TOOM_POINTS_5, [6] = TOOM_POINTS_6, [7] = TOOM_POINTS_7, [8] = TOOM_POINTS_8
 };
 static const double norms[][LEVEL_P] = {
-    [1] = { 1.0 },      [4] = TOOM_NORMS_4, [5] = TOOM_NORMS_5, [6] = TOOM_NORMS_6,
+    [1] = { 1.0 },      [5] = TOOM_NORMS_5, [6] = TOOM_NORMS_6,
     [7] = TOOM_NORMS_7, [8] = TOOM_NORMS_8
 };
 
@@ -150,7 +149,7 @@ void clvits_toom_form(const clvits_target *at, const conv1d_dims *d, int *m, int
                      clvits_device_get_info(at->device)->family == CLVITS_FAMILY_GPU;
     const bool few = (int64_t)d->I * d->O <= 128 * 128; /* weights of eight points fit the caches */
 
-    *m = 12;
+    *m = 16;
     *r = d->K > 8 ? 12 : 8;
     if (d->phases == 1 && clvits_toom_runs(at, d, *m, *r))
         return;
