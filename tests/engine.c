@@ -7,6 +7,8 @@
 #include "model/voice_file.h"
 #include "stages.h"
 
+#define CL_TARGET_OPENCL_VERSION 120
+#include <CL/cl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -335,12 +337,25 @@ START_TEST(stops_when_told)
 }
 END_TEST
 
-/* What a device was given by each piece. */
+/* What a device was given by each piece, and has begun with. */
 typedef struct progress {
     const clvits_device *device;
-    uint64_t launches[64];
+    uint64_t launches[64], submitted[64];
     int pieces;
 } progress;
+
+static const clvits_device *flushing; /* the one that is looked at, or NULL */
+static uint64_t flushed;              /* its launches at the last flush */
+
+cl_int __real_clFlush(cl_command_queue queue);
+cl_int __wrap_clFlush(cl_command_queue queue);
+
+cl_int __wrap_clFlush(cl_command_queue queue)
+{
+    if (flushing)
+        flushed = clvits_device_launches(flushing);
+    return __real_clFlush(queue);
+}
 
 static clvits_status note(void *user, int i, const float *samples, int n, clvits_report *r)
 {
@@ -348,6 +363,7 @@ static clvits_status note(void *user, int i, const float *samples, int n, clvits
 
     (void)i, (void)samples, (void)n, (void)r;
     ck_assert_int_lt(p->pieces, LENGTH(p->launches));
+    p->submitted[p->pieces] = flushed;
     p->launches[p->pieces++] = clvits_device_launches(p->device);
     return CLVITS_OK;
 }
@@ -361,7 +377,7 @@ START_TEST(computes_what_is_heard_next)
     progress p;
 
     begin(&f, NULL);
-    p.device = f.h.machine.device[1];
+    flushing = p.device = f.h.machine.device[1];
     const bool ahead =
         p.device && clvits_device_get_info(p.device)->family == CLVITS_FAMILY_GPU;
     const clvits_sink sink = { .user = &p, .wave = note, .most = 64 };
@@ -371,9 +387,11 @@ START_TEST(computes_what_is_heard_next)
         ck_assert_int_eq(clvits_engine_speak(f.engine, &it, 1, &sink, &f.h.report), CLVITS_OK);
         ck_assert_int_ge(p.pieces, 4);
     }
-    for (int i = 1; i < p.pieces && p.device; i++)
+    for (int i = 1; i < p.pieces && p.device; i++) {
         ck_assert_msg((p.launches[i] > p.launches[i - 1]) == (!ahead || i < p.pieces - 1),
                       "piece %d of %d", i, p.pieces);
+        ck_assert(!ahead || p.submitted[i] == p.launches[i]);
+    }
     if (ahead) /* the second piece came with its own window and the next one */
         ck_assert_uint_gt(p.launches[1] - p.launches[0], p.launches[2] - p.launches[1]);
     end(&f);

@@ -446,6 +446,11 @@ uint64_t clvits_device_launches(const clvits_device *d)
     return atomic_load(&((clvits_device *)d)->launches);
 }
 
+void clvits_device_submit(clvits_device *d)
+{
+    clFlush(d->queue);
+}
+
 clvits_status clvits_device_finish(clvits_device *d, clvits_report *r)
 {
     const cl_int e = clFinish(d->queue);

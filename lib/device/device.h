@@ -281,6 +281,10 @@ void clvits_trace_collect(clvits_trace *t, const clvits_device *d);
 /** Report what waits and release what the trace holds; NULL does nothing. */
 void clvits_trace_end(clvits_trace *t);
 
+/** Have the device begin with what was enqueued so far: drivers may keep it until somebody waits.
+ *  What goes wrong shows in what follows. */
+void clvits_device_submit(clvits_device *d);
+
 /** Wait for everything enqueued so far. */
 clvits_status clvits_device_finish(clvits_device *d, clvits_report *r);
 

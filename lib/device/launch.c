@@ -131,7 +131,7 @@ clvits_status clvits_kernel_run(clvits_kernel *k, double *ns, clvits_report *r)
                                             k->global, k->local, 0, NULL, event);
     const int flush = k->device->quirks.flush;
     if (e == CL_SUCCESS && flush && launches % (unsigned)flush == 0)
-        clFlush(k->device->queue); /* what goes wrong shows in what follows */
+        clvits_device_submit(k->device);
     if (e != CL_SUCCESS)
         return fail(r, k->device, "cannot launch", k->name, e);
     clvits_command_keep(&c, k->name, k->options, NULL, 0, r);

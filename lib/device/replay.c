@@ -172,7 +172,7 @@ clvits_status clvits_replay_run(clvits_replay *p, clvits_report *r)
     clvits_status s = CLVITS_OK;
 
     if (d->quirks.flush)
-        clFlush(d->queue);
+        clvits_device_submit(d);
     for (int i = 0; i < p->n_recordings && !s; i++) {
         const int first = i * p->most, n = launches_in(p, i);
         const cl_int e = atomic_load(&d->refused) ? CL_INVALID_OPERATION
@@ -180,7 +180,7 @@ clvits_status clvits_replay_run(clvits_replay *p, clvits_report *r)
         if (e == CL_SUCCESS) {
             atomic_fetch_add(&d->launches, (unsigned long long)n);
             if (d->quirks.flush)
-                clFlush(d->queue);
+                clvits_device_submit(d);
             continue;
         }
         for (int k = 0; k < n && !s; k++)

@@ -478,6 +478,12 @@ unsigned clvits_machine_distrusted(const clvits_machine *m)
     return bits;
 }
 
+void clvits_machine_submit(const clvits_machine *m)
+{
+    for (int i = 1; i < m->n_places; i++)
+        clvits_device_submit(m->device[i]);
+}
+
 void clvits_machine_finish(const clvits_machine *m)
 {
     clvits_report ignored = { 0 };

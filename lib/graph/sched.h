@@ -191,6 +191,9 @@ typedef struct clvits_node_time {
  */
 clvits_status clvits_run_go(clvits_run *run, clvits_node_time *times, clvits_report *r);
 
+/** Have every device begin with what was enqueued, while nobody waits for it. */
+void clvits_machine_submit(const clvits_machine *m);
+
 /** Wait until every device has done what was enqueued; before giving up on a run half-way. */
 void clvits_machine_finish(const clvits_machine *m);
 

@@ -543,8 +543,10 @@ static clvits_status run_windows(clvits_task *t, int first, clvits_report *r)
         s = fetch(t, r);
         const bool ahead = !s && end < t->frames && (at > first || !t->soon) &&
                            sets_out_at_once(t, end);
-        if (ahead)
+        if (ahead) {
             s = begin_window(t, end, r);
+            clvits_stage_pool_submit(t->e->pool);
+        }
         if (!s)
             s = deliver(t, at, end, r);
         if (!s && end < t->frames)

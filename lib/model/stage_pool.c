@@ -468,6 +468,11 @@ void clvits_stage_pool_trim(clvits_stage_pool *p)
     pthread_mutex_unlock(&p->lock);
 }
 
+void clvits_stage_pool_submit(const clvits_stage_pool *p)
+{
+    clvits_machine_submit(p->machine);
+}
+
 void clvits_stage_pool_finish(const clvits_stage_pool *p)
 {
     clvits_machine_finish(p->machine);

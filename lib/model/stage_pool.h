@@ -102,6 +102,9 @@ bool clvits_stage_is_on_gpu(const clvits_stage_pool *p, const clvits_loan *loan)
 /** Free all that is not on loan, and, when nothing is, what devices keep of the weights. */
 void clvits_stage_pool_trim(clvits_stage_pool *p);
 
+/** Have every device begin with what was enqueued, while nobody waits for it. */
+void clvits_stage_pool_submit(const clvits_stage_pool *p);
+
 /** Wait until every device has done what was enqueued; before giving back what was to go on. */
 void clvits_stage_pool_finish(const clvits_stage_pool *p);
 
