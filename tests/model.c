@@ -2,7 +2,9 @@
 //
 // Whole voices against PyTorch, stage by stage, with the same noise: durations equal, the rest at
 // 80 dB.
+#include "graph/plan.h"
 #include "model/voice_file.h"
+#include "op/conv.h"
 #include "stages.h"
 
 #include <stdio.h>
@@ -243,7 +245,21 @@ static float *run_latent(fixture *f, const float *stats, const int32_t *ends, in
     return z;
 }
 
-static void run_wave(fixture *f, const float *z, int frames)
+/* Nodes of a plan that take a Toom-Cook form. */
+static int count_toom(const clvits_plan *plan)
+{
+    int n = 0;
+
+    for (int i = 0; i < plan->n_steps; i++) {
+        const clvits_node *node = plan->steps[i].node;
+        n += node && (node->op == &clvits_op_conv1d || node->op == &clvits_op_conv_transpose1d) &&
+             ((const conv1d_dims *)plan->steps[i].dims)->layout == CLVITS_CONV_TOOM;
+    }
+    return n;
+}
+
+/* Returns how many convolutions took a Toom-Cook form. */
+static int run_wave(fixture *f, const float *z, int frames)
 {
     const clvits_stage_options o = { .batch = 1 };
     clvits_wave_stage s;
@@ -256,7 +272,9 @@ static void run_wave(fixture *f, const float *z, int frames)
     stages_go(&f->h, &run);
     ck_assert(there(f, f->c->stem, "wave"));
     compare(f, &run, s.wave, frames * f->file.config.hop_length, f->c->stem, "wave");
+    const int n = count_toom(run.plan);
     stages_close(&run, &s.graph);
+    return n;
 }
 
 START_TEST(voice)
@@ -273,6 +291,31 @@ START_TEST(voice)
         return;
     const int frames = run_text(&f, &stats, &ends, &n_ids);
     run_wave(&f, run_latent(&f, stats, ends, n_ids, frames), frames);
+    close_voice(&f);
+}
+END_TEST
+
+/* GPUs take Toom-Cook forms only where a row of the tuning asks for them. */
+START_TEST(transformed_on_gpus)
+{
+    static const clvits_row row = { .room = "conv1d", .text = "",
+                                    .values = { 1, { { "layout", CLVITS_CONV_TOOM,
+                                                       CLVITS_CONV_TOOM } } } };
+    static const clvits_row *const rows[] = { &row };
+    fixture f = { 0 };
+    float *stats;
+    int32_t *ends;
+    int n_ids;
+
+    if (!open_voice(&f, &cases[0]))
+        return;
+    clvits_device *device = f.h.machine.device[1];
+    if (device && clvits_device_get_info(device)->family == CLVITS_FAMILY_GPU) {
+        const int frames = run_text(&f, &stats, &ends, &n_ids);
+        const float *z = run_latent(&f, stats, ends, n_ids, frames);
+        clvits_device_set_tuned(device, &(clvits_tuned){ .row = rows, .n = 1 });
+        ck_assert_int_ge(run_wave(&f, z, frames), 9);
+    }
     close_voice(&f);
 }
 END_TEST
@@ -313,6 +356,7 @@ int main(void)
 
     tcase_set_timeout(t, HARNESS_TIMEOUT);
     tcase_add_loop_test(t, voice, 0, LENGTH(cases));
+    tcase_add_test(t, transformed_on_gpus);
     tcase_add_loop_test(t, predictors_have_their_own_eps, 0, LENGTH(predictors));
     suite_add_tcase(s, t);
     return harness_main(s);
