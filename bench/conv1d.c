@@ -15,67 +15,106 @@ typedef struct conv_case {
     int epilogue;  /* 1: residual, and an activated copy as the next convolution reads it */
     float slope;   /* on the input */
     bool quick;    /* also in a quick run, for one second */
+    bool both;     /* also in the other form: Toom-Cook, or direct */
 } conv_case;
 
 /* T is the length of the input for one second: VITS base (as Piper high) and Piper medium have 86
- * latent frames in it, 22 050 samples; Piper low is medium, and MMS is base, with 62.5 frames;
- * x-low has medium's decoder on half the latent; the embedded voice is mini. */
+ * latent frames in it, 22 050 samples, and here all layers of their decoders; Piper low is medium,
+ * and MMS is base, with 62.5 frames; x-low has medium's decoder on half the latent, with as many;
+ * the embedded voice is mini. */
 static const conv_case cases[] = {
-    /*                        I    O    T      K   D  G  up epilogue */
-    { "base/pre k7",          192, 512, 86,    7,  1, 1, 0, 0, 0, false },
-    { "base/up0 k16 s8",      512, 256, 86,    16, 1, 1, 8, 0, 0, false },
-    { "base/up1 k16 s8",      256, 128, 688,   16, 1, 1, 8, 0, 0, false },
-    { "base/up2 k4 s2",       128, 64,  5504,  4,  1, 1, 2, 0, 0, false },
-    { "base/up3 k4 s2",       64,  32,  11008, 4,  1, 1, 2, 0, 0, false },
-    { "base/256 k3 d1",       256, 256, 688,   3,  1, 1, 0, 1, 0, false },
-    { "base/256 k7 d3",       256, 256, 688,   7,  3, 1, 0, 1, 0, false },
-    { "base/256 k11 d5",      256, 256, 688,   11, 5, 1, 0, 1, 0, false },
-    { "base/128 k3 d5",       128, 128, 5504,  3,  5, 1, 0, 1, 0, false },
-    { "base/128 k11 d5",      128, 128, 5504,  11, 5, 1, 0, 1, 0, true },
-    { "base/64 k3 d1",        64,  64,  11008, 3,  1, 1, 0, 1, 0, false },
-    { "base/64 k7 d3",        64,  64,  11008, 7,  3, 1, 0, 1, 0, false },
-    { "base/64 k7 d3 pre",    64,  64,  11008, 7,  3, 1, 0, 1, 0.1f, false },
-    { "base/32 k3 d1",        32,  32,  22016, 3,  1, 1, 0, 1, 0, false },
-    { "base/32 k3 d3",        32,  32,  22016, 3,  3, 1, 0, 1, 0, false },
-    { "base/32 k3 d5",        32,  32,  22016, 3,  5, 1, 0, 1, 0, false },
-    { "base/32 k11 d5",       32,  32,  22016, 11, 5, 1, 0, 1, 0, false },
-    { "base/post 32-1 k7",    32,  1,   22016, 7,  1, 1, 0, 0, 0, false },
-    { "medium/pre k7",        192, 256, 86,    7,  1, 1, 0, 0, 0, false },
-    { "medium/up0 k16 s8",    256, 128, 86,    16, 1, 1, 8, 0, 0, false },
-    { "medium/up1 k16 s8",    128, 64,  688,   16, 1, 1, 8, 0, 0, true },
-    { "medium/up2 k8 s4",     64,  32,  5504,  8,  1, 1, 4, 0, 0, false },
-    { "medium/128 k3 d1",     128, 128, 688,   3,  1, 1, 0, 1, 0, false },
-    { "medium/128 k5 d6",     128, 128, 688,   5,  6, 1, 0, 1, 0, false },
-    { "medium/64 k3 d2",      64,  64,  5504,  3,  2, 1, 0, 1, 0, false },
-    { "medium/64 k5 d2",      64,  64,  5504,  5,  2, 1, 0, 1, 0, false },
-    { "medium/32 k3 d1",      32,  32,  22016, 3,  1, 1, 0, 1, 0, false },
-    { "medium/32 k7 d12",     32,  32,  22016, 7,  12, 1, 0, 1, 0, true },
-    { "mms/pre k7",           192, 512, 62,    7,  1, 1, 0, 0, 0, false },
-    { "mms/up0 k16 s8",       512, 256, 62,    16, 1, 1, 8, 0, 0, false },
-    { "mms/256 k7 d3",        256, 256, 500,   7,  3, 1, 0, 1, 0, false },
-    { "mms/128 k11 d5",       128, 128, 4000,  11, 5, 1, 0, 1, 0, false },
-    { "mms/64 k7 d3",         64,  64,  8000,  7,  3, 1, 0, 1, 0, false },
-    { "mms/32 k11 d5",        32,  32,  16000, 11, 5, 1, 0, 1, 0, false },
-    { "low/up1 k16 s8",       128, 64,  500,   16, 1, 1, 8, 0, 0, false },
-    { "low/64 k5 d2",         64,  64,  4000,  5,  2, 1, 0, 1, 0, false },
-    { "low/32 k7 d12",        32,  32,  16000, 7,  12, 1, 0, 1, 0, false },
-    { "x-low/pre k7",         96,  256, 62,    7,  1, 1, 0, 0, 0, false },
-    { "mini/48 k7 d3",        48,  48,  4000,  7,  3, 1, 0, 1, 0, false },
-    { "mini/24 k7 d3",        24,  24,  16000, 7,  3, 1, 0, 1, 0, false },
-    { "mini/up2 k8 s4",       48,  24,  4000,  8,  1, 1, 4, 0, 0, false },
-    { "mini/post 24-1 k7",    24,  1,   16000, 7,  1, 1, 0, 0, 0, false },
-    { "flow/pre 96-192 k1",   96,  192, 86,    1,  1, 1, 0, 0, 0, false },
-    { "flow/in 192-384 k5",   192, 384, 86,    5,  1, 1, 0, 0, 0, true },
-    { "flow/skip 192-384 k1", 192, 384, 86,    1,  1, 1, 0, 0, 0, false },
-    { "flow/in 96-192 k5",    96,  192, 62,    5,  1, 1, 0, 0, 0, false },
-    { "text/192-768 k3",      192, 768, 32,    3,  1, 1, 0, 0, 0, false },
-    { "text/768-192 k3",      768, 192, 32,    3,  1, 1, 0, 0, 0, false },
-    { "text/192-192 k1",      192, 192, 32,    1,  1, 1, 0, 0, 0, false },
-    { "text/96-384 k3",       96,  384, 32,    3,  1, 1, 0, 0, 0, false },
-    { "text/384-96 k3",       384, 96,  32,    3,  1, 1, 0, 0, 0, false },
-    { "dp/1-192 k1",          1,   192, 32,    1,  1, 1, 0, 0, 0, false },
-    { "dp/192-29 k1",         192, 29,  32,    1,  1, 1, 0, 0, 0, false },
-    { "dp/depthwise k3 d9",   192, 192, 32,    3,  9, 192, 0, 0, 0, true },
+    /*                        I    O    T      K   D  G  up epilogue, slope, quick, both */
+    { "base/pre k7",          192, 512, 86,    7,  1, 1, 0, 0, 0, false, true },
+    { "base/up0 k16 s8",      512, 256, 86,    16, 1, 1, 8, 0, 0, false, true },
+    { "base/up1 k16 s8",      256, 128, 688,   16, 1, 1, 8, 0, 0, false, true },
+    { "base/up2 k4 s2",       128, 64,  5504,  4,  1, 1, 2, 0, 0, false, true },
+    { "base/up3 k4 s2",       64,  32,  11008, 4,  1, 1, 2, 0, 0, false, true },
+    { "base/256 k3 d1",       256, 256, 688,   3,  1, 1, 0, 1, 0, false, true },
+    { "base/256 k3 d3",       256, 256, 688,   3,  3, 1, 0, 1, 0, false, false },
+    { "base/256 k3 d5",       256, 256, 688,   3,  5, 1, 0, 1, 0, false, false },
+    { "base/256 k7 d1",       256, 256, 688,   7,  1, 1, 0, 1, 0, false, false },
+    { "base/256 k7 d3",       256, 256, 688,   7,  3, 1, 0, 1, 0, false, true },
+    { "base/256 k7 d5",       256, 256, 688,   7,  5, 1, 0, 1, 0, false, false },
+    { "base/256 k11 d1",      256, 256, 688,   11, 1, 1, 0, 1, 0, false, false },
+    { "base/256 k11 d3",      256, 256, 688,   11, 3, 1, 0, 1, 0, false, false },
+    { "base/256 k11 d5",      256, 256, 688,   11, 5, 1, 0, 1, 0, false, true },
+    { "base/128 k3 d1",       128, 128, 5504,  3,  1, 1, 0, 1, 0, false, false },
+    { "base/128 k3 d3",       128, 128, 5504,  3,  3, 1, 0, 1, 0, false, false },
+    { "base/128 k3 d5",       128, 128, 5504,  3,  5, 1, 0, 1, 0, false, true },
+    { "base/128 k7 d1",       128, 128, 5504,  7,  1, 1, 0, 1, 0, false, false },
+    { "base/128 k7 d3",       128, 128, 5504,  7,  3, 1, 0, 1, 0, false, false },
+    { "base/128 k7 d5",       128, 128, 5504,  7,  5, 1, 0, 1, 0, false, false },
+    { "base/128 k11 d1",      128, 128, 5504,  11, 1, 1, 0, 1, 0, false, false },
+    { "base/128 k11 d3",      128, 128, 5504,  11, 3, 1, 0, 1, 0, false, false },
+    { "base/128 k11 d5",      128, 128, 5504,  11, 5, 1, 0, 1, 0, true, true },
+    { "base/64 k3 d1",        64,  64,  11008, 3,  1, 1, 0, 1, 0, false, true },
+    { "base/64 k3 d3",        64,  64,  11008, 3,  3, 1, 0, 1, 0, false, false },
+    { "base/64 k3 d5",        64,  64,  11008, 3,  5, 1, 0, 1, 0, false, false },
+    { "base/64 k7 d1",        64,  64,  11008, 7,  1, 1, 0, 1, 0, false, false },
+    { "base/64 k7 d3",        64,  64,  11008, 7,  3, 1, 0, 1, 0, false, true },
+    { "base/64 k7 d3 pre",    64,  64,  11008, 7,  3, 1, 0, 1, 0.1f, false, true },
+    { "base/64 k7 d5",        64,  64,  11008, 7,  5, 1, 0, 1, 0, false, false },
+    { "base/64 k11 d1",       64,  64,  11008, 11, 1, 1, 0, 1, 0, false, false },
+    { "base/64 k11 d3",       64,  64,  11008, 11, 3, 1, 0, 1, 0, false, false },
+    { "base/64 k11 d5",       64,  64,  11008, 11, 5, 1, 0, 1, 0, false, false },
+    { "base/32 k3 d1",        32,  32,  22016, 3,  1, 1, 0, 1, 0, false, true },
+    { "base/32 k3 d3",        32,  32,  22016, 3,  3, 1, 0, 1, 0, false, true },
+    { "base/32 k3 d5",        32,  32,  22016, 3,  5, 1, 0, 1, 0, false, true },
+    { "base/32 k7 d1",        32,  32,  22016, 7,  1, 1, 0, 1, 0, false, false },
+    { "base/32 k7 d3",        32,  32,  22016, 7,  3, 1, 0, 1, 0, false, false },
+    { "base/32 k7 d5",        32,  32,  22016, 7,  5, 1, 0, 1, 0, false, false },
+    { "base/32 k11 d1",       32,  32,  22016, 11, 1, 1, 0, 1, 0, false, false },
+    { "base/32 k11 d3",       32,  32,  22016, 11, 3, 1, 0, 1, 0, false, false },
+    { "base/32 k11 d5",       32,  32,  22016, 11, 5, 1, 0, 1, 0, false, true },
+    { "base/post 32-1 k7",    32,  1,   22016, 7,  1, 1, 0, 0, 0, false, false },
+    { "medium/pre k7",        192, 256, 86,    7,  1, 1, 0, 0, 0, false, true },
+    { "medium/up0 k16 s8",    256, 128, 86,    16, 1, 1, 8, 0, 0, false, true },
+    { "medium/up1 k16 s8",    128, 64,  688,   16, 1, 1, 8, 0, 0, true, true },
+    { "medium/up2 k8 s4",     64,  32,  5504,  8,  1, 1, 4, 0, 0, false, true },
+    { "medium/128 k3 d1",     128, 128, 688,   3,  1, 1, 0, 1, 0, false, true },
+    { "medium/128 k3 d2",     128, 128, 688,   3,  2, 1, 0, 1, 0, false, false },
+    { "medium/128 k5 d2",     128, 128, 688,   5,  2, 1, 0, 1, 0, false, false },
+    { "medium/128 k5 d6",     128, 128, 688,   5,  6, 1, 0, 1, 0, false, true },
+    { "medium/128 k7 d3",     128, 128, 688,   7,  3, 1, 0, 1, 0, false, false },
+    { "medium/128 k7 d12",    128, 128, 688,   7,  12, 1, 0, 1, 0, false, false },
+    { "medium/64 k3 d1",      64,  64,  5504,  3,  1, 1, 0, 1, 0, false, false },
+    { "medium/64 k3 d2",      64,  64,  5504,  3,  2, 1, 0, 1, 0, false, true },
+    { "medium/64 k5 d2",      64,  64,  5504,  5,  2, 1, 0, 1, 0, false, true },
+    { "medium/64 k5 d6",      64,  64,  5504,  5,  6, 1, 0, 1, 0, false, false },
+    { "medium/64 k7 d3",      64,  64,  5504,  7,  3, 1, 0, 1, 0, false, false },
+    { "medium/64 k7 d12",     64,  64,  5504,  7,  12, 1, 0, 1, 0, false, false },
+    { "medium/32 k3 d1",      32,  32,  22016, 3,  1, 1, 0, 1, 0, false, true },
+    { "medium/32 k3 d2",      32,  32,  22016, 3,  2, 1, 0, 1, 0, false, false },
+    { "medium/32 k5 d2",      32,  32,  22016, 5,  2, 1, 0, 1, 0, false, false },
+    { "medium/32 k5 d6",      32,  32,  22016, 5,  6, 1, 0, 1, 0, false, false },
+    { "medium/32 k7 d3",      32,  32,  22016, 7,  3, 1, 0, 1, 0, false, false },
+    { "medium/32 k7 d12",     32,  32,  22016, 7,  12, 1, 0, 1, 0, true, true },
+    { "mms/pre k7",           192, 512, 62,    7,  1, 1, 0, 0, 0, false, true },
+    { "mms/up0 k16 s8",       512, 256, 62,    16, 1, 1, 8, 0, 0, false, true },
+    { "mms/256 k7 d3",        256, 256, 500,   7,  3, 1, 0, 1, 0, false, true },
+    { "mms/128 k11 d5",       128, 128, 4000,  11, 5, 1, 0, 1, 0, false, true },
+    { "mms/64 k7 d3",         64,  64,  8000,  7,  3, 1, 0, 1, 0, false, true },
+    { "mms/32 k11 d5",        32,  32,  16000, 11, 5, 1, 0, 1, 0, false, true },
+    { "low/up1 k16 s8",       128, 64,  500,   16, 1, 1, 8, 0, 0, false, true },
+    { "low/64 k5 d2",         64,  64,  4000,  5,  2, 1, 0, 1, 0, false, true },
+    { "low/32 k7 d12",        32,  32,  16000, 7,  12, 1, 0, 1, 0, false, true },
+    { "x-low/pre k7",         96,  256, 62,    7,  1, 1, 0, 0, 0, false, true },
+    { "mini/48 k7 d3",        48,  48,  4000,  7,  3, 1, 0, 1, 0, false, true },
+    { "mini/24 k7 d3",        24,  24,  16000, 7,  3, 1, 0, 1, 0, false, true },
+    { "mini/up2 k8 s4",       48,  24,  4000,  8,  1, 1, 4, 0, 0, false, true },
+    { "mini/post 24-1 k7",    24,  1,   16000, 7,  1, 1, 0, 0, 0, false, false },
+    { "flow/pre 96-192 k1",   96,  192, 86,    1,  1, 1, 0, 0, 0, false, false },
+    { "flow/in 192-384 k5",   192, 384, 86,    5,  1, 1, 0, 0, 0, true, true },
+    { "flow/skip 192-384 k1", 192, 384, 86,    1,  1, 1, 0, 0, 0, false, false },
+    { "flow/in 96-192 k5",    96,  192, 62,    5,  1, 1, 0, 0, 0, false, true },
+    { "text/192-768 k3",      192, 768, 32,    3,  1, 1, 0, 0, 0, false, true },
+    { "text/768-192 k3",      768, 192, 32,    3,  1, 1, 0, 0, 0, false, true },
+    { "text/192-192 k1",      192, 192, 32,    1,  1, 1, 0, 0, 0, false, false },
+    { "text/96-384 k3",       96,  384, 32,    3,  1, 1, 0, 0, 0, false, true },
+    { "text/384-96 k3",       384, 96,  32,    3,  1, 1, 0, 0, 0, false, true },
+    { "dp/1-192 k1",          1,   192, 32,    1,  1, 1, 0, 0, 0, false, false },
+    { "dp/192-29 k1",         192, 29,  32,    1,  1, 1, 0, 0, 0, false, false },
+    { "dp/depthwise k3 d9",   192, 192, 32,    3,  9, 192, 0, 0, 0, true, false },
 };
 
 static double in(const conv_case *c, const float *x, int t, int i)
@@ -246,11 +285,6 @@ static void run_case(bench *b, const conv_case *model, int seconds, bool other)
     bench_case_end(&g);
 }
 
-static bool may_be_transformed(const conv_case *c)
-{
-    return c->G == 1 && c->O > 1 && c->I > 1 && c->K > 1;
-}
-
 void bench_conv1d(bench *b)
 {
     for (int i = 0; i < LENGTH(cases); i++)
@@ -258,6 +292,6 @@ void bench_conv1d(bench *b)
             if (!b->o->quick || (cases[i].quick && bench_seconds[s] == 1))
                 run_case(b, &cases[i], bench_seconds[s], false);
     for (int i = 0; i < LENGTH(cases) && !b->o->quick; i++)
-        for (int s = 0; s < LENGTH(bench_seconds) && may_be_transformed(&cases[i]); s++)
+        for (int s = 0; s < LENGTH(bench_seconds) && cases[i].both; s++)
             run_case(b, &cases[i], bench_seconds[s], true);
 }
