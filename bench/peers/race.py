@@ -17,17 +17,21 @@ MOST = 1e-3  # of the largest sample, that two runtimes' audio may differ by: 60
 MOST_HALVES = 10 ** (-45 / 20)  # 45 dB, where one computes in halves, as the library's own tests
 SPREAD = 0.1  # of a side's own runs, from which on they were disturbed, as clvits-bench has it
 
+# What bounds the threads of PoCL's device, by version: clvits bounds those of its CPU path alone.
+POCL_THREADS = "POCL_MAX_PTHREAD_COUNT", "POCL_CPU_MAX_CU_COUNT"
+
 
 class Clvits:
     """The program clvits-peer, a command at a time. When it has ended, the next ids start it."""
 
     def __init__(self, program, voice, device, threads):
         self.command = [program, voice, device, str(threads)]
+        self.environment = {**os.environ, **{name: str(threads) for name in POCL_THREADS}}
         self._start()
 
     def _start(self):
         self.process = subprocess.Popen(self.command, text=True, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE)
+                                        stdout=subprocess.PIPE, env=self.environment)
         self.device = self._answer()
 
     def _answer(self):
