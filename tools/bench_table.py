@@ -194,12 +194,16 @@ def convolutions(results):
         for name, times in slow.items():
             cells = [times.get(s) for s in seconds]
             rows.append([name, *(marked(f"{c[0] * 1e-9:.0f}", c[1]) if c else "" for c in cells),
-                         *(f"{100 * c[0] / peak:.0f} %" if c else "" for c in cells)])
+                         *(rates([c[1]], time_of(c[1]) * peak) if c else "" for c in cells)])
+        left = [case.get("multiplied", case["flop"]) / time_of(case) / peak
+                for times in found.values() for _, case in times.values()]
         lines += ["", textwrap.fill(
             f"{label(run, device)}: {len(slow)} of {len(found)} convolutions of the decoders with "
             f"32 channels and more do less than {100 * FULL:.0f} % of the peak in one of these "
             "lengths of speech. The peak is that of multiply-adds, the highest seen in the run: "
-            f"{peak * 1e-9:.0f} GFLOP/s.", 100), "",
+            f"{peak * 1e-9:.0f} GFLOP/s. Convolutions count as direct ones; in brackets, what "
+            "Toom-Cook forms leave to be multiplied, their transforms not counted: of all of them "
+            f"{100 * min(left):.0f} to {100 * max(left):.0f} %.", 100), "",
                   *rows_of(["convolution", *(f"GFLOP/s, {s} s" for s in seconds),
                             *(f"of the peak, {s} s" for s in seconds)], rows)]
     return "\n".join(lines[1:]) if lines else "No convolution was measured on a CPU path."
@@ -297,12 +301,13 @@ def placement(placed):
         return ""
     alone = {which: value(placed, f"{which}_alone_s") for which in ("cpu", "device")}
     least = min(alone.values())
+    measured = f"{time_of(placed) / least:.2f}"
     for which, other, name in ("cpu", "device", "CPU path"), ("device", "cpu", "device"):
-        # Which is the same work as on that place alone: what both differ by says nothing.
+        # Which is the same work as on that place alone: what both differ by is chance.
         if placed["values"].get(f"{other}_nodes") == 0:
             times = "1" if alone[which] == least else f"{alone[which] / least:.2f}"
-            return marked(f"{times} ({name} alone)", placed)
-    return marked(f"{time_of(placed) / least:.2f}", placed)
+            return marked(f"{times} ({name} alone; measured {measured})", placed)
+    return marked(measured, placed)
 
 
 PARTS = {"results": table, "alignment": searches, "convolutions": convolutions, "forms": forms,

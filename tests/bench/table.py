@@ -357,11 +357,12 @@ def check_placement(folder):
     path.write_text(json.dumps({**sample, "devices": [pocl], "results": cases}), encoding="utf-8")
     rows = rows_of(run("--part", "placement", path).stdout)
     assert rows[1].split(" | ", 1)[1] == \
-        "medium | 1 (CPU path alone) | 0.80 | 1.11 (CPU path alone) ~ |", rows
+        "medium | 1 (CPU path alone; measured 1.03) | 0.80 | " \
+        "1.11 (CPU path alone; measured 0.90) ~ |", rows
     cases[0]["values"] |= {"cpu_nodes": 0, "device_nodes": 100, "cpu_alone_s": 0.03}
     path.write_text(json.dumps({**sample, "devices": [pocl], "results": cases[:1]}),
                     encoding="utf-8")
-    assert "| 1 (device alone) |" in run("--part", "placement", path).stdout
+    assert "| 1 (device alone; measured 0.5" in run("--part", "placement", path).stdout
     cases[1]["values"] = {"rtf": 0.04}
     path.write_text(json.dumps({**sample, "devices": [pocl], "results": cases[1:2]}),
                     encoding="utf-8")
