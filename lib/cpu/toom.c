@@ -15,9 +15,8 @@
 #include <toom.h>
 
 enum {
-    WIDTH = 128,         /* most channels that are transformed at a time, for several phases; */
-    NARROW = 64,         /* and for one */
-    X_FLOATS = 40 << 10, /* of the stack: for transformed inputs */
+    WIDTH = 128,         /* most channels that are transformed at a time */
+    X_FLOATS = 56 << 10, /* of the stack: for transformed inputs */
     Y_FLOATS = 80 << 10, /* and for sums; both together are to fit a second-level cache */
     STEPS = 192,         /* of a stretch, at least, where there are so many; half for phases */
     CLASSES = 12,        /* most residue classes of a stretch */
@@ -497,9 +496,8 @@ static void choose_job(toom *t, int steps)
     const int all = t->all;
 
     /* Phases make more blocks of the same inputs, and write further apart. */
-    const int widest = d->phases > 1 ? WIDTH : NARROW;
     const int tiles = (d->phases > 1 ? STEPS / 2 : STEPS) / t->form->m;
-    t->width = clvits_ceil_div(d->I, clvits_ceil_div(d->I, widest));
+    t->width = clvits_ceil_div(d->I, clvits_ceil_div(d->I, WIDTH));
     t->width = clvits_ceil_div(t->width, CLVITS_VECTOR) * CLVITS_VECTOR;
     /* Less what apart() adds. */
     const int floats = X_FLOATS / t->P - CLVITS_VECTOR;
