@@ -21,11 +21,12 @@
 // further, and all groups are summed before A. That sum over groups is a convolution of tiles, so
 // that a Toom-Cook form of it saves products again: F(m', r') of tiles of F(m, m) makes m' * m
 // outputs of a filter of r' * m taps with P' * P products, and reads as many inputs as F(m' * m,
-// r' * m) would. Its few points have rounding errors that hardly show. Points are numbered
-// j' * P + j.
+// r' * m) would. Both levels round: of 256 channels and eleven taps 110 dB are left. Points are
+// numbered j' * P + j.
 //
-// B for 5, 6 and 8 points is built from that of fewer: with another point a, the old rows see
-// (x - a) times the data, e[k] = d[k+1] - a * d[k], and the new row is the old M on the data.
+// B for 5, 6 and 8 points is built from that of fewer, 0, 1, -1 and infinity at first: with another
+// point a, the old rows see (x - a) times the data, e[k] = d[k+1] - a * d[k], and the new row is the
+// old M on the data.
 //
 // The macros are the same for C's and OpenCL C's vectors: T is the vector's type, d, v, s and y are
 // arrays with constant indices, and all operations are written out for registers.
@@ -47,7 +48,7 @@
 #define TOOM_NORMS_7 { -4.5, 4.5, 45.0, -45.0, 2.8125, -2.8125, 1.0 }
 #define TOOM_NORMS_8 { -4.0, -18.0, -18.0, 360.0, 360.0, 2.8125, 2.8125, 4.0 }
 
-// v = B d for 0, 1, -1, 2, infinity: (x - 2) on the four points before it.
+// v = B d for 0, 1, -1, 2, infinity: (x - 2) on the form of 0, 1, -1, infinity.
 #define TOOM_INPUT_5(T, d, v)                                                                     \
     {                                                                                             \
         const T e0 = d[1] - 2.0f * d[0], e1 = d[2] - 2.0f * d[1];                                 \

@@ -394,6 +394,7 @@ START_TEST(computes_what_is_heard_next)
     }
     if (ahead) /* the second piece came with its own window and the next one */
         ck_assert_uint_gt(p.launches[1] - p.launches[0], p.launches[2] - p.launches[1]);
+    flushing = NULL;
     end(&f);
 }
 END_TEST

@@ -20,8 +20,8 @@ static const char *const kinds[] = { "any",   "buffer", "build", "program", "ker
                                      "argument", "launch", "read", "write",  "copy",
                                      "fill",  "finish", "context", "queue",  "record",
                                      "flush" };
-/* The last two are of devices that record, or want to be flushed, which those of every day do not.
- */
+/* The last two are of GPUs, which record and are flushed, or of devices that ask for it; those of
+ * every day, which run here, do not. */
 enum { KINDS = sizeof(kinds) / sizeof(*kinds), SAMPLED = KINDS - 2 };
 
 /* Opens a voice and speaks while the nth call of a kind fails, and again when that is over; what

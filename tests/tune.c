@@ -192,6 +192,7 @@ static const char *const nonsense[] = {
     "* | * | conv1d | * | group=0",        "* | * | conv1d | * | chunk=5",
     "* | * | conv1d | * | layout=2 job=4", "* | * | conv1d | i=8 o=8 g=1 | layout=4",
     "* | * | conv1d | * | m=99",           "* | * | conv1d | * | layout=5 m=3 r=12",
+    "* | * | conv1d | * | layout=5 m=12 r=8",
     "* | * | convolution | * | lanes=16",  "* | * | conv1d | * | speed=100",
     "* | * | conv1d | i=16777216 o=8 g=16777216 | layout=1",
 };

@@ -189,7 +189,8 @@ def run(arguments):
         about = texts_of(arguments.work, quality, arguments.seconds)
         for threads in arguments.threads:
             try:
-                clvits = race.Clvits(arguments.clvits, path, arguments.device, threads)
+                clvits = race.Clvits(arguments.clvits, path, arguments.device,
+                                       threads=threads)
             except RuntimeError as error:
                 print(f"{quality}, {threads} thread(s): {error}", flush=True)
                 codes.add(3)

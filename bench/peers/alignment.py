@@ -20,10 +20,6 @@ CASES = [(items, text, frames)
 class Clvits(race.Clvits):
     """The program clvits-search-peer."""
 
-    def __init__(self, program, device, threads):
-        self.command = [program, device, str(threads)]
-        self._start()
-
     def set_case(self, items, text, frames):
         self.ask(f"case {items} {text} {frames}")
 
@@ -114,7 +110,7 @@ def run(arguments):
     codes, other = {0}, Cython()
     for threads in arguments.threads:
         for case in CASES:
-            clvits = Clvits(arguments.searcher, arguments.device, threads)
+            clvits = Clvits(arguments.searcher, arguments.device, threads=threads)
             result = align(clvits, other, case, threads, arguments.pairs)
             clvits.close()
             codes.add(show(result))

@@ -24,8 +24,8 @@ POCL_THREADS = "POCL_MAX_PTHREAD_COUNT", "POCL_CPU_MAX_CU_COUNT"
 class Clvits:
     """The program clvits-peer, a command at a time. When it has ended, the next ids start it."""
 
-    def __init__(self, program, voice, device, threads):
-        self.command = [program, voice, device, str(threads)]
+    def __init__(self, program, *words, threads):
+        self.command = [program, *words, str(threads)]
         self.environment = {**os.environ, **{name: str(threads) for name in POCL_THREADS}}
         self._start()
 

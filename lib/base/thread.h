@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-/** Bytes of stack that a thread of the library has at least: the CPU path takes some 500 KiB, and a
+/** Bytes of stack that a thread of the library has at least: the CPU path takes some 530 KiB, and a
  *  device's compiler more. */
 enum { CLVITS_THREAD_STACK = 2 << 20 };
 

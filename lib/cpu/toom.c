@@ -17,7 +17,7 @@
 enum {
     WIDTH = 128,         /* most channels that are transformed at a time */
     X_FLOATS = 56 << 10, /* of the stack: for transformed inputs */
-    Y_FLOATS = 80 << 10, /* and for sums; both together are to fit a second-level cache */
+    Y_FLOATS = 72 << 10, /* and for sums; both together take half of a cache of 1 MiB */
     STEPS = 192,         /* of a stretch, at least, where there are so many; half for phases */
     CLASSES = 12,        /* most residue classes of a stretch */
     STRETCHED_EACH = 16, /* jobs for each thread, where a job could have several stretches */

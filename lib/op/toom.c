@@ -28,6 +28,7 @@ static const double norms[][LEVEL_P] = {
 
 enum {
     MOST_SPREAD = 8,          /* dilation of nested forms */
+    MOST_NESTED = 256,        /* channels; of twelve taps, half as many */
     MAX_G = 4,                /* groups of taps, at most: the CPU path's scratch is for so many */
     MAX_SCRATCH = 160 * 1024, /* floats: for twelve nested tiles of 256 channels, and more */
     SPARED = 4096,            /* bytes of local memory that a device may want for itself */
@@ -149,9 +150,11 @@ void clvits_toom_form(const clvits_target *at, const conv1d_dims *d, int *m, int
                      clvits_device_get_info(at->device)->family == CLVITS_FAMILY_GPU;
     const bool few = (int64_t)d->I * d->O <= 128 * 128; /* weights of eight points fit the caches */
 
+    /* Where more is added up, less than 110 dB would be left of sums and their rounding errors. */
     *m = 16;
     *r = d->K > 8 ? 12 : 8;
-    if (d->phases == 1 && clvits_toom_runs(at, d, *m, *r))
+    if (d->phases == 1 && d->I <= (d->K < 12 ? MOST_NESTED : MOST_NESTED / 2) &&
+        clvits_toom_runs(at, d, *m, *r))
         return;
     *r = d->K <= 3 ? d->K : d->K == 5 ? 5 : 4;
     if (gpu)

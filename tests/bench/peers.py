@@ -198,8 +198,8 @@ def check_alignment():
 
 
 PROGRAM = """#!{python}
-import pathlib, struct, sys
-print("Made up", flush=True)
+import os, pathlib, struct, sys
+print("Made up with", os.environ["POCL_MAX_PTHREAD_COUNT"], "and", *sys.argv[2:], flush=True)
 for line in sys.stdin:
     if line.startswith("go") and pathlib.Path(sys.argv[1]).exists():
         pathlib.Path(sys.argv[1]).unlink()
@@ -218,12 +218,24 @@ def check_death():
         program.write_text(PROGRAM.format(python=sys.executable))
         os.chmod(program, 0o755)
         dies.touch()
-        clvits = race.Clvits(program, dies, "cpu", 1)
+        clvits = race.Clvits(program, dies, "cpu", threads=1)
+        assert clvits.device == "Made up with 1 and cpu 1", clvits.device
         failed, fine = race.race(clvits, [("x", which, lambda: Fake("x", [1])) for which in "ab"],
                                  CASE, 2, str(folder / "scratch"))
         clvits.close()
         assert "with code 7" in failed["failed"] and failed["settings"] == "a", failed
         assert abs(fine["ratio"]["median"] - 10) < 1e-9 and fine["settings"] == "b", fine
+
+
+def check_aligner():
+    """The program of alignment is started like the other one."""
+    with tempfile.TemporaryDirectory() as name:
+        program = pathlib.Path(name, "program")
+        program.write_text(PROGRAM.format(python=sys.executable))
+        os.chmod(program, 0o755)
+        clvits = alignment.Clvits(program, "nowhere", "cpu", threads=3)
+        assert clvits.device == "Made up with 3 and cpu 3", clvits.device
+        clvits.close()
 
 
 def check_append():
@@ -332,7 +344,7 @@ def check_texts():
 
 
 for check in (check_ratios, check_disturbed, check_disagreement, check_failure, check_batch,
-              check_runtimes, check_death, check_alignment, check_append, check_arguments,
-              check_install, check_refusals, check_texts):
+              check_runtimes, check_death, check_alignment, check_aligner, check_append,
+              check_arguments, check_install, check_refusals, check_texts):
     check()
     print(f"{check.__name__}: fine")
