@@ -49,23 +49,209 @@ void attention_guard(const attention_dims d, global float *y, const int b, const
 }
 
 #if KERNEL == 0 || KERNEL == 1
-// Scores: item (y,x) of 8 by 8 has queries 2y, 2y + 1 and keys x, x + 8, x + 16, x + 24.
-// Sums: item (y,x) of 4 by 16 has queries 4y .. 4y + 3 and, of each chunk, channels x and x + 16.
+// A work-group's queries, and the block of keys that it looks at.
+typedef struct {
+    int b, c;     // item, and the first channel of the head
+    int len;      // valid rows
+    int i0;       // the first of ROWS queries
+    int j0, keys; // the first key, and how many there are
+    int m0, m1;   // the first and the last relative position between them
+    int shift;    // query i has relative position m to key i + m + shift, counted from i0 and j0
+} attention_block;
+
+// Of the block's keys channels c0 .. c0 + CHUNK - 1 of the head, as [channel][key].
+void stage_keys(const attention_dims *d, const attention_block block, global const float *k,
+                const int c0, local float *staged)
+{
+#pragma unroll 4
+    for (int e = get_local_id(0); e < CHUNK * KEYS; e += GROUP) {
+        const int c = e % CHUNK, j = e / CHUNK;
+        staged[c * (KEYS + 1) + j] =
+            c0 + c < HEAD && j < block.keys
+                ? k[at(d->k, block.b, block.j0 + j, block.c + c0 + c)] : 0.0f;
+    }
+}
+
+// Of the queries, scaled, as [channel][query].
+void stage_queries(const attention_dims *d, const attention_block block, global const float *q,
+                   const int c0, local float *queries)
+{
+#pragma unroll 4
+    for (int e = get_local_id(0); e < CHUNK * ROWS; e += GROUP) {
+        const int c = e % CHUNK, i = e / CHUNK;
+        queries[c * (ROWS + 1) + i] =
+            c0 + c < HEAD && block.i0 + i < block.len
+                ? q[at(d->q, block.b, block.i0 + i, block.c + c0 + c)] * d->scale : 0.0f;
+    }
+}
+
+// Of the block's values, as [key][channel].
+void stage_values(const attention_dims *d, const attention_block block, global const float *v,
+                  const int c0, local float *staged)
+{
+#pragma unroll 4
+    for (int e = get_local_id(0); e < CHUNK * KEYS; e += GROUP) {
+        const int c = c0 + e % CHUNK, j = e / CHUNK;
+        staged[e] =
+            c < HEAD && j < block.keys ? v[at(d->v, block.b, block.j0 + j, block.c + c)] : 0.0f;
+    }
+}
+
+// Scores: item (y,x) of 8 by 8 has queries 2y, 2y + 1 and keys x, x + 8, x + 16, x + 24; s has
+// those of the first query, then the other's.
+void add_scores(local const float *queries, local const float *keys, float *s)
+{
+    const int item = get_local_id(0), y = item / 8, x = item % 8;
+
+#pragma unroll 4
+    for (int c = 0; c < CHUNK; c++) {
+        const float q0 = queries[c * (ROWS + 1) + 2 * y];
+        const float q1 = queries[c * (ROWS + 1) + 2 * y + 1];
+        for (int e = 0; e < 4; e++) {
+            const float k = keys[c * (KEYS + 1) + x + 8 * e];
+            s[e] = MAD(q0, k, s[e]);
+            s[4 + e] = MAD(q1, k, s[4 + e]);
+        }
+    }
+}
+
+void share_scores(const float *s, local float *p)
+{
+    const int item = get_local_id(0), y = item / 8, x = item % 8;
+
+    for (int e = 0; e < 4; e++) {
+        p[2 * y * (KEYS + 1) + x + 8 * e] = s[e];
+        p[(2 * y + 1) * (KEYS + 1) + x + 8 * e] = s[4 + e];
+    }
+}
+
+// The relative terms: an item has a query and a relative position at a time.
+void add_relative_scores(const attention_dims *d, const attention_block block,
+                         global const float *q, global const float *rel_k, local float *p)
+{
+    for (int e = get_local_id(0); e < (block.m1 - block.m0 + 1) * ROWS; e += GROUP) {
+        const int i = e % ROWS, m = block.m0 + e / ROWS, j = i + m + block.shift;
+        if (j >= 0 && j < block.keys && block.i0 + i < block.len) {
+            float sum = 0.0f;
+#pragma unroll 4
+            for (int c = 0; c < HEAD; c++)
+                sum = MAD(q[at(d->q, block.b, block.i0 + i, block.c + c)] * d->scale,
+                          rel_k[m * HEAD + c], sum);
+            p[i * (KEYS + 1) + j] += sum;
+        }
+    }
+}
+
+// Softmax: four items share a query, and have a quarter of the keys each. The largest score of this
+// item's, or top.
+float own_top(const int keys, local const float *p, float top)
+{
+    const int item = get_local_id(0), row = item / 4, from = item % 4 * (KEYS / 4);
+
+#pragma unroll 4
+    for (int j = from; j < min(from + KEYS / 4, keys); j++)
+        top = fmax(top, p[row * (KEYS + 1) + j]);
+    return top;
+}
+
+// Scores become weights, where tops has what own_top() found; this item's are added to total.
+// factor: by what the weights of the blocks before are scaled down.
+void weigh(const int keys, local const float *tops, local float *p, local float *factor,
+           float *top, float *total)
+{
+    const int item = get_local_id(0), row = item / 4, from = item % 4 * (KEYS / 4);
+    float most = tops[4 * row];
+
+    for (int e = 1; e < 4; e++)
+        most = fmax(most, tops[4 * row + e]);
+    const float down = exp(*top - most);
+    *top = most;
+    *total *= down;
+    if (from == 0)
+        factor[row] = down;
+#pragma unroll 4
+    for (int j = from; j < from + KEYS / 4; j++) {
+        const float e = j < keys ? exp(p[row * (KEYS + 1) + j] - most) : 0.0f;
+        p[row * (KEYS + 1) + j] = e;
+        *total += e;
+    }
+}
+
+// Sums: item (y,x) of 4 by 16 has queries 4y .. 4y + 3 and, of each chunk, channels x and x + 16;
+// a has both of the first query, then of the next.
+void add_values(local const float *p, local const float *values, float *a)
+{
+    const int item = get_local_id(0), y = item / 16, x = item % 16;
+
+#pragma unroll 4
+    for (int j = 0; j < KEYS; j++) {
+        const float v0 = values[j * CHUNK + x], v1 = values[j * CHUNK + x + 16];
+#pragma unroll
+        for (int r = 0; r < 4; r++) {
+            const float e = p[(4 * y + r) * (KEYS + 1) + j];
+            a[2 * r] = MAD(e, v0, a[2 * r]);
+            a[2 * r + 1] = MAD(e, v1, a[2 * r + 1]);
+        }
+    }
+}
+
+// The relative terms, c0 being the chunk's first channel.
+void add_relative_values(const attention_block block, global const float *rel_v, const int c0,
+                         local const float *p, float *a)
+{
+    const int item = get_local_id(0), y = item / 16, x = c0 + item % 16;
+
+    for (int m = block.m0; m <= block.m1; m++) {
+        const float v0 = x < HEAD ? rel_v[m * HEAD + x] : 0.0f;
+        const float v1 = x + 16 < HEAD ? rel_v[m * HEAD + x + 16] : 0.0f;
+#pragma unroll
+        for (int r = 0; r < 4; r++) {
+            const int j = 4 * y + r + m + block.shift;
+            const float e = j >= 0 && j < block.keys ? p[(4 * y + r) * (KEYS + 1) + j] : 0.0f;
+            a[2 * r] = MAD(e, v0, a[2 * r]);
+            a[2 * r + 1] = MAD(e, v1, a[2 * r + 1]);
+        }
+    }
+}
+
+// The sums of all chunks, divided by those of the weights, which four items share.
+void put_sums(const attention_dims *d, const attention_block block, local const float *totals,
+              const float *out, global float *y)
+{
+    const int item = get_local_id(0), first = item / 16 * 4, x = item % 16;
+
+#pragma unroll
+    for (int r = 0; r < 4; r++) {
+        local const float *t = totals + 4 * (first + r);
+        const float all = t[0] + t[1] + t[2] + t[3];
+        const int i = block.i0 + first + r;
+        if (i < block.len) {
+#pragma unroll
+            for (int chunk = 0; chunk < CHUNKS; chunk++) {
+                const int c = chunk * CHUNK + x;
+                if (c < HEAD)
+                    y[at(d->y, block.b, i, block.c + c)] = out[chunk * 8 + 2 * r] / all;
+                if (c + 16 < HEAD)
+                    y[at(d->y, block.b, i, block.c + c + 16)] = out[chunk * 8 + 2 * r + 1] / all;
+            }
+        }
+    }
+}
+
 kernel __attribute__((reqd_work_group_size(GROUP, 1, 1)))
 void attention(const attention_dims d, global const int *run, global const float *restrict q,
                global const float *restrict k, global const float *restrict v,
                global const float *restrict rel_k, global const float *restrict rel_v,
                global float *restrict y)
 {
-    local float staged[CHUNK * (KEYS + 1)]; // keys [channel][key], then values [key][channel]
+    local float staged[CHUNK * (KEYS + 1)]; // keys, then values
     local float queries[CHUNK * (ROWS + 1)];
-    local float p[ROWS * (KEYS + 1)];
+    local float p[ROWS * (KEYS + 1)]; // scores, then weights
     local float part[GROUP], factor[ROWS];
     const int item = get_local_id(0), h = get_global_id(1) * HEAD, b = get_global_id(2);
     const int len = valid_rows(run, d.clock, d.B, b), i0 = (int)get_group_id(0) * ROWS;
     const int end = i0 < len ? len : 0; // no way out before a barrier: not every compiler bears it
-    const int sy = item / 8, sx = item % 8, oy = item / 16, ox = item % 16;
-    const int row = item / 4, from = item % 4 * (KEYS / 4); // this item's share of the softmax
+    attention_block block = { b, h, len, i0, 0, 0, 0, 0, 0 };
     float top = LOWEST, total = 0.0f;
     float out[CHUNKS * 8];
 
@@ -75,130 +261,48 @@ void attention(const attention_dims d, global const int *run, global const float
         out[e] = 0.0f;
 
     for (int j0 = 0; j0 < end; j0 += KEYS) {
-        const int keys = min(len - j0, KEYS);
-        const int m0 = band_first(d, i0, ROWS, j0), m1 = band_last(d, i0, j0, keys);
         float s[8] = { 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f };
 
+        block.j0 = j0;
+        block.keys = min(len - j0, KEYS);
+        block.m0 = band_first(d, i0, ROWS, j0);
+        block.m1 = band_last(d, i0, j0, block.keys);
+        block.shift = i0 - d.window - j0;
         for (int c0 = 0; c0 < HEAD; c0 += CHUNK) {
             barrier(CLK_LOCAL_MEM_FENCE);
-#pragma unroll 4
-            for (int e = item; e < CHUNK * KEYS; e += GROUP) {
-                const int c = e % CHUNK, j = e / CHUNK;
-                staged[c * (KEYS + 1) + j] =
-                    c0 + c < HEAD && j < keys ? k[at(d.k, b, j0 + j, h + c0 + c)] : 0.0f;
-            }
-#pragma unroll 4
-            for (int e = item; e < CHUNK * ROWS; e += GROUP) {
-                const int c = e % CHUNK, i = e / CHUNK;
-                queries[c * (ROWS + 1) + i] = c0 + c < HEAD && i0 + i < len
-                    ? q[at(d.q, b, i0 + i, h + c0 + c)] * d.scale : 0.0f;
-            }
+            stage_keys(&d, block, k, c0, staged);
+            stage_queries(&d, block, q, c0, queries);
             barrier(CLK_LOCAL_MEM_FENCE);
-#pragma unroll 4
-            for (int c = 0; c < CHUNK; c++) {
-                const float q0 = queries[c * (ROWS + 1) + 2 * sy];
-                const float q1 = queries[c * (ROWS + 1) + 2 * sy + 1];
-                for (int e = 0; e < 4; e++) {
-                    const float x = staged[c * (KEYS + 1) + sx + 8 * e];
-                    s[e] = MAD(q0, x, s[e]);
-                    s[4 + e] = MAD(q1, x, s[4 + e]);
-                }
-            }
+            add_scores(queries, staged, s);
         }
-        for (int e = 0; e < 4; e++) {
-            p[2 * sy * (KEYS + 1) + sx + 8 * e] = s[e];
-            p[(2 * sy + 1) * (KEYS + 1) + sx + 8 * e] = s[4 + e];
-        }
+        share_scores(s, p);
         barrier(CLK_LOCAL_MEM_FENCE);
-        for (int e = item; e < (m1 - m0 + 1) * ROWS; e += GROUP) {
-            const int i = e % ROWS, m = m0 + e / ROWS, j = i0 + i + m - d.window - j0;
-            if (j >= 0 && j < keys && i0 + i < len) {
-                float sum = 0.0f;
-#pragma unroll 4
-                for (int c = 0; c < HEAD; c++)
-                    sum = MAD(q[at(d.q, b, i0 + i, h + c)] * d.scale, rel_k[m * HEAD + c], sum);
-                p[i * (KEYS + 1) + j] += sum;
-            }
-        }
+        add_relative_scores(&d, block, q, rel_k, p);
         barrier(CLK_LOCAL_MEM_FENCE);
-
-        float most = top;
-        for (int j = from; j < min(from + KEYS / 4, keys); j++)
-            most = fmax(most, p[row * (KEYS + 1) + j]);
-        part[item] = most;
+        part[item] = own_top(block.keys, p, top);
         barrier(CLK_LOCAL_MEM_FENCE);
-        for (int e = 0; e < 4; e++)
-            most = fmax(most, part[row * 4 + e]);
-        const float down = exp(top - most);
-        top = most;
-        total *= down;
-        if (from == 0)
-            factor[row] = down;
-        for (int j = from; j < from + KEYS / 4; j++) {
-            const float e = j < keys ? exp(p[row * (KEYS + 1) + j] - most) : 0.0f;
-            p[row * (KEYS + 1) + j] = e;
-            total += e;
-        }
+        weigh(block.keys, part, p, factor, &top, &total);
         barrier(CLK_LOCAL_MEM_FENCE);
-
 #pragma unroll
         for (int chunk = 0; chunk < CHUNKS; chunk++) {
-#pragma unroll 4
-            for (int e = item; e < CHUNK * KEYS; e += GROUP) {
-                const int c = chunk * CHUNK + e % CHUNK, j = e / CHUNK;
-                staged[e] = c < HEAD && j < keys ? v[at(d.v, b, j0 + j, h + c)] : 0.0f;
-            }
-            barrier(CLK_LOCAL_MEM_FENCE);
             float a[8];
+
+            stage_values(&d, block, v, chunk * CHUNK, staged);
+            barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll
             for (int e = 0; e < 8; e++)
-                a[e] = out[chunk * 8 + e] * factor[4 * oy + e / 2];
-#pragma unroll 4
-            for (int j = 0; j < KEYS; j++) {
-                const float v0 = staged[j * CHUNK + ox], v1 = staged[j * CHUNK + ox + 16];
-#pragma unroll
-                for (int r = 0; r < 4; r++) {
-                    const float e = p[(4 * oy + r) * (KEYS + 1) + j];
-                    a[2 * r] = MAD(e, v0, a[2 * r]);
-                    a[2 * r + 1] = MAD(e, v1, a[2 * r + 1]);
-                }
-            }
-            const int c0 = chunk * CHUNK + ox, c1 = c0 + 16;
-            for (int m = m0; m <= m1; m++) {
-                const float v0 = c0 < HEAD ? rel_v[m * HEAD + c0] : 0.0f;
-                const float v1 = c1 < HEAD ? rel_v[m * HEAD + c1] : 0.0f;
-#pragma unroll
-                for (int r = 0; r < 4; r++) {
-                    const int j = i0 + 4 * oy + r + m - d.window - j0;
-                    const float e = j >= 0 && j < keys ? p[(4 * oy + r) * (KEYS + 1) + j] : 0.0f;
-                    a[2 * r] = MAD(e, v0, a[2 * r]);
-                    a[2 * r + 1] = MAD(e, v1, a[2 * r + 1]);
-                }
-            }
+                a[e] = out[chunk * 8 + e] * factor[item / 16 * 4 + e / 2];
+            add_values(p, staged, a);
+            add_relative_values(block, rel_v, chunk * CHUNK, p, a);
 #pragma unroll
             for (int e = 0; e < 8; e++)
                 out[chunk * 8 + e] = a[e];
             barrier(CLK_LOCAL_MEM_FENCE);
         }
     }
-
     part[item] = total;
     barrier(CLK_LOCAL_MEM_FENCE);
-#pragma unroll
-    for (int r = 0; r < 4; r++) {
-        const int i = 4 * oy + r;
-        const float all = part[4 * i] + part[4 * i + 1] + part[4 * i + 2] + part[4 * i + 3];
-        if (i0 + i < len) {
-#pragma unroll
-            for (int chunk = 0; chunk < CHUNKS; chunk++) {
-                const int c = chunk * CHUNK + ox;
-                if (c < HEAD)
-                    y[at(d.y, b, i0 + i, h + c)] = out[chunk * 8 + 2 * r] / all;
-                if (c + 16 < HEAD)
-                    y[at(d.y, b, i0 + i, h + c + 16)] = out[chunk * 8 + 2 * r + 1] / all;
-            }
-        }
-    }
+    put_sums(&d, block, part, out, y);
 }
 
 #endif

@@ -75,6 +75,21 @@ void widen(float *to, global const ushort *from, const int n, const float slope)
 typedef global const float *POINTER;
 #endif
 
+// Row r of a tile has its sums in a vector, or in two.
+#define DECLARE(r, p, i) vec a##r = (vec)(0.0f), b##r = (vec)(0.0f);
+#if LANES > WIDTH
+#define MULTIPLY(r, p, i)                                                                         \
+    {                                                                                             \
+        const vec e = (vec)(READ(p[i * next]));                                                   \
+        a##r = MAD(e, w0, a##r);                                                                  \
+        b##r = MAD(e, w1, b##r);                                                                  \
+    }
+#define KEEP(r, p, i) STORE(private, a##r, 2 * r, acc); STORE(private, b##r, 2 * r + 1, acc);
+#else
+#define MULTIPLY(r, p, i) a##r = MAD((vec)(READ(p[i * next])), w0, a##r);
+#define KEEP(r, p, i) STORE(private, a##r, r, acc);
+#endif
+
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d(ARGUMENTS)
 {
     const int outputs = d.O / d.groups, blocks = (outputs + LANES - 1) / LANES;
@@ -104,7 +119,6 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d(ARGUMENTS)
         const int back = max(rows - 3, 0), next = rows == 1 ? 0 : NEXT;
         global const W_TYPE *q = w;
         float acc[ROWS * LANES];
-#define DECLARE(r, p, i) vec a##r = (vec)(0.0f), b##r = (vec)(0.0f);
         EACH_ROW(DECLARE)
         for (int r = 0; r < rows && blocks > 1; r++) // otherwise rows lie side by side
             fetch_row(&d, b, (u + r) * d.phases + phase - d.shift, o, n, residual, sum, y, a);
@@ -128,14 +142,6 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d(ARGUMENTS)
                     const vec w0 = GET_WS(WIDTH, q, 0);
 #if LANES > WIDTH
                     const vec w1 = GET_WS(WIDTH, q, WIDTH);
-#define MULTIPLY(r, p, i)                                                                         \
-                    {                                                                             \
-                        const vec e = (vec)(READ(p[i * next]));                                   \
-                        a##r = MAD(e, w0, a##r);                                                  \
-                        b##r = MAD(e, w1, b##r);                                                  \
-                    }
-#else
-#define MULTIPLY(r, p, i) a##r = MAD((vec)(READ(p[i * next])), w0, a##r);
 #endif
                     EACH_ROW(MULTIPLY)
                     p0++, p1++;
@@ -144,11 +150,6 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv1d(ARGUMENTS)
 #endif
                 }
             }
-#if LANES > WIDTH
-#define KEEP(r, p, i) STORE(private, a##r, 2 * r, acc); STORE(private, b##r, 2 * r + 1, acc);
-#else
-#define KEEP(r, p, i) STORE(private, a##r, r, acc);
-#endif
         EACH_ROW(KEEP)
         for (int s = 0; s < (rows == 1 ? 1 : ROWS); s++) {
             const int r = min(s / 3 * 3, back) + s % 3;
@@ -220,6 +221,23 @@ float4 load4(const conv1d_dims d, global const X_TYPE *x, const int row, const i
                     c + 3 < channels ? VALUE(GET_X(p, 3)) : 0.0f);
 }
 
+#define TILE_DECLARE(r) float4 a##r = (float4)(0.0f);
+#if CHUNK
+#define TILE_LOAD(r) vload4(0, p + r * step)
+#else
+#define TILE_LOAD(r)                                                                              \
+    load4(d, x, (item_t + r * ITEMS_T) * d.stride + k * d.dilation, rows, c, channels)
+#endif
+#define TILE_MULTIPLY(r)                                                                          \
+    {                                                                                             \
+        const TERMS e = TILE_LOAD(r);                                                             \
+        TILE_SUM(r) = MAD_TERMS((TERMS)(e.s0), w0, TILE_SUM(r));                                  \
+        TILE_SUM(r) = MAD_TERMS((TERMS)(e.s1), w1, TILE_SUM(r));                                  \
+        TILE_SUM(r) = MAD_TERMS((TERMS)(e.s2), w2, TILE_SUM(r));                                  \
+        TILE_SUM(r) = MAD_TERMS((TERMS)(e.s3), w3, TILE_SUM(r));                                  \
+    }
+#define TILE_KEEP(r) vstore4(a##r, 0, staged + (item_t + r * ITEMS_T) * LANES + item_c * 4);
+
 kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1d_tile(ARGUMENTS)
 {
     local float staged[LOCAL];
@@ -243,18 +261,8 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1d_tile(ARGUM
     // Rows past the last that a step to be made reads may lie outside the buffer.
     const int rows = (steps - 1) * d.stride + (d.K - 1) * d.dilation + 1;
 
-#define TILE_DECLARE(r) float4 a##r = (float4)(0.0f);
     EACH_OUT(TILE_DECLARE)
-#define TILE_MULTIPLY(r)                                                                          \
-    {                                                                                             \
-        const TERMS e = TILE_LOAD(r);                                                             \
-        TILE_SUM(r) = MAD_TERMS((TERMS)(e.s0), w0, TILE_SUM(r));                                  \
-        TILE_SUM(r) = MAD_TERMS((TERMS)(e.s1), w1, TILE_SUM(r));                                  \
-        TILE_SUM(r) = MAD_TERMS((TERMS)(e.s2), w2, TILE_SUM(r));                                  \
-        TILE_SUM(r) = MAD_TERMS((TERMS)(e.s3), w3, TILE_SUM(r));                                  \
-    }
 #if CHUNK
-#define TILE_LOAD(r) vload4(0, p + r * step)
     local TERM *const terms = (local TERM *)staged;
     const int step = ITEMS_T * d.stride * PITCH;
     const int tile_rows = (TILE_T - 1) * d.stride + (d.K - 1) * d.dilation + 1;
@@ -280,8 +288,6 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1d_tile(ARGUM
         }
     }
 #else
-#define TILE_LOAD(r)                                                                              \
-    load4(d, x, (item_t + r * ITEMS_T) * d.stride + k * d.dilation, rows, c, channels)
     for (int k = 0; k < d.K; k++) {
         global const W_TYPE *q = w + k * packed * LANES;
         for (int c = 0; c < packed; c += 4, q += 4 * LANES) {
@@ -292,7 +298,6 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1d_tile(ARGUM
     }
 #endif
     barrier(CLK_LOCAL_MEM_FENCE);
-#define TILE_KEEP(r) vstore4(a##r, 0, staged + (item_t + r * ITEMS_T) * LANES + item_c * 4);
     EACH_OUT(TILE_KEEP)
     barrier(CLK_LOCAL_MEM_FENCE);
 #if GATE

@@ -17,40 +17,100 @@
 
 #define WORDS SEARCH_FRAMES
 
+// Zeros before and after so many groups of frames, by `of` work-items.
+void search_guard(const search_dims d, global int *bits, const int b, const int groups,
+                  const int item, const int of)
+{
+    for (int e = item; e < d.bits.guard * d.C; e += of) {
+        bits[at(d.bits, b, -1 - e / d.C, e % d.C)] = 0;
+        bits[at(d.bits, b, groups + e / d.C, e % d.C)] = 0;
+    }
+}
+
 #if KERNEL == 0 || KERNEL == 1
 #define GROUP 64
 #define EACH 8   // columns of a work-item: c, c + GROUP, ..
 #define AHEAD 4  // frames whose values are fetched at a time
 #define PANEL (GROUP * EACH)
 
+// What a work-item keeps of its columns of a panel.
+typedef struct {
+    int from[EACH]; // the frame at which a path is in the column at the earliest
+    int word[EACH]; // the choices of a group of frames
+    float sum[EACH];
+} search_columns;
+
+// Before the first frame, in columns from `first` on until `last`, excluded.
+void enter(const int first, const int last, search_columns *own)
+{
+    for (int k = 0; k < EACH; k++) {
+        const int c = first + (int)get_local_id(0) + k * GROUP;
+        own->from[k] = c < last ? c : INT_MAX;
+        own->sum[k] = 0.0f;
+    }
+}
+
+// The values of a frame, whose first one is at index `row`; past the last column, that one's again.
+void fetch(global const float *value, const int row, const int last, const search_columns *own,
+           float *v)
+{
+#pragma unroll
+    for (int k = 0; k < EACH; k++)
+        v[k] = value[row + min(own->from[k], last - 1)];
+}
+
+// Frame f with values v: rows has the sums of the frame before, left that of the column before the
+// panel. The next frame reads the row that this one writes, and nobody this one's.
+void advance(const int f, const int slack, const float *v, local const float *left,
+             local float (*rows)[PANEL], search_columns *own)
+{
+    const int item = get_local_id(0);
+
+#pragma unroll
+    for (int k = 0; k < EACH; k++) {
+        const int x = item + k * GROUP;
+        const float step = x == 0 ? *left : rows[f & 1][x - 1];
+        const bool comes = f == own->from[k] || !(own->sum[k] >= step);
+        if ((uint)f - (uint)own->from[k] <= (uint)slack) {
+            own->sum[k] = v[k] + (comes ? step : own->sum[k]);
+            own->word[k] |= comes << ((uint)f % WORDS);
+        }
+    }
+#pragma unroll
+    for (int k = 0; k < EACH; k++)
+        rows[(f + 1) & 1][item + k * GROUP] = own->sum[k];
+}
+
+// The words of columns from `first` on. Nothing comes to column 0.
+void put_words(const int first, const int columns, const search_columns *own, global int *to)
+{
+    for (int k = 0; k < EACH; k++) {
+        const int c = first + (int)get_local_id(0) + k * GROUP;
+        if (c < columns)
+            to[c] = c > 0 ? own->word[k] : 0;
+    }
+}
+
 // One work-group per item, a frame at a time: two rows of sums in local memory.
 kernel __attribute__((reqd_work_group_size(GROUP, 1, 1)))
 void search(const search_dims d, global const int *run, global const float *restrict value,
             global int *bits)
 {
-    local float rows[2][PANEL], edge[WORDS + 1], own[WORDS];
+    local float rows[2][PANEL], edge[WORDS + 1], sums[WORDS];
     const int item = get_local_id(0), b = get_group_id(0);
     const int frames = valid_rows(run, d.frames, d.B, b);
     const int text = min(valid_rows(run, d.text, d.B, b), d.T), slack = frames - text;
     const int groups = (frames + WORDS - 1) / WORDS;
 
-    for (int e = item; e < d.bits.guard * d.C; e += GROUP) {
-        bits[at(d.bits, b, -1 - e / d.C, e % d.C)] = 0;
-        bits[at(d.bits, b, groups + e / d.C, e % d.C)] = 0;
-    }
+    search_guard(d, bits, b, groups, item, GROUP);
     value += at(d.value, b, 0, 0);
     bits += at(d.bits, b, 0, 0);
     for (int first = 0; first < d.C; first += PANEL) {
         const int last = slack < 0 ? first : min(first + PANEL, text); // columns, excluded
         const int begin = first / WORDS, end = first < last ? last + slack : 0;
-        float sum[EACH];
-        int from[EACH]; // the frame at which a path is in the column at the earliest
+        search_columns own;
 
-        for (int k = 0; k < EACH; k++) {
-            const int c = first + item + k * GROUP;
-            from[k] = c < last ? c : INT_MAX;
-            sum[k] = 0.0f;
-        }
+        enter(first, last, &own);
         // In column 0 a path begins at frame 0, and none comes from the left.
         if (item == 0)
             edge[WORDS] =
@@ -59,11 +119,11 @@ void search(const search_dims d, global const int *run, global const float *rest
                                : -INFINITY;
         barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
         for (int g = 0; g < groups; g++) {
-            int word[EACH];
+            const int frame = g * WORDS;
 
             for (int k = 0; k < EACH; k++)
-                word[k] = 0;
-            if (g >= begin && g * WORDS < end) {
+                own.word[k] = 0;
+            if (g >= begin && frame < end) {
                 const float before = edge[WORDS];
                 barrier(CLK_LOCAL_MEM_FENCE);
                 if (item == 0)
@@ -72,45 +132,24 @@ void search(const search_dims d, global const int *run, global const float *rest
                     edge[1 + item] =
                         first == 0 ? -INFINITY : as_float(bits[g * d.bits.ld + first + item]);
                 barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
-                for (int i = 0; i < WORDS && g * WORDS + i < end; i += AHEAD) {
+                for (int i = 0; i < WORDS && frame + i < end; i += AHEAD) {
                     float ahead[AHEAD][EACH];
 #pragma unroll
                     for (int a = 0; a < AHEAD; a++)
-#pragma unroll
-                        for (int k = 0; k < EACH; k++) {
-                            const int f = min(g * WORDS + i + a, end - 1);
-                            ahead[a][k] = value[f * d.value.ld + min(from[k], last - 1)];
-                        }
+                        fetch(value, min(frame + i + a, end - 1) * d.value.ld, last, &own,
+                              ahead[a]);
 #pragma unroll
                     for (int a = 0; a < AHEAD; a++) {
-                        const int f = g * WORDS + i + a;
-#pragma unroll
-                        for (int k = 0; k < EACH; k++) {
-                            const int x = item + k * GROUP;
-                            const float step = x == 0 ? edge[i + a] : rows[f & 1][x - 1];
-                            const bool comes = f == from[k] || !(sum[k] >= step);
-                            if ((uint)f - (uint)from[k] <= (uint)slack) {
-                                sum[k] = ahead[a][k] + (comes ? step : sum[k]);
-                                word[k] |= comes << (i + a);
-                            }
-                        }
-                        // The next frame reads the row that this one writes, and nobody this one's.
-#pragma unroll
-                        for (int k = 0; k < EACH; k++)
-                            rows[(f + 1) & 1][item + k * GROUP] = sum[k];
+                        advance(frame + i + a, slack, ahead[a], edge + i + a, rows, &own);
                         if (item == GROUP - 1)
-                            own[i + a] = sum[EACH - 1];
+                            sums[i + a] = own.sum[EACH - 1];
                         barrier(CLK_LOCAL_MEM_FENCE);
                     }
                 }
             }
-            for (int k = 0; k < EACH; k++) {
-                const int c = first + item + k * GROUP;
-                if (c < d.C)
-                    bits[g * d.bits.ld + c] = c > 0 ? word[k] : 0;
-            }
-            if (first + PANEL < text && item < WORDS && g >= begin && g * WORDS + item < end)
-                bits[g * d.bits.ld + first + PANEL + item] = as_int(own[item]);
+            put_words(first, d.C, &own, bits + g * d.bits.ld);
+            if (first + PANEL < text && item < WORDS && g >= begin && frame + item < end)
+                bits[g * d.bits.ld + first + PANEL + item] = as_int(sums[item]);
         }
         barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
     }
@@ -137,10 +176,7 @@ void search_lanes(const search_dims d, global const int *run, global const float
     int16 words[4];
     float16 fetched[4];
 
-    for (int e = 0; e < d.bits.guard * d.C; e++) {
-        bits[at(d.bits, b, -1 - e / d.C, e % d.C)] = 0;
-        bits[at(d.bits, b, groups + e / d.C, e % d.C)] = 0;
-    }
+    search_guard(d, bits, b, groups, 0, 1);
     value += at(d.value, b, 0, 0);
     bits += at(d.bits, b, 0, 0);
     for (int first = 0; first < d.C; first += STRIP) {

@@ -7,6 +7,19 @@ import sys
 
 FOLDERS = ("include", "lib", "cl", "tests", "bench", "tools")
 ENDINGS = (".c", ".h", ".cl", ".sh", ".py", ".build")
+LONGEST = 80 # lines of a function, from brace to brace
+
+
+def long_functions(lines):
+    """Of functions whose braces stand alone in the first column."""
+    begin = None
+    for number, line in enumerate(lines, 1):
+        if line == "{":
+            begin = number
+        elif line.startswith("}"):
+            if line == "}" and begin and number - begin >= LONGEST:
+                yield begin, f"a function of more than {LONGEST} lines"
+            begin = None
 
 
 def offences(path):
@@ -24,6 +37,8 @@ def offences(path):
             yield number, "blank at the end of the line"
         if "\t" in line:
             yield number, "tab"
+    if path.suffix in (".c", ".h", ".cl"):
+        yield from long_functions(lines)
 
 
 def main():
