@@ -25,8 +25,8 @@
 // numbered j' * P + j.
 //
 // B for 5, 6 and 8 points is built from that of fewer, 0, 1, -1 and infinity at first: with another
-// point a, the old rows see (x - a) times the data, e[k] = d[k+1] - a * d[k], and the new row is the
-// old M on the data.
+// point a, the old rows see (x - a) times the data, e[k] = d[k+1] - a * d[k], and the new row is
+// the old M on the data.
 //
 // The macros are the same for C's and OpenCL C's vectors: T is the vector's type, d, v, s and y are
 // arrays with constant indices, and all operations are written out for registers.

@@ -346,10 +346,8 @@ typedef struct progress {
 
 static const clvits_device *flushing; /* the one that is looked at, or NULL */
 static uint64_t flushed;              /* its launches at the last flush */
-
 cl_int __real_clFlush(cl_command_queue queue);
 cl_int __wrap_clFlush(cl_command_queue queue);
-
 cl_int __wrap_clFlush(cl_command_queue queue)
 {
     if (flushing)
