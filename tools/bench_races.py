@@ -117,8 +117,8 @@ def missed(results):
     text = (f"The races against ONNX Runtime, as it is by default, that miss the goal: {len(rows)} "
             f"of {raced}. Three shares of the peak of multiply-adds: of ONNX Runtime; of clvits, "
             "if it met the goal; and of clvits as it is. In brackets what Toom-Cook forms leave of "
-            "it to multiply, their transforms not counted. Last, how much of the memory's bandwidth "
-            "the goal would take, with what layers read and write counted once.")
+            "it to multiply, their transforms not counted. Last, how much of the memory's "
+            "bandwidth the goal would take, with what layers read and write counted once.")
     return "\n".join([textwrap.fill(text, 100), "", *rows_of(
         ["device", "voice", "speech", "threads", "times as fast", "ONNX Runtime, of the peak",
          "the goal", "clvits", "memory, at the goal"], rows, left=2)])
