@@ -37,8 +37,8 @@ class Clvits:
     def _answer(self):
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"clvits-peer ended, with code {self.process.wait()}; what it said "
-                               "stands above")
+            raise RuntimeError(f"{Path(self.command[0]).name} ended, with code "
+                               f"{self.process.wait()}; what it said stands above")
         return line.strip()
 
     def ask(self, command):
