@@ -223,7 +223,14 @@ static side *make(sweep *w, const clvits_terms *values)
     s->row = n ? malloc((size_t)s->output->C * sizeof(*s->row)) : NULL;
     if (n && !s->row)
         bench_case_fail(&s->g, "failed", "out of memory");
-    const bool right = bench_case_check(&s->g) && n;
+    t->b.warning[0] = '\0';
+    bool right = bench_case_check(&s->g) && n;
+    if (right && values->n && clvits_plan_variant(s->g.plan, n)) {
+        /* The device refuses what these values ask for, so the library's choice ran. */
+        bench_case_fail(&s->g, "failed", "another kernel does its work%s%.450s",
+                        t->b.warning[0] ? ": " : "", t->b.warning);
+        right = false;
+    }
     set_tuned(t, t->tuned);
     if (right)
         return s;

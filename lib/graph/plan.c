@@ -477,6 +477,11 @@ int clvits_plan_place(const clvits_plan *p, const clvits_node *n)
     return p->place[n->id];
 }
 
+int clvits_plan_variant(const clvits_plan *p, const clvits_node *n)
+{
+    return p->variant[n->id];
+}
+
 int clvits_plan_device(const clvits_plan *p)
 {
     int place = CLVITS_CPU_PLACE;

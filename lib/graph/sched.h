@@ -102,6 +102,10 @@ bool clvits_place_by_cost(const char *place);
 /** Where a node runs. */
 int clvits_plan_place(const clvits_plan *p, const clvits_node *n);
 
+/** Which of the kernels that its device has for it a node runs on: 0 where nothing spoke against
+ *  the one that is chosen first. Tuned rows hold for that one alone. */
+int clvits_plan_variant(const clvits_plan *p, const clvits_node *n);
+
 /** The first device that the plan runs nodes on, a place; CLVITS_CPU_PLACE where there is none. */
 int clvits_plan_device(const clvits_plan *p);
 
