@@ -6,7 +6,7 @@
 #include "model/engine_task.h"
 #include "op/tune.h"
 
-/* A capacity of the engine, and two windows of the decoder. */
+/* A capacity of the engine, and a window of the decoder. */
 enum { TEXT = 256, FRAMES = 512 };
 
 const nodes_way nodes_ways[NODES_WAYS] = {

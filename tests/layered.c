@@ -92,7 +92,7 @@ static clvits_status speak(clvits_voice *v, bool long_one, clvits_audio_fn hear,
     p.audio = hear;
     p.user = user;
     p.chunk = long_one ? 0 : CHUNK;
-    p.length_scale = long_one ? 10.0f : 2.0f;
+    p.length_scale = long_one ? 20.0f : 2.0f;
     return clvits_speak_ids(v, ids, sizeof(ids) / sizeof(*ids), &p);
 }
 

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { LAYERED_SAMPLES = 200000 };
+enum { LAYERED_SAMPLES = 400000 };
 
 /** One utterance, and what was heard of it. */
 typedef struct layered_speech {

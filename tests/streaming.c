@@ -269,7 +269,7 @@ static void assert_pieces(const fixture *f, const speech *s, sizes z)
     int before, after;
 
     clvits_decoder_context(f->model.config, &before, &after);
-    const int most = z.most ? z.most : wide(f) ? 1024 + before + after : 256;
+    const int most = z.most ? z.most : wide(f) ? 1024 + before + after : 512;
 
     for (int i = 0; i < s->pieces; i++)
         ck_assert_int_le(s->sizes[i], most * hop);
@@ -393,7 +393,7 @@ START_TEST(places_do_not_follow_the_pieces)
     }
     clvits_engine_close(&f.engine);
     f.h.machine.rates = rates;
-    place_window(&f, 256, count[0], place[0]);
+    place_window(&f, 512, count[0], place[0]);
     place_window(&f, 64, count[1], place[1]);
     ck_assert_msg(count[0][0] > 0 && count[0][1] > 0, "%d, %d", count[0][0], count[0][1]);
     ck_assert_mem_ne(place[0], place[1], sizeof(place[0])); /* if each were placed for itself */
@@ -447,7 +447,7 @@ static clvits_status count(void *user, int i, const float *samples, int n, clvit
  * the host, where the CPU path has all of it, nor on a device. */
 START_TEST(memory_does_not_grow)
 {
-    static const float frames[] = { 20.0f, 20.0f, 40.0f };
+    static const float frames[] = { 30.0f, 30.0f, 60.0f };
     int32_t durations[MAX_IDS];
     size_t host[LENGTH(frames)], device[LENGTH(frames)] = { 0 };
     fixture f;

@@ -184,7 +184,7 @@ typedef struct clvits_speak_params {
     /**
      * How soon audio is wanted, and in what pieces, counted in frames of hop_length samples: the
      * first chunk has at most first_chunk frames (0: as chunk), those after it grow, and none has
-     * more than chunk (at most 1024; 0: what is efficient, 256, and about 1024 on a GPU that has
+     * more than chunk (at most 1024; 0: what is efficient, 512, and about 1024 on a GPU that has
      * the memory). The samples are the same whatever the chunks, bit for bit, on the same devices.
      * Every chunk computes again what reaches into it from either side, so many small ones cost; a
      * small first one hardly does. 16 is a good first chunk for listening along.

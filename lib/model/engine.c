@@ -12,7 +12,7 @@ enum { MAX_TEXT = 16384, MAX_ROOM = 1 << 20 };
 
 /* How many ids items have that are computed at once: enough to keep processors busy, and then no
  * more than their caches hold; a GPU wants more, and its launches to be few. Of frames, one window
- * of capacity, or that many windows; but a GPU of less than so many compute units is busy with one
+ * of capacity, or on a GPU that many; but one of less than so many compute units is busy with one
  * of the wide ones, and what it launches must end before its driver takes it for hung. */
 enum { IDS_AT_ONCE = 1024, GPU_FACTOR = 4, LARGE_GPU = 16 };
 
@@ -165,12 +165,33 @@ static clvits_status find_room(clvits_task *t, int frames, room *out, clvits_rep
     return CLVITS_OK;
 }
 
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* The task's level, or the next one that a GPU has room for, for items of that size. */
+static clvits_task_level fitting(const clvits_task *t, const room *found, int size)
+{
+    const clvits_task_level *l = clvits_task_levels;
+    const int context = t->e->before + t->e->after;
+    int i = 0;
+
+    while (l[i].window > t->level.window)
+        i++;
+    if (!found->frames)
+        return l[i < CLVITS_TASK_USUAL ? CLVITS_TASK_USUAL : i];
+    while (i < CLVITS_TASK_SMALL && found->frames < least(size, l[i].window) + context)
+        i++;
+    return l[i];
+}
+
 /* Of n sorted items, how many are computed at once, and by how many frames: on a GPU by many, as
- * far as its memory goes, so that its launches are few and have work for all of it; elsewhere by as
- * many as caches hold. */
+ * far as its memory goes, so that its launches are few and have work for all of it; elsewhere by so
+ * many that processors hardly wait for each other. */
 static clvits_status choose(clvits_task *t, const key *k, int n, int *count, clvits_report *r)
 {
-    const clvits_task_level *usual = &clvits_task_levels[CLVITS_TASK_USUAL];
+    const clvits_task_level *wide = &clvits_task_levels[CLVITS_TASK_WIDE];
     const int context = t->e->before + t->e->after;
     clvits_status s = CLVITS_OK;
     room found = { 0, 1 };
@@ -178,18 +199,16 @@ static clvits_status choose(clvits_task *t, const key *k, int n, int *count, clv
     while (k[n - 1].kind != k->kind)
         n--;
     t->level = level_for(t);
-    if (has_gpu(t) && (n > 1 || k->size > usual->window))
+    if (has_gpu(t) && (n > 1 || k->size > clvits_task_levels[CLVITS_TASK_SMALL].window))
         s = find_room(t, t->item[k[n - 1].index]->frames, &found, r);
-    if (t->level.window > usual->window && found.frames < k[n - 1].size + context)
-        t->level = *usual;
-    const int windows = t->level.window > usual->window ? found.wide
-                        : found.frames                  ? GPU_FACTOR
-                                                        : 1;
+    t->level = fitting(t, &found, k[n - 1].size);
+    const int window = t->level.window;
+    const int most = !found.frames            ? window
+                     : window == wide->window ? found.wide * window
+                                              : least(GPU_FACTOR * window, wide->window);
     for (*count = 1; *count < n && !s; ++*count) {
-        const int slots = clvits_task_slots_for(*count + 1);
-        const int size = k[*count].size < t->level.window ? k[*count].size : t->level.window;
-        if (slots * size > windows * t->level.window ||
-            (found.frames && slots * (size + context) > found.frames))
+        const int slots = clvits_task_slots_for(*count + 1), size = least(k[*count].size, window);
+        if (slots * size > most || (found.frames && slots * (size + context) > found.frames))
             break;
     }
     return s;

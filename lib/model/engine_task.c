@@ -13,7 +13,8 @@ enum {
 
 const clvits_task_level clvits_task_levels[CLVITS_TASK_LEVELS] = {
     [CLVITS_TASK_WIDE] = { 1024, 1024, 64 },
-    [CLVITS_TASK_USUAL] = { 256, 1024, 64 },
+    [CLVITS_TASK_USUAL] = { 512, 1024, 64 },
+    [CLVITS_TASK_SMALL] = { 256, 1024, 64 },
     { 64, 256, 64 },
     { 16, 64, 16 },
 };
@@ -23,9 +24,9 @@ static int least(int a, int b)
     return a < b ? a : b;
 }
 
-static int usual_window(void)
+static int window_of(int level)
 {
-    return clvits_task_levels[CLVITS_TASK_USUAL].window;
+    return clvits_task_levels[level].window;
 }
 
 /* The smallest of 64, 128, 256 ... that holds n: few plans serve all texts. */
@@ -37,12 +38,13 @@ int clvits_task_ids_for(int n)
     return ids;
 }
 
-/* The same for frames, in greater steps: rows that are not used cost little. */
+/* The same for frames, in greater steps while they are few: rows that are not used cost little but
+ * memory. */
 static int frames_for(const clvits_task *t, int n)
 {
     int frames = t->level.least;
     while (frames < n)
-        frames *= 4;
+        frames *= frames < window_of(CLVITS_TASK_SMALL) ? 4 : 2;
     return frames;
 }
 
@@ -452,7 +454,7 @@ static clvits_status go_on(clvits_task *t, clvits_report *r)
  * before, capacities have room that contexts do not take. Who asks for pieces gets none so long. */
 static int spare(const clvits_task *t, int at, int end)
 {
-    if (end < t->frames || t->sink->most || t->level.window <= usual_window())
+    if (end < t->frames || t->sink->most || t->level.window < window_of(CLVITS_TASK_WIDE))
         return 0;
     return t->e->after + (at ? 0 : t->e->before);
 }
@@ -473,15 +475,15 @@ static int block_end(const clvits_task *t, int at)
     return stretch_end(t, at, t->soon ? least(most, t->soon + at) : most, most, t->frames);
 }
 
-/* Stretches grow with what was heard. Beyond the usual window they take half of that, so that who
+/* Stretches grow with what was heard. Beyond the small window they take half of that, so that who
  * listens need not wait for a device that makes 1.5 seconds of speech in a second. */
 static int window_end(const clvits_task *t, int at, int end)
 {
-    int soon = t->soon ? least(t->window, t->soon + at) : t->window;
+    const int small = window_of(CLVITS_TASK_SMALL), half = at / 2 > small ? at / 2 : small;
+    const int soon = t->soon ? least(t->window, t->soon + at) : t->window;
+    const bool grows = t->soon && !t->sink->most;
 
-    if (t->soon && !t->sink->most && soon > usual_window())
-        soon = least(soon, at / 2 > usual_window() ? at / 2 : usual_window());
-    return stretch_end(t, at, soon, t->window, end);
+    return stretch_end(t, at, grows ? least(soon, half) : soon, t->window, end);
 }
 
 /* The stages for the window from frame `at` on, and for the block that it begins, if it does. */
@@ -582,7 +584,7 @@ clvits_status clvits_task_frames(clvits_task *t, clvits_report *r)
     if (s)
         return s;
     t->window = t->sink->most ? least(t->sink->most, MOST) : t->level.window;
-    if (t->level.window < usual_window())
+    if (t->level.window < window_of(CLVITS_TASK_SMALL))
         t->window = least(t->window, t->level.window);
     t->soon = t->sink->first ? t->sink->first : t->sink->most;
     const int most = least(t->frames, t->window + t->e->before + t->e->after);

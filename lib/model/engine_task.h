@@ -10,8 +10,9 @@
 enum {
     CLVITS_TASK_ITEMS = 16, /* computed at once */
     CLVITS_TASK_WIDE = 0,   /* a level for GPUs that have memory for it: few launches, each large */
-    CLVITS_TASK_USUAL = 1,  /* one that caches hold */
-    CLVITS_TASK_LEVELS = 4, /* those after it take less memory */
+    CLVITS_TASK_USUAL = 1,  /* elsewhere, since threads wait for each other at each layer's end */
+    CLVITS_TASK_SMALL = 2,  /* a GPU has no less for want of memory, until that fails */
+    CLVITS_TASK_LEVELS = 5, /* those after it are for where that failed */
 };
 
 /** Frames that a window of the decoder adds, and a block of the flow, whose context is longer and

@@ -283,7 +283,7 @@ def whole_voice(folder):
     alone = whole["values"]["alone"]
     expect((abs(alone - 1) > 0.1) == ("stages alone" in whole["reason"]) or
            "do not add up" in whole["reason"], "stages that take something else alone are noted")
-    for part in ("duration predictor", "sentence: flow", "decoder, window 2"):
+    for part in ("duration predictor", "sentence: flow", "decoder, window 1"):
         done, result = run_all(path, "-d", "cpu", "-q", "-s", "0.005", "-f", f"/{part}")
         names = [r["name"] for r in result["results"]]
         expect(done.returncode == 0 and names == [f"mini (embedded)/{part}"],
