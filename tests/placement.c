@@ -374,6 +374,38 @@ START_TEST(placement_changes_nothing)
 }
 END_TEST
 
+/* A device that is never worth it costs an utterance nothing: the plan is that of the CPU path. */
+START_TEST(what_stays_is_planned_alike)
+{
+    clvits_rates rates[2] = { 0 };
+    clvits_plan *alone;
+    harness h;
+
+    harness_begin(&h, 1);
+    h.place = "auto";
+    set_rates(&h, rates, 1.0, 1, 1.0);
+    small_then_large(&h, ROWS);
+    harness_plan(&h);
+    ck_assert_int_eq(
+        clvits_plan_make(&alone, h.graph, &h.machine, h.weights, "conv1d=cpu", &h.report),
+        CLVITS_OK);
+    ck_assert_int_eq(h.plan->n_steps, alone->n_steps);
+    ck_assert_mem_eq(h.plan->floats, alone->floats, sizeof(alone->floats));
+    ck_assert_mem_eq(h.plan->offset, alone->offset,
+                     (size_t)h.graph->n_tensors * sizeof(*alone->offset));
+    for (int i = 0; i < alone->n_steps; i++) {
+        const clvits_step *a = &h.plan->steps[i], *b = &alone->steps[i];
+        ck_assert_ptr_eq(a->node, b->node);
+        ck_assert_int_eq(a->place, CLVITS_CPU_PLACE);
+        ck_assert_mem_eq(a->dims, b->dims, b->node->op->dims_size);
+        for (int k = 0; k < CLVITS_MAX_IN; k++)
+            ck_assert_mem_eq(&a->weight[k], &b->weight[k], sizeof(b->weight[k]));
+    }
+    clvits_plan_free(&alone);
+    harness_end(&h);
+}
+END_TEST
+
 /* What prices take of memory is gone when nodes are placed. */
 START_TEST(prices_leave_nothing_behind)
 {
@@ -544,6 +576,7 @@ int main(void)
     tcase_add_test(t, forms_are_priced_by_what_they_multiply);
     tcase_add_test(t, another_form_may_be_the_cheaper_one);
     tcase_add_test(t, placement_changes_nothing);
+    tcase_add_test(t, what_stays_is_planned_alike);
     tcase_add_test(t, prices_leave_nothing_behind);
     tcase_add_test(t, nodes_that_do_not_build_go_elsewhere);
     tcase_add_test(t, rates_are_measured_once);
