@@ -154,11 +154,12 @@ static void shuffle_rates(harness *h, clvits_rates *device)
  * of the two places. Of a device that is the CPU's own processors more is asked. */
 static double best_seconds(double cpu, double device, double least, bool shared)
 {
-    const double mixed = least * (shared ? 1.5 : 1.0);
+    const double other = device * (shared ? 1.25 : 1.0);
+    const double mixed = least * (shared ? 1.25 * 1.5 : 1.0);
 
-    if (mixed / 0.95 < fmin(cpu, device / (shared ? 0.95 : 1.0)))
+    if (mixed / 0.95 < fmin(cpu, other / (shared ? 0.95 : 1.0)))
         return least;
-    return cpu <= 1.05 * device && cpu < device / (shared ? 0.95 : 1.0) ? cpu : device;
+    return cpu <= 1.05 * other && cpu < other / (shared ? 0.95 : 1.0) ? cpu : device;
 }
 
 /* By the rates, never slower than the better of the two places. */

@@ -19,6 +19,10 @@ static const double worth_changing = 0.95;
  * so many times as long as rates measured alone say. */
 static const double sharing = 1.5;
 
+/* A device that is the CPU path's own processors was seen to take up to so many times as long as
+ * rates promised: what disturbs these while they are measured strikes the CPU path the most. */
+static const double lending = 1.25;
+
 /* For no number of rows may a placement take more than so many times as long as the better single
  * place; much_slower ranks those that do behind the others, whatever these must promise. */
 static const double most_slower = 1.05, much_slower = 1e3;
@@ -174,7 +178,7 @@ typedef struct choice {
     int *place; /* by node */
     double seconds[USES];
     double worth; /* what it must promise, of another's time that need not promise anything */
-    bool hindered;
+    double slower; /* times than what rates say */
 } choice;
 
 /* Price by as many rows as such runs have. */
@@ -211,7 +215,7 @@ static void judge(const search *s, choice *c, bool single)
         shared = shared || (on[i] && s->rates[i].shared);
     }
     c->worth = shared || (!single && used > 1) ? worth_changing : 1.0;
-    c->hindered = !single && same > 1;
+    c->slower = (shared ? lending : 1.0) * (!single && same > 1 ? sharing : 1.0);
 }
 
 /* All on each place, and then the cheapest for every use; how many there are. */
@@ -241,7 +245,7 @@ static int list_choices(const search *s, choice *choices, way *ways, way *next)
             begin_way(s->p->graph, next);
             for (int k = 0; k < s->p->graph->n_nodes; k++)
                 node_seconds(s, next, k, choices[i].place[k], true);
-            choices[i].seconds[use] = next->seconds * (choices[i].hindered ? sharing : 1.0);
+            choices[i].seconds[use] = next->seconds * choices[i].slower;
         }
     }
     return n;
