@@ -77,6 +77,10 @@ static const struct {
     { 1e-9, 100, 1e-7, "auto", SMALL, LARGE + 1, false },
     /* A device no faster than the CPU. */
     { 1e-5, 1, 1e-5, "auto", 0, 0, false },
+    /* The CPU's own processors must promise more than a fifth; not another device. */
+    { 1e-9, 1 / 0.8, 1e-9, "auto", 0, 0, true },
+    { 1e-9, 1 / 0.7, 1e-9, "auto", SMALL, LARGE + 1, true },
+    { 1e-9, 1 / 0.8, 1e-9, "auto", SMALL, LARGE + 1, false },
     /* By hand against the costs, either way. */
     { 2e-4, 100, 1e-5, "auto,dec=cpu", 0, 0, false },
     { 2e-4, 100, 1e-5, "dec=cpu,auto,dec=0", 0, 0, false },
@@ -162,7 +166,7 @@ static double best_seconds(double cpu, double device, double least, bool shared)
     return cpu <= 1.05 * other && cpu < other / (shared ? 0.95 : 1.0) ? cpu : device;
 }
 
-/* By the rates, never slower than the better of the two places. */
+/* By the rates, and what they do not show, never slower than the better of the two places. */
 START_TEST(nothing_is_cheaper)
 {
     enum { RATES = 100 };
