@@ -18,9 +18,10 @@ project=$PWD
 # CELL|WHAT IT IS|QUICK
 cells='
 pocl|PoCL, as Debian has it: both families of kernels|quick
-pocl-new|a newer PoCL, with fp16 and sub-groups|
+pocl-new|a newer PoCL|
 intel|Intel'"'"'s OpenCL runtime for CPUs|
 rusticl|Rusticl on llvmpipe|quick
+rusticl-new|a newer Rusticl on llvmpipe, which computes in halves|
 oclgrind-races|Oclgrind with a phone'"'"'s limits: data races|quick
 oclgrind-reads|Oclgrind with a phone'"'"'s limits: uninitialised and out-of-bounds accesses|quick
 faults|the fault layer: every call fails once|quick

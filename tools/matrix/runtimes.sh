@@ -42,24 +42,50 @@ foreign_root()
     echo "$dir/root"
 }
 
-# A newer PoCL brings a newer C library along: its tests run with that root as theirs.
+# newer_root NAME RELEASE PACKAGE: a runtime of a newer Debian with what the tests load, as it brings
+# a newer C library along: tests run with that root as theirs. Prints the folder, or says why not.
+newer_root()
+{
+    if ! unshare -m true 2>/dev/null; then
+        echo "a root of its own needs the right to mount: run this as root"
+        return 1
+    fi
+    foreign_root "$1" "$2" amd64 "$3" ocl-icd-libopencl1 libcjson1 libsndfile1 libprotobuf-c1 \
+        libsubunit0 libespeak-ng1 libclblast1 binutils || {
+        echo "the packages cannot be had"
+        return 1
+    }
+}
+
+# What a package of such a root is, by the first line of its list of changes.
+version_in() { zcat "$1/usr/share/doc/$2/changelog.Debian.gz" | sed -n '1s/ (\(.*\)).*/ \1/p'; }
+
+# tests_in ROOT PACKAGE TEST OPTION...
+tests_in()
+{
+    build_and_check gcc --wrapper "$project/tools/matrix/inside.sh $1" --timeout-multiplier 4 \
+        "${@:3}"
+    reason+=" ($(version_in "$1" "$2"))"
+}
+
 cell_pocl_new()
 {
-    local root version
-    if ! unshare -m true 2>/dev/null; then
-        skips "a root of its own needs the right to mount: run this as root"
-        return
-    fi
-    root=$(foreign_root pocl-new sid amd64 pocl-opencl-icd ocl-icd-libopencl1 libcjson1 \
-        libsndfile1 libprotobuf-c1 libsubunit0 libespeak-ng1 libclblast1 binutils) || {
-        skips "the packages cannot be had"
-        return
-    }
-    version=$(basename "$(find "$root/usr/lib" -name 'libpocl.so.*' | sort | tail -n 1)")
+    local root
+    root=$(newer_root pocl-new sid pocl-opencl-icd) || { skips "$root"; return; }
     export OCL_ICD_VENDORS=/etc/OpenCL/vendors/pocl.icd
-    build_and_check gcc --wrapper "$project/tools/matrix/inside.sh $root" --timeout-multiplier 4 \
-        --suite opencl
-    reason+=" ($version)"
+    tests_in "$root" pocl-opencl-icd --suite opencl
+}
+
+# From Mesa 25 on Rusticl has half arithmetic, on processors as well, where it is asked for.
+cell_rusticl_new()
+{
+    local root
+    root=$(newer_root rusticl-new trixie mesa-opencl-icd) || { skips "$root"; return; }
+    export OCL_ICD_VENDORS=/etc/OpenCL/vendors/rusticl.icd RUSTICL_ENABLE=llvmpipe
+    export RUSTICL_FEATURES=fp16 CLVITS_TEST_DEVICE=llvmpipe
+    tests_in "$root" mesa-opencl-icd {align,attention,conv1d,conv_transpose1d,discriminators,embedding,\
+flow,halves,loss,matmul,model,move,norm,pointwise,posterior,precision,prior,random,reduce,search,\
+segment,separable,spectrogram,spline}-opencl
 }
 
 # The packages of Intel's runtime stand in a virtual environment, whose libraries find each other.
