@@ -42,8 +42,9 @@ foreign_root()
     echo "$dir/root"
 }
 
-# newer_root NAME RELEASE PACKAGE: a runtime of a newer Debian with what the tests load, as it brings
-# a newer C library along: tests run with that root as theirs. Prints the folder, or says why not.
+# newer_root NAME RELEASE PACKAGE: a runtime of a newer Debian with what the tests load, as it
+# brings a newer C library along: tests run with that root as theirs. Prints the folder, or says why
+# not.
 newer_root()
 {
     if ! unshare -m true 2>/dev/null; then
@@ -83,9 +84,10 @@ cell_rusticl_new()
     root=$(newer_root rusticl-new trixie mesa-opencl-icd) || { skips "$root"; return; }
     export OCL_ICD_VENDORS=/etc/OpenCL/vendors/rusticl.icd RUSTICL_ENABLE=llvmpipe
     export RUSTICL_FEATURES=fp16 CLVITS_TEST_DEVICE=llvmpipe
-    tests_in "$root" mesa-opencl-icd {align,attention,conv1d,conv_transpose1d,discriminators,embedding,\
-flow,halves,loss,matmul,model,move,norm,pointwise,posterior,precision,prior,random,reduce,search,\
-segment,separable,spectrogram,spline}-opencl
+    tests_in "$root" mesa-opencl-icd \
+        {align,attention,conv1d,conv_transpose1d,discriminators,embedding,flow,halves}-opencl \
+        {loss,matmul,model,move,norm,pointwise,posterior,precision,prior,random,reduce}-opencl \
+        {search,segment,separable,spectrogram,spline}-opencl
 }
 
 # The packages of Intel's runtime stand in a virtual environment, whose libraries find each other.
