@@ -55,8 +55,9 @@ typedef struct clvits_context_params {
      * "cpu": the CPU path alone. "opencl": as "auto", but never the CPU path alone. A number:
      * that device of clvits_devices(). Anything else: the first device with this in its name or
      * its platform's, in any case of letters. Several, separated by commas: nodes go to the first
-     * that takes them. Whatever no device takes runs on the CPU path. With "auto", or nothing, the
-     * library also chooses between device and CPU path: see `place`.
+     * that takes them. Whatever no device takes runs on the CPU path, which takes everything: what
+     * stands behind "cpu" has to name a device as well, but is never used. With "auto", or nothing,
+     * the library also chooses between device and CPU path: see `place`.
      */
     const char *device;
     /**

@@ -198,14 +198,56 @@ static void no_device(clvits_report *r, const clvits_device_info *list, int coun
                     (int)(n < 60 ? n : 60), name, all);
 }
 
-/* Open what the comma-separated list names, in its order. */
+/* The device that a name of n bytes means; -1 where it means the CPU path. */
+static clvits_status find_device(int *out, const clvits_setting *wanted, const char *name, size_t n,
+                                 const clvits_device_info *list, int count, clvits_report *r)
+{
+    const bool any = is(name, n, "auto");
+
+    *out = -1;
+    if (is(name, n, "cpu"))
+        return CLVITS_OK;
+    if (!n) {
+        clvits_fail(r, CLVITS_E_ARGUMENT, "a device is missing in \"%.60s\": give numbers or names "
+                                          "with one comma between them", wanted->text);
+        return clvits_setting_blame(wanted, r);
+    }
+    *out = any || is(name, n, "opencl") ? best(list, count) : match(list, count, name, n);
+    if (*out >= 0 || any)
+        return CLVITS_OK;
+    no_device(r, list, count, name, n);
+    return clvits_setting_blame(wanted, r);
+}
+
+/* Give the machine one more place; a device that nobody named may fail. */
+static clvits_status open_device(clvits_context *c, const clvits_setting *wanted, int index,
+                                 bool any, clvits_device_params own, clvits_report *r)
+{
+    own.place = c->machine.n_places;
+    if (own.place == CLVITS_MAX_PLACES) {
+        clvits_fail(r, CLVITS_E_ARGUMENT, "more than %d devices in \"%.60s\"",
+                    CLVITS_MAX_PLACES - 1, wanted->text);
+        return clvits_setting_blame(wanted, r);
+    }
+    const clvits_status s = clvits_device_open(&c->machine.device[own.place], index, &own, r);
+    if (!s)
+        c->machine.n_places++;
+    if (!s || !any)
+        return s;
+    clvits_warn(r, "%s; going on without it", r->text);
+    clvits_report_clear(r);
+    return CLVITS_OK;
+}
+
+/* Open what the comma-separated list names, in its order. The CPU path takes every node, so what
+ * stands behind it is never used: it has to be a device's name all the same, and is not opened. */
 static clvits_status open_devices(clvits_context *c, const clvits_setting *wanted,
                                   const clvits_device_params *p, clvits_report *r)
 {
     const char *names = wanted->text ? wanted->text : "auto";
-    clvits_device_params own = *p;
     clvits_device_info *list;
-    int count;
+    int count, index;
+    bool used = true;
 
     if (!strcmp(names, "cpu")) /* needs no driver, so none is loaded */
         return CLVITS_OK;
@@ -213,34 +255,10 @@ static clvits_status open_devices(clvits_context *c, const clvits_setting *wante
 
     while (names && !s) {
         const size_t n = strcspn(names, ",");
-        const bool any = is(names, n, "auto");
-        int index = -1;
-
-        if (is(names, n, "cpu"))
-            break;
-        index = any || is(names, n, "opencl") ? best(list, count) : match(list, count, names, n);
-        if (!n) {
-            clvits_fail(r, CLVITS_E_ARGUMENT, "a device is missing in \"%.60s\": give numbers or "
-                        "names with one comma between them", wanted->text);
-            s = clvits_setting_blame(wanted, r);
-        } else if (index < 0 && !any) {
-            no_device(r, list, count, names, n);
-            s = clvits_setting_blame(wanted, r);
-        } else if (index >= 0 && c->machine.n_places == CLVITS_MAX_PLACES) {
-            clvits_fail(r, CLVITS_E_ARGUMENT, "more than %d devices in \"%s\"",
-                        CLVITS_MAX_PLACES - 1, names);
-            s = clvits_setting_blame(wanted, r);
-        }
-        if (index >= 0 && !s)
-            s = clvits_device_open(&c->machine.device[own.place = c->machine.n_places], index, &own,
-                                   r);
-        if (index >= 0 && !s)
-            c->machine.n_places++;
-        if (s && any) { /* nobody named the device that failed */
-            clvits_warn(r, "%s; going on without it", r->text);
-            clvits_report_clear(r);
-            s = CLVITS_OK;
-        }
+        s = find_device(&index, wanted, names, n, list, count, r);
+        used = used && !is(names, n, "cpu");
+        if (!s && used && index >= 0)
+            s = open_device(c, wanted, index, is(names, n, "auto"), *p, r);
         names = names[n] ? names + n + 1 : NULL;
     }
     free(list);

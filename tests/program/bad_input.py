@@ -79,10 +79,9 @@ class Arguments(ProgramTest):
             self.assertGreaterEqual(empty, least, command)
         for args in (("speak", "-m", "", "x"), ("speak", "-o", "", "x"), ("check", "-o", "")):
             self.fails(USAGE, (f"{args[1]}: the value is empty",), *args)
-        if devices():
-            for device in (",", "opencl,", ",opencl"):
-                self.fails(USAGE, (f'a device is missing in "{device}": give',), "speak",
-                           "--device", device, "x")
+        for device in (",", "cpu,", "cpu,,cpu", ",opencl", *(["opencl,"] if devices() else [])):
+            self.fails(USAGE, (f'a device is missing in "{device}": give',), "speak", "--device",
+                       device, "x")
 
     def test_extension(self):
         self.fails(USAGE, ("x.mp3", ".wav"), *CPU, "-o", "x.mp3", "hello")
@@ -95,6 +94,11 @@ class Arguments(ProgramTest):
                        "no-such-device", "hello")
             self.fails(USAGE, ('"no-such-device"', "there are"), "speak", "--device",
                        "cpu+no-such-device", "-d", "out", stdin="hello")
+            for names in ("cpu,no-such-device", "cpu,opencl,no-such-device", "cpu,99"):
+                with self.subTest(names=names):
+                    self.fails(USAGE, (f'"{names.split(",")[-1]}"', "there are"), "speak",
+                               "--device", names, "hello")
+        self.speak("-q", "--device", "cpu,cpu", "hello")
 
     def test_environment(self):
         """The variable is named, whether or not it would have mattered."""

@@ -55,7 +55,8 @@ static const char help[] =
 static const char more_help[] =
     "device:\n"
     "      --device D             cpu, opencl, a number of \"clvits devices\" or a part of\n"
-    "                             a name; several with commas; default: a GPU, else any\n"
+    "                             a name; several with commas: an operator runs on the first\n"
+    "                             that can, and cpu always can; default: a GPU, else any\n"
     "                             OpenCL device, and cpu, by what costs least. A+B share the\n"
     "                             utterances of -d: whichever is free takes the next\n"
     "      --batch N              utterances of -d that a device speaks at once, 1 to 16; 8\n"
