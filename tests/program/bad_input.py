@@ -217,6 +217,19 @@ class Text(ProgramTest):
         self.fails(INPUT, ("none.txt", "No such file"), *CPU, "-f", "none.txt")
         self.fails(INPUT, ("directory",), *CPU, "-f", ".")
 
+    def test_endless_line(self):
+        """It is given up at 16 MiB, and no line that is shorter is."""
+        def little_memory():
+            if not SANITIZED:
+                resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+
+        words = ("line is longer", "16 MiB")
+        self.fails(INPUT, ("/dev/zero, line 1", *words), *CPU, "-f", "/dev/zero", "--threads", "1",
+                   prepare=little_memory)
+        self.fails(INPUT, ("line 2", *words), *CPU, "-d", "out",
+                   stdin="\n" + " " * ((1 << 24) + 1))
+        self.speak("-q", stdin=" " * ((1 << 24) - 1) + "\nhello")
+
     def test_json(self):
         for words, line in [
             (("line 1", "JSON object"), "hello"),

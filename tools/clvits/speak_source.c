@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { MOST_LINE = 1 << 24 }; /* bytes, its end included */
+
 static int read_ids(speech_source *s)
 {
     const char *at = s->ids;
@@ -113,13 +115,41 @@ bool speech_is_utf8(const char *text, size_t n)
     return true;
 }
 
+/* As getline(), but what has no end is given up when it is longer than any line; half a line before
+ * a failure is none. */
+static ssize_t get_line(speech_source *s)
+{
+    size_t n = 0;
+
+    for (int c = 0; c != '\n' && n <= MOST_LINE;) {
+        if (n + 1 >= s->capacity) {
+            const size_t capacity = 2 * s->capacity + 4096;
+            char *more = realloc(s->buffer, capacity);
+            if (!more) {
+                errno = ENOMEM;
+                return -1;
+            }
+            s->buffer = more;
+            s->capacity = capacity;
+        }
+        c = getc_unlocked(s->f);
+        if (c == EOF)
+            break;
+        s->buffer[n++] = (char)c;
+    }
+    if (!n || ferror(s->f))
+        return -1;
+    s->buffer[n] = '\0';
+    return (ssize_t)n;
+}
+
 /* A line without its end, in u; *more is false at the end of the file. */
 static int read_line(speech_source *s, utterance *u, bool *more)
 {
     static const char mark[] = "\xef\xbb\xbf"; /* some editors begin UTF-8 files with it */
 
     errno = 0;
-    ssize_t n = getline(&s->buffer, &s->capacity, s->f);
+    ssize_t n = get_line(s);
     if (n < 0) {
         const int error = errno;
         *more = false;
@@ -134,6 +164,10 @@ static int read_line(speech_source *s, utterance *u, bool *more)
     }
     s->bytes += n;
     s->line++;
+    if (n > MOST_LINE)
+        return program_fail(CODE_INPUT, "%s, line %d: the line is longer than any text that is "
+                                        "spoken at once: %d MiB at most",
+                            source_name(s), s->line, MOST_LINE >> 20);
     while (n > 0 && (s->buffer[n - 1] == '\n' || s->buffer[n - 1] == '\r'))
         n--;
     u->text = s->buffer;
