@@ -511,8 +511,12 @@ class Output(ProgramTest):
         os.close(reader)
         with os.fdopen(writer, "wb") as closed:
             done = self.run_program(*CPU, "--output-raw", self.TEXT, stdout=closed)
-        self.one_message(done, OUTPUT, "standard output was closed")
-        self.assertEqual(self.left(), [])
+            self.one_message(done, OUTPUT, "standard output was closed")
+            self.assertEqual(self.left(), [])
+            for args in (*CPU, "-d", ".", self.TEXT), ("info",), ("check", "--list"):
+                with self.subTest(args=args):
+                    done = self.run_program(*args, stdout=closed)
+                    self.one_message(done, OUTPUT, "standard output was closed")
 
     def test_one_of_several_at_once(self):
         """Files are there up to the line that failed, as if lines were spoken one by one."""

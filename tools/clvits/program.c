@@ -308,11 +308,17 @@ int program_interrupted(void)
     return program_fail(CODE_INTERRUPTED + program_signal(), "interrupted");
 }
 
+int program_fail_stdout(void)
+{
+    if (errno == EPIPE)
+        return program_fail(CODE_OUTPUT, "standard output was closed by what reads it");
+    return program_fail(CODE_OUTPUT, "standard output cannot be written: %s",
+                        errno == EBADF ? "it is closed" : strerror(errno));
+}
+
 int program_flush(void)
 {
-    if (fflush(stdout) || ferror(stdout))
-        return program_fail(CODE_OUTPUT, "standard output cannot be written: %s", strerror(errno));
-    return CODE_OK;
+    return fflush(stdout) || ferror(stdout) ? program_fail_stdout() : CODE_OK;
 }
 
 double program_now(void)

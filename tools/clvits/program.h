@@ -100,6 +100,9 @@ int program_signal_sent(void);
 /** Say that a signal ended it; returns the code for that. */
 int program_interrupted(void);
 
+/** Say, by errno, why standard output could not be written; returns CODE_OUTPUT. */
+int program_fail_stdout(void);
+
 /** Bring out what is buffered for standard output. Returns a code. */
 int program_flush(void);
 

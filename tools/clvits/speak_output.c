@@ -40,11 +40,8 @@ static int write_bytes(const speech_output *o, const void *bytes, size_t n)
             n -= (size_t)done;
         } else if (errno == EPIPE && o->stream) {
             return CODE_OUTPUT; /* nobody is listening any more */
-        } else if (errno == EPIPE) {
-            return program_fail(CODE_OUTPUT, "standard output was closed by what reads it");
         } else if (errno != EINTR) {
-            return program_fail(CODE_OUTPUT, "standard output cannot be written: %s",
-                                errno == EBADF ? "it is closed" : strerror(errno));
+            return program_fail_stdout();
         } else if (program_signal()) {
             return CODE_OK; /* whoever reads is stuck; the speaking ends by itself */
         }
