@@ -6,12 +6,26 @@
 
 #include <string.h>
 
+/* Say what it may be instead of a voice. */
+static clvits_status no_type(clvits_json *j)
+{
+    if (clvits_json_at(j, "num_mels") && clvits_json_at(j, "upsample_rates"))
+        return clvits_json_fail(j, CLVITS_E_UNSUPPORTED,
+                                "num_mels says that this is a vocoder such as HiFi-GAN, which "
+                                "makes speech of spectrograms and not of text; it is no voice");
+    return clvits_json_fail(j, CLVITS_E_FORMAT,
+                            "model_type is missing, which says \"vits\" in a Hugging Face voice; "
+                            "so this is none, nor any other voice that is known here");
+}
+
 static clvits_status check_type(clvits_json *j)
 {
     if (clvits_refuse_config(j))
         return j->status;
 
-    const char *type = clvits_json_text(j, "model_type", CLVITS_JSON_REQUIRED);
+    const char *type = clvits_json_text(j, "model_type", CLVITS_JSON_OPTIONAL);
+    if (!type && !j->status)
+        return no_type(j);
     if (type && strcmp(type, "vits"))
         return clvits_json_fail(j, CLVITS_E_UNSUPPORTED,
                                 "model_type is \"%.32s\"; only \"vits\" is supported", type);
