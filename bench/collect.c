@@ -91,6 +91,23 @@ static void add_failure(collector *c, const char *verdict, const char *level, co
     add_record(c, o);
 }
 
+/* A place that lacks the precision says so once, at the first level that was asked for: of those
+ * that have one, then of the others. Nobody named the CPU path where it is one of several that are
+ * measured by default: what it lacks is no failure. */
+static void add_refusal(collector *c, const char *reason)
+{
+    static const char *const levels[] = { "stage", "speech", "operator", "machine" };
+    const bool named = c->o->devices || !c->place->cpu || c->n_places == 1;
+    int level = 0;
+
+    if (c->place->refused)
+        return;
+    c->place->refused = true;
+    while (level < LENGTH(levels) - 1 && !bench_wants_level(c->o, levels[level]))
+        level++;
+    add_failure(c, named ? "failed" : "skipped", levels[level], "precision", reason);
+}
+
 static void add_device(collector *c, cJSON *device)
 {
     if (!c->place) {
@@ -123,9 +140,7 @@ static void take_line(collector *c, const char *text)
     } else if (!strcmp(kind, "unlisted")) {
         add_failure(c, "failed", "machine", "devices", cJSON_GetStringValue(item));
     } else if (!strcmp(kind, "refused") && c->place) {
-        c->place->refused = true;
-        add_failure(c, "failed", bench_wants_level(c->o, "stage") ? "stage" : "speech",
-                    "precision", cJSON_GetStringValue(item));
+        add_refusal(c, cJSON_GetStringValue(item));
     } else if (!strcmp(kind, "begin")) {
         cJSON_Delete(c->current);
         c->current = cJSON_DetachItemViaPointer(line, item);

@@ -129,6 +129,25 @@ def named_twice(folder):
     assert [r["device"] for r in result["results"]] == ["cpu", "cpu:baseline"]
 
 
+def lacks_precision(folder):
+    """Whatever is asked for, a place says that it lacks the precision; the CPU path that nobody
+    named costs nothing."""
+    path = folder / "floats.json"
+    sentence = "precision fp16 needs an OpenCL device that computes in halves; the CPU path"
+    for named, level in (("cpu", "operator"), ("cpu", "speech"), ("cpu,cpu:baseline", "operator"),
+                         (None, "operator")):
+        done = run(*(["-d", named] if named else []), "-q", "-s", "0.005", "-p", "fp16", "-l",
+                   level, "-f", "flip/", "-j", path)
+        result = json.loads(path.read_text())
+        places = result["devices"] if named else result["devices"][:1]
+        said = [r for r in result["results"] if r["name"] == "precision" and
+                r["device"].startswith("cpu")]
+        skipped = not named and len(result["devices"]) > 1
+        assert [r["verdict"] for r in said] == ["skipped" if skipped else "failed"] * len(places)
+        assert all(r["level"] == level and r["reason"].startswith(sentence) for r in said), said
+        assert (done.returncode == 3) == any(r["verdict"] == "failed" for r in result["results"])
+
+
 def no_voice(folder):
     """A voice that cannot be opened is said to have failed, whichever of its cases is asked for."""
     path = folder / "voiceless.json"
@@ -295,6 +314,7 @@ def main():
         no_process(folder)
         no_folder(folder)
         no_voice(folder)
+        lacks_precision(folder)
         named_twice(folder)
         if LAYER and has_device(folder):
             disappears(folder)
