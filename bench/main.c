@@ -122,13 +122,15 @@ static void say_noise(const bench_result *r)
     const double load = cJSON_GetNumberValue(cJSON_GetObjectItem(r->system, "load_at_start"));
     const double processors = cJSON_GetNumberValue(cJSON_GetObjectItem(r->system, "processors"));
     const bool busy = load > 0.5 * processors;
-    const char *const was = r->noisy * 10 > r->timed ? "noisy" : busy ? "not quiet" : "quiet";
+    const char *const was = r->noisy * 10 > r->timed ? "noisy"
+                            : busy && r->noisy       ? "not quiet"
+                                                     : "quiet";
 
     if (r->timed)
         printf("The machine was %s: %d of %d cases were disturbed%s.\n", was, r->noisy, r->timed,
                r->noisy ? "; \"noisy\" in their lines says by what" : "");
     if (busy)
-        printf("The machine was busy when this began: load %.1f on %.0f processors.\n", load,
+        printf("The machine was busy before this began: load %.1f on %.0f processors.\n", load,
                processors);
 }
 

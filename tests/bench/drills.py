@@ -148,6 +148,15 @@ def lacks_precision(folder):
         assert (done.returncode == 3) == any(r["verdict"] == "failed" for r in result["results"])
 
 
+def says_noise(folder):
+    """What is said of the machine is what its cases say."""
+    path = folder / "noise.json"
+    done = run("-d", "cpu", "-q", "-s", "0.005", "-l", "operator", "-f", "flip/", "-j", path)
+    noisy = sum(r["noisy"] for r in json.loads(path.read_text())["results"])
+    was = "noisy" if noisy else "quiet"
+    assert f"The machine was {was}: {noisy} of 1 cases were disturbed" in done.stdout, done.stdout
+
+
 def no_voice(folder):
     """A voice that cannot be opened is said to have failed, whichever of its cases is asked for."""
     path = folder / "voiceless.json"
@@ -315,6 +324,7 @@ def main():
         no_folder(folder)
         no_voice(folder)
         lacks_precision(folder)
+        says_noise(folder)
         named_twice(folder)
         if LAYER and has_device(folder):
             disappears(folder)
