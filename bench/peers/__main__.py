@@ -108,7 +108,7 @@ def install(folder, name, packages):
     """Packages in an environment of their own, once; the interpreter, or None."""
     ready = folder / f"{name}-ready"
     if not ready.exists():
-        print(f"peers: installing {', '.join(packages)} into {folder}", flush=True)
+        race.say(f"peers: installing {', '.join(packages)} into {folder}")
         there = (folder / "bin" / "python").exists()
         if not there and subprocess.run([sys.executable, "-m", "venv", folder],
                                         check=False).returncode:
@@ -120,6 +120,14 @@ def install(folder, name, packages):
             return None
         ready.touch()
     return folder / "bin" / "python"
+
+
+def run_python(python, *words, **options):
+    """Its exit code."""
+    try:
+        return subprocess.run([python, *words], check=False, **options).returncode
+    except OSError as error:
+        raise race.Failed(f"{python} cannot be run: {error.strerror}") from None
 
 
 def interpreter(arguments, name, packages):
@@ -146,9 +154,9 @@ def make_voices(arguments):
         if texts_of(arguments.work, quality, arguments.seconds):
             continue
         python = interpreter(arguments, "makers", MAKERS)
-        print(f"peers: making the voice {quality}", flush=True)
-        if not python or subprocess.run([python, HERE / "voices.py", arguments.work, quality,
-                                         *arguments.seconds], check=False).returncode:
+        race.say(f"peers: making the voice {quality}")
+        if not python or run_python(python, HERE / "voices.py", arguments.work, quality,
+                                    *arguments.seconds):
             print(f"peers: the voice {quality} could not be made", file=sys.stderr)
             return False
     return True
@@ -161,17 +169,16 @@ def show(result):
     times = f"{result['batch']} times " if "batch" in result else ""
     head = f"{result['voice']}, {times}{result['ids']} symbols, {result['threads']} thread(s): "
     if "failed" in result:
-        print(f"{head}{result['peer']}{settings} could not run: {result['failed']}",
-              flush=True)
+        race.say(f"{head}{result['peer']}{settings} could not run: {result['failed']}")
         return 3
     if "wrong" in result:
-        print(f"{head}{result['peer']} {result['version']}{settings}: NOT THE SAME AUDIO: "
-              f"{result['wrong']}", flush=True)
+        race.say(f"{head}{result['peer']} {result['version']}{settings}: NOT THE SAME AUDIO: "
+                 f"{result['wrong']}")
         return 1
-    print(f"{head}{result['audio']:.2f} s, clvits {1e3 * result['clvits']['median']:.1f} ms, "
-          f"{result['peer']} {result['version']}{settings} "
-          f"{1e3 * result['other']['median']:.1f} ms; {race.shown(result)}; "
-          f"difference {result['error']:.0e}", flush=True)
+    race.say(f"{head}{result['audio']:.2f} s, clvits {1e3 * result['clvits']['median']:.1f} ms, "
+             f"{result['peer']} {result['version']}{settings} "
+             f"{1e3 * result['other']['median']:.1f} ms; {race.shown(result)}; "
+             f"difference {result['error']:.0e}")
     return 0
 
 
@@ -192,7 +199,7 @@ def run(arguments):
                 clvits = race.Clvits(arguments.clvits, path, arguments.device,
                                        threads=threads)
             except RuntimeError as error:
-                print(f"{quality}, {threads} thread(s): {error}", flush=True)
+                race.say(f"{quality}, {threads} thread(s): {error}")
                 codes.add(3)
                 continue
             others = runtimes.others(path, quality, threads, torch_as)
@@ -222,7 +229,10 @@ def main():
         return 2
     if arguments.json:
         race.check(arguments.json)
-    arguments.work.mkdir(parents=True, exist_ok=True)
+    try:
+        arguments.work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise race.Failed(f"the folder {arguments.work} cannot be made: {error.strerror}") from None
     python = interpreter(arguments, "aligners", ALIGNERS) if arguments.alignment else \
         interpreter(arguments, "runtimes", RUNTIMES)
     if arguments.install_only:
@@ -232,7 +242,7 @@ def main():
     if arguments.torch and not interpreter(arguments, "makers", MAKERS):
         return 3
     environment = {**os.environ, "CLVITS_PEERS_READY": "1"}
-    code = subprocess.run([python, HERE, *sys.argv[1:]], env=environment, check=False).returncode
+    code = run_python(python, HERE, *sys.argv[1:], env=environment)
     return code if code >= 0 else 3
 
 
@@ -243,7 +253,9 @@ def guarded():
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # whatever is missing, full or forbidden
-        reason = " ".join(str(error).split()) or type(error).__name__
+        named = isinstance(error, OSError) and error.strerror and error.filename
+        reason = f"{error.filename}: {error.strerror}" if named else str(error)
+        reason = " ".join(reason.split()) or type(error).__name__
         print(f"peers: {reason}", file=sys.stderr)
         return 3
 

@@ -95,14 +95,13 @@ def align(clvits, other, case, threads, count):
 def show(result):
     head = f"{result['voice']}, {result['threads']} thread(s): "
     if "failed" in result:
-        print(f"{head}could not run: {result['failed']}", flush=True)
+        race.say(f"{head}could not run: {result['failed']}")
         return 3
     if "wrong" in result:
-        print(f"{head}NOT THE SAME: {result['wrong']}", flush=True)
+        race.say(f"{head}NOT THE SAME: {result['wrong']}")
         return 1
-    print(f"{head}clvits {1e3 * result['clvits']['median']:.3f} ms, {result['peer']} "
-          f"{result['version']} {1e3 * result['other']['median']:.3f} ms; {race.shown(result)}",
-          flush=True)
+    race.say(f"{head}clvits {1e3 * result['clvits']['median']:.3f} ms, {result['peer']} "
+             f"{result['version']} {1e3 * result['other']['median']:.3f} ms; {race.shown(result)}")
     return 0
 
 

@@ -2,11 +2,13 @@
 """Run clvits and another runtime in turns, compare what they say, and count."""
 import array
 import contextlib
+import errno
 import json
 import math
 import os
 import statistics
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -181,30 +183,65 @@ def race(clvits, others, case, count, scratch):
             yield {**about, "failed": reason[:300]}
 
 
-def _read(path):
-    """The results of clvits-bench in a file, or those of a new one."""
-    if not path.exists():
-        return {"format": FORMAT, "devices": []}
+class Failed(Exception):
+    """What is wrong with a file, in words."""
+
+
+def say(text):
+    """A line of standard output, at once."""
     try:
+        print(text, flush=True)
+    except OSError as error:
+        sys.stdout = None  # would be flushed again, in vain
+        raise Failed("standard output was closed by what reads it"
+                     if isinstance(error, BrokenPipeError) else
+                     f"standard output cannot be written: {error.strerror}") from None
+
+
+def _read(path):
+    """The results of clvits-bench in a file, or those of a new one; a device might not end."""
+    try:
+        if not path.exists():
+            return {"format": FORMAT, "devices": []}
+        if not path.is_file():
+            raise Failed(f"{path} is there and is not a regular file")
         run = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Failed(f"{path} cannot be read: {error.strerror}") from None
     except ValueError as error:
-        raise RuntimeError(f"{path} is damaged: {error}") from error
+        raise Failed(f"{path} is damaged: {error}") from None
     peers = run.get("peers", []) if isinstance(run, dict) and run.get("format") == FORMAT else None
     if not isinstance(peers, list) or not all(isinstance(peer, dict) for peer in peers):
-        raise RuntimeError(f"{path} is not a result of clvits-bench")
+        raise Failed(f"{path} is not a result of clvits-bench")
     return run
 
 
+@contextlib.contextmanager
 def _part_of(path):
-    return path.with_name(path.name + ".part")
+    """What to write and where it belongs then, through links; what fails is said of the path."""
+    target = Path(os.path.realpath(path))
+    part = target.with_name(target.name + ".part")
+    try:
+        try:
+            yield part, target
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise Failed(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _write(part, run):
+    part.write_text(json.dumps(run, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def check(path):
     """Raise unless append() can have the file: better now than after the first race."""
     path = Path(path)
-    _read(path)
-    _part_of(path).touch()
-    _part_of(path).unlink()
+    run = _read(path)
+    if path.exists() and not os.access(path, os.W_OK):
+        raise Failed(f"{path} cannot be written: {os.strerror(errno.EACCES)}")
+    with _part_of(path) as (part, _):
+        _write(part, run)
 
 
 def append(path, results):
@@ -218,6 +255,6 @@ def append(path, results):
 
     fresh = {key(r) for r in results}
     run["peers"] = [r for r in run.get("peers", []) if key(r) not in fresh] + results
-    part = _part_of(path)
-    part.write_text(json.dumps(run, allow_nan=False) + "\n", encoding="utf-8")
-    part.replace(path)
+    with _part_of(path) as (part, target):
+        _write(part, run)
+        part.replace(target)

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 import tempfile
@@ -315,8 +316,13 @@ def check_refusals():
         for file, text in files.items():
             (folder / file).write_text(text)
         (folder / "build" / "peers").touch() # where the work folder should be
-        for file, word in (*((file, file) for file in files), ("no/a.json", "No such file"),
-                           ("new.json", "File exists")):
+        os.mkfifo(folder / "pipe")
+        for file, word in (*((file, file) for file in files),
+                           ("no/a.json", "no/a.json cannot be written: No such file or dir"),
+                           ("list.json/a", "list.json/a cannot be "),
+                           ("/dev/zero", "/dev/zero is there and is not a regular file\n"),
+                           ("pipe", "pipe is there and is not a regular file\n"),
+                           ("new.json", "peers cannot be made: File exists\n")):
             done = subprocess.run([sys.executable, PEERS, "--build", folder / "build",
                                    "--python", sys.executable, "--json", folder / file],
                                   text=True, capture_output=True, timeout=300, check=False)
@@ -332,6 +338,52 @@ def check_refusals():
         assert "no environment for packages" in said.getvalue()
 
 
+def check_output():
+    """Who reads the output may go away, and what is there may be a full disk."""
+    with tempfile.TemporaryDirectory() as name:
+        build = pathlib.Path(name)
+        (build / "bench" / "peers").mkdir(parents=True)
+        (build / "bench" / "peers" / "clvits-peer").touch()
+        reader, writer = os.pipe()
+        os.close(reader)
+        with open(writer, "wb") as closed, open("/dev/full", "wb") as full:
+            for output, said in ((closed, "standard output was closed by what reads it"),
+                                 (full, "standard output cannot be written: No space left on "
+                                        "device")):
+                done = subprocess.run([sys.executable, PEERS, "--build", build], stdout=output,
+                                      stderr=subprocess.PIPE, text=True, timeout=300, check=False)
+                assert (done.returncode, done.stderr) == (3, f"peers: {said}\n"), done
+        done = subprocess.run([sys.executable, PEERS, "--build", build, "--python", build / "none"],
+                              capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 3 and done.stderr == \
+            f"peers: {build / 'none'} cannot be run: No such file or directory\n", done
+
+
+def check_full_disk():
+    """What was there stays, and nothing beside it."""
+    with tempfile.TemporaryDirectory() as name:
+        path, link = pathlib.Path(name, "a.json"), pathlib.Path(name, "link.json")
+        race.append(path, raced(("defaults", Fake("x", [0.2]))))
+        before = path.read_text()
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16, hard))
+        more = raced(("piper", Fake("x", [0.2])))
+        try:
+            for write in race.check, lambda path: race.append(path, more):
+                try:
+                    write(path)
+                except race.Failed as error:
+                    assert str(error) == f"{path} cannot be written: File too large", error
+                else:
+                    raise AssertionError("it does not fit")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert path.read_text() == before and list(path.parent.iterdir()) == [path]
+        link.symlink_to(path)
+        race.append(link, raced(("piper", Fake("x", [0.2]))))
+        assert link.is_symlink() and len(json.loads(path.read_text())["peers"]) == 2
+
+
 def check_texts():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -344,7 +396,8 @@ def check_texts():
 
 
 for check in (check_ratios, check_disturbed, check_disagreement, check_failure, check_batch,
-              check_runtimes, check_death, check_alignment, check_aligner, check_append,
-              check_arguments, check_install, check_refusals, check_texts):
+              check_runtimes, check_death, check_alignment, check_aligner,
+              check_append, check_arguments, check_install, check_refusals, check_output,
+              check_full_disk, check_texts):
     check()
     print(f"{check.__name__}: fine")
