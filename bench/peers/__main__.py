@@ -63,7 +63,8 @@ def parse(argv):
     parser.add_argument("--threads", default="1,all", help="as in 1,3,all (1,all)")
     parser.add_argument("--seconds", default="1,5,30", help="of speech, about (1,5,30)")
     parser.add_argument("--pairs", type=int, default=15, help="of runs (15)")
-    parser.add_argument("--device", default="cpu", help="what clvits runs on (cpu)")
+    parser.add_argument("--device", default="cpu",
+                        help="what clvits runs on, as clvits speak takes it (cpu)")
     parser.add_argument("--install-only", action="store_true",
                         help="only install what races; another time will race")
     parser.add_argument("--json", type=Path, help="a result of clvits-bench to add to, or a new "

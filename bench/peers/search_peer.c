@@ -7,11 +7,11 @@
 //   case ITEMS TEXT FRAMES  values for the turns that follow, mixed() of their places: "ok"
 //   go                      align them: seconds
 //   durations               what the last turn made, item after item
-// The first line, before any command, is the name of the device: "cpu", or the first OpenCL device
-// whose name or platform has DEVICE in it. What goes wrong is said on standard error and ends the
+// The first line, before any command, is the name of the device. DEVICE is as clvits takes it; of
+// several the first searches that can. What goes wrong is said on standard error and ends the
 // program.
 #include "graph/build.h"
-#include "graph/sched.h"
+#include "model/context.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@
 
 typedef struct peer {
     clvits_report report;
-    clvits_machine machine;
+    clvits_context *context;
     clvits_packed_weights *weights;
     clvits_graph *graph;
     clvits_plan *plan;
@@ -46,31 +46,16 @@ static float mixed(uint32_t place)
     return (float)(h >> 8) / 8388608.0f - 1.0f;
 }
 
-static clvits_status open_machine(peer *p, const char *name, int threads)
+static void print_log(void *user, clvits_log_level level, const char *text)
 {
-    const clvits_device_params params = { 0 };
-    clvits_device_info *list = NULL;
-    int n = 0, found = -1;
-    clvits_status s = clvits_cpu_open(&p->machine.cpu, NULL, threads, &p->report);
-
-    p->machine.n_places = 1;
-    if (s || !strcmp(name, "cpu"))
-        return s;
-    s = clvits_device_list(&list, &n, &p->report);
-    for (int i = 0; i < n && found < 0 && !s; i++)
-        if (strstr(list[i].name, name) || strstr(list[i].platform, name))
-            found = i;
-    free(list);
-    if (s || found < 0)
-        return s ? s : clvits_fail(&p->report, CLVITS_E_ARGUMENT, "no device is named %s", name);
-    s = clvits_device_open(&p->machine.device[1], found, &params, &p->report);
-    p->machine.n_places += !s;
-    return s;
+    (void)user;
+    if (level <= CLVITS_LOG_WARNING)
+        fprintf(stderr, "clvits-search-peer: %s\n", text);
 }
 
 static void close_case(peer *p)
 {
-    clvits_machine_finish(&p->machine);
+    clvits_machine_finish(&p->context->machine);
     clvits_run_free(&p->run);
     clvits_plan_free(&p->plan);
     clvits_graph_close(&p->graph);
@@ -92,7 +77,7 @@ static clvits_status fill(peer *p)
             s = clvits_run_set_length(p->run, p->frames, b, t->T, &p->report);
         if (!s)
             s = clvits_run_write(p->run, t, b, values, &p->report);
-        clvits_machine_finish(&p->machine); /* has read them */
+        clvits_machine_finish(&p->context->machine); /* has read them */
     }
     free(values);
     return s;
@@ -115,7 +100,7 @@ static clvits_status set_case(peer *p, int items, int text, int frames)
     p->durations = clvits_graph_keep(clvits_search(p->value, p->text, &ends));
     s = clvits_graph_finish(p->graph, r);
     if (!s)
-        s = clvits_plan_make(&p->plan, p->graph, &p->machine, p->weights, NULL, r);
+        s = clvits_plan_make(&p->plan, p->graph, &p->context->machine, p->weights, NULL, r);
     if (!s)
         s = clvits_run_make(&p->run, p->plan, r);
     return s ? s : fill(p);
@@ -126,7 +111,7 @@ static clvits_status go(peer *p)
     const double start = now();
     const clvits_status s = clvits_run_go(p->run, NULL, &p->report);
 
-    clvits_machine_finish(&p->machine);
+    clvits_machine_finish(&p->context->machine);
     if (!s)
         printf("%.9f\n", now() - start);
     return s;
@@ -175,12 +160,16 @@ int main(int argc, char **argv)
         fputs("usage: clvits-search-peer DEVICE THREADS\n", stderr);
         return 2;
     }
-    clvits_status s = open_machine(&p, argv[1], atoi(argv[2]));
-    if (!s) {
-        puts(p.machine.n_places > 1 ? clvits_device_get_info(p.machine.device[1])->name
-                                    : p.machine.cpu.name);
-        fflush(stdout);
-    }
+    const clvits_context_params params = {
+        .device = argv[1], .place = "", .precision = "fp32", .threads = atoi(argv[2]),
+        .log = print_log,
+    };
+    clvits_status s = clvits_context_open(&p.context, &params);
+    if (s)
+        return 1; /* as the log has said */
+    p.report = clvits_context_report(p.context);
+    puts(clvits_context_device(p.context));
+    fflush(stdout);
     while (!s && getline(&line, &capacity, stdin) > 0) {
         s = obey(&p, line);
         fflush(stdout);
@@ -189,7 +178,6 @@ int main(int argc, char **argv)
         fprintf(stderr, "clvits-search-peer: %s\n", p.report.text);
     free(line);
     close_case(&p);
-    clvits_device_close(&p.machine.device[1]);
-    clvits_cpu_close(&p.machine.cpu);
+    clvits_context_close(&p.context);
     return s != CLVITS_OK;
 }

@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""peers.py PEERS: the race's own logic, with runtimes that are made up. Needs no network."""
+"""peers.py PEERS SEARCHER: the race's own logic, with runtimes that are made up. Needs no network.
+
+SEARCHER is clvits-search-peer.
+"""
 import contextlib
 import importlib.util
 import io
@@ -14,7 +17,7 @@ import sys
 import tempfile
 import types
 
-PEERS = pathlib.Path(sys.argv[1])
+PEERS, SEARCHER = map(pathlib.Path, sys.argv[1:3])
 sys.path.insert(0, str(PEERS))
 import alignment  # noqa: E402
 import race  # noqa: E402
@@ -239,6 +242,22 @@ def check_aligner():
         clvits.close()
 
 
+def check_searcher():
+    """Devices are named as elsewhere, and align alike."""
+    found = {}
+    for device in "cpu", "opencl", "0", "cpu,no-such-device":
+        done = subprocess.run([SEARCHER, device, "1"], input="case 2 30 90\ngo\ndurations\n",
+                              text=True, capture_output=True, timeout=300, check=False)
+        if "there is no OpenCL device on this machine" in done.stderr:
+            continue
+        assert (done.returncode == 1) == ("no-such-device" in device), done
+        if done.returncode:
+            assert 'no OpenCL device matches "no-such-device"' in done.stderr, done
+        else:
+            found[device] = done.stdout.splitlines()[3]
+    assert sum(map(int, found["cpu"].split())) == 180 and len(set(found.values())) == 1, found
+
+
 def check_append():
     """Results are added to a file; the same race again replaces the old one."""
     with tempfile.TemporaryDirectory() as name:
@@ -396,7 +415,7 @@ def check_texts():
 
 
 for check in (check_ratios, check_disturbed, check_disagreement, check_failure, check_batch,
-              check_runtimes, check_death, check_alignment, check_aligner,
+              check_runtimes, check_death, check_alignment, check_aligner, check_searcher,
               check_append, check_arguments, check_install, check_refusals, check_output,
               check_full_disk, check_texts):
     check()
