@@ -9,6 +9,7 @@
 //
 // The tiles of a stretch are numbered step * classes + class, where a step is one tile of every
 // residue class of the stretch: group g of taps then reads tile + g * classes.
+#include "base/least.h"
 #include "cpu/conv.h"
 
 #include <stdbool.h>
@@ -276,11 +277,6 @@ enum { PAIR_ROWS = 0 };
 static product_fn *const pairs[] = { NULL };
 #endif
 
-static int least(int a, int b)
-{
-    return a < b ? a : b;
-}
-
 /* What a job makes: steps from k0 on, classes from i0 on, of item b. */
 typedef struct span {
     int b, k0, steps, i0, classes;
@@ -353,7 +349,7 @@ static clvits_ahead look_ahead(const toom *t, const span *s, int block, int end,
     const conv1d_dims *d = j->d;
     const int c = channel_of(t, block), last = channel_of(t, end - 1) + d->lanes;
     const clvits_conv_part part = { .b = s->b, .low = s->low, .high = s->high, .o0 = c % d->O,
-                                    .n = least(last, d->phases * d->O) - c };
+                                    .n = clvits_least(last, d->phases * d->O) - c };
     const int whole = t->form->m * d->dilation, rows = s->steps * whole;
     const int row = s->k0 * whole - s->shift;
     const int read = row + rows - d->pad + (t->G - 1) * whole + (t->form->r - 1) * d->dilation;
@@ -364,7 +360,7 @@ static clvits_ahead look_ahead(const toom *t, const span *s, int block, int end,
         return a;
     if (more)
         clvits_want(&a, j->x + clvits_at(d->x, s->b, from), d->x.ld, d->I,
-                    least(read + rows - from, left), 0);
+                    clvits_least(read + rows - from, left), 0);
     clvits_want_epilogue(&a, j, &part, row * d->phases + c / d->O - d->shift, d->phases, rows);
     clvits_spread(&a, t->P * t->G * t->blocks * clvits_ceil_div(d->I, CLVITS_FETCHED) *
                           clvits_ceil_div(s->steps * s->classes, ROWS));
@@ -465,7 +461,7 @@ static void run_job(void *context, int index)
     const int step = index % t->stepped, rest = index / t->stepped;
     const int class = rest % t->classed, split = rest / t->classed % t->split;
     const int b = rest / t->classed / t->split;
-    const int block = split * t->blocks, end = least(block + t->blocks, t->all);
+    const int block = split * t->blocks, end = clvits_least(block + t->blocks, t->all);
     span s = { .b = b, .i0 = class * t->classes };
     int last = steps_of(t, b, &s);
     const int k0 = s.k0 + step * t->stretches * t->steps;
@@ -501,13 +497,14 @@ static void choose_job(toom *t, int steps)
     t->width = clvits_ceil_div(t->width, CLVITS_VECTOR) * CLVITS_VECTOR;
     /* Less what apart() adds. */
     const int floats = X_FLOATS / t->P - CLVITS_VECTOR;
-    t->classes = least(least(d->dilation, CLASSES), floats / (t->width * t->G));
+    t->classes = clvits_least(clvits_least(d->dilation, CLASSES), floats / (t->width * t->G));
     const int most_x = floats / (t->width * t->classes) - (t->G - 1);
     const int most_y = Y_FLOATS / (t->P * d->lanes * t->classes);
-    const int enough = clvits_ceil_div(tiles, t->classes), half = least(most_x, most_y / all) / 2;
-    t->steps = least(half > enough ? half : enough, least(most_x, most_y));
-    t->steps = least(t->steps, steps);
-    t->blocks = least(most_y / t->steps, all);
+    const int enough = clvits_ceil_div(tiles, t->classes);
+    const int half = clvits_least(most_x, most_y / all) / 2;
+    t->steps = clvits_least(half > enough ? half : enough, clvits_least(most_x, most_y));
+    t->steps = clvits_least(t->steps, steps);
+    t->blocks = clvits_least(most_y / t->steps, all);
     t->classed = clvits_ceil_div(d->dilation, t->classes);
     t->split = clvits_ceil_div(all, t->blocks);
 

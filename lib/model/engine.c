@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "model/engine.h"
 
+#include "base/least.h"
 #include "graph/trust.h"
 #include "model/engine_task.h"
 
@@ -165,11 +166,6 @@ static clvits_status find_room(clvits_task *t, int frames, room *out, clvits_rep
     return CLVITS_OK;
 }
 
-static int least(int a, int b)
-{
-    return a < b ? a : b;
-}
-
 /* The task's level, or the next one that a GPU has room for, for items of that size. */
 static clvits_task_level fitting(const clvits_task *t, const room *found, int size)
 {
@@ -181,7 +177,7 @@ static clvits_task_level fitting(const clvits_task *t, const room *found, int si
         i++;
     if (!found->frames)
         return l[i < CLVITS_TASK_USUAL ? CLVITS_TASK_USUAL : i];
-    while (i < CLVITS_TASK_SMALL && found->frames < least(size, l[i].window) + context)
+    while (i < CLVITS_TASK_SMALL && found->frames < clvits_least(size, l[i].window) + context)
         i++;
     return l[i];
 }
@@ -205,9 +201,10 @@ static clvits_status choose(clvits_task *t, const key *k, int n, int *count, clv
     const int window = t->level.window;
     const int most = !found.frames            ? window
                      : window == wide->window ? found.wide * window
-                                              : least(GPU_FACTOR * window, wide->window);
+                                              : clvits_least(GPU_FACTOR * window, wide->window);
     for (*count = 1; *count < n && !s; ++*count) {
-        const int slots = clvits_task_slots_for(*count + 1), size = least(k[*count].size, window);
+        const int slots = clvits_task_slots_for(*count + 1);
+        const int size = clvits_least(k[*count].size, window);
         if (slots * size > most || (found.frames && slots * (size + context) > found.frames))
             break;
     }

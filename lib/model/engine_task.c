@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "model/engine_task.h"
 
+#include "base/least.h"
+
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -18,11 +20,6 @@ const clvits_task_level clvits_task_levels[CLVITS_TASK_LEVELS] = {
     { 64, 256, 64 },
     { 16, 64, 16 },
 };
-
-static int least(int a, int b)
-{
-    return a < b ? a : b;
-}
 
 static int window_of(int level)
 {
@@ -59,7 +56,7 @@ int clvits_task_slots_for(int n)
 
 int clvits_task_kind(const clvits_task *t, int frames)
 {
-    return frames_for(t, least(frames, t->level.block));
+    return frames_for(t, clvits_least(frames, t->level.block));
 }
 
 clvits_stage_size clvits_task_text_size(const clvits_task *t)
@@ -76,9 +73,8 @@ clvits_stage_size clvits_task_latent_size(const clvits_task *t, int frames)
     return (clvits_stage_size){ .kind = CLVITS_STAGE_LATENT,
                                 .batch = clvits_task_slots_for(t->n_now),
                                 .ids = t->ids,
-                                .frames = frames_for(t, least(frames, MOST)) + context,
-                                .placed_for = frames_for(t, least(t->frames, t->level.block)) +
-                                              context,
+                                .frames = frames_for(t, clvits_least(frames, MOST)) + context,
+                                .placed_for = clvits_task_kind(t, t->frames) + context,
                                 .context = context,
                                 .barred = t->barred };
 }
@@ -86,10 +82,10 @@ clvits_stage_size clvits_task_latent_size(const clvits_task *t, int frames)
 clvits_stage_size clvits_task_wave_size(const clvits_task *t, int frames)
 {
     const int context = t->e->before + t->e->after;
+    const int window = clvits_least(t->frames, t->level.window);
     return (clvits_stage_size){ .kind = CLVITS_STAGE_WAVE, .batch = clvits_task_slots_for(t->n_now),
-                                .frames = frames_for(t, least(frames, MOST)) + context,
-                                .placed_for = frames_for(t, least(t->frames, t->level.window)) +
-                                              context,
+                                .frames = frames_for(t, clvits_least(frames, MOST)) + context,
+                                .placed_for = frames_for(t, window) + context,
                                 .context = context,
                                 .barred = t->barred };
 }
@@ -328,7 +324,7 @@ static bool made_numbers(const clvits_loan *l, const clvits_tensor *x, int n, in
     bool all = values != NULL;
 
     for (int i = 0; i < n && all; i++) {
-        const int rows = least(clvits_run_length(l->run, x->clock, i), end) - from;
+        const int rows = clvits_least(clvits_run_length(l->run, x->clock, i), end) - from;
         all = rows <= 0 || (clvits_run_read(l->run, x, i, from, rows, values, &r) == CLVITS_OK &&
                             are_numbers(values, (int64_t)rows * x->C));
     }
@@ -362,7 +358,7 @@ static clvits_status fail_numbers(clvits_task *t, clvits_report *r)
 /* Samples of the window under way that an item's sink does not have. */
 static clvits_range missing(const clvits_task *t, const clvits_item *item, int at, int end)
 {
-    const int first = item->heard > at ? item->heard : at, last = least(end, item->frames);
+    const int first = item->heard > at ? item->heard : at, last = clvits_least(end, item->frames);
     return samples_of(t, first, last > first ? last : first);
 }
 
@@ -401,7 +397,7 @@ static clvits_status deliver(clvits_task *t, int at, int end, clvits_report *r)
         const int n = (int)(x.end - x.first);
         if (n == 0)
             continue;
-        item->heard = least(end, item->frames);
+        item->heard = clvits_least(end, item->frames);
         if (t->sink->wave(t->sink->user, (int)(item - t->items), samples_for(t, i), n, r))
             s = clvits_task_end_item(t, item, r);
     }
@@ -466,13 +462,13 @@ static int stretch_end(const clvits_task *t, int at, int soon, int most, int end
     const int left = end - at;
     const bool whole = left <= most + spare(t, at, end) && left <= soon + soon / 2;
 
-    return whole && (at || !t->soon) ? end : least(at + soon, end);
+    return whole && (at || !t->soon) ? end : clvits_least(at + soon, end);
 }
 
 static int block_end(const clvits_task *t, int at)
 {
     const int most = t->level.block;
-    return stretch_end(t, at, t->soon ? least(most, t->soon + at) : most, most, t->frames);
+    return stretch_end(t, at, t->soon ? clvits_least(most, t->soon + at) : most, most, t->frames);
 }
 
 /* Stretches grow with what was heard. Beyond the small window they take half of that, so that who
@@ -480,10 +476,10 @@ static int block_end(const clvits_task *t, int at)
 static int window_end(const clvits_task *t, int at, int end)
 {
     const int small = window_of(CLVITS_TASK_SMALL), half = at / 2 > small ? at / 2 : small;
-    const int soon = t->soon ? least(t->window, t->soon + at) : t->window;
+    const int soon = t->soon ? clvits_least(t->window, t->soon + at) : t->window;
     const bool grows = t->soon && !t->sink->most;
 
-    return stretch_end(t, at, grows ? least(soon, half) : soon, t->window, end);
+    return stretch_end(t, at, grows ? clvits_least(soon, half) : soon, t->window, end);
 }
 
 /* The stages for the window from frame `at` on, and for the block that it begins, if it does. */
@@ -572,7 +568,7 @@ static int first_frame(const clvits_task *t)
     for (int i = 0; i < t->n_now; i++) {
         const clvits_item *item = t->item[t->now[i]];
         if (item->heard < item->frames)
-            first = least(first, item->heard);
+            first = clvits_least(first, item->heard);
     }
     return first;
 }
@@ -583,11 +579,11 @@ clvits_status clvits_task_frames(clvits_task *t, clvits_report *r)
 
     if (s)
         return s;
-    t->window = t->sink->most ? least(t->sink->most, MOST) : t->level.window;
+    t->window = t->sink->most ? clvits_least(t->sink->most, MOST) : t->level.window;
     if (t->level.window < window_of(CLVITS_TASK_SMALL))
-        t->window = least(t->window, t->level.window);
+        t->window = clvits_least(t->window, t->level.window);
     t->soon = t->sink->first ? t->sink->first : t->sink->most;
-    const int most = least(t->frames, t->window + t->e->before + t->e->after);
+    const int most = clvits_least(t->frames, t->window + t->e->before + t->e->after);
     const int first = first_frame(t);
     t->room = (size_t)most * (size_t)t->e->config.hop_length;
     t->samples = malloc((size_t)t->n_now * t->room * sizeof(float) + 1);

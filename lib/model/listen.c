@@ -1,22 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "model/listen.h"
 
+#include "base/least.h"
 #include "graph/trust.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 enum { MOST_KEPT = 1 << 22 }; /* cells of an alignment whose memory waits for the next one */
-
-static int least(int a, int b)
-{
-    return a < b ? a : b;
-}
-
-static int most(int a, int b)
-{
-    return a > b ? a : b;
-}
 
 void clvits_listening_begin(clvits_listening *l, clvits_engine *e, const clvits_heard *in,
                             bool revoice)
@@ -148,13 +139,14 @@ clvits_status clvits_listening_window(clvits_listening *l, float *z, int at, int
                                       clvits_report *r)
 {
     const int hop = l->e->config.hop_length, context = l->before + l->after;
-    const int first = most(at - l->before, 0), last = least(end + l->after, l->frames);
+    const int first = clvits_most(at - l->before, 0);
+    const int last = clvits_least(end + l->after, l->frames);
     const int64_t to = last == l->frames ? l->in->n : (int64_t)last * hop;
     const clvits_stage_size size = {
         .kind = l->revoice ? CLVITS_STAGE_REVOICE : CLVITS_STAGE_LISTEN,
         .batch = 1,
         .frames = frames_for(end - at) + context,
-        .placed_for = frames_for(least(l->frames, clvits_listening_block(l))) + context,
+        .placed_for = frames_for(clvits_least(l->frames, clvits_listening_block(l))) + context,
         .barred = l->barred,
     };
 
@@ -189,7 +181,7 @@ clvits_status clvits_engine_listen(clvits_engine *e, float *z_p, const clvits_he
 
     clvits_listening_begin(&l, e, in, false);
     for (int at = 0; at < l.frames && !s;) {
-        const int end = least(at + clvits_listening_block(&l), l.frames);
+        const int end = clvits_least(at + clvits_listening_block(&l), l.frames);
         s = clvits_listening_window(&l, z_p + (int64_t)at * C, at, end, r);
         if (!s)
             at = end;

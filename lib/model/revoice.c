@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "base/least.h"
 #include "model/listen.h"
 #include "model/speak.h"
 
@@ -17,23 +18,14 @@ typedef struct revoicing {
     float *samples; /* of a window */
 } revoicing;
 
-static int least(int a, int b)
-{
-    return a < b ? a : b;
-}
-
-static int most(int a, int b)
-{
-    return a > b ? a : b;
-}
-
 /* Samples of frames [at, end), of which z is at hand. */
 static clvits_status decode(revoicing *v, int at, int end, clvits_report *r)
 {
     clvits_listening *l = &v->l;
     const clvits_engine *e = l->e;
     const int window = clvits_task_levels[l->level].window, hop = e->config.hop_length;
-    const int first = most(at - e->before, 0), last = least(end + e->after, l->frames);
+    const int first = clvits_most(at - e->before, 0);
+    const int last = clvits_least(end + e->after, l->frames);
     const clvits_stage_size size = { .kind = CLVITS_STAGE_WAVE, .batch = 1,
                                      .frames = window + e->before + e->after,
                                      .context = e->before + e->after,
@@ -68,8 +60,8 @@ static clvits_status decode(revoicing *v, int at, int end, clvits_report *r)
  * once. */
 static int block_frames(const clvits_engine *e, int level)
 {
-    return most(clvits_task_levels[level].block - e->before - e->after,
-                clvits_task_levels[level].window);
+    return clvits_most(clvits_task_levels[level].block - e->before - e->after,
+                       clvits_task_levels[level].window);
 }
 
 /* The block from frame *at on, which goes on with what was heard of it. */
@@ -77,13 +69,13 @@ static clvits_status run_block(revoicing *v, int *at, clvits_report *r)
 {
     clvits_listening *l = &v->l;
     const int window = clvits_task_levels[l->level].window, hop = l->e->config.hop_length;
-    const int end = least(*at + block_frames(l->e, l->level), l->frames);
-    const int last = least(end + l->e->after, l->frames);
+    const int end = clvits_least(*at + block_frames(l->e, l->level), l->frames);
+    const int last = clvits_least(end + l->e->after, l->frames);
 
-    v->z_first = most(*at - l->e->before, 0);
+    v->z_first = clvits_most(*at - l->e->before, 0);
     clvits_status s = clvits_listening_window(l, v->z, v->z_first, last, r);
     while (*at < end && !s) {
-        const int next = least(*at + window, end);
+        const int next = clvits_least(*at + window, end);
         s = decode(v, *at, next, r);
         if (!s)
             s = v->wave(v->user, v->samples, (next - *at) * hop, r);
