@@ -8,7 +8,7 @@
 /* Of its efficient level; texts to measure with are a block long at most. */
 static int frames_for(int n)
 {
-    return clvits_task_kind(&(clvits_task){ .level = clvits_task_levels[CLVITS_TASK_USUAL] }, n);
+    return clvits_task_kind(CLVITS_TASK_USUAL, n);
 }
 
 /* For speech of so many frames; on GPUs as they have memory for it, which those have that are

@@ -123,15 +123,13 @@ static bool has_gpu(const clvits_task *t)
 }
 
 /* How many frames at a time, at most; the CPU path has always had memory. */
-static clvits_task_level level_for(const clvits_task *t)
+static int level_for(const clvits_task *t)
 {
     const bool on_cpu = t->barred == clvits_machine_devices(t->e->machine);
     const int first = has_gpu(t) ? CLVITS_TASK_WIDE : CLVITS_TASK_USUAL;
     const int level = atomic_load((atomic_int *)&t->e->level) + t->less;
 
-    return clvits_task_levels[on_cpu || level < first      ? first
-                              : level < CLVITS_TASK_LEVELS ? level
-                                                           : CLVITS_TASK_LEVELS - 1];
+    return on_cpu ? first : clvits_least(clvits_most(level, first), CLVITS_TASK_LEVELS - 1);
 }
 
 /* What a GPU has room for. */
@@ -145,7 +143,7 @@ typedef struct room {
 static clvits_status find_room(clvits_task *t, int frames, room *out, clvits_report *r)
 {
     const clvits_engine *e = t->e;
-    const int window = frames < t->level.window ? frames : t->level.window;
+    const int window = clvits_least(frames, clvits_task_levels[t->level].window);
     clvits_stage_needs needs;
 
     t->n_now = 1;
@@ -167,19 +165,17 @@ static clvits_status find_room(clvits_task *t, int frames, room *out, clvits_rep
 }
 
 /* The task's level, or the next one that a GPU has room for, for items of that size. */
-static clvits_task_level fitting(const clvits_task *t, const room *found, int size)
+static int fitting(const clvits_task *t, const room *found, int size)
 {
-    const clvits_task_level *l = clvits_task_levels;
     const int context = t->e->before + t->e->after;
-    int i = 0;
+    int level = t->level;
 
-    while (l[i].window > t->level.window)
-        i++;
     if (!found->frames)
-        return l[i < CLVITS_TASK_USUAL ? CLVITS_TASK_USUAL : i];
-    while (i < CLVITS_TASK_SMALL && found->frames < clvits_least(size, l[i].window) + context)
-        i++;
-    return l[i];
+        return clvits_most(level, CLVITS_TASK_USUAL);
+    while (level < CLVITS_TASK_SMALL &&
+           found->frames < clvits_least(size, clvits_task_levels[level].window) + context)
+        level++;
+    return level;
 }
 
 /* Of n sorted items, how many are computed at once, and by how many frames: on a GPU by many, as
@@ -187,7 +183,7 @@ static clvits_task_level fitting(const clvits_task *t, const room *found, int si
  * many that processors hardly wait for each other. */
 static clvits_status choose(clvits_task *t, const key *k, int n, int *count, clvits_report *r)
 {
-    const clvits_task_level *wide = &clvits_task_levels[CLVITS_TASK_WIDE];
+    const int wide = clvits_task_levels[CLVITS_TASK_WIDE].window;
     const int context = t->e->before + t->e->after;
     clvits_status s = CLVITS_OK;
     room found = { 0, 1 };
@@ -198,10 +194,10 @@ static clvits_status choose(clvits_task *t, const key *k, int n, int *count, clv
     if (has_gpu(t) && (n > 1 || k->size > clvits_task_levels[CLVITS_TASK_SMALL].window))
         s = find_room(t, t->item[k[n - 1].index]->frames, &found, r);
     t->level = fitting(t, &found, k[n - 1].size);
-    const int window = t->level.window;
-    const int most = !found.frames            ? window
-                     : window == wide->window ? found.wide * window
-                                              : clvits_least(GPU_FACTOR * window, wide->window);
+    const int window = clvits_task_levels[t->level].window;
+    const int most = !found.frames    ? window
+                     : window == wide ? found.wide * window
+                                      : clvits_least(GPU_FACTOR * window, wide);
     for (*count = 1; *count < n && !s; ++*count) {
         const int slots = clvits_task_slots_for(*count + 1);
         const int size = clvits_least(k[*count].size, window);
@@ -219,13 +215,13 @@ static clvits_status run_frames(clvits_task *t, clvits_report *r)
     clvits_status s = CLVITS_OK;
     int n = 0;
 
-    t->level = level_for(t);
-    const int window = t->level.window;
+    const int level = t->level = level_for(t);
+    const int window = clvits_task_levels[level].window;
     for (int i = 0; i < t->n; i++) {
         const int frames = t->item[i]->frames;
         if (t->item[i]->heard < frames)
-            keys[n++] = (key){ .kind = t->e->machine->rates ? clvits_task_kind(t, frames) : 0,
-                               .size = clvits_task_kind(t, frames < window ? frames : window),
+            keys[n++] = (key){ .kind = t->e->machine->rates ? clvits_task_kind(level, frames) : 0,
+                               .size = clvits_task_kind(level, clvits_least(frames, window)),
                                .index = i };
     }
     qsort(keys, (size_t)n, sizeof(*keys), compare);
@@ -277,10 +273,8 @@ static bool others_speak(const clvits_engine *e)
 static void take_less(clvits_task *t, clvits_engine *e, unsigned place, clvits_report *r)
 {
     const bool passes = others_speak(e);
-    int level = 0; /* that it was computed at */
+    const int level = t->level;
 
-    while (clvits_task_levels[level].window > t->level.window)
-        level++;
     if (!t->trimmed) {
         t->trimmed = true;
     } else if (clvits_task_is_hopeless(e, place, r)) {
@@ -526,10 +520,9 @@ static clvits_status take(clvits_engine *e, clvits_loan *out, clvits_stage_size 
 clvits_status clvits_engine_plans(clvits_engine *e, clvits_plan_fn fn, void *user,
                                   clvits_report *r)
 {
-    const clvits_task_level usual = clvits_task_levels[CLVITS_TASK_USUAL];
-    const int frames = usual.window;
+    const int frames = clvits_task_levels[CLVITS_TASK_USUAL].window;
     const clvits_task t = { .e = e, .n = 1, .ids = CLVITS_STAGE_IDS, .n_now = 1, .frames = frames,
-                            .level = usual,
+                            .level = CLVITS_TASK_USUAL,
                             .barred = barred_for(e, CLVITS_STAGE_IDS) };
     clvits_stage_size sizes[] = { clvits_task_text_size(&t), clvits_task_latent_size(&t, frames),
                                   clvits_task_wave_size(&t, frames) };

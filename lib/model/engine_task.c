@@ -9,86 +9,8 @@
 
 enum {
     MAX_FRAMES = 1 << 17, /* 25 minutes at 22.05 kHz, in one sentence */
-    MOST = 1024,          /* frames in a piece */
     MOST_DURATION = 1 << 16, /* of an id, cl/align.h */
 };
-
-const clvits_task_level clvits_task_levels[CLVITS_TASK_LEVELS] = {
-    [CLVITS_TASK_WIDE] = { 1024, 1024, 64 },
-    [CLVITS_TASK_USUAL] = { 512, 1024, 64 },
-    [CLVITS_TASK_SMALL] = { 256, 1024, 64 },
-    { 64, 256, 64 },
-    { 16, 64, 16 },
-};
-
-static int window_of(int level)
-{
-    return clvits_task_levels[level].window;
-}
-
-/* The smallest of 64, 128, 256 ... that holds n: few plans serve all texts. */
-int clvits_task_ids_for(int n)
-{
-    int ids = CLVITS_STAGE_IDS;
-    while (ids < n)
-        ids *= 2;
-    return ids;
-}
-
-/* The same for frames, in greater steps while they are few: rows that are not used cost little but
- * memory. */
-static int frames_for(const clvits_task *t, int n)
-{
-    int frames = t->level.least;
-    while (frames < n)
-        frames *= frames < window_of(CLVITS_TASK_SMALL) ? 4 : 2;
-    return frames;
-}
-
-/* Slots that stay empty cost as little. */
-int clvits_task_slots_for(int n)
-{
-    int slots = 1;
-    while (slots < n)
-        slots *= 4;
-    return slots;
-}
-
-int clvits_task_kind(const clvits_task *t, int frames)
-{
-    return frames_for(t, clvits_least(frames, t->level.block));
-}
-
-clvits_stage_size clvits_task_text_size(const clvits_task *t)
-{
-    return (clvits_stage_size){ .kind = CLVITS_STAGE_TEXT, .batch = clvits_task_slots_for(t->n),
-                                .ids = t->ids,
-                                .barred = t->barred };
-}
-
-clvits_stage_size clvits_task_latent_size(const clvits_task *t, int frames)
-{
-    const clvits_engine *e = t->e;
-    const int context = e->before + e->after + e->flow_before + e->flow_after;
-    return (clvits_stage_size){ .kind = CLVITS_STAGE_LATENT,
-                                .batch = clvits_task_slots_for(t->n_now),
-                                .ids = t->ids,
-                                .frames = frames_for(t, clvits_least(frames, MOST)) + context,
-                                .placed_for = clvits_task_kind(t, t->frames) + context,
-                                .context = context,
-                                .barred = t->barred };
-}
-
-clvits_stage_size clvits_task_wave_size(const clvits_task *t, int frames)
-{
-    const int context = t->e->before + t->e->after;
-    const int window = clvits_least(t->frames, t->level.window);
-    return (clvits_stage_size){ .kind = CLVITS_STAGE_WAVE, .batch = clvits_task_slots_for(t->n_now),
-                                .frames = frames_for(t, clvits_least(frames, MOST)) + context,
-                                .placed_for = frames_for(t, window) + context,
-                                .context = context,
-                                .barred = t->barred };
-}
 
 /* Take a run of that size instead of the one on loan, unless that one is of it. */
 static clvits_status change(const clvits_task *t, clvits_loan *loan, const clvits_stage_size *size,
@@ -450,7 +372,7 @@ static clvits_status go_on(clvits_task *t, clvits_report *r)
  * before, capacities have room that contexts do not take. Who asks for pieces gets none so long. */
 static int spare(const clvits_task *t, int at, int end)
 {
-    if (end < t->frames || t->sink->most || t->level.window < window_of(CLVITS_TASK_WIDE))
+    if (end < t->frames || t->sink->most || t->level > CLVITS_TASK_WIDE)
         return 0;
     return t->e->after + (at ? 0 : t->e->before);
 }
@@ -467,7 +389,7 @@ static int stretch_end(const clvits_task *t, int at, int soon, int most, int end
 
 static int block_end(const clvits_task *t, int at)
 {
-    const int most = t->level.block;
+    const int most = clvits_task_levels[t->level].block;
     return stretch_end(t, at, t->soon ? clvits_least(most, t->soon + at) : most, most, t->frames);
 }
 
@@ -475,7 +397,7 @@ static int block_end(const clvits_task *t, int at)
  * listens need not wait for a device that makes 1.5 seconds of speech in a second. */
 static int window_end(const clvits_task *t, int at, int end)
 {
-    const int small = window_of(CLVITS_TASK_SMALL), half = at / 2 > small ? at / 2 : small;
+    const int half = clvits_most(at / 2, clvits_task_levels[CLVITS_TASK_SMALL].window);
     const int soon = t->soon ? clvits_least(t->window, t->soon + at) : t->window;
     const bool grows = t->soon && !t->sink->most;
 
@@ -579,9 +501,7 @@ clvits_status clvits_task_frames(clvits_task *t, clvits_report *r)
 
     if (s)
         return s;
-    t->window = t->sink->most ? clvits_least(t->sink->most, MOST) : t->level.window;
-    if (t->level.window < window_of(CLVITS_TASK_SMALL))
-        t->window = clvits_least(t->window, t->level.window);
+    t->window = clvits_task_window(t, t->level);
     t->soon = t->sink->first ? t->sink->first : t->sink->most;
     const int most = clvits_least(t->frames, t->window + t->e->before + t->e->after);
     const int first = first_frame(t);

@@ -60,8 +60,8 @@ typedef struct clvits_task {
     size_t room;    /* of each item so many */
     int window;     /* frames that it has at most */
     int soon;       /* frames of the first window; 0: as many as are efficient */
-    clvits_task_level level;
-    int less;          /* levels that this batch alone goes further down */
+    int level;         /* of clvits_task_levels */
+    int less;          /* of these, how many this batch alone goes further down */
     unsigned barred;   /* places to do without, as bits */
     unsigned accused;  /* of these, those that this distrusts for what is no number */
     bool numberless;   /* what failed last did so in that */
@@ -79,7 +79,11 @@ clvits_stage_size clvits_task_wave_size(const clvits_task *t, int frames);
 int clvits_task_ids_for(int n);
 
 /** Capacity of the stages for so many frames; what has the same is placed alike by cost. */
-int clvits_task_kind(const clvits_task *t, int frames);
+int clvits_task_kind(int level, int frames);
+
+/** Frames that the decoder has at a time at a level, at most: who asks for pieces gets those, but
+ *  not below the small level. */
+int clvits_task_window(const clvits_task *t, int level);
 
 /** And for so many items. */
 int clvits_task_slots_for(int n);

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+//
+// How much of a batch is computed at once, and the capacities of the stages that do it.
+#include "model/engine_task.h"
+
+#include "base/least.h"
+
+enum { MOST = 1024 }; /* frames in a piece */
+
+const clvits_task_level clvits_task_levels[CLVITS_TASK_LEVELS] = {
+    [CLVITS_TASK_WIDE] = { 1024, 1024, 64 },
+    [CLVITS_TASK_USUAL] = { 512, 1024, 64 },
+    [CLVITS_TASK_SMALL] = { 256, 1024, 64 },
+    { 64, 256, 64 },
+    { 16, 64, 16 },
+};
+
+/* The smallest of 64, 128, 256 ... that holds n: few plans serve all texts. */
+int clvits_task_ids_for(int n)
+{
+    int ids = CLVITS_STAGE_IDS;
+    while (ids < n)
+        ids *= 2;
+    return ids;
+}
+
+/* The same for frames, in greater steps while they are few: rows that are not used cost little but
+ * memory. */
+static int frames_for(int level, int n)
+{
+    int frames = clvits_task_levels[level].least;
+    while (frames < n)
+        frames *= frames < clvits_task_levels[CLVITS_TASK_SMALL].window ? 4 : 2;
+    return frames;
+}
+
+/* Slots that stay empty cost as little. */
+int clvits_task_slots_for(int n)
+{
+    int slots = 1;
+    while (slots < n)
+        slots *= 4;
+    return slots;
+}
+
+int clvits_task_kind(int level, int frames)
+{
+    return frames_for(level, clvits_least(frames, clvits_task_levels[level].block));
+}
+
+int clvits_task_window(const clvits_task *t, int level)
+{
+    const int window = clvits_task_levels[level].window;
+    const int most = clvits_least(t->sink->most, MOST);
+
+    return !most ? window : level <= CLVITS_TASK_SMALL ? most : clvits_least(most, window);
+}
+
+clvits_stage_size clvits_task_text_size(const clvits_task *t)
+{
+    return (clvits_stage_size){ .kind = CLVITS_STAGE_TEXT, .batch = clvits_task_slots_for(t->n),
+                                .ids = t->ids,
+                                .barred = t->barred };
+}
+
+clvits_stage_size clvits_task_latent_size(const clvits_task *t, int frames)
+{
+    const clvits_engine *e = t->e;
+    const int context = e->before + e->after + e->flow_before + e->flow_after;
+    return (clvits_stage_size){ .kind = CLVITS_STAGE_LATENT,
+                                .batch = clvits_task_slots_for(t->n_now),
+                                .ids = t->ids,
+                                .frames = frames_for(t->level, clvits_least(frames, MOST)) +
+                                          context,
+                                .placed_for = clvits_task_kind(t->level, t->frames) + context,
+                                .context = context,
+                                .barred = t->barred };
+}
+
+clvits_stage_size clvits_task_wave_size(const clvits_task *t, int frames)
+{
+    const int context = t->e->before + t->e->after;
+    const int window = clvits_least(t->frames, clvits_task_levels[t->level].window);
+    return (clvits_stage_size){ .kind = CLVITS_STAGE_WAVE, .batch = clvits_task_slots_for(t->n_now),
+                                .frames = frames_for(t->level, clvits_least(frames, MOST)) +
+                                          context,
+                                .placed_for = frames_for(t->level, window) + context,
+                                .context = context,
+                                .barred = t->barred };
+}
