@@ -28,6 +28,8 @@ typedef struct fixture {
     clvits_arrays weights;
     clvits_model model;
     clvits_engine *engine;
+    const char *place; /* of its nodes, or NULL */
+    int most;          /* frames that are wanted at a time; 0: any */
 } fixture;
 
 static clvits_status add_zeros(void *user, const clvits_weight *w)
@@ -158,14 +160,16 @@ static void set_compute_units(fixture *f, int n)
 
 static void open_engine(fixture *f)
 {
-    ck_assert_int_eq(clvits_engine_open(&f->engine, &f->model, &f->h.machine, NULL, &f->h.report),
+    ck_assert_int_eq(clvits_engine_open(&f->engine, &f->model, &f->h.machine, f->place,
+                                        &f->h.report),
                      CLVITS_OK);
 }
 
 /* Launches after the durations of n utterances of so many frames, spoken at once. */
 static int speak(fixture *f, int n, int frames, counted *c)
 {
-    const clvits_sink sink = { .user = c, .durations = on_durations, .wave = on_wave };
+    const clvits_sink sink = { .user = c, .durations = on_durations, .wave = on_wave,
+                               .most = f->most };
     static int32_t ids[IDS], durations[ITEMS][IDS];
     clvits_item items[ITEMS];
     int n_ids = 2;
@@ -240,9 +244,9 @@ END_TEST
 /* The device again, with a limit. */
 static void limit_memory(fixture *f, size_t bytes)
 {
-    const clvits_device_params p = { .family = 1 + CLVITS_FAMILY_GPU, .memory = bytes };
     clvits_device **d = &f->h.machine.device[1];
     const clvits_device_info was = *clvits_device_get_info(*d);
+    const clvits_device_params p = { .family = 1 + (int)was.family, .memory = bytes };
     clvits_device_info *list;
     int n, i = 0;
 
@@ -255,10 +259,30 @@ static void limit_memory(fixture *f, size_t bytes)
     ck_assert_int_eq(clvits_device_open(d, i, &p, &f->h.report), CLVITS_OK);
 }
 
+/* A limit of `all` bytes, of which others leave so many. */
+static clvits_buffer *take_memory(fixture *f, size_t all, size_t left)
+{
+    clvits_buffer *others = NULL;
+
+    limit_memory(f, all);
+    const size_t taken = (all - left) / sizeof(float) * sizeof(float);
+    ck_assert_msg(clvits_buffer_make(&others, f->h.machine.device[1], taken, &f->h.report) ==
+                      CLVITS_OK, "%s", f->h.report.text);
+    return others;
+}
+
 static void keep_warning(void *user, clvits_log_level level, const char *text)
 {
     if (level <= CLVITS_LOG_WARNING)
         snprintf(user, HEARD, "%s", text);
+}
+
+static void join_warnings(void *user, clvits_log_level level, const char *text)
+{
+    const size_t n = strlen(user);
+
+    if (level <= CLVITS_LOG_WARNING)
+        snprintf((char *)user + n, HEARD - n, "%s", text);
 }
 
 /* Where an eighth of its memory does not hold a large window, a GPU is given smaller ones at once;
@@ -290,23 +314,69 @@ START_TEST(memory_is_short)
     for (int k = 0; k < LENGTH(short_of); k++) {
         const size_t all = peak * short_of[k].times;
         const bool taken = short_of[k].left < 1.0;
-        limit_memory(&f, all);
         if (taken)
-            ck_assert_int_eq(clvits_buffer_make(&others, f.h.machine.device[1],
-                                                (size_t)((1.0 - short_of[k].left) * (double)all),
-                                                &f.h.report),
-                             CLVITS_OK);
+            others = take_memory(&f, all, (size_t)(short_of[k].left * (double)all));
+        else
+            limit_memory(&f, all);
         open_engine(&f);
         for (int i = 0; i < 2; i++) {
             heard[0] = '\0';
             speak(&f, 1, frames, &n);
             ck_assert_int_eq(n.pieces, short_of[k].windows);
-            ck_assert_msg(taken && !i ? strstr(heard, "taking 512 frames at a time instead of 1024")
-                                            != NULL : !heard[0], "%s", heard);
+            const char *said = strstr(heard, "taking up to 512 frames at a time instead of 1024");
+            ck_assert_msg(taken && !i ? said != NULL : !heard[0], "%s", heard);
         }
         clvits_engine_close(&f.engine);
         clvits_buffer_free(&others);
     }
+    end(&f);
+}
+END_TEST
+
+/* What does not fit is tried again only with less of it, which is said; and then with more. */
+static const struct {
+    const char *place;
+    int frames, most;
+    double left; /* of the memory that it takes */
+    const char *said;
+    int level, more; /* from then on; and when it has gone well */
+} less[] = {
+    { NULL, 48, 0, 0.95, "; taking up to 16 frames at a time instead of 64", 4, 0 },
+    { NULL, 1100, 1024, 0.6, "; taking up to 256 frames at a time instead of 1024", 2, 0 },
+    { "dec=cpu", 1100, 0, 0.6, "; taking up to 256 frames of the flow at a time instead of 1024", 3,
+      2 },
+};
+
+START_TEST(only_less_is_tried)
+{
+    const clvits_config c = thin();
+    char heard[HEARD] = "";
+    counted n;
+    fixture f;
+
+    begin(&f, &c);
+    if (f.h.machine.n_places < 2) {
+        end(&f);
+        return;
+    }
+    f.place = less[_i].place;
+    f.most = less[_i].most;
+    open_engine(&f);
+    speak(&f, 1, less[_i].frames, &n);
+    clvits_engine_close(&f.engine);
+    const size_t peak = clvits_device_peak_bytes(f.h.machine.device[1]);
+    clvits_buffer *others = take_memory(&f, 16 * peak, (size_t)(less[_i].left * (double)peak));
+    f.h.report.log = join_warnings;
+    f.h.report.log_user = heard;
+    open_engine(&f);
+    speak(&f, 1, less[_i].frames, &n);
+    const char *said = strstr(heard, "; ");
+    ck_assert_msg(said && !strcmp(said, less[_i].said), "%s", heard);
+    ck_assert_int_eq(atomic_load(&f.engine->level), less[_i].level);
+    clvits_buffer_free(&others);
+    atomic_store(&f.engine->patience, 1);
+    speak(&f, 1, less[_i].frames, &n);
+    ck_assert_int_eq(atomic_load(&f.engine->level), less[_i].more);
     end(&f);
 }
 END_TEST
@@ -322,6 +392,7 @@ int main(void)
     else
         tcase_add_test(t, memory_is_short);
     tcase_add_loop_test(t, spoken_by_default, 0, LENGTH(spoken));
+    tcase_add_loop_test(t, only_less_is_tried, 0, LENGTH(less));
     suite_add_tcase(s, t);
     return harness_main(s);
 }

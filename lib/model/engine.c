@@ -12,10 +12,12 @@
 enum { MAX_TEXT = 16384, MAX_ROOM = 1 << 20 };
 
 /* How many ids items have that are computed at once: enough to keep processors busy, and then no
- * more than their caches hold; a GPU wants more, and its launches to be few. Of frames, one window
- * of capacity, or on a GPU that many; but one of less than so many compute units is busy with one
- * of the wide ones, and what it launches must end before its driver takes it for hung. */
-enum { IDS_AT_ONCE = 1024, GPU_FACTOR = 4, LARGE_GPU = 16 };
+ * more than their caches hold; a GPU wants more, and its launches to be few. */
+enum { IDS_AT_ONCE = 1024, GPU_FACTOR = 4 };
+
+/* A GPU of less than so many compute units is busy with one wide window, and what it launches must
+ * end before its driver takes it for hung. */
+enum { LARGE_GPU = 16 };
 
 /* Of a GPU's memory, what a run of the decoder may take, in parts: weights, the other stages and
  * the runs of other threads want the rest, and on phones all other programs. */
@@ -123,10 +125,15 @@ static bool has_gpu(const clvits_task *t)
 }
 
 /* How many frames at a time, at most; the CPU path has always had memory. */
+static int first_level(const clvits_task *t)
+{
+    return has_gpu(t) ? CLVITS_TASK_WIDE : CLVITS_TASK_USUAL;
+}
+
 static int level_for(const clvits_task *t)
 {
     const bool on_cpu = t->barred == clvits_machine_devices(t->e->machine);
-    const int first = has_gpu(t) ? CLVITS_TASK_WIDE : CLVITS_TASK_USUAL;
+    const int first = first_level(t);
     const int level = atomic_load((atomic_int *)&t->e->level) + t->less;
 
     return on_cpu ? first : clvits_least(clvits_most(level, first), CLVITS_TASK_LEVELS - 1);
@@ -160,7 +167,7 @@ static clvits_status find_room(clvits_task *t, int frames, room *out, clvits_rep
     const size_t each = needs.bytes / (size_t)size.frames + 1;
     const size_t fit = (share < info->max_alloc ? share : info->max_alloc) / each;
     out->frames = fit < 1 ? 1 : fit > MAX_ROOM ? MAX_ROOM : (int)fit;
-    out->wide = info->compute_units < LARGE_GPU ? 1 : GPU_FACTOR;
+    out->wide = info->compute_units < LARGE_GPU ? 1 : CLVITS_TASK_WINDOWS;
     return CLVITS_OK;
 }
 
@@ -183,7 +190,6 @@ static int fitting(const clvits_task *t, const room *found, int size)
  * many that processors hardly wait for each other. */
 static clvits_status choose(clvits_task *t, const key *k, int n, int *count, clvits_report *r)
 {
-    const int wide = clvits_task_levels[CLVITS_TASK_WIDE].window;
     const int context = t->e->before + t->e->after;
     clvits_status s = CLVITS_OK;
     room found = { 0, 1 };
@@ -194,10 +200,9 @@ static clvits_status choose(clvits_task *t, const key *k, int n, int *count, clv
     if (has_gpu(t) && (n > 1 || k->size > clvits_task_levels[CLVITS_TASK_SMALL].window))
         s = find_room(t, t->item[k[n - 1].index]->frames, &found, r);
     t->level = fitting(t, &found, k[n - 1].size);
+    t->wide = found.frames ? found.wide : 0;
     const int window = clvits_task_levels[t->level].window;
-    const int most = !found.frames    ? window
-                     : window == wide ? found.wide * window
-                                      : clvits_least(GPU_FACTOR * window, wide);
+    const int most = clvits_task_at_once(t, t->level);
     for (*count = 1; *count < n && !s; ++*count) {
         const int slots = clvits_task_slots_for(*count + 1);
         const int size = clvits_least(k[*count].size, window);
@@ -267,13 +272,29 @@ static bool others_speak(const clvits_engine *e)
     return e->machine->trust && atomic_load(&e->machine->trust->speaking) > 1;
 }
 
+/* What failed, and what is done about it. */
+static void warn_of_less(const clvits_task *t, int level, clvits_report *r)
+{
+    const clvits_task_needs a = clvits_task_needs_at(t, level);
+    const clvits_task_needs b = clvits_task_needs_at(t, t->level);
+
+    if (a.wave < b.wave && !t->wave_elsewhere)
+        clvits_warn(r, "%s; taking up to %d frames at a time instead of %d", r->text, a.wave,
+                    b.wave);
+    else if (a.latent < b.latent && !t->latent_elsewhere)
+        clvits_warn(r, "%s; taking up to %d frames of the flow at a time instead of %d", r->text,
+                    a.latent, b.latent);
+    else
+        clvits_warn(r, "%s; %d items at once instead of %d", r->text, a.items, b.items);
+}
+
 /* What a device that has no memory is spared: at first nothing but what the pool keeps, then
  * frames, or items of a text stage, then the batch. This stands for the batches to come as well,
  * for a while, unless it is others that have the memory. */
 static void take_less(clvits_task *t, clvits_engine *e, unsigned place, clvits_report *r)
 {
     const bool passes = others_speak(e);
-    const int level = t->level;
+    const int less = t->in_text ? CLVITS_TASK_LEVELS : clvits_task_next_level(t);
 
     if (!t->trimmed) {
         t->trimmed = true;
@@ -286,15 +307,14 @@ static void take_less(clvits_task *t, clvits_engine *e, unsigned place, clvits_r
         t->ids = clvits_task_ids_for(t->item[t->n - 1]->n_ids);
         if (!passes)
             atomic_store(&e->most, t->n);
-    } else if (!t->in_text && level + 1 < CLVITS_TASK_LEVELS) {
+    } else if (less < CLVITS_TASK_LEVELS) {
+        warn_of_less(t, less, r);
         if (passes) {
-            t->less = level < atomic_load(&e->level) ? 0 : level + 1 - atomic_load(&e->level);
+            t->less = clvits_most(less - atomic_load(&e->level), 0);
         } else {
-            atomic_store(&e->level, level + 1);
+            atomic_store(&e->level, less);
             t->less = 0; /* that is part of the level now */
         }
-        clvits_warn(r, "%s; taking %d frames at a time instead of %d", r->text,
-                    clvits_task_levels[level + 1].window, clvits_task_levels[level].window);
     } else {
         if (!passes)
             atomic_store(&e->too_many, t->n * (t->in_text ? t->ids : CLVITS_STAGE_IDS));
@@ -304,12 +324,14 @@ static void take_less(clvits_task *t, clvits_engine *e, unsigned place, clvits_r
         atomic_store(&e->calm, 0);
 }
 
-/* After enough batches that went well, more is tried again; each time it has to go well for twice
- * as long. */
-static void take_more(clvits_engine *e)
+/* After enough batches that went well, more is tried again: the next level that makes a difference
+ * to the last items, or the farthest that takes the same. Each time it has to go well for twice as
+ * long. */
+static void take_more(clvits_task *t, clvits_engine *e)
 {
     enum { FIRST = 32, LONGEST = 4096 };
     const int level = atomic_load(&e->level), patience = atomic_load(&e->patience);
+    const int first = first_level(t);
     const int needed = patience ? patience : FIRST;
 
     if ((!level && !atomic_load(&e->too_many) && !atomic_load(&e->most)) ||
@@ -319,7 +341,12 @@ static void take_more(clvits_engine *e)
     atomic_store(&e->patience, 2 * needed < LONGEST ? 2 * needed : LONGEST);
     atomic_store(&e->too_many, 0);
     atomic_store(&e->most, 0);
-    atomic_store(&e->level, level ? level - 1 : 0);
+    int more = level - 1;
+    while (more > first && !clvits_task_takes_less(t, level, more))
+        more--;
+    while (more > first && !clvits_task_takes_less(t, more, more - 1))
+        more--;
+    atomic_store(&e->level, more > first ? more : 0);
 }
 
 unsigned clvits_task_blame(const clvits_engine *e, unsigned barred, bool *memory, clvits_report *r)
@@ -399,6 +426,23 @@ void clvits_task_take_back(const clvits_machine *m, unsigned *accused, const clv
     *accused = 0;
 }
 
+/* Whether a stage takes nothing of the device that failed; one that is not on loan may be what did
+ * not fit. */
+static bool is_elsewhere(const clvits_task *t, const clvits_loan *l, const clvits_report *r)
+{
+    bool takes = !l->stage || !r->device;
+
+    for (int i = 1; i < t->e->machine->n_places && !takes; i++)
+        takes = t->e->machine->device[i] == r->device && clvits_plan_bytes(l->stage->plan, i);
+    return !takes;
+}
+
+static void note_elsewhere(clvits_task *t, const clvits_report *r)
+{
+    t->wave_elsewhere = is_elsewhere(t, &t->wave, r);
+    t->latent_elsewhere = is_elsewhere(t, &t->latent, r);
+}
+
 /* What t holds, with other devices or less at a time when one fails. */
 static clvits_status run_group(clvits_task *t, clvits_engine *e, clvits_report *r)
 {
@@ -419,6 +463,7 @@ static clvits_status run_group(clvits_task *t, clvits_engine *e, clvits_report *
         if (r->trace)
             clvits_trace_collect(r->trace, NULL); /* before the graphs that it names may go */
         clvits_trace_stage(r, "");
+        note_elsewhere(t, r);
         give_back(t);
         more = s && recover(t, e, r);
     }
@@ -427,7 +472,7 @@ static clvits_status run_group(clvits_task *t, clvits_engine *e, clvits_report *
     if (s == CLVITS_E_FORMAT || t->numberless)
         clvits_task_take_back(e->machine, &t->accused, r);
     if (!s)
-        take_more(e);
+        take_more(t, e);
     free(t->ends);
     t->ends = NULL;
     return s;

@@ -53,7 +53,51 @@ int clvits_task_window(const clvits_task *t, int level)
     const int window = clvits_task_levels[level].window;
     const int most = clvits_least(t->sink->most, MOST);
 
-    return !most ? window : level <= CLVITS_TASK_SMALL ? most : clvits_least(most, window);
+    return !most ? window : level < CLVITS_TASK_SMALL ? most : clvits_least(most, window);
+}
+
+/* One window; on a GPU as many wide ones as it is given, or of others what one of these has. */
+int clvits_task_at_once(const clvits_task *t, int level)
+{
+    const int wide = clvits_task_levels[CLVITS_TASK_WIDE].window;
+    const int window = clvits_task_levels[level].window;
+
+    return !t->wide                    ? window
+           : level == CLVITS_TASK_WIDE ? t->wide * wide
+                                       : clvits_least(CLVITS_TASK_WINDOWS * window, wide);
+}
+
+clvits_task_needs clvits_task_needs_at(const clvits_task *t, int level)
+{
+    const int window = clvits_task_levels[level].window;
+    const int kind = clvits_task_kind(level, clvits_least(t->frames, window));
+    const int size = clvits_least(kind, window);
+    int items = t->n_now;
+
+    while (items > 1 && clvits_task_slots_for(items) * size > clvits_task_at_once(t, level))
+        items--;
+    return (clvits_task_needs){
+        .wave = frames_for(level, clvits_least(t->frames, clvits_task_window(t, level))),
+        .latent = clvits_task_kind(level, t->frames),
+        .items = items,
+    };
+}
+
+bool clvits_task_takes_less(const clvits_task *t, int level, int than)
+{
+    const clvits_task_needs a = clvits_task_needs_at(t, level), b = clvits_task_needs_at(t, than);
+
+    return a.items < b.items || (a.wave < b.wave && !t->wave_elsewhere) ||
+           (a.latent < b.latent && !t->latent_elsewhere);
+}
+
+int clvits_task_next_level(const clvits_task *t)
+{
+    int level = t->level + 1;
+
+    while (level < CLVITS_TASK_LEVELS && !clvits_task_takes_less(t, level, t->level))
+        level++;
+    return level;
 }
 
 clvits_stage_size clvits_task_text_size(const clvits_task *t)

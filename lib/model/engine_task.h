@@ -9,10 +9,12 @@
 
 enum {
     CLVITS_TASK_ITEMS = 16, /* computed at once */
+    CLVITS_TASK_WINDOWS = 4, /* likewise on a GPU, at most, of so many items */
     CLVITS_TASK_WIDE = 0,   /* a level for GPUs that have memory for it: few launches, each large */
     CLVITS_TASK_USUAL = 1,  /* elsewhere, since threads wait for each other at each layer's end */
-    CLVITS_TASK_SMALL = 2,  /* a GPU has no less for want of memory, until that fails */
-    CLVITS_TASK_LEVELS = 5, /* those after it are for where that failed */
+    CLVITS_TASK_SMALL = 2,  /* what a GPU begins with however little memory it has; the others are
+                               for what did not fit then */
+    CLVITS_TASK_LEVELS = 5,
 };
 
 /** Frames that a window of the decoder adds, and a block of the flow, whose context is longer and
@@ -51,6 +53,7 @@ typedef struct clvits_task {
     int now[CLVITS_TASK_ITEMS];
     int n_now;
     int frames;     /* of the longest of them */
+    int wide;       /* wide windows that their device is given at once; 0: it is no GPU */
     int z_first;    /* the frame of the latent's row 0 */
     int z_from, z_end; /* rows of it that the decoder reads, all that are made */
     int at, end;    /* the window under way, frame by frame, */
@@ -66,6 +69,7 @@ typedef struct clvits_task {
     unsigned accused;  /* of these, those that this distrusts for what is no number */
     bool numberless;   /* what failed last did so in that */
     bool trimmed;    /* has given its pool's memory back */
+    bool wave_elsewhere, latent_elsewhere; /* take nothing of the device that failed last */
     bool ended;      /* an item did before its samples */
     int32_t *ends;   /* of items' ids, when the durations were computed elsewhere */
 } clvits_task;
@@ -82,8 +86,25 @@ int clvits_task_ids_for(int n);
 int clvits_task_kind(int level, int frames);
 
 /** Frames that the decoder has at a time at a level, at most: who asks for pieces gets those, but
- *  not below the small level. */
+ *  not where memory is short. */
 int clvits_task_window(const clvits_task *t, int level);
+
+/** Frames that the decoder has at once at a level, of all items, their contexts aside. */
+int clvits_task_at_once(const clvits_task *t, int level);
+
+/** What the items under way take at a level: the capacities of the decoder and of the flow, in
+ *  frames, and how many items there are at once. */
+typedef struct clvits_task_needs {
+    int wave, latent, items;
+} clvits_task_needs;
+clvits_task_needs clvits_task_needs_at(const clvits_task *t, int level);
+
+/** Whether they take less at one level than at another of a device that had no memory. Windows make
+ *  no difference where the decoder runs elsewhere, nor blocks where the flow does. */
+bool clvits_task_takes_less(const clvits_task *t, int level, int than);
+
+/** The first level at which that is so; CLVITS_TASK_LEVELS: there is none. */
+int clvits_task_next_level(const clvits_task *t);
 
 /** And for so many items. */
 int clvits_task_slots_for(int n);
