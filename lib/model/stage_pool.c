@@ -129,10 +129,11 @@ static clvits_status build_graph(const clvits_stage_pool *p, clvits_stage *s, cl
     return status;
 }
 
-/* What speech has of the capacities: those of ids are twice as large as the next smaller ones,
- * those of frames four times, and the smallest are four times what a word has. A decoder's context
- * is mostly left out where it would cost most; the flow's is hardly ever there. The graph's clocks
- * are known once it is built. */
+/* What speech has of the capacities: those of ids are twice as large as the next smaller ones, and
+ * the smallest are four times what a word has. Of frames a quarter, also where the next smaller
+ * capacity is the half: what is left of longer speech, and what of it is to be heard soon, is
+ * computed in the same places. A decoder's context is mostly left out where it would cost most; the
+ * flow's is hardly ever there. The graph's clocks are known once it is built. */
 static void find_uses(const clvits_stage *s, clvits_use uses[3])
 {
     const int ids = s->size.ids, frames = s->size.frames - s->size.context;
