@@ -202,7 +202,7 @@ static clvits_revoice_params from_to(fixture *f, int from, int to)
     return (clvits_revoice_params){ .from = from, .to = to, .audio = heard, .user = f };
 }
 
-/* What PyTorch makes of a recording: 300 frames, of which a window of the decoder has 256. */
+/* What PyTorch makes of a recording. */
 START_TEST(revoices_as_pytorch)
 {
     int samples, frames, made;
@@ -258,6 +258,52 @@ START_TEST(windows_make_the_whole)
     stages_write(&h, &run, stage.sid, &sid);
     stages_go(&h, &run);
     stages_compare("z_p", got, stages_read(&h, &run, stage.z, FRAMES), FRAMES * C);
+    stages_close(&run, &stage.graph);
+    harness_end(&h);
+    end(&f);
+}
+END_TEST
+
+/* And so do the blocks and the windows of what is said again: both stages for all of it. */
+START_TEST(blocks_make_the_whole)
+{
+    enum { HOP = 20, FRAMES = 1100, N = FRAMES * HOP };
+    const clvits_stage_options o = { .batch = 1 };
+    clvits_listen_stage stage;
+    clvits_wave_stage wave;
+    harness h;
+    fixture f;
+
+    begin(&f, GOLDEN_DIR "/hf-dp-speakers");
+    harness_begin(&h, 1);
+    const int from = 2, to = 1;
+    const float *in = harness_random(&h, N, -0.5f, 0.5f);
+    clvits_revoice_params p = from_to(&f, from, to);
+    p.noise_scale = 0.7f;
+    p.seed = 5;
+    ck_assert_int_eq(clvits_revoice(f.voice, in, N, &p), CLVITS_OK);
+    ck_assert_uint_eq(f.n, N);
+    ck_assert_int_ge(f.pieces, 3);
+
+    const clvits_model m = { &f.voice->file.config, &f.voice->file.weights };
+    ck_assert_int_eq(clvits_listen_stage_build(&stage, &m, &o, FRAMES, true, &h.report), 0);
+    stages_run run = stages_open(&h, stage.graph);
+    stages_length(&h, &run, stage.samples, N);
+    stages_write(&h, &run, stage.wave, in);
+    stages_write(&h, &run, stage.sid, &from);
+    stages_write(&h, &run, stage.target, &to);
+    clvits_run_set_int(run.run, stage.seed, 0, (int)p.seed);
+    clvits_run_set_int(run.run, stage.seed + 1, 0, 0);
+    clvits_run_set_float(run.run, stage.noise_scale, 0, p.noise_scale);
+    stages_go(&h, &run);
+    ck_assert_int_eq(clvits_wave_stage_build(&wave, &m, &o, FRAMES, &h.report), 0);
+    stages_run w = stages_open(&h, wave.graph);
+    stages_length(&h, &w, wave.clock, FRAMES);
+    stages_write(&h, &w, wave.z, stages_read(&h, &run, stage.z, FRAMES));
+    stages_write(&h, &w, wave.cond, stages_read(&h, &run, stage.cond, 1));
+    stages_go(&h, &w);
+    stages_compare("wave", f.samples, stages_read(&h, &w, wave.wave, N), N);
+    stages_close(&w, &wave.graph);
     stages_close(&run, &stage.graph);
     harness_end(&h);
     end(&f);
@@ -320,6 +366,47 @@ START_TEST(a_shortage_is_told_once)
         ck_assert_uint_eq(clvits_context_launches(f.context), 0);
     }
     clvits_arena_free(&h.arena);
+    end(&f);
+}
+END_TEST
+
+/* A device that had no memory gets what the pool kept of it, then less at a time, but nothing that
+ * takes as much. */
+static const struct {
+    bool revoice;
+    int frames;
+    const char *said;
+} less[] = {
+    { false, 1500, "taking up to 256 frames at a time instead of 1024" },
+    { false, 300, "taking up to 256 frames at a time instead of 512" },
+    { false, 48, "going on without this device" },
+    { true, 48, "taking up to 256 frames at a time instead of 512" },
+};
+
+static void keep(void *user, clvits_log_level level, const char *text)
+{
+    (void)level;
+    snprintf(user, CLVITS_DEVICE_TEXT, "%s", text);
+}
+
+START_TEST(only_less_is_tried)
+{
+    char said[CLVITS_DEVICE_TEXT] = "";
+    clvits_listening l;
+    fixture f;
+
+    begin(&f, GOLDEN_DIR "/hf-dp-speakers");
+    clvits_engine *e = f.voice->engine;
+    const clvits_heard in = { .n = (int64_t)less[_i].frames * e->config.hop_length };
+    clvits_listening_begin(&l, e, &in, less[_i].revoice);
+    for (int i = 0; i < 2 && e->machine->n_places > 1; i++) {
+        clvits_report r = { .log = keep, .log_user = said };
+        r.device = e->machine->device[1];
+        clvits_fail(&r, CLVITS_E_MEMORY, "none");
+        ck_assert(clvits_listening_recover(&l, &r));
+        ck_assert_msg(i ? strstr(said, less[_i].said) != NULL : !said[0], "%s", said);
+    }
+    clvits_listening_end(&l);
     end(&f);
 }
 END_TEST
@@ -454,8 +541,10 @@ int main(void)
     tcase_add_test(t, aligns_several_sentences);
     tcase_add_test(t, revoices_as_pytorch);
     tcase_add_test(t, windows_make_the_whole);
+    tcase_add_test(t, blocks_make_the_whole);
     tcase_add_test(t, draws_from_the_posterior);
     tcase_add_test(t, a_shortage_is_told_once);
+    tcase_add_loop_test(t, only_less_is_tried, 0, LENGTH(less));
     tcase_add_loop_test(t, a_damaged_voice_is_no_fault_of_a_device, 0, 2);
     tcase_add_test(t, refuses_what_cannot_be_aligned);
     tcase_add_test(t, refuses_voices_that_do_not_listen);

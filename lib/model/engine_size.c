@@ -26,7 +26,7 @@ int clvits_task_ids_for(int n)
 
 /* The same for frames, in greater steps while they are few: rows that are not used cost little but
  * memory. */
-static int frames_for(int level, int n)
+int clvits_task_frames_for(int level, int n)
 {
     int frames = clvits_task_levels[level].least;
     while (frames < n)
@@ -45,7 +45,7 @@ int clvits_task_slots_for(int n)
 
 int clvits_task_kind(int level, int frames)
 {
-    return frames_for(level, clvits_least(frames, clvits_task_levels[level].block));
+    return clvits_task_frames_for(level, clvits_least(frames, clvits_task_levels[level].block));
 }
 
 int clvits_task_window(const clvits_task *t, int level)
@@ -76,8 +76,9 @@ clvits_task_needs clvits_task_needs_at(const clvits_task *t, int level)
 
     while (items > 1 && clvits_task_slots_for(items) * size > clvits_task_at_once(t, level))
         items--;
+    const int most = clvits_least(t->frames, clvits_task_window(t, level));
     return (clvits_task_needs){
-        .wave = frames_for(level, clvits_least(t->frames, clvits_task_window(t, level))),
+        .wave = clvits_task_frames_for(level, most),
         .latent = clvits_task_kind(level, t->frames),
         .items = items,
     };
@@ -114,8 +115,8 @@ clvits_stage_size clvits_task_latent_size(const clvits_task *t, int frames)
     return (clvits_stage_size){ .kind = CLVITS_STAGE_LATENT,
                                 .batch = clvits_task_slots_for(t->n_now),
                                 .ids = t->ids,
-                                .frames = frames_for(t->level, clvits_least(frames, MOST)) +
-                                          context,
+                                .frames = context + clvits_task_frames_for(
+                                                        t->level, clvits_least(frames, MOST)),
                                 .placed_for = clvits_task_kind(t->level, t->frames) + context,
                                 .context = context,
                                 .barred = t->barred };
@@ -126,9 +127,9 @@ clvits_stage_size clvits_task_wave_size(const clvits_task *t, int frames)
     const int context = t->e->before + t->e->after;
     const int window = clvits_least(t->frames, clvits_task_levels[t->level].window);
     return (clvits_stage_size){ .kind = CLVITS_STAGE_WAVE, .batch = clvits_task_slots_for(t->n_now),
-                                .frames = frames_for(t->level, clvits_least(frames, MOST)) +
-                                          context,
-                                .placed_for = frames_for(t->level, window) + context,
+                                .frames = context + clvits_task_frames_for(
+                                                        t->level, clvits_least(frames, MOST)),
+                                .placed_for = clvits_task_frames_for(t->level, window) + context,
                                 .context = context,
                                 .barred = t->barred };
 }

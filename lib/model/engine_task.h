@@ -82,7 +82,10 @@ clvits_stage_size clvits_task_wave_size(const clvits_task *t, int frames);
 /** Capacity of a text stage for so many ids. */
 int clvits_task_ids_for(int n);
 
-/** Capacity of the stages for so many frames; what has the same is placed alike by cost. */
+/** Capacity of a stage for a stretch of so many frames. */
+int clvits_task_frames_for(int level, int n);
+
+/** And for the longest stretch of an item of so many; what has the same is placed alike by cost. */
 int clvits_task_kind(int level, int frames);
 
 /** Frames that the decoder has at a time at a level, at most: who asks for pieces gets those, but

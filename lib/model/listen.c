@@ -43,6 +43,22 @@ int clvits_listening_block(const clvits_listening *l)
     return clvits_task_levels[l->level].block;
 }
 
+/* Frames of capacity that what is taken less of has at a level. */
+static int at_a_time(const clvits_listening *l, int level)
+{
+    return l->revoice ? clvits_task_levels[level].window : clvits_task_kind(level, l->frames);
+}
+
+/* The first level at which less is computed at a time. */
+static int next_level(const clvits_listening *l)
+{
+    int level = l->level + 1;
+
+    while (level < CLVITS_TASK_LEVELS && at_a_time(l, level) == at_a_time(l, l->level))
+        level++;
+    return level;
+}
+
 bool clvits_listening_recover(clvits_listening *l, clvits_report *r)
 {
     bool memory = false;
@@ -54,10 +70,14 @@ bool clvits_listening_recover(clvits_listening *l, clvits_report *r)
     const unsigned place = clvits_task_blame(l->e, l->barred, &memory, r);
     if (!place)
         return false;
-    if (memory && l->level + 1 < CLVITS_TASK_LEVELS &&
-        !clvits_task_is_hopeless(l->e, place, r)) {
-        l->level++;
-        clvits_info(r, "%s; taking %d frames at a time", r->text, clvits_listening_block(l));
+    const int less = next_level(l);
+    if (memory && !l->trimmed) {
+        l->trimmed = true;
+    } else if (memory && less < CLVITS_TASK_LEVELS &&
+               !clvits_task_is_hopeless(l->e, place, r)) {
+        clvits_info(r, "%s; taking up to %d frames at a time instead of %d", r->text,
+                    at_a_time(l, less), at_a_time(l, l->level));
+        l->level = less;
     } else if (memory) {
         clvits_task_bar(l->e, &l->barred, place, 0, r);
     } else {
@@ -109,15 +129,6 @@ static clvits_status change(const clvits_listening *l, clvits_loan *loan,
     return clvits_stage_take(l->e->pool, loan, size, r);
 }
 
-/* Few plans serve all lengths. */
-static int frames_for(int n)
-{
-    int frames = 64;
-    while (frames < n)
-        frames *= 4;
-    return frames;
-}
-
 static clvits_status write_speakers(const clvits_listening *l, clvits_run *run,
                                     const clvits_listen_stage *stage, clvits_report *r)
 {
@@ -145,8 +156,8 @@ clvits_status clvits_listening_window(clvits_listening *l, float *z, int at, int
     const clvits_stage_size size = {
         .kind = l->revoice ? CLVITS_STAGE_REVOICE : CLVITS_STAGE_LISTEN,
         .batch = 1,
-        .frames = frames_for(end - at) + context,
-        .placed_for = frames_for(clvits_least(l->frames, clvits_listening_block(l))) + context,
+        .frames = clvits_task_frames_for(l->level, end - at) + context,
+        .placed_for = clvits_task_kind(l->level, l->frames) + context,
         .barred = l->barred,
     };
 

@@ -30,6 +30,7 @@ typedef struct clvits_listening {
     unsigned barred;   /* places to do without, as bits */
     unsigned accused;  /* of these, those that this distrusts for what is no number */
     bool numberless;   /* what failed last did so in that */
+    bool trimmed;      /* has given its pool's memory back */
     int level;         /* of clvits_task_levels */
     clvits_loan listen, wave, other;
 } clvits_listening;
