@@ -61,7 +61,7 @@ static void add_work(cJSON *object, const char *user, double flops)
         cJSON_AddNumberToObject(users, user, flops);
 }
 
-static void add_node(void *user, const clvits_node *n, double times)
+static void add_node(void *user, const clvits_node *n)
 {
     const listing *to = user;
     const clvits_target at = { .device = to->device, .place = 1 };
@@ -75,8 +75,7 @@ static void add_node(void *user, const clvits_node *n, double times)
     if (n->op->launch && (!n->op->takes || n->op->takes(n, to->device))) {
         n->op->dims(n, &at, dims);
         n->op->launch(n, &at, dims, &l);
-        add_work(add_launch(to->launches, &l, l.options), to->user,
-                 times * clvits_node_flops(n, NULL));
+        add_work(add_launch(to->launches, &l, l.options), to->user, clvits_node_flops(n, NULL));
     }
     free(dims);
 }

@@ -6,8 +6,7 @@
 #include "model/engine_task.h"
 #include "op/tune.h"
 
-/* A capacity of the engine, and a window of the decoder. */
-enum { TEXT = 256, FRAMES = 512 };
+enum { TEXT = 256 }; /* a capacity of the engine */
 
 const nodes_way nodes_ways[NODES_WAYS] = {
     { "", 0, false },
@@ -41,10 +40,10 @@ void nodes_choose(clvits_device *device, const nodes_way *way)
     clvits_device_set_tuned(device, way->transformed ? &tuned : NULL);
 }
 
-static void go_through(const clvits_graph *g, double times, nodes_fn fn, void *user)
+static void go_through(const clvits_graph *g, nodes_fn fn, void *user)
 {
     for (int i = 0; i < g->n_nodes; i++)
-        fn(user, g->nodes[i], times);
+        fn(user, g->nodes[i]);
 }
 
 clvits_status nodes_of_voice(int voice_index, const nodes_way *way, nodes_fn fn, void *user,
@@ -62,15 +61,15 @@ clvits_status nodes_of_voice(int voice_index, const nodes_way *way, nodes_fn fn,
     if (!s)
         s = clvits_text_stage_build(&text, &v.model, &o, TEXT, r);
     if (!s)
-        s = clvits_latent_stage_build(&latent, &v.model, &o, TEXT, FRAMES, r);
+        s = clvits_latent_stage_build(&latent, &v.model, &o, TEXT, window, r);
     if (!s) {
         clvits_decoder_context(v.model.config, &before, &after);
         s = clvits_wave_stage_build(&wave, &v.model, &o, window + before + after, r);
     }
     if (!s) {
-        go_through(text.graph, 1.0, fn, user);
-        go_through(latent.graph, 1.0, fn, user);
-        go_through(wave.graph, (double)FRAMES / window, fn, user);
+        go_through(text.graph, fn, user);
+        go_through(latent.graph, fn, user);
+        go_through(wave.graph, fn, user);
         s = r->status;
     }
     clvits_graph_close(&text.graph);
@@ -87,7 +86,7 @@ clvits_status nodes_of_check(int check, const nodes_way *way, nodes_fn fn, void 
     clvits_status s = clvits_check_open(&g, &clvits_check_cases[check], way->halves, r);
 
     if (!s) {
-        go_through(g.graph, 0.0, fn, user);
+        go_through(g.graph, fn, user);
         s = r->status;
     }
     clvits_check_close(&g);

@@ -22,14 +22,15 @@ extern const clvits_device_info nodes_gpu;
 /** Let a device choose launches that way from now on. */
 void nodes_choose(clvits_device *device, const nodes_way *way);
 
-/** Receives a node, and how often it runs in one sentence of about six seconds. */
-typedef void (*nodes_fn)(void *user, const clvits_node *n, double times);
+/** Receives a node. */
+typedef void (*nodes_fn)(void *user, const clvits_node *n);
 
-/** Those of the stages of a voice of voice.h; fn may fail the report. */
+/** Those of the stages of a voice of voice.h, made for a sentence that is one usual window of the
+ *  decoder, about six seconds; fn may fail the report. */
 clvits_status nodes_of_voice(int voice, const nodes_way *way, nodes_fn fn, void *user,
                              clvits_report *r);
 
-/** Those of a check, by its number; they run no times. */
+/** Those of a check, by its number. */
 clvits_status nodes_of_check(int check, const nodes_way *way, nodes_fn fn, void *user,
                              clvits_report *r);
 

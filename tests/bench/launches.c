@@ -161,11 +161,10 @@ static bool runs(const struct place *p, const nodes_way *way)
     return p->family == CLVITS_FAMILY_GPU || (!way->transformed && !(p->cpu_path && way->halves));
 }
 
-static void look(void *user, const clvits_node *n, double times)
+static void look(void *user, const clvits_node *n)
 {
     looking *l = user;
 
-    (void)times;
     for (int i = 0; i < LENGTH(places); i++) {
         struct place *p = &places[i];
         long long params[PARAMS / sizeof(long long)];
