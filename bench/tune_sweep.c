@@ -226,7 +226,7 @@ static side *make(sweep *w, const clvits_terms *values)
     t->b.warning[0] = '\0';
     bool right = bench_case_check(&s->g) && n;
     if (right && values->n && clvits_plan_variant(s->g.plan, n)) {
-        /* The device refuses what these values ask for, so the library's choice ran. */
+        /* The device refuses what these values ask for, so that another kernel ran. */
         bench_case_fail(&s->g, "failed", "another kernel does its work%s%.450s",
                         t->b.warning[0] ? ": " : "", t->b.warning);
         right = false;
