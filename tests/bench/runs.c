@@ -38,6 +38,7 @@ void __wrap_bench_send(bench *b, bench_record *r)
     (void)b;
     if (!graph.run) {
         keep_record(r);
+        bench_drop(r);
         return;
     }
     const float *row = bench_output(&graph, sum);
@@ -146,6 +147,28 @@ START_TEST(parts_of_a_skipped_sentence_are_skipped)
 }
 END_TEST
 
+/* Of speech of two windows the later one can be asked for; it is not the whole then. */
+START_TEST(a_later_window_is_run_alone)
+{
+    const bench_options o = { .levels = "stage", .filter = "window 2", .seconds = 0.001,
+                              .threads = 1 };
+    bench b;
+    voice v;
+
+    open_bench(&b);
+    b.o = &o;
+    sent = 0;
+    ck_assert_int_eq(voice_open(&v, 0, &b.report), CLVITS_OK);
+    const stage_sum stages = bench_stages(&b, &v, &v.texts[VOICE_MEDIUM], 520);
+    ck_assert(!stages.complete);
+    ck_assert_int_eq(sent, 1);
+    ck_assert_msg(strstr(records[0].name, "/decoder, window 2"), "%s", records[0].name);
+    ck_assert_str_eq(records[0].verdict, "ok");
+    voice_close(&v);
+    close_bench(&b);
+}
+END_TEST
+
 Suite *suite(void)
 {
     Suite *s = suite_create("bench_runs");
@@ -153,6 +176,7 @@ Suite *suite(void)
     tcase_add_test(t, inputs_are_those_of_the_case);
     tcase_add_test(t, a_case_without_memory_has_a_reason);
     tcase_add_test(t, parts_of_a_skipped_sentence_are_skipped);
+    tcase_add_test(t, a_later_window_is_run_alone);
     suite_add_tcase(s, t);
     return s;
 }
