@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SENTENCES = 2, ROUNDS = 2, THREADS = 3, MAX_IDS = 400 };
+enum { SENTENCES = 2, ROUNDS = 2, THREADS = 3, MAX_IDS = 400, WINDOW = 32 };
 
 typedef struct speech {
     int32_t durations[MAX_IDS];
     float *samples;
-    int n;
+    int n, pieces;
 } speech;
 
 typedef struct voice {
@@ -63,6 +63,7 @@ static clvits_status keep(void *user, int i, const float *samples, int n, clvits
     s->samples = realloc(s->samples, (size_t)(s->n + n) * sizeof(float));
     memcpy(s->samples + s->n, samples, (size_t)n * sizeof(float));
     s->n += n;
+    s->pieces++;
     return CLVITS_OK;
 }
 
@@ -78,7 +79,7 @@ static void note(void *user, clvits_log_level level, const char *text)
 /* Sentences from the first one on, as a batch. */
 static void speak(voice *v, int first, int n, speech *out)
 {
-    const clvits_sink sink = { .user = out, .wave = keep };
+    const clvits_sink sink = { .user = out, .wave = keep, .most = WINDOW };
     clvits_item items[SENTENCES];
     clvits_report r = { .log = note };
 
@@ -88,6 +89,8 @@ static void speak(voice *v, int first, int n, speech *out)
         items[i].durations = out[i].durations;
     }
     ck_assert_msg(clvits_engine_speak(v->engine, items, n, &sink, &r) == CLVITS_OK, "%s", r.text);
+    for (int i = 0; i < n; i++)
+        ck_assert_int_gt(out[i].pieces, 1);
 }
 
 /* Fails unless both are equal; frees the latter. */
