@@ -29,7 +29,7 @@ typedef struct fixture {
     clvits_model model;
     clvits_engine *engine;
     const char *place; /* of its nodes, or NULL */
-    int most;          /* frames that are wanted at a time; 0: any */
+    int first, most;   /* frames that are wanted at first, and at a time; 0: any */
 } fixture;
 
 static clvits_status add_zeros(void *user, const clvits_weight *w)
@@ -169,7 +169,7 @@ static void open_engine(fixture *f)
 static int speak(fixture *f, int n, int frames, counted *c)
 {
     const clvits_sink sink = { .user = c, .durations = on_durations, .wave = on_wave,
-                               .most = f->most };
+                               .first = f->first, .most = f->most };
     static int32_t ids[IDS], durations[ITEMS][IDS];
     clvits_item items[ITEMS];
     int n_ids = 2;
@@ -336,15 +336,17 @@ END_TEST
 /* What does not fit is tried again only with less of it, which is said; and then with more. */
 static const struct {
     const char *place;
-    int frames, most;
-    double left; /* of the memory that it takes */
+    int frames, first, most;
+    int others;  /* frames that take memory of which there is a part, */
+    double left; /* this one */
     const char *said;
     int level, more; /* from then on; and when it has gone well */
 } less[] = {
-    { NULL, 48, 0, 0.95, "; taking up to 16 frames at a time instead of 64", 4, 0 },
-    { NULL, 1100, 1024, 0.6, "; taking up to 256 frames at a time instead of 1024", 2, 0 },
-    { "dec=cpu", 1100, 0, 0.6, "; taking up to 256 frames of the flow at a time instead of 1024", 3,
-      2 },
+    { NULL, 48, 0, 0, 48, 0.95, "; taking up to 16 frames at a time instead of 64", 4, 0 },
+    { NULL, 1100, 16, 0, 16, 0.95, "; taking up to 16 frames at a time instead of 64", 4, 3 },
+    { NULL, 1100, 0, 1024, 1100, 0.6, "; taking up to 256 frames at a time instead of 1024", 2, 0 },
+    { "dec=cpu", 1100, 0, 0, 1100, 0.6,
+      "; taking up to 256 frames of the flow at a time instead of 1024", 3, 2 },
 };
 
 START_TEST(only_less_is_tried)
@@ -360,9 +362,10 @@ START_TEST(only_less_is_tried)
         return;
     }
     f.place = less[_i].place;
+    f.first = less[_i].first;
     f.most = less[_i].most;
     open_engine(&f);
-    speak(&f, 1, less[_i].frames, &n);
+    speak(&f, 1, less[_i].others, &n);
     clvits_engine_close(&f.engine);
     const size_t peak = clvits_device_peak_bytes(f.h.machine.device[1]);
     clvits_buffer *others = take_memory(&f, 16 * peak, (size_t)(less[_i].left * (double)peak));

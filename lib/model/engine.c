@@ -124,12 +124,13 @@ static bool has_gpu(const clvits_task *t)
     return any;
 }
 
-/* How many frames at a time, at most; the CPU path has always had memory. */
+/* How many frames at a time while there is memory. */
 static int first_level(const clvits_task *t)
 {
     return has_gpu(t) ? CLVITS_TASK_WIDE : CLVITS_TASK_USUAL;
 }
 
+/* And as it is; the CPU path has always had it. */
 static int level_for(const clvits_task *t)
 {
     const bool on_cpu = t->barred == clvits_machine_devices(t->e->machine);
@@ -154,7 +155,7 @@ static clvits_status find_room(clvits_task *t, int frames, room *out, clvits_rep
     clvits_stage_needs needs;
 
     t->n_now = 1;
-    t->frames = frames;
+    t->frames = t->longest = t->longest_block = frames;
     const clvits_stage_size size = clvits_task_wave_size(t, window);
     const clvits_status s = clvits_stage_look(e->pool, &needs, &size, r);
 
@@ -342,6 +343,7 @@ static void take_more(clvits_task *t, clvits_engine *e)
     atomic_store(&e->too_many, 0);
     atomic_store(&e->most, 0);
     int more = level - 1;
+    t->longest = t->longest_block = t->frames;
     while (more > first && !clvits_task_takes_less(t, level, more))
         more--;
     while (more > first && !clvits_task_takes_less(t, more, more - 1))

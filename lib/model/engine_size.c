@@ -76,10 +76,10 @@ clvits_task_needs clvits_task_needs_at(const clvits_task *t, int level)
 
     while (items > 1 && clvits_task_slots_for(items) * size > clvits_task_at_once(t, level))
         items--;
-    const int most = clvits_least(t->frames, clvits_task_window(t, level));
+    const int most = clvits_least(t->longest, clvits_task_window(t, level));
     return (clvits_task_needs){
         .wave = clvits_task_frames_for(level, most),
-        .latent = clvits_task_kind(level, t->frames),
+        .latent = clvits_task_kind(level, t->longest_block),
         .items = items,
     };
 }

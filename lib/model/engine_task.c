@@ -426,6 +426,9 @@ static sizes sizes_at(const clvits_task *t, int at)
 static clvits_status begin_window(clvits_task *t, int at, clvits_report *r)
 {
     const sizes z = sizes_at(t, at);
+
+    t->longest = clvits_most(t->longest, z.window_end - at);
+    t->longest_block = clvits_most(t->longest_block, z.block_end - at);
     clvits_status s = change(t, &t->wave, &z.wave, r);
 
     if (!s && z.new_block)
@@ -505,6 +508,7 @@ clvits_status clvits_task_frames(clvits_task *t, clvits_report *r)
     t->soon = t->sink->first ? t->sink->first : t->sink->most;
     const int most = clvits_least(t->frames, t->window + t->e->before + t->e->after);
     const int first = first_frame(t);
+    t->longest = t->longest_block = 0;
     t->room = (size_t)most * (size_t)t->e->config.hop_length;
     t->samples = malloc((size_t)t->n_now * t->room * sizeof(float) + 1);
     if (!t->samples)

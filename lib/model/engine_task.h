@@ -53,6 +53,7 @@ typedef struct clvits_task {
     int now[CLVITS_TASK_ITEMS];
     int n_now;
     int frames;     /* of the longest of them */
+    int longest, longest_block; /* stretches of them that the decoder and the flow had so far */
     int wide;       /* wide windows that their device is given at once; 0: it is no GPU */
     int z_first;    /* the frame of the latent's row 0 */
     int z_from, z_end; /* rows of it that the decoder reads, all that are made */
