@@ -343,6 +343,7 @@ static const struct {
     int level, more; /* from then on; and when it has gone well */
 } less[] = {
     { NULL, 48, 0, 0, 48, 0.95, "; taking up to 16 frames at a time instead of 64", 4, 0 },
+    { NULL, 1100, 0, 0, 16, 0.1, "; going on without this device", 0, 0 }, /* weights */
     { NULL, 1100, 16, 0, 16, 0.95, "; taking up to 16 frames at a time instead of 64", 4, 3 },
     { NULL, 1100, 0, 1024, 1100, 0.6, "; taking up to 256 frames at a time instead of 1024", 2, 0 },
     { "dec=cpu", 1100, 0, 0, 1100, 0.6,
@@ -375,6 +376,7 @@ START_TEST(only_less_is_tried)
     speak(&f, 1, less[_i].frames, &n);
     const char *said = strstr(heard, "; ");
     ck_assert_msg(said && !strcmp(said, less[_i].said), "%s", heard);
+    ck_assert_uint_gt(n.before, 0); /* it was not the text stage */
     ck_assert_int_eq(atomic_load(&f.engine->level), less[_i].level);
     clvits_buffer_free(&others);
     atomic_store(&f.engine->patience, 1);

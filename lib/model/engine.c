@@ -344,6 +344,7 @@ static void take_more(clvits_task *t, clvits_engine *e)
     atomic_store(&e->most, 0);
     int more = level - 1;
     t->longest = t->longest_block = t->frames;
+    t->wave_elsewhere = t->latent_elsewhere = false;
     while (more > first && !clvits_task_takes_less(t, level, more))
         more--;
     while (more > first && !clvits_task_takes_less(t, more, more - 1))
@@ -428,13 +429,13 @@ void clvits_task_take_back(const clvits_machine *m, unsigned *accused, const clv
     *accused = 0;
 }
 
-/* Whether a stage takes nothing of the device that failed; one that is not on loan may be what did
- * not fit. */
+/* Whether a stage takes nothing of the device that failed. One that is not on loan may be what did
+ * not fit; but weights that did not are as large for any stage. */
 static bool is_elsewhere(const clvits_task *t, const clvits_loan *l, const clvits_report *r)
 {
-    bool takes = !l->stage || !r->device;
+    bool takes = !l->stage && !r->weights;
 
-    for (int i = 1; i < t->e->machine->n_places && !takes; i++)
+    for (int i = 1; i < t->e->machine->n_places && l->stage && !takes; i++)
         takes = t->e->machine->device[i] == r->device && clvits_plan_bytes(l->stage->plan, i);
     return !takes;
 }

@@ -88,8 +88,8 @@ bool clvits_task_takes_less(const clvits_task *t, int level, int than)
 {
     const clvits_task_needs a = clvits_task_needs_at(t, level), b = clvits_task_needs_at(t, than);
 
-    return a.items < b.items || (a.wave < b.wave && !t->wave_elsewhere) ||
-           (a.latent < b.latent && !t->latent_elsewhere);
+    return (!t->wave_elsewhere && (a.wave < b.wave || a.items < b.items)) ||
+           (!t->latent_elsewhere && (a.latent < b.latent || a.items < b.items));
 }
 
 int clvits_task_next_level(const clvits_task *t)
