@@ -184,7 +184,7 @@ def race(clvits, others, case, count, scratch):
 
 
 class Failed(Exception):
-    """What is wrong with a file, in words."""
+    """What is wrong with what was given, in words: a file, a folder, a program."""
 
 
 def say(text):

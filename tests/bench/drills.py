@@ -151,8 +151,12 @@ def lacks_precision(folder):
 def says_noise(folder):
     """What is said of the machine is what its cases say."""
     path = folder / "noise.json"
-    done = run("-d", "cpu", "-q", "-s", "0.005", "-l", "operator", "-f", "flip/", "-j", path)
-    noisy = sum(r["noisy"] for r in json.loads(path.read_text())["results"])
+    for _ in range(3): # a case may find no time while others keep the machine busy
+        done = run("-d", "cpu", "-q", "-s", "0.005", "-l", "operator", "-f", "flip/", "-j", path)
+        result, = json.loads(path.read_text())["results"]
+        if "noisy" in result:
+            break
+    noisy = int(result["noisy"])
     was = "noisy" if noisy else "quiet"
     assert f"The machine was {was}: {noisy} of 1 cases were disturbed" in done.stdout, done.stdout
 

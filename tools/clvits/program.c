@@ -318,7 +318,11 @@ int program_fail_stdout(void)
 
 int program_flush(void)
 {
-    return fflush(stdout) || ferror(stdout) ? program_fail_stdout() : CODE_OK;
+    if (fflush(stdout))
+        return program_fail_stdout();
+    if (ferror(stdout)) /* before, and why is forgotten */
+        return program_fail(CODE_OUTPUT, "standard output cannot be written: a part of it is lost");
+    return CODE_OK;
 }
 
 double program_now(void)

@@ -77,7 +77,9 @@ cell_pocl_new()
     tests_in "$root" pocl-opencl-icd --suite opencl
 }
 
-# From Mesa 25 on Rusticl has half arithmetic, on processors as well, where it is asked for.
+# From Mesa 25 on Rusticl has half arithmetic, on processors as well, where it is asked for: every
+# operator's test, and those of models that run in halves or have operators of their own. The others
+# look at the host's part, or at kernels for CPUs, and take llvmpipe minutes.
 cell_rusticl_new()
 {
     local root
