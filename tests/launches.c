@@ -5,6 +5,7 @@
 // launch when nobody says in what pieces they are wanted, and where a GPU has little memory.
 // tests/warm.c holds what is launched to what is planned.
 #include "base_voice.h"
+#include "graph/trust.h"
 #include "harness.h"
 #include "model/engine_task.h"
 #include "model/weights.h"
@@ -241,11 +242,9 @@ START_TEST(spoken_by_default)
 }
 END_TEST
 
-/* The device again, with a limit. */
-static void limit_memory(fixture *f, size_t bytes)
+/* The device again, with a limit, at a place that has none. */
+static void open_device(fixture *f, const clvits_device_info was, int place, size_t bytes)
 {
-    clvits_device **d = &f->h.machine.device[1];
-    const clvits_device_info was = *clvits_device_get_info(*d);
     const clvits_device_params p = { .family = 1 + (int)was.family, .memory = bytes };
     clvits_device_info *list;
     int n, i = 0;
@@ -255,8 +254,16 @@ static void limit_memory(fixture *f, size_t bytes)
         i++;
     free(list);
     ck_assert_int_lt(i, n);
-    clvits_device_close(d);
-    ck_assert_int_eq(clvits_device_open(d, i, &p, &f->h.report), CLVITS_OK);
+    ck_assert_int_eq(clvits_device_open(&f->h.machine.device[place], i, &p, &f->h.report),
+                     CLVITS_OK);
+}
+
+static void limit_memory(fixture *f, size_t bytes)
+{
+    const clvits_device_info was = *clvits_device_get_info(f->h.machine.device[1]);
+
+    clvits_device_close(&f->h.machine.device[1]);
+    open_device(f, was, 1, bytes);
 }
 
 /* A limit of `all` bytes, of which others leave so many. */
@@ -342,10 +349,10 @@ static const struct {
     const char *said;
     int level, more; /* from then on; and when it has gone well */
 } less[] = {
-    { NULL, 48, 0, 0, 48, 0.95, "; taking up to 16 frames at a time instead of 64", 4, 0 },
+    { NULL, 48, 0, 0, 48, 0.95, "; taking up to 16 frames at a time instead of 64", 4, 3 },
     { NULL, 1100, 0, 0, 16, 0.1, "; going on without this device", 0, 0 }, /* weights */
     { NULL, 1100, 16, 0, 16, 0.95, "; taking up to 16 frames at a time instead of 64", 4, 3 },
-    { NULL, 1100, 0, 1024, 1100, 0.6, "; taking up to 256 frames at a time instead of 1024", 2, 0 },
+    { NULL, 1100, 0, 1024, 1100, 0.6, "; taking up to 256 frames at a time instead of 1024", 2, 1 },
     { "dec=cpu", 1100, 0, 0, 1100, 0.6,
       "; taking up to 256 frames of the flow at a time instead of 1024", 3, 2 },
 };
@@ -374,6 +381,10 @@ START_TEST(only_less_is_tried)
     f.h.report.log_user = heard;
     open_engine(&f);
     speak(&f, 1, less[_i].frames, &n);
+    char *enough = strstr(heard, ", and about ");
+    ck_assert_msg(!enough == !strstr(less[_i].said, "without"), "%s", heard);
+    if (enough)
+        *enough = '\0';
     const char *said = strstr(heard, "; ");
     ck_assert_msg(said && !strcmp(said, less[_i].said), "%s", heard);
     ck_assert_uint_gt(n.before, 0); /* it was not the text stage */
@@ -386,6 +397,168 @@ START_TEST(only_less_is_tried)
 }
 END_TEST
 
+/* Of a batch, how many items a large GPU has at once from a level on while memory is short: as many
+ * as share one window, so that what is said to be less is. */
+static const struct {
+    int items, frames;
+    int level; /* the next one fits, */
+    const char *said;
+} fewer[] = {
+    { 4, 1000, 0, "; taking up to 512 frames at a time instead of 1024" },
+    { 4, 1000, 1, "; taking up to 256 frames at a time instead of 512" },
+    { 16, 75, 0, "; 1 items at once instead of 16" },
+};
+
+/* What that batch takes at a level. */
+static size_t peak_of(fixture *f, int i, int level)
+{
+    counted n;
+
+    limit_memory(f, 0);
+    set_compute_units(f, 16);
+    open_engine(f);
+    atomic_store(&f->engine->level, level);
+    speak(f, fewer[i].items, fewer[i].frames, &n);
+    clvits_engine_close(&f->engine);
+    return clvits_device_peak_bytes(f->h.machine.device[1]);
+}
+
+START_TEST(fewer_items_are_less)
+{
+    const clvits_config c = thin();
+    const int level = fewer[_i].level;
+    char heard[HEARD] = "";
+    counted n;
+    fixture f;
+
+    begin(&f, &c);
+    const size_t now = peak_of(&f, _i, level), next = peak_of(&f, _i, level + 1);
+    ck_assert_uint_lt(next, now);
+    clvits_buffer *others = take_memory(&f, 16 * now, next + (now - next) / 2);
+    set_compute_units(&f, 16);
+    f.h.report.log = join_warnings;
+    f.h.report.log_user = heard;
+    open_engine(&f);
+    atomic_store(&f.engine->level, level);
+    for (int i = 0; i < 2; i++) { /* and so have those that follow */
+        speak(&f, fewer[_i].items, fewer[_i].frames, &n);
+        const char *said = strstr(heard, "; ");
+        ck_assert_msg(said && !strcmp(said, fewer[_i].said), "%s", heard);
+        ck_assert_int_eq(atomic_load(&f.engine->level), level + 1);
+    }
+    clvits_buffer_free(&others);
+    end(&f);
+}
+END_TEST
+
+/* Where it is others that speak who have the memory, a batch alone takes less. */
+START_TEST(others_leave_less)
+{
+    const clvits_config c = thin();
+    struct clvits_trust trust = { 0 };
+    char heard[HEARD] = "";
+    counted n;
+    fixture f;
+
+    begin(&f, &c);
+    if (f.h.machine.n_places > 1) {
+        open_engine(&f);
+        speak(&f, 1, 48, &n);
+        clvits_engine_close(&f.engine);
+        const size_t peak = clvits_device_peak_bytes(f.h.machine.device[1]);
+        clvits_buffer *others = take_memory(&f, 16 * peak, (size_t)(0.95 * (double)peak));
+        f.h.report.log = keep_warning;
+        f.h.report.log_user = heard;
+        f.h.machine.trust = &trust;
+        atomic_store(&trust.speaking, 1);
+        open_engine(&f);
+        atomic_store(&f.engine->level, CLVITS_TASK_SMALL);
+        atomic_store(&f.engine->patience, 1);
+        speak(&f, 1, 48, &n);
+        ck_assert_ptr_nonnull(strstr(heard, "taking up to 16 frames at a time instead of 64"));
+        ck_assert_int_eq(atomic_load(&f.engine->level), CLVITS_TASK_SMALL);
+        clvits_buffer_free(&others);
+        heard[0] = '\0';
+        speak(&f, 1, 48, &n);
+        ck_assert_str_eq(heard, "");
+        ck_assert_int_lt(atomic_load(&f.engine->level), CLVITS_TASK_SMALL);
+    }
+    end(&f);
+}
+END_TEST
+
+static clvits_status on_ended(void *user, int i, clvits_report *r)
+{
+    (void)user, (void)i, (void)r;
+    return CLVITS_OK;
+}
+
+/* What was cancelled, or ran elsewhere, says nothing of a device's memory, and a short text no more
+ * than a long one. */
+START_TEST(more_is_tried_level_by_level)
+{
+    const clvits_config c = thin();
+    const int last = CLVITS_TASK_LEVELS - 1;
+    static int32_t ids[2], durations[2];
+    const clvits_sink sink = { .ended = on_ended };
+    atomic_int cancel = 1;
+    clvits_item item = { .ids = ids, .n_ids = 2, .durations = durations, .length_scale = 8,
+                         .cancel = &cancel };
+    counted n;
+    fixture f;
+
+    begin(&f, &c);
+    if (f.h.machine.n_places > 1) {
+        open_engine(&f);
+        atomic_store(&f.engine->patience, 1);
+        atomic_store(&f.engine->level, last);
+        ck_assert_int_eq(clvits_engine_speak(f.engine, &item, 1, &sink, &f.h.report), CLVITS_OK);
+        ck_assert_int_eq(item.frames, 0);
+        ck_assert_int_eq(atomic_load(&f.engine->level), last);
+        atomic_store(&f.engine->too_many, 1);
+        atomic_store(&f.engine->too_many_for, 1U << 1);
+        ck_assert_int_eq(speak(&f, 1, 16, &n), 0);
+        ck_assert_int_eq(atomic_load(&f.engine->level), last);
+        for (int level = last; level > 0; level--) {
+            atomic_store(&f.engine->patience, 1);
+            ck_assert_int_gt(speak(&f, 1, 16, &n), 0);
+            ck_assert_int_eq(atomic_load(&f.engine->level), level - 1);
+        }
+    }
+    end(&f);
+}
+END_TEST
+
+/* Where one device has no memory, the next one goes on, with the batches to come as well. */
+START_TEST(one_is_short_of_two)
+{
+    const clvits_config c = thin();
+    char heard[HEARD] = "";
+    counted n;
+    fixture f;
+
+    begin(&f, &c);
+    if (f.h.machine.n_places > 1) {
+        const clvits_device_info was = *clvits_device_get_info(f.h.machine.device[1]);
+        clvits_buffer *others = take_memory(&f, 1 << 28, 1 << 10);
+        open_device(&f, was, 2, 0);
+        f.h.machine.n_places = 3;
+        f.h.report.log = keep_warning;
+        f.h.report.log_user = heard;
+        open_engine(&f);
+        for (int i = 0; i < 2; i++) {
+            const uint64_t before = clvits_device_launches(f.h.machine.device[2]);
+            heard[0] = '\0';
+            ck_assert_int_eq(speak(&f, 1, 48, &n), 0);
+            ck_assert_uint_gt(clvits_device_launches(f.h.machine.device[2]), before);
+            ck_assert_int_eq(!strstr(heard, "going on without this device"), i);
+        }
+        clvits_buffer_free(&others);
+    }
+    end(&f);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("launches");
@@ -394,10 +567,15 @@ int main(void)
     tcase_set_timeout(t, HARNESS_TIMEOUT);
     if (!getenv("CLVITS_TEST_FAMILY")) /* whose kernels make no difference to plans */
         tcase_add_loop_test(t, base_geometry, 0, 2);
-    else
+    else {
         tcase_add_test(t, memory_is_short);
+        tcase_add_loop_test(t, fewer_items_are_less, 0, LENGTH(fewer));
+    }
     tcase_add_loop_test(t, spoken_by_default, 0, LENGTH(spoken));
     tcase_add_loop_test(t, only_less_is_tried, 0, LENGTH(less));
+    tcase_add_test(t, others_leave_less);
+    tcase_add_test(t, more_is_tried_level_by_level);
+    tcase_add_test(t, one_is_short_of_two);
     suite_add_tcase(s, t);
     return harness_main(s);
 }

@@ -5,7 +5,6 @@
 #include "graph/trust.h"
 #include "model/engine_task.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,13 +123,13 @@ static bool has_gpu(const clvits_task *t)
     return any;
 }
 
-/* How many frames at a time while there is memory. */
+/* The level while there is memory. */
 static int first_level(const clvits_task *t)
 {
     return has_gpu(t) ? CLVITS_TASK_WIDE : CLVITS_TASK_USUAL;
 }
 
-/* And as it is; the CPU path has always had it. */
+/* The level as memory is; the CPU path has always had it. */
 static int level_for(const clvits_task *t)
 {
     const bool on_cpu = t->barred == clvits_machine_devices(t->e->machine);
@@ -197,20 +196,28 @@ static clvits_status choose(clvits_task *t, const key *k, int n, int *count, clv
 
     while (k[n - 1].kind != k->kind)
         n--;
+    *count = 1;
+    t->wide = 0;
     t->level = level_for(t);
+    const bool is_short = t->level > first_level(t);
     if (has_gpu(t) && (n > 1 || k->size > clvits_task_levels[CLVITS_TASK_SMALL].window))
         s = find_room(t, t->item[k[n - 1].index]->frames, &found, r);
+    if (s) { /* what is on loan was for others, and did not fail */
+        clvits_stage_give_back(t->e->pool, &t->wave);
+        clvits_stage_give_back(t->e->pool, &t->latent);
+        return s;
+    }
     t->level = fitting(t, &found, k[n - 1].size);
-    t->wide = found.frames ? found.wide : 0;
+    t->wide = found.frames && !is_short ? found.wide : 0;
     const int window = clvits_task_levels[t->level].window;
     const int most = clvits_task_at_once(t, t->level);
-    for (*count = 1; *count < n && !s; ++*count) {
+    for (; *count < n; ++*count) {
         const int slots = clvits_task_slots_for(*count + 1);
         const int size = clvits_least(k[*count].size, window);
         if (slots * size > most || (found.frames && slots * (size + context) > found.frames))
             break;
     }
-    return s;
+    return CLVITS_OK;
 }
 
 /* The items of the text stage from their frames to their samples. Where operators are placed by
@@ -277,7 +284,7 @@ static bool others_speak(const clvits_engine *e)
 static void warn_of_less(const clvits_task *t, int level, clvits_report *r)
 {
     const clvits_task_needs a = clvits_task_needs_at(t, level);
-    const clvits_task_needs b = clvits_task_needs_at(t, t->level);
+    const clvits_task_needs b = clvits_task_needs_now(t);
 
     if (a.wave < b.wave && !t->wave_elsewhere)
         clvits_warn(r, "%s; taking up to %d frames at a time instead of %d", r->text, a.wave,
@@ -289,6 +296,15 @@ static void warn_of_less(const clvits_task *t, int level, clvits_report *r)
         clvits_warn(r, "%s; %d items at once instead of %d", r->text, a.items, b.items);
 }
 
+/* Batches of so many ids and more do without a place. */
+static void note_too_many(clvits_engine *e, unsigned place, int ids)
+{
+    const int was = atomic_load(&e->too_many);
+
+    atomic_store(&e->too_many, was ? clvits_least(was, ids) : ids);
+    atomic_fetch_or(&e->too_many_for, place);
+}
+
 /* What a device that has no memory is spared: at first nothing but what the pool keeps, then
  * frames, or items of a text stage, then the batch. This stands for the batches to come as well,
  * for a while, unless it is others that have the memory. */
@@ -296,12 +312,13 @@ static void take_less(clvits_task *t, clvits_engine *e, unsigned place, clvits_r
 {
     const bool passes = others_speak(e);
     const int less = t->in_text ? CLVITS_TASK_LEVELS : clvits_task_next_level(t);
+    const size_t enough = t->in_text ? 0 : r->wanted; /* the other stages have weights as well */
 
     if (!t->trimmed) {
         t->trimmed = true;
     } else if (clvits_task_is_hopeless(e, place, r)) {
         atomic_fetch_or(&e->too_small, place);
-        clvits_task_bar(e, &t->barred, place, t->in_text ? 0 : r->wanted, r);
+        clvits_task_bar(e, &t->barred, place, enough, r);
     } else if (t->in_text && !t->told && t->n > 1) {
         clvits_info(r, "%s; %d items at once instead of %d", r->text, t->n / 2, t->n);
         t->n /= 2;
@@ -318,74 +335,36 @@ static void take_less(clvits_task *t, clvits_engine *e, unsigned place, clvits_r
         }
     } else {
         if (!passes)
-            atomic_store(&e->too_many, t->n * (t->in_text ? t->ids : CLVITS_STAGE_IDS));
-        clvits_task_bar(e, &t->barred, place, 0, r);
+            note_too_many(e, place, t->n * (t->in_text ? t->ids : CLVITS_STAGE_IDS));
+        clvits_task_bar(e, &t->barred, place, enough, r);
     }
     if (t->trimmed && !passes)
         atomic_store(&e->calm, 0);
 }
 
-/* After enough batches that went well, more is tried again: the next level that makes a difference
- * to the last items, or the farthest that takes the same. Each time it has to go well for twice as
- * long. */
-static void take_more(clvits_task *t, clvits_engine *e)
+/* After enough batches that went well, more is tried again, first what was given up last: all items
+ * of a batch, then one level after the other, whatever the last items were. Each time it has to go
+ * well for twice as long. Batches of which nothing was left to compute tell nothing of memory, nor
+ * do those that others left none, nor the CPU path, which only passes the time of what is given up
+ * as a whole. */
+static void take_more(const clvits_task *t, clvits_engine *e)
 {
     enum { FIRST = 32, LONGEST = 4096 };
     const int level = atomic_load(&e->level), patience = atomic_load(&e->patience);
-    const int first = first_level(t);
+    const bool fewer = atomic_load(&e->too_many) || atomic_load(&e->most);
+    const bool on_cpu = t->barred == clvits_machine_devices(e->machine);
+    const bool tells = t->frames && !t->less && (fewer || (level && !on_cpu));
     const int needed = patience ? patience : FIRST;
 
-    if ((!level && !atomic_load(&e->too_many) && !atomic_load(&e->most)) ||
-        atomic_fetch_add(&e->calm, 1) + 1 < needed)
+    if (!tells || atomic_fetch_add(&e->calm, 1) + 1 < needed)
         return;
     atomic_store(&e->calm, 0);
     atomic_store(&e->patience, 2 * needed < LONGEST ? 2 * needed : LONGEST);
     atomic_store(&e->too_many, 0);
+    atomic_store(&e->too_many_for, 0);
     atomic_store(&e->most, 0);
-    int more = level - 1;
-    t->longest = t->longest_block = t->frames;
-    t->wave_elsewhere = t->latent_elsewhere = false;
-    while (more > first && !clvits_task_takes_less(t, level, more))
-        more--;
-    while (more > first && !clvits_task_takes_less(t, more, more - 1))
-        more--;
-    atomic_store(&e->level, more > first ? more : 0);
-}
-
-unsigned clvits_task_blame(const clvits_engine *e, unsigned barred, bool *memory, clvits_report *r)
-{
-    clvits_device *d = (clvits_device *)r->device;
-    const unsigned place = d ? clvits_machine_bit(e->machine, d) : 0;
-
-    if (!place || barred & place)
-        return 0;
-    *memory = r->status == CLVITS_E_MEMORY && !clvits_device_probe(d);
-    clvits_stage_pool_trim(e->pool); /* the probe may look at what the device has */
-    if (!*memory)
-        clvits_device_distrust(d, r->text, r);
-    return place;
-}
-
-bool clvits_task_is_hopeless(const clvits_engine *e, unsigned place, const clvits_report *r)
-{
-    for (int i = 1; i < e->machine->n_places; i++)
-        if (place >> i & 1)
-            return r->weights > clvits_device_memory(e->machine->device[i]);
-    return false;
-}
-
-void clvits_task_bar(const clvits_engine *e, unsigned *barred, unsigned place, size_t enough,
-                     const clvits_report *r)
-{
-    char more[64] = "";
-
-    if (enough)
-        snprintf(more, sizeof(more), ", and about %zu MiB would be enough", (enough >> 20) + 1);
-    clvits_warn(r, "%s; going on without this device%s%s", r->text,
-                clvits_task_is_hopeless(e, place, r) ? ": weights alone take more" : "", more);
-    *barred |= place;
-    if (e->machine->trust)
-        atomic_fetch_or(&e->machine->trust->short_of_memory, place);
+    if (!fewer)
+        atomic_store(&e->level, level - 1);
 }
 
 /* Whether the batch can go on without what failed; the failure is then dealt with. */
@@ -413,31 +392,15 @@ static unsigned barred_for(const clvits_engine *e, int ids)
 {
     const int too_many = atomic_load((atomic_int *)&e->too_many);
 
-    return too_many && ids >= too_many
-               ? clvits_machine_devices(e->machine)
-               : clvits_machine_distrusted(e->machine) |
-                     atomic_load((atomic_uint *)&e->too_small);
-}
-
-void clvits_task_take_back(const clvits_machine *m, unsigned *accused, const clvits_report *r)
-{
-    for (int i = 1; i < m->n_places && *accused; i++) {
-        if (*accused >> i & 1 && clvits_device_take_back(m->device[i]))
-            clvits_warn(r, "%s is used again: the CPU path makes the same of this voice",
-                        clvits_device_get_info(m->device[i])->name);
-    }
-    *accused = 0;
+    return clvits_machine_distrusted(e->machine) | atomic_load((atomic_uint *)&e->too_small) |
+           (too_many && ids >= too_many ? atomic_load((atomic_uint *)&e->too_many_for) : 0);
 }
 
 /* Whether a stage takes nothing of the device that failed. One that is not on loan may be what did
  * not fit; but weights that did not are as large for any stage. */
 static bool is_elsewhere(const clvits_task *t, const clvits_loan *l, const clvits_report *r)
 {
-    bool takes = !l->stage && !r->weights;
-
-    for (int i = 1; i < t->e->machine->n_places && l->stage && !takes; i++)
-        takes = t->e->machine->device[i] == r->device && clvits_plan_bytes(l->stage->plan, i);
-    return !takes;
+    return l->stage ? !clvits_task_takes_of(t->e, l, r) : r->weights != 0;
 }
 
 static void note_elsewhere(clvits_task *t, const clvits_report *r)
@@ -455,6 +418,7 @@ static clvits_status run_group(clvits_task *t, clvits_engine *e, clvits_report *
     t->less = 0;
     t->level = level_for(t);
     t->accused = 0;
+    t->frames = 0;
     t->told = t->trimmed = t->numberless = false;
     if (e->machine->trust)
         atomic_fetch_add(&e->machine->trust->speaking, 1);

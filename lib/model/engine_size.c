@@ -56,7 +56,7 @@ int clvits_task_window(const clvits_task *t, int level)
     return !most ? window : level < CLVITS_TASK_SMALL ? most : clvits_least(most, window);
 }
 
-/* One window; on a GPU as many wide ones as it is given, or of others what one of these has. */
+/* One window; or so many wide ones as a GPU is given, or of others what one of these has. */
 int clvits_task_at_once(const clvits_task *t, int level)
 {
     const int wide = clvits_task_levels[CLVITS_TASK_WIDE].window;
@@ -67,16 +67,10 @@ int clvits_task_at_once(const clvits_task *t, int level)
                                        : clvits_least(CLVITS_TASK_WINDOWS * window, wide);
 }
 
-clvits_task_needs clvits_task_needs_at(const clvits_task *t, int level)
+static clvits_task_needs needs_of(const clvits_task *t, int level, int items)
 {
-    const int window = clvits_task_levels[level].window;
-    const int kind = clvits_task_kind(level, clvits_least(t->frames, window));
-    const int size = clvits_least(kind, window);
-    int items = t->n_now;
-
-    while (items > 1 && clvits_task_slots_for(items) * size > clvits_task_at_once(t, level))
-        items--;
     const int most = clvits_least(t->longest, clvits_task_window(t, level));
+
     return (clvits_task_needs){
         .wave = clvits_task_frames_for(level, most),
         .latent = clvits_task_kind(level, t->longest_block),
@@ -84,19 +78,40 @@ clvits_task_needs clvits_task_needs_at(const clvits_task *t, int level)
     };
 }
 
-bool clvits_task_takes_less(const clvits_task *t, int level, int than)
+clvits_task_needs clvits_task_needs_now(const clvits_task *t)
 {
-    const clvits_task_needs a = clvits_task_needs_at(t, level), b = clvits_task_needs_at(t, than);
+    return needs_of(t, t->level, t->n_now);
+}
+
+/* Where memory is short, one window's frames at once: at each level these are fewer than at the one
+ * before, and so are the items that share them, or as many. */
+clvits_task_needs clvits_task_needs_at(const clvits_task *t, int level)
+{
+    const int window = clvits_task_levels[level].window;
+    const int kind = clvits_task_kind(level, clvits_least(t->frames, window));
+    const int size = clvits_least(kind, window);
+    int items = t->n_now;
+
+    while (items > 1 && clvits_task_slots_for(items) * size > window)
+        items--;
+    return needs_of(t, level, items);
+}
+
+static bool takes_less(const clvits_task *t, int level)
+{
+    const clvits_task_needs a = clvits_task_needs_at(t, level), b = clvits_task_needs_now(t);
 
     return (!t->wave_elsewhere && (a.wave < b.wave || a.items < b.items)) ||
            (!t->latent_elsewhere && (a.latent < b.latent || a.items < b.items));
 }
 
+/* That may be the level itself, by fewer items than a GPU is given while nothing is short: that it
+ * is, the first level does not say. */
 int clvits_task_next_level(const clvits_task *t)
 {
-    int level = t->level + 1;
+    int level = clvits_most(t->wide ? t->level : t->level + 1, CLVITS_TASK_WIDE + 1);
 
-    while (level < CLVITS_TASK_LEVELS && !clvits_task_takes_less(t, level, t->level))
+    while (level < CLVITS_TASK_LEVELS && !takes_less(t, level))
         level++;
     return level;
 }

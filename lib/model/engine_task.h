@@ -9,7 +9,7 @@
 
 enum {
     CLVITS_TASK_ITEMS = 16, /* computed at once */
-    CLVITS_TASK_WINDOWS = 4, /* likewise on a GPU, at most, of so many items */
+    CLVITS_TASK_WINDOWS = 4, /* wide windows that a GPU computes at once, at most */
     CLVITS_TASK_WIDE = 0,   /* a level for GPUs that have memory for it: few launches, each large */
     CLVITS_TASK_USUAL = 1,  /* elsewhere, since threads wait for each other at each layer's end */
     CLVITS_TASK_SMALL = 2,  /* what a GPU begins with however little memory it has; the others are
@@ -32,10 +32,11 @@ struct clvits_engine {
     int flow_before, flow_after; /* the flow's, at most */
     atomic_int level;            /* that devices have had memory for */
     atomic_int too_many;         /* ids, batch times capacity, from which on not; 0: none */
+    atomic_uint too_many_for;    /* places that this is so of, as bits */
     atomic_int most;             /* items at once, likewise; 0: as many as are efficient */
     atomic_uint too_small;       /* places with less memory than weights take, as bits */
     atomic_int calm, patience;   /* batches since devices were short of memory; for how many more
-                                    the three stand before more is tried */
+                                    level, too_many and most stand before more is tried */
 };
 
 typedef struct clvits_task {
@@ -53,8 +54,10 @@ typedef struct clvits_task {
     int now[CLVITS_TASK_ITEMS];
     int n_now;
     int frames;     /* of the longest of them */
-    int longest, longest_block; /* stretches of them that the decoder and the flow had so far */
-    int wide;       /* wide windows that their device is given at once; 0: it is no GPU */
+    int longest, longest_block; /* stretches of them that the decoder and the flow had so far, or
+                                   would have, as long as it is looked for room */
+    int wide;       /* wide windows that their device is given at once, where that is a GPU that has
+                       more to do than one short item, and memory is not short; else 0 */
     int z_first;    /* the frame of the latent's row 0 */
     int z_from, z_end; /* rows of it that the decoder reads, all that are made */
     int at, end;    /* the window under way, frame by frame, */
@@ -86,7 +89,11 @@ int clvits_task_ids_for(int n);
 /** Capacity of a stage for a stretch of so many frames. */
 int clvits_task_frames_for(int level, int n);
 
-/** And for the longest stretch of an item of so many; what has the same is placed alike by cost. */
+/** And for so many items. */
+int clvits_task_slots_for(int n);
+
+/** Capacity for the longest stretch of an item of so many frames; what has the same is placed alike
+ *  by cost. */
 int clvits_task_kind(int level, int frames);
 
 /** Frames that the decoder has at a time at a level, at most: who asks for pieces gets those, but
@@ -96,22 +103,18 @@ int clvits_task_window(const clvits_task *t, int level);
 /** Frames that the decoder has at once at a level, of all items, their contexts aside. */
 int clvits_task_at_once(const clvits_task *t, int level);
 
-/** What the items under way take at a level: the capacities of the decoder and of the flow, in
- *  frames, and how many items there are at once. */
+/** What the items under way take: the capacities of the decoder and of the flow, in frames, and how
+ *  many items there are at once. Now; and at a level that is gone to because memory is short. */
 typedef struct clvits_task_needs {
     int wave, latent, items;
 } clvits_task_needs;
+clvits_task_needs clvits_task_needs_now(const clvits_task *t);
 clvits_task_needs clvits_task_needs_at(const clvits_task *t, int level);
 
-/** Whether they take less at one level than at another of a device that had no memory. Windows make
- *  no difference where the decoder runs elsewhere, nor blocks where the flow does. */
-bool clvits_task_takes_less(const clvits_task *t, int level, int than);
-
-/** The first level at which that is so; CLVITS_TASK_LEVELS: there is none. */
+/** The first level at which they take less than now of a device that had no memory;
+ *  CLVITS_TASK_LEVELS: there is none. Windows make no difference where the decoder runs elsewhere,
+ *  nor blocks where the flow does. */
 int clvits_task_next_level(const clvits_task *t);
-
-/** And for so many items. */
-int clvits_task_slots_for(int n);
 
 /** An item has ended before its samples did, by what the report says; OK: the others go on. */
 clvits_status clvits_task_end_item(clvits_task *t, clvits_item *item, clvits_report *r);
@@ -130,6 +133,9 @@ unsigned clvits_task_blame(const clvits_engine *e, unsigned barred, bool *memory
  *  0 where that is not known. */
 void clvits_task_bar(const clvits_engine *e, unsigned *barred, unsigned place, size_t enough,
                      const clvits_report *r);
+
+/** Whether a loan takes memory of the device that a report names. */
+bool clvits_task_takes_of(const clvits_engine *e, const clvits_loan *l, const clvits_report *r);
 
 /** Whether no window is small enough, since the weights alone are more than the device has. */
 bool clvits_task_is_hopeless(const clvits_engine *e, unsigned place, const clvits_report *r);
