@@ -371,27 +371,35 @@ START_TEST(a_shortage_is_told_once)
 END_TEST
 
 /* A device that had no memory gets what the pool kept of it, then less at a time, but nothing that
- * takes as much. */
+ * takes as much: of what failed, which where that is weights is nothing. */
 static const struct {
-    bool revoice;
+    bool revoice, decoding;
     int frames;
+    size_t weights;
     const char *said;
 } less[] = {
-    { false, 1500, "taking up to 256 frames at a time instead of 1024" },
-    { false, 300, "taking up to 256 frames at a time instead of 512" },
-    { false, 48, "going on without this device" },
-    { true, 48, "taking up to 256 frames at a time instead of 512" },
+    { false, false, 1500, 0, "taking up to 256 frames at a time instead of 1024" },
+    { false, false, 300, 0, "taking up to 256 frames at a time instead of 512" },
+    { false, false, 48, 0, "going on without this device" },
+    { false, false, 1500, 1, "going on without this device" },
+    { true, false, 1500, 0, "taking up to 256 frames at a time instead of 1024" },
+    { true, false, 48, 0, "going on without this device" },
+    { true, true, 1500, 0, "taking up to 256 frames at a time instead of 512" },
+    { true, true, 48, 0, "taking up to 16 frames at a time instead of 64" },
+    { true, true, 1500, 1, "going on without this device, and about 1 MiB would be enough" },
 };
+
+enum { SAID = 600 }; /* bytes */
 
 static void keep(void *user, clvits_log_level level, const char *text)
 {
     (void)level;
-    snprintf(user, CLVITS_DEVICE_TEXT, "%s", text);
+    snprintf(user, SAID, "%s", text);
 }
 
 START_TEST(only_less_is_tried)
 {
-    char said[CLVITS_DEVICE_TEXT] = "";
+    char said[SAID] = "";
     clvits_listening l;
     fixture f;
 
@@ -399,8 +407,10 @@ START_TEST(only_less_is_tried)
     clvits_engine *e = f.voice->engine;
     const clvits_heard in = { .n = (int64_t)less[_i].frames * e->config.hop_length };
     clvits_listening_begin(&l, e, &in, less[_i].revoice);
+    l.decoding = less[_i].decoding;
     for (int i = 0; i < 2 && e->machine->n_places > 1; i++) {
-        clvits_report r = { .log = keep, .log_user = said };
+        clvits_report r = { .log = keep, .log_user = said, .weights = less[_i].weights,
+                            .wanted = less[_i].weights };
         r.device = e->machine->device[1];
         clvits_fail(&r, CLVITS_E_MEMORY, "none");
         ck_assert(clvits_listening_recover(&l, &r));

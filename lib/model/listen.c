@@ -38,29 +38,77 @@ void clvits_listening_end(clvits_listening *l)
         atomic_fetch_sub(&l->e->machine->trust->speaking, 1);
 }
 
+static int most_at(const clvits_listening *l, int level)
+{
+    const clvits_task_level *at = &clvits_task_levels[level];
+    const int around = at->window + l->e->before + l->e->after;
+
+    return l->revoice ? clvits_most(at->block, around) : at->block;
+}
+
+/* Frames of capacity that there are at a level: to listen to, and to decode. */
+static int block_at(const clvits_listening *l, int level)
+{
+    return clvits_task_frames_for(level, clvits_least(most_at(l, level), l->frames));
+}
+
+static int window_at(const clvits_listening *l, int level)
+{
+    return clvits_task_frames_for(level,
+                                  clvits_least(clvits_task_levels[level].window, l->frames));
+}
+
 int clvits_listening_block(const clvits_listening *l)
 {
-    return clvits_task_levels[l->level].block;
+    return most_at(l, l->level);
 }
 
-/* Frames of capacity that what is taken less of has at a level. */
-static int at_a_time(const clvits_listening *l, int level)
+int clvits_listening_capacity(const clvits_listening *l)
 {
-    return l->revoice ? clvits_task_levels[level].window : clvits_task_kind(level, l->frames);
+    return window_at(l, l->level);
 }
 
-/* The first level at which less is computed at a time. */
-static int next_level(const clvits_listening *l)
+/* Stages of which less may help the device that failed: by what is on loan there, and what failed,
+ * unless that was weights, which are as large at any level. */
+typedef struct takers {
+    bool listens, decodes;
+} takers;
+
+static takers find_takers(const clvits_listening *l, const clvits_report *r)
+{
+    return (takers){
+        .listens = (!l->decoding && !r->weights) || clvits_task_takes_of(l->e, &l->listen, r),
+        .decodes = (l->decoding && !r->weights) || clvits_task_takes_of(l->e, &l->wave, r),
+    };
+}
+
+/* The first level at which they take less; CLVITS_TASK_LEVELS: there is none. */
+static int next_level(const clvits_listening *l, takers t)
 {
     int level = l->level + 1;
 
-    while (level < CLVITS_TASK_LEVELS && at_a_time(l, level) == at_a_time(l, l->level))
+    while (level < CLVITS_TASK_LEVELS &&
+           !(t.listens && block_at(l, level) < block_at(l, l->level)) &&
+           !(t.decodes && window_at(l, level) < window_at(l, l->level)))
         level++;
     return level;
 }
 
+/* Of what failed, if there is less of that. */
+static void tell_of_less(const clvits_listening *l, int level, const clvits_report *r)
+{
+    const int block = block_at(l, level), window = window_at(l, level);
+    const bool of_window = l->decoding ? window < window_at(l, l->level)
+                                       : block == block_at(l, l->level);
+
+    clvits_info(r, "%s; taking up to %d frames at a time instead of %d", r->text,
+                of_window ? window : block,
+                of_window ? window_at(l, l->level) : block_at(l, l->level));
+}
+
 bool clvits_listening_recover(clvits_listening *l, clvits_report *r)
 {
+    const takers t = find_takers(l, r);
     bool memory = false;
 
     clvits_stage_pool_finish(l->e->pool);
@@ -70,16 +118,15 @@ bool clvits_listening_recover(clvits_listening *l, clvits_report *r)
     const unsigned place = clvits_task_blame(l->e, l->barred, &memory, r);
     if (!place)
         return false;
-    const int less = next_level(l);
+    const int less = next_level(l, t);
     if (memory && !l->trimmed) {
         l->trimmed = true;
     } else if (memory && less < CLVITS_TASK_LEVELS &&
                !clvits_task_is_hopeless(l->e, place, r)) {
-        clvits_info(r, "%s; taking up to %d frames at a time instead of %d", r->text,
-                    at_a_time(l, less), at_a_time(l, l->level));
+        tell_of_less(l, less, r);
         l->level = less;
-    } else if (memory) {
-        clvits_task_bar(l->e, &l->barred, place, 0, r);
+    } else if (memory) { /* the decoder's weights are the last */
+        clvits_task_bar(l->e, &l->barred, place, l->decoding ? r->wanted : 0, r);
     } else {
         if (l->numberless)
             l->accused |= place;
@@ -161,6 +208,7 @@ clvits_status clvits_listening_window(clvits_listening *l, float *z, int at, int
         .barred = l->barred,
     };
 
+    l->decoding = false;
     clvits_status s = check_cancel(l->in->cancel, r);
     if (!s)
         s = change(l, &l->listen, &size, r);

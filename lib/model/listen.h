@@ -31,6 +31,7 @@ typedef struct clvits_listening {
     unsigned accused;  /* of these, those that this distrusts for what is no number */
     bool numberless;   /* what failed last did so in that */
     bool trimmed;      /* has given its pool's memory back */
+    bool decoding;     /* what runs, or is made ready to, is the decoder */
     int level;         /* of clvits_task_levels */
     clvits_loan listen, wave, other;
 } clvits_listening;
@@ -40,8 +41,11 @@ void clvits_listening_begin(clvits_listening *l, clvits_engine *e, const clvits_
                             bool revoice);
 void clvits_listening_end(clvits_listening *l);
 
-/** How many frames are computed at once. */
+/** How many frames are listened to at once: to revoice, a window and its context at least. */
 int clvits_listening_block(const clvits_listening *l);
+
+/** Capacity of the decoder for its windows, their contexts aside. */
+int clvits_listening_capacity(const clvits_listening *l);
 
 /** Compute the rows of z (stage listen) of frames [at, end), and read them. */
 clvits_status clvits_listening_window(clvits_listening *l, float *z, int at, int end,

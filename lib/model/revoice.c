@@ -23,14 +23,15 @@ static clvits_status decode(revoicing *v, int at, int end, clvits_report *r)
 {
     clvits_listening *l = &v->l;
     const clvits_engine *e = l->e;
-    const int window = clvits_task_levels[l->level].window, hop = e->config.hop_length;
+    const int context = e->before + e->after, hop = e->config.hop_length;
     const int first = clvits_most(at - e->before, 0);
     const int last = clvits_least(end + e->after, l->frames);
     const clvits_stage_size size = { .kind = CLVITS_STAGE_WAVE, .batch = 1,
-                                     .frames = window + e->before + e->after,
-                                     .context = e->before + e->after,
+                                     .frames = clvits_listening_capacity(l) + context,
+                                     .context = context,
                                      .barred = l->barred };
 
+    l->decoding = true;
     clvits_status s = l->wave.stage ? CLVITS_OK : clvits_stage_take(e->pool, &l->wave, &size, r);
     if (s)
         return s;
@@ -56,20 +57,14 @@ static clvits_status decode(revoicing *v, int at, int end, clvits_report *r)
     return s ? s : clvits_listening_check(l, &l->wave, v->samples, (int64_t)(end - at) * hop, r);
 }
 
-/* Frames that are decoded from one block of z: with the context, as many as are listened to at
- * once. */
-static int block_frames(const clvits_engine *e, int level)
-{
-    return clvits_most(clvits_task_levels[level].block - e->before - e->after,
-                       clvits_task_levels[level].window);
-}
-
-/* The block from frame *at on, which goes on with what was heard of it. */
+/* The block from frame *at on, which goes on with what was heard of it: with the decoder's context,
+ * as many frames as are listened to at once. */
 static clvits_status run_block(revoicing *v, int *at, clvits_report *r)
 {
     clvits_listening *l = &v->l;
     const int window = clvits_task_levels[l->level].window, hop = l->e->config.hop_length;
-    const int end = clvits_least(*at + block_frames(l->e, l->level), l->frames);
+    const int block = clvits_listening_block(l) - l->e->before - l->e->after;
+    const int end = clvits_least(*at + block, l->frames);
     const int last = clvits_least(end + l->e->after, l->frames);
 
     v->z_first = clvits_most(*at - l->e->before, 0);
@@ -91,16 +86,15 @@ clvits_status clvits_engine_revoice(clvits_engine *e, const clvits_heard *in,
                                     void *user, clvits_report *r)
 {
     const clvits_task_level *widest = &clvits_task_levels[CLVITS_TASK_USUAL];
-    const size_t frames = (size_t)(block_frames(e, CLVITS_TASK_USUAL) + e->before + e->after);
-    revoicing v = {
-        .wave = wave,
-        .user = user,
-        .z = malloc(frames * (size_t)e->config.inter_channels * sizeof(float)),
-        .samples = malloc((size_t)widest->window * (size_t)e->config.hop_length * sizeof(float)),
-    };
-    clvits_status s = v.z && v.samples ? CLVITS_OK : clvits_fail_memory(r, "a piece of speech");
+    const size_t hop = (size_t)e->config.hop_length;
+    revoicing v = { .wave = wave, .user = user };
 
     clvits_listening_begin(&v.l, e, in, true);
+    v.z = malloc((size_t)clvits_listening_block(&v.l) * (size_t)e->config.inter_channels *
+                 sizeof(float));
+    v.samples = malloc((size_t)widest->window * hop * sizeof(float));
+    clvits_status s = v.z && v.samples ? CLVITS_OK : clvits_fail_memory(r, "a piece of speech");
+
     for (int at = 0; at < v.l.frames && !s;) {
         s = run_block(&v, &at, r);
         if (s && clvits_listening_recover(&v.l, r))
