@@ -25,8 +25,9 @@ void nodes_choose(clvits_device *device, const nodes_way *way);
 /** Receives a node. */
 typedef void (*nodes_fn)(void *user, const clvits_node *n);
 
-/** Those of the stages of a voice of voice.h, made for a sentence that is one usual window of the
- *  decoder, about six seconds; fn may fail the report. */
+/** Those of the stages of a voice of voice.h, made for as many frames as a usual window of the
+ *  decoder adds, about six seconds: the decoder has its context on top, the flow has not. fn may
+ *  fail the report. */
 clvits_status nodes_of_voice(int voice, const nodes_way *way, nodes_fn fn, void *user,
                              clvits_report *r);
 
