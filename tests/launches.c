@@ -406,7 +406,7 @@ static const struct {
 } fewer[] = {
     { 4, 1000, 0, "; taking up to 512 frames at a time instead of 1024" },
     { 4, 1000, 1, "; taking up to 256 frames at a time instead of 512" },
-    { 16, 75, 0, "; 1 items at once instead of 16" },
+    { 16, 75, 0, "; 1 item at once instead of 16" },
 };
 
 /* What that batch takes at a level. */

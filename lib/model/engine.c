@@ -293,7 +293,8 @@ static void warn_of_less(const clvits_task *t, int level, clvits_report *r)
         clvits_warn(r, "%s; taking up to %d frames of the flow at a time instead of %d", r->text,
                     a.latent, b.latent);
     else
-        clvits_warn(r, "%s; %d items at once instead of %d", r->text, a.items, b.items);
+        clvits_warn(r, "%s; %d item%s at once instead of %d", r->text, a.items,
+                    a.items == 1 ? "" : "s", b.items);
 }
 
 /* Batches of so many ids and more do without a place. */
@@ -320,7 +321,8 @@ static void take_less(clvits_task *t, clvits_engine *e, unsigned place, clvits_r
         atomic_fetch_or(&e->too_small, place);
         clvits_task_bar(e, &t->barred, place, enough, r);
     } else if (t->in_text && !t->told && t->n > 1) {
-        clvits_info(r, "%s; %d items at once instead of %d", r->text, t->n / 2, t->n);
+        clvits_info(r, "%s; %d item%s at once instead of %d", r->text, t->n / 2,
+                    t->n / 2 == 1 ? "" : "s", t->n);
         t->n /= 2;
         t->ids = clvits_task_ids_for(t->item[t->n - 1]->n_ids);
         if (!passes)
